@@ -1,0 +1,1 @@
+"""BEA's protocol: requests, answers, files, releases. Knows nothing of Dagster, the lake or Postgres."""

@@ -1,0 +1,29 @@
+"""The root of the project's error tree.
+
+Each room draws its own branch (`bea.errors`, `lake.errors`, ...). An error says what happened and what to do about
+it, and carries its facts as attributes, so that callers branch on types and never on texts. Secrets are no facts.
+"""
+
+from typing import ClassVar
+
+
+class PceError(Exception):
+    """Something the pipeline can explain: `message` says what happened, `remedy` what to do."""
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class UsageError(PceError):
+    """The caller asked for something that cannot be: the command line exits with 2."""
+
+
+class SettingsError(UsageError):
+    """The environment does not describe a place the pipeline can run in."""

@@ -1,0 +1,133 @@
+"""The only reader of the environment.
+
+Defaults come from environments.toml, then `.env`, then real variables. A `Settings` value says everything a run needs
+to know about where it is: environment, world, lake, database, source. Nothing here opens, creates or connects.
+"""
+
+import tomllib
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pce_pipeline.errors import SettingsError
+
+Environment = Literal["local", "staging", "prod"]
+Source = Literal["api", "bulk", "sample"]
+
+
+class _EnvironmentDefaults(PydanticBaseSettingsSource):
+    """The TOML defaults of the environment that the stronger sources have chosen."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ANN401 (pydantic's signature)
+        del field
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        declared = tomllib.loads(files("pce_pipeline").joinpath("environments.toml").read_text("utf-8"))
+        chosen = self.current_state.get("PCE_ENV") or self.current_state.get("env") or "local"
+        return {**declared["default"], **declared.get(str(chosen), {})}
+
+
+class Settings(BaseSettings):
+    """Where a run is and what it may do; immutable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PCE_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+    )
+
+    env: Environment = "local"
+    home: Path = Path(".pce")
+    chosen_source: Source | None = Field(default=None, validation_alias="PCE_SOURCE")
+    profile: str = "full"
+    chosen_lake_uri: str | None = Field(default=None, validation_alias="PCE_LAKE_URI")
+    chosen_database_url: SecretStr | None = Field(default=None, validation_alias="PCE_DATABASE_URL")
+    bea_api_key: SecretStr | None = Field(default=None, validation_alias="BEA_API_KEY")
+    bea_url: str
+    aws_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL")
+    requests_per_minute: int = Field(gt=0, le=100)
+    megabytes_per_minute: int = Field(gt=0, le=100)
+    errors_per_minute: int = Field(gt=0, le=30)
+    full_comparison_days: int = Field(gt=0)
+    keep_versions_days: int = Field(ge=0)
+    release_check_minutes: int = Field(gt=0)
+    log_level: Literal["debug", "info", "warning", "error"]
+    tolerate_unknown_fields: bool
+    threshold_checks: Literal["block", "warn"]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del file_secret_settings
+        return init_settings, env_settings, dotenv_settings, _EnvironmentDefaults(settings_cls)
+
+    @model_validator(mode="after")
+    def _says_where_data_comes_from(self) -> Self:
+        if self.chosen_source == "api" and self.bea_api_key is None:
+            raise ValueError("PCE_SOURCE=api needs BEA_API_KEY; get one free at BEA's site, or set PCE_SOURCE=bulk")
+        if self.env != "local" and self.chosen_source is None and self.bea_api_key is None:
+            raise ValueError(f"{self.env} needs BEA_API_KEY, or PCE_SOURCE set to bulk (or sample, on purpose)")
+        return self
+
+    @cached_property
+    def source(self) -> Source:
+        """`api` with a key, else `bulk` where the laptop's BEA world holds extracts, else `sample`."""
+        if self.chosen_source is not None:
+            return self.chosen_source
+        if self.bea_api_key is not None:
+            return "api"
+        has_extracts = any((self.home / "bea" / "lake").glob("*/bronze/bea/*/*/manifest.json"))
+        return "bulk" if has_extracts else "sample"
+
+    @property
+    def is_sample(self) -> bool:
+        return self.source == "sample"
+
+    @property
+    def world(self) -> str:
+        """The name of the world: its folder below `home` and its source segment in lake keys."""
+        name = "sample" if self.is_sample else "bea"
+        return name if self.profile == "full" else f"{name}-{self.profile}"
+
+    @property
+    def world_home(self) -> Path:
+        """The absolute folder of this world's lake, Postgres and Dagster history."""
+        return (self.home / self.world).absolute()
+
+    @property
+    def lake_uri(self) -> str:
+        return self.chosen_lake_uri or str(self.world_home / "lake")
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.world_home / "dagster"
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (one value per field of Settings)
+    """Settings from the environment, with overrides by field name.
+
+    Raises `SettingsError` naming each variable that does not hold and what it should be.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as invalid:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" if problem["loc"] else problem["msg"]
+            for problem in invalid.errors(include_input=False, include_url=False)
+        )
+        raise SettingsError(f"The settings do not hold: {problems}.", remedy="See .env.example.") from None
