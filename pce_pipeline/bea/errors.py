@@ -6,6 +6,7 @@
     ├── BeaApiError              BEA answered with an error: `code`, `detail`
     │   ├── BeaKeyRejected       codes 1, 3, 4: the key is unknown or not active; nothing will work until it is
     │   ├── BeaRequestRejected   codes 20, 31, 34, 40: BEA does not know this table, line or parameter
+    │   ├── BeaQuotaExceeded     code 7: the quota in words of an answer; the client makes it BeaRateLimited
     │   └── BeaUnavailable       codes 101, 2xx and unknown ones: passing, or a combination BEA cannot serve
     └── BeaContentError          the answer or file is not what BEA documents
         ├── BeaUnknownField      a field this version does not know
@@ -90,6 +91,10 @@ class BeaKeyRejected(BeaApiError):
 
 class BeaRequestRejected(BeaApiError):
     """BEA does not know what was asked for: a renamed table, a dropped line, a wrong parameter."""
+
+
+class BeaQuotaExceeded(BeaApiError):
+    """The answer says that the quota is used up; it does not say until when."""
 
 
 class BeaUnavailable(BeaApiError):

@@ -5,6 +5,8 @@ knows where a number came from. `value_text` is the published text, or the code 
 sends "0" with a note for "(D)", its files send "(D)"; both arrive here as "(D)".
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -25,6 +27,17 @@ LINE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "line_code": pl.Int32,
     "description": pl.String,
 }
+
+_TABLE_PREFIX = re.compile(r"^\[\w+\]\s*")
+_FOOTNOTE_MARKS = re.compile(r"(?:[\s,]+\d{1,2}[/.])+$|[\s*]+$")
+
+
+def clean_description(text: str) -> str:
+    """BEA's text of a line without "[TABLE]", indentation and footnote marks ("1/", "1.", "*")."""
+    bare = _TABLE_PREFIX.sub("", text.strip())
+    while (shorter := _FOOTNOTE_MARKS.sub("", bare)) != bare:
+        bare = shorter
+    return bare
 
 
 @dataclass(frozen=True)
@@ -48,3 +61,18 @@ class Observations:
     frame: pl.DataFrame
     lines: pl.DataFrame
     notes: dict[str, ReleaseNote]
+
+
+def combined(parts: Iterable[Observations]) -> Observations:
+    """All parts as one; of several notes on one table the newest holds. No parts give empty frames."""
+    held = list(parts)
+    notes: dict[str, ReleaseNote] = {}
+    for part in held:
+        for table, note in part.notes.items():
+            if table not in notes or note.last_updated > notes[table].last_updated:
+                notes[table] = note
+    return Observations(
+        frame=pl.concat([pl.DataFrame(schema=OBSERVATION_SCHEMA), *(part.frame for part in held)]),
+        lines=pl.concat([pl.DataFrame(schema=LINE_SCHEMA), *(part.lines for part in held)]).unique(maintain_order=True),
+        notes=notes,
+    )

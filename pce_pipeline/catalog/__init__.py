@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Literal
 
 import polars as pl
 
@@ -31,8 +32,12 @@ class BeaTable:
 
 @dataclass(frozen=True)
 class KnownException:
-    """Sums of one area that BEA itself does not keep, from `first_year` on."""
+    """Sums of one area that BEA itself does not keep, from `first_year` on.
 
+    `identity` says which sums of these lines: of their `children`, or of the states for the `nation`.
+    """
+
+    identity: Literal["children", "nation"]
     bea_table: str
     line_codes: tuple[int, ...]
     geo_fips: str

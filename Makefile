@@ -1,0 +1,61 @@
+# The project's front page of verbs: people and CI use the same ones.
+
+PYTHON ?= python3
+PORT ?= 3000
+BIN := .venv/bin
+UV_VERSION := 0.13.8
+.DEFAULT_GOAL := help
+.PHONY: help run dev test test-live check format bench docs clean reset
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.run ## set up, then bring the newest data from BEA (or the sample) to Postgres
+	@$(BIN)/pce run
+
+dev: .venv/.run ## open Dagster on http://127.0.0.1:$(PORT) with the lake, database and history of `make run`
+	@eval "$$($(BIN)/pce env)" && exec $(BIN)/dagster dev --host 127.0.0.1 --port $(PORT)
+
+test: .venv/.dev ## run the whole suite, offline
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-live: .venv/.dev ## ask BEA itself for a few numbers (needs BEA_API_KEY)
+	@$(BIN)/python -m pytest -m live
+
+check: .venv/.dev ## format, lint, strict types, definitions
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@env -i PATH="$(CURDIR)/$(BIN):$$PATH" HOME="$$HOME" DAGSTER_DISABLE_TELEMETRY=1 $(BIN)/dagster definitions validate --log-level warning
+
+format: .venv/.dev ## put the code in order
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/.dev ## time every stage for a full vintage, beside the plainest way to do the same work
+	@$(BIN)/python -m bench
+
+docs: .venv/.run ## write the data dictionary from the table declarations
+	@$(BIN)/pce dictionary > docs/data-dictionary.md
+
+reset: .venv/.run ## drop the laptop's world: lake, Postgres and history
+	@$(BIN)/pce reset
+
+clean: ## drop the virtual environment and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+# uv takes seconds where pip takes half a minute; pip knows mirrors that uv does not, so it stands in.
+define install
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the pinned dependencies$(2) ..."
+	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) && $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock -e '.$(1)' \
+		|| $(BIN)/python -m pip install --quiet -c requirements.lock -e '.$(1)'
+endef
+
+.venv/.run: requirements.lock pyproject.toml
+	$(call install,,)
+	@touch $@
+
+.venv/.dev: requirements.lock pyproject.toml
+	$(call install,[dev], and the tools of the trade)
+	@touch $@ .venv/.run

@@ -1,0 +1,33 @@
+"""The two jobs everything runs through: take an extract, refresh years.
+
+A job cannot span both partition sets, so the second is launched when the first has left something to do.
+"""
+
+import dagster as dg
+
+from pce_pipeline.partitions import EXTRACTS, YEARS
+
+EXTRACT = "extract"
+REFRESH = "refresh"
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+extract_job = dg.define_asset_job(
+    EXTRACT,
+    selection=dg.AssetSelection.groups("bronze"),
+    partitions_def=EXTRACTS,
+    description="Take one extract of what BEA publishes into Bronze.",
+)
+
+refresh_job = dg.define_asset_job(
+    REFRESH,
+    selection=dg.AssetSelection.groups("silver", "gold", "postgres"),
+    partitions_def=YEARS,
+    description="Bring a range of years from Bronze to Silver, Gold and Postgres.",
+)
+
+
+def range_tags(first: int, last: int) -> dict[str, str]:
+    """The tags that make one run cover a range of years."""
+    return {RANGE_START: str(first), RANGE_END: str(last)}

@@ -1,0 +1,207 @@
+"""What comes next: take an extract, refresh years, or nothing.
+
+A pure decision over three states: what the lake holds, what BEA says of its releases, what Postgres holds. The
+sensor, `pce run` and a CI runner ask the same function, and none of them remembers anything between two calls, so
+nothing can be lost to a cursor. Metadata may prove that something is new; only content proves that nothing is.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from pce_pipeline.bea.gateway import Release
+from pce_pipeline.bea.observations import ReleaseNote
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.manifest import TableEntry
+from pce_pipeline.lake.pointer import Partition
+from pce_pipeline.lineage import DERIVATIONS, LOADED, SILVER, derivation_of, inputs_of
+from pce_pipeline.partitions import hull_with_reach
+
+WAIT_FOR_LATE_RELEASE = timedelta(days=14)
+"""How long after an announced release a keyless pipeline looks at the archive every day."""
+
+
+@dataclass(frozen=True)
+class KnownTable:
+    """What the lake knows of one BEA table: the extract that counts, its release, when it was last compared."""
+
+    extract: ExtractId
+    entry: TableEntry
+    last_updated: date | None
+    compared_at: datetime
+
+
+@dataclass(frozen=True)
+class LakeState:
+    """What the lake holds: known tables, and every yearly table's current partitions."""
+
+    tables: Mapping[str, KnownTable]
+    partitions: Mapping[str, Mapping[str, Partition]]
+    stale_dimensions: tuple[str, ...] = ()
+
+    def hashes(self, table: str) -> dict[str, str]:
+        return {year: partition.content_sha256 for year, partition in self.partitions.get(table, {}).items()}
+
+    @property
+    def covered_years(self) -> list[int]:
+        """The years for which the current extracts hold any cell, ascending."""
+        return sorted({year for known in self.tables.values() for year in known.entry.years})
+
+    def silver_inputs(self, year: int) -> dict[str, str]:
+        """What Silver's year is or would be made from: BEA table to content hash of its cells of that year."""
+        return {
+            name: known.entry.years[year] for name, known in sorted(self.tables.items()) if year in known.entry.years
+        }
+
+
+@dataclass(frozen=True)
+class Step:
+    """What comes next and why, by table (extract) or year (refresh)."""
+
+    action: Literal["extract", "refresh", "nothing"]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    first_year: int | None = None
+    last_year: int | None = None
+    tables: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def tables_to_extract(
+    lake: LakeState, release: Release, tables: Iterable[str], *, full_comparison: timedelta
+) -> dict[str, str]:
+    """The tables that are new, or that must be compared with BEA in full, each with its reason."""
+    reasons: dict[str, str] = {}
+    for table in tables:
+        known = lake.tables.get(table)
+        if known is None:
+            reasons[table] = "no extract holds it yet"
+        elif release.notes is not None:
+            reason = _note_says_new(known, release.notes.get(table)) or _comparison_due(known, release, full_comparison)
+            if reason:
+                reasons[table] = reason
+        elif known.compared_at.date() < release.asked_at.date():
+            reason = _late_release(known, release) or _comparison_due(known, release, full_comparison)
+            if reason:
+                reasons[table] = reason
+    return reasons
+
+
+def _note_says_new(known: KnownTable, note: ReleaseNote | None) -> str | None:
+    if note is None or note.last_updated == known.last_updated:
+        return None
+    before = f"{known.last_updated:%Y-%m-%d}" if known.last_updated else "unknown"
+    return f"BEA updated it on {note.last_updated:%Y-%m-%d}; the newest extract is of {before}"
+
+
+def _comparison_due(known: KnownTable, release: Release, full_comparison: timedelta) -> str | None:
+    announced = release.latest_announced()
+    if announced is not None and announced > known.compared_at:
+        return f"BEA's calendar has a release on {announced:%Y-%m-%d}; comparing in full"
+    if release.asked_at - known.compared_at >= full_comparison:
+        return f"not compared in full for {(release.asked_at - known.compared_at).days} days"
+    return None
+
+
+def _late_release(known: KnownTable, release: Release) -> str | None:
+    announced = release.latest_announced()
+    if announced is None or release.asked_at - announced > WAIT_FOR_LATE_RELEASE:
+        return None
+    if known.last_updated is not None and known.last_updated >= announced.date():
+        return None
+    return f"the release announced for {announced:%Y-%m-%d} is not in the archive yet"
+
+
+def stale_years(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | None) -> dict[int, str]:
+    """The years in which a table of the lake or of Postgres is not what its inputs say, each with the first reason.
+
+    `checkpoints` maps (table, year) to the content hash that Postgres holds; None leaves Postgres out.
+    """
+    stale: dict[int, str] = {}
+    for year in lake.covered_years:
+        reason = _stale_in_lake(lake, year) or (None if checkpoints is None else _stale_load(lake, year, checkpoints))
+        if reason:
+            stale[year] = reason
+    return stale
+
+
+def _stale_in_lake(lake: LakeState, year: int) -> str | None:
+    for derivation in DERIVATIONS:
+        partition = lake.partitions.get(derivation.table.name, {}).get(str(year))
+        if partition is None:
+            return f"{derivation.table.name} is not materialised"
+        if partition.code_version != derivation.code_version:
+            return f"{derivation.table.name} was made by code version {partition.code_version}"
+        expected = (
+            lake.silver_inputs(year)
+            if derivation is SILVER
+            else inputs_of(derivation, year, lake.hashes(derivation.upstream.name if derivation.upstream else ""))
+        )
+        if dict(partition.inputs) != expected:
+            changed = sorted(
+                name
+                for name in expected.keys() | partition.inputs.keys()
+                if expected.get(name) != partition.inputs.get(name)
+            )
+            return f"{derivation.table.name} was made from another {', '.join(changed)}"
+    return None
+
+
+def _stale_load(lake: LakeState, year: int, checkpoints: Mapping[tuple[str, str], str]) -> str | None:
+    for table in LOADED:
+        held = checkpoints.get((table.name, str(year)))
+        if held != lake.hashes(table.name)[str(year)]:
+            return f"Postgres holds {'another' if held else 'no'} {derivation_of(table).table.name}"
+    return None
+
+
+def next_step(
+    lake: LakeState,
+    release: Release | None,
+    checkpoints: Mapping[tuple[str, str], str] | None,
+    *,
+    tables: Iterable[str],
+    full_comparison: timedelta,
+) -> Step:
+    """Decide. New data goes before stale years, because it would make them stale again.
+
+    `release` None leaves BEA out (nobody asked it); `checkpoints` None leaves Postgres out.
+    """
+    warnings = _warnings(release)
+    if release is not None:
+        wanted = tables_to_extract(lake, release, tables, full_comparison=full_comparison)
+        if wanted:
+            return Step("extract", reasons=wanted, tables=tuple(wanted), warnings=warnings)
+    stale = stale_years(lake, checkpoints)
+    if stale:
+        first, last = hull_with_reach(stale, newest=lake.covered_years[-1])
+        return Step(
+            "refresh",
+            reasons={str(year): reason for year, reason in stale.items()},
+            first_year=first,
+            last_year=last,
+            warnings=warnings,
+        )
+    if lake.stale_dimensions and lake.covered_years:
+        newest = lake.covered_years[-1]
+        return Step(
+            "refresh",
+            reasons=dict.fromkeys(lake.stale_dimensions, "the catalogue has changed"),
+            first_year=newest,
+            last_year=newest,
+            warnings=warnings,
+        )
+    return Step("nothing", warnings=warnings)
+
+
+def _warnings(release: Release | None) -> tuple[str, ...]:
+    if release is None:
+        return ()
+    if release.calendar is None:
+        return ("BEA's release calendar could not be read; full comparisons follow the interval alone.",)
+    if release.calendar.name_found(release.release_names) is None:
+        return (
+            "BEA's release calendar names none of the releases that the catalogue lists; full comparisons follow "
+            "the interval alone. Look up the name BEA uses now and add it to release_names.",
+        )
+    return ()

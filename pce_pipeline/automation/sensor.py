@@ -1,0 +1,156 @@
+"""The release sensor: asks what comes next and launches it; remembers nothing.
+
+It skips while a run of its jobs is queued or running, waits longer after each failure, and keeps the instance's
+extract dates equal to the lake's, because the lake and not the instance says which extracts exist.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from pce_pipeline.automation.jobs import EXTRACT, REFRESH, extract_job, range_tags, refresh_job
+from pce_pipeline.automation.next_step import next_step
+from pce_pipeline.automation.state import lake_state, loaded_hashes
+from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bronze.extract import next_extract_id
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.errors import PceError
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.partitions import EXTRACTS
+from pce_pipeline.settings import Settings
+from pce_pipeline.warehouse.postgres import PostgresResource
+
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_FIRST_WAIT = timedelta(minutes=5)
+_LONGEST_WAIT = timedelta(hours=6)
+_FAILURES_LOOKED_AT = 8
+
+
+def wait_after_failures(ended: Sequence[tuple[bool, datetime]], now: datetime) -> timedelta | None:
+    """How much longer to wait, given ended runs (succeeded, end in UTC), newest first; None if not at all.
+
+    Five minutes after the first failure, twice as long after each further one, six hours at most.
+    """
+    failures = 0
+    for succeeded, _ in ended:
+        if succeeded:
+            break
+        failures += 1
+    if failures == 0:
+        return None
+    wait = min(_FIRST_WAIT * 2 ** (failures - 1), _LONGEST_WAIT)
+    left = ended[0][1] + wait - now
+    return left if left > timedelta(0) else None
+
+
+def build_release_sensor(interval: timedelta) -> dg.SensorDefinition:
+    """The sensor, looking every `interval`."""
+
+    @dg.sensor(
+        name="release_sensor",
+        jobs=[extract_job, refresh_job],
+        minimum_interval_seconds=int(interval.total_seconds()),
+        description="Looks for new or revised data at BEA, takes an extract and refreshes what it changes.",
+    )
+    def release_sensor(
+        context: dg.SensorEvaluationContext,
+        lake: dg.ResourceParam[Lake],
+        bea: dg.ResourceParam[BeaGateway],
+        postgres: dg.ResourceParam[PostgresResource],
+        catalog: dg.ResourceParam[Catalog],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.SensorResult | dg.SkipReason:
+        instance = context.instance
+        if _runs_under_way(instance):
+            return dg.SkipReason("A run of extract or refresh is under way.")
+        requests = register_extracts(instance, lake)
+        try:
+            step = next_step(
+                lake_state(lake, catalog),
+                bea.release(list(catalog.tables), catalog.release_names),
+                loaded_hashes(postgres),
+                tables=catalog.tables,
+                full_comparison=timedelta(days=settings.full_comparison_days),
+            )
+        except PceError as problem:
+            context.log.warning(str(problem))
+            return dg.SensorResult(skip_reason=str(problem), dynamic_partitions_requests=requests)
+        for warning in step.warnings:
+            context.log.warning(warning)
+        if step.action == "nothing":
+            return dg.SensorResult(skip_reason="Nothing is new.", dynamic_partitions_requests=requests)
+        job = EXTRACT if step.action == "extract" else REFRESH
+        wait = wait_after_failures(_ended_runs(instance, job), datetime.now(UTC))
+        if wait is not None:
+            reason = f"The last {job} run failed; the next try is in {wait.total_seconds() / 60:.0f} minutes."
+            return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)
+        why = "; ".join(f"{name}: {reason}" for name, reason in step.reasons.items())
+        context.log.info("%s: %s", job, why)
+        if step.action == "extract":
+            extract = str(next_extract_id(lake.bronze, datetime.now(UTC).date()))
+            return dg.SensorResult(
+                run_requests=[
+                    dg.RunRequest(
+                        job_name=EXTRACT,
+                        partition_key=extract,
+                        run_config=extract_config(step.tables),
+                        tags={"pce/why": why[:250]},
+                    )
+                ],
+                dynamic_partitions_requests=[*requests, EXTRACTS.build_add_request([extract])],
+            )
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(
+                    job_name=REFRESH,
+                    tags={**range_tags(step.first_year or 0, step.last_year or 0), "pce/why": why[:250]},
+                )
+            ],
+            dynamic_partitions_requests=requests,
+        )
+
+    return release_sensor
+
+
+def extract_config(tables: Sequence[str] = (), files: Sequence[str] = ()) -> dict[str, object]:
+    """Run configuration of the extract job."""
+    return {"ops": {"bronze__pce_state": {"config": {"tables": list(tables), "files": list(files)}}}}
+
+
+def register_extracts(
+    instance: dg.DagsterInstance, lake: Lake
+) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
+    """What makes the instance's extract dates those of the lake; call it when no run is under way."""
+    held = [str(extract) for extract in lake.bronze.extracts()]
+    known = instance.get_dynamic_partitions(EXTRACTS.name or "")
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if missing := [key for key in held if key not in known]:
+        requests.append(EXTRACTS.build_add_request(missing))
+    if gone := [key for key in known if key not in held]:
+        requests.append(EXTRACTS.build_delete_request(gone))
+    return requests
+
+
+def _runs_under_way(instance: dg.DagsterInstance) -> bool:
+    return any(instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY)) for job in (EXTRACT, REFRESH))
+
+
+def _ended_runs(instance: dg.DagsterInstance, job: str) -> list[tuple[bool, datetime]]:
+    records = instance.get_run_records(
+        dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]),
+        limit=_FAILURES_LOOKED_AT,
+    )
+    return [
+        (
+            record.dagster_run.status is dg.DagsterRunStatus.SUCCESS,
+            datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC),
+        )
+        for record in records
+    ]

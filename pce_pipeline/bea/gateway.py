@@ -1,0 +1,116 @@
+"""The way to BEA that a run's settings choose: its API, its keyless archive, or the embedded look-alike.
+
+A plain object, because it knows the key. Clients are made where they are used and closed after it.
+"""
+
+import asyncio
+import getpass
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import httpx
+import structlog
+from pydantic import SecretStr
+
+from pce_pipeline.bea.budget import RequestBudget
+from pce_pipeline.bea.client import BeaClient
+from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE
+from pce_pipeline.bea.errors import BeaError
+from pce_pipeline.bea.observations import ReleaseNote
+from pce_pipeline.bea.releases import Calendar, parse_calendar
+from pce_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+_log = structlog.get_logger()
+
+_SAMPLE_URL = "http://sample"
+_SAMPLE_KEY = SecretStr("00000000-0000-0000-0000-000000sample")
+_SAMPLE_RELEASE_FILE = "sample-release"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What BEA says of its releases, as of `asked_at` (UTC).
+
+    `notes` are the tables' "Last updated" lines, None where there is no API to ask. `calendar` is None where it could
+    not be read; `release_names` are the names under which it may announce the dataset.
+    """
+
+    asked_at: datetime
+    notes: Mapping[str, ReleaseNote | None] | None
+    calendar: Calendar | None
+    release_names: tuple[str, ...] = ()
+
+    def latest_announced(self) -> datetime | None:
+        """The newest announced release that is already out."""
+        if self.calendar is None:
+            return None
+        return self.calendar.latest_before(self.release_names, self.asked_at)
+
+
+class BeaGateway:
+    """Makes clients for the source that the settings name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._sample: Starlette | None = None
+
+    @property
+    def origin(self) -> Literal["api", "bulk", "sample"]:
+        return self._settings.source
+
+    @property
+    def sample_release_file(self) -> Path:
+        """Where a laptop keeps which release its embedded sample publishes."""
+        return self._settings.world_home / _SAMPLE_RELEASE_FILE
+
+    def sample_release(self) -> int:
+        """The release that the embedded sample publishes now."""
+        try:
+            return int(self.sample_release_file.read_text("ascii"))
+        except FileNotFoundError:
+            return DEFAULT_RELEASE
+
+    def client(self) -> BeaClient:
+        """A new client; close it by `async with`."""
+        if self._settings.is_sample:
+            return BeaClient(_SAMPLE_URL, _SAMPLE_KEY, transport=httpx.ASGITransport(app=self._look_alike()))
+        key = self._settings.bea_api_key
+        budget = RequestBudget(
+            key=key.get_secret_value() if key else "",
+            state_directory=Path(tempfile.gettempdir()) / f"pce-{getpass.getuser()}",
+            requests_per_minute=self._settings.requests_per_minute,
+            bytes_per_minute=self._settings.megabytes_per_minute * 1_000_000,
+            errors_per_minute=self._settings.errors_per_minute,
+        )
+        return BeaClient(self._settings.bea_url, key, budget=budget)
+
+    def release(self, tables: Sequence[str], release_names: tuple[str, ...]) -> Release:
+        """Ask BEA what it has released: one small request per table (API only) and the calendar."""
+        return asyncio.run(self._release(tables, release_names))
+
+    async def _release(self, tables: Sequence[str], release_names: tuple[str, ...]) -> Release:
+        async with self.client() as client:
+            notes = None
+            if self.origin != "bulk":
+                found = await asyncio.gather(*(client.last_updated(table) for table in tables))
+                notes = dict(zip(tables, found, strict=True))
+            calendar = None
+            try:
+                calendar = parse_calendar((await client.release_dates()).body)
+            except BeaError as problem:
+                _log.warning("BEA's release calendar could not be read", problem=str(problem))
+        return Release(datetime.now(UTC), notes, calendar, release_names)
+
+    def _look_alike(self) -> "Starlette":
+        if self._sample is None:
+            from pce_pipeline.bea.emulator.app import create_app  # noqa: PLC0415 (only the sample needs it)
+
+            self._sample = create_app(self.sample_release)
+        return self._sample

@@ -1,0 +1,145 @@
+"""Bronze in Dagster: one asset, partitioned by extract date."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bronze.extract import next_extract_id, note_unchanged, prepare, publish, stored_subject
+from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.errors import UsageError
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.manifest import Manifest
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.records import RunJournal, Step
+from pce_pipeline.partitions import EXTRACTS
+from pce_pipeline.quality.bronze import bronze_rules
+from pce_pipeline.quality.checks import check_specs, report
+from pce_pipeline.quality.rules import judge
+from pce_pipeline.settings import Settings
+
+BRONZE = dg.AssetKey(["bronze", "pce_state"])
+
+
+class ExtractConfig(dg.Config):
+    """What to extract: tables (all in scope if empty), and files to read instead of asking BEA."""
+
+    tables: list[str] = Field(default_factory=list)
+    files: list[str] = Field(default_factory=list)
+
+
+@dg.asset(
+    key=BRONZE,
+    partitions_def=EXTRACTS,
+    output_required=False,
+    check_specs=check_specs(bronze_rules, BRONZE),
+    kinds={"json", "gzip"},
+    pool="bea",
+    code_version="1",
+)
+def bronze_pce_state(
+    context: dg.AssetExecutionContext,
+    config: ExtractConfig,
+    lake: dg.ResourceParam[Lake],
+    bea: dg.ResourceParam[BeaGateway],
+    catalog: dg.ResourceParam[Catalog],
+    settings: dg.ResourceParam[Settings],
+    journal: dg.ResourceParam[RunJournal],
+) -> Iterator[Any]:
+    """BEA's answers as received, one extract per vintage, write-once, with a manifest of where each came from.
+
+    Materialising an extract that exists verifies it and never fetches again. A run that finds nothing new writes no
+    extract, only that BEA was compared.
+    """
+    extract = ExtractId.parse(context.partition_key)
+    requested = {"extract": str(extract), "origin": bea.origin, **config.model_dump()}
+    with journal.step(
+        context.run_id, "bronze/pce_state", partitions=[str(extract)], job=context.job_name, requested=requested
+    ) as step:
+        if extract in lake.bronze.extracts():
+            subject = stored_subject(lake.bronze, extract, tolerate_unknown=settings.tolerate_unknown_fields)
+            yield from report(judge(bronze_rules, subject), BRONZE, step, thresholds=settings.threshold_checks)
+            _materialised(context, lake, step, lake.bronze.manifest(extract), "verified")
+            return
+        free = next_extract_id(lake.bronze, extract.day)
+        if extract != free:
+            raise UsageError(f"{extract} is not the next extract date of its day.", remedy=f"Use {free}.")
+        prepared = prepare(
+            lake.bronze,
+            feed_of(bea, catalog, config.files),
+            catalog,
+            extract,
+            chosen_tables(catalog, config.tables),
+            world=lake.layout.world,
+            run_id=context.run_id,
+            tolerate_unknown=settings.tolerate_unknown_fields,
+        )
+        yield from report(judge(bronze_rules, prepared.subject), BRONZE, step, thresholds=settings.threshold_checks)
+        step.inputs(origin=prepared.manifest.origin, objects=len(prepared.objects))
+        if not prepared.changed:
+            note_unchanged(lake.bronze, prepared)
+            step.outputs(outcome="unchanged", compared=sorted(prepared.manifest.tables))
+            context.log.info("BEA publishes what the newest extract holds: no new extract")
+            return
+        published = publish(lake.bronze, prepared)
+        step.outputs(changed=list(prepared.changed))
+        _materialised(context, lake, step, lake.bronze.manifest(published), "new")
+
+
+def feed_of(bea: BeaGateway, catalog: Catalog, files: list[str]) -> Feed:
+    """Where the extract comes from: the files if there are any, else the source that the settings name."""
+    if files:
+        return FileFeed([Path(file) for file in files])
+    if bea.origin == "bulk":
+        return BulkFeed(bea.client, catalog)
+    return ApiFeed(bea.client, catalog, bea.origin)
+
+
+def chosen_tables(catalog: Catalog, tables: list[str]) -> list[str]:
+    """The tables asked for, in the catalogue's order; raises `UsageError` for one it does not hold."""
+    unknown = sorted(set(tables) - set(catalog.tables))
+    if unknown:
+        raise UsageError(
+            f"The catalogue holds no {', '.join(unknown)}.", remedy=f"It holds {', '.join(catalog.tables)}."
+        )
+    return [table for table in catalog.tables if not tables or table in tables]
+
+
+def _materialised(context: dg.AssetExecutionContext, lake: Lake, step: Step, manifest: Manifest, outcome: str) -> None:
+    rows = sum(table.rows for table in manifest.tables.values())
+    step.extract(manifest.extract_date)
+    step.rows(**{"bronze/pce_state": rows})
+    step.outputs(outcome=outcome, extract=manifest.extract_date, content_sha256=manifest.content_sha256)
+    context.log_event(
+        dg.AssetMaterialization(
+            asset_key=BRONZE,
+            partition=manifest.extract_date,
+            metadata={
+                "outcome": outcome,
+                "origin": manifest.origin,
+                "dagster/partition_row_count": rows,
+                "objects": len(manifest.objects),
+                "content_sha256": manifest.content_sha256,
+                "uri": lake.uri_of(lake.layout.extract(manifest.dataset, manifest.extract)),
+                "tables": dg.MetadataValue.table(
+                    [
+                        dg.TableRecord(
+                            {
+                                "table": name,
+                                "last_updated": str(entry.last_updated or "unknown"),
+                                "lines": len(entry.lines),
+                                "rows": entry.rows,
+                                "years": f"{min(entry.years)}...{max(entry.years)}",
+                            }
+                        )
+                        for name, entry in sorted(manifest.tables.items())
+                    ]
+                ),
+            },
+            tags={"dagster/data_version": manifest.content_sha256},
+        )
+    )

@@ -1,0 +1,106 @@
+"""From stored objects back to observations: whatever way an extract came, its cells read the same.
+
+Everything downstream of Bronze reads here, and so does the extract itself before it is published, so that what was
+judged new is exactly what will be read.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pce_pipeline.bea.documents import read_document
+from pce_pipeline.bea.observations import Observations, combined
+from pce_pipeline.bea.protocol import decode_lines, decode_many
+from pce_pipeline.bea.values import content_hashes, table_hash, typed
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.manifest import BronzeStore, ObjectEntry, TableEntry, unpack
+
+_LINE_LIST = {("TargetParameter", "LineCode")}
+
+
+@dataclass(frozen=True)
+class Content:
+    """Cells with value and status, the lines BEA lists, what each table holds, and how many cells each object gave."""
+
+    cells: pl.DataFrame
+    lines: pl.DataFrame
+    tables: Mapping[str, TableEntry]
+    rows: Mapping[str, int]
+
+
+def read_content(
+    objects: Sequence[tuple[ObjectEntry, bytes]], tables: Iterable[str], *, tolerate_unknown: bool = False
+) -> Content:
+    """The content of stored objects for the tables named: cells as `bea.values.typed` gives them.
+
+    Raises `BeaContentError` and its kin for objects that are not what BEA documents.
+    """
+    wanted = list(tables)
+    answers: dict[str, bytes] = {}
+    line_lists: list[pl.DataFrame] = []
+    parts: list[Observations] = []
+    rows: dict[str, int] = {}
+    for entry, body in objects:
+        if not set(entry.tables) & set(wanted):
+            continue
+        if entry.line is not None:
+            answers[entry.key] = unpack(body)
+        elif entry.parameters.items() >= _LINE_LIST:
+            line_lists.append(decode_lines(unpack(body), tolerate_unknown=tolerate_unknown))
+            rows[entry.key] = 0
+        else:
+            document = read_document(body, tables=wanted, tolerate_unknown=tolerate_unknown)
+            rows[entry.key] = document.frame.height
+            parts.append(document)
+    if answers:
+        decoded = decode_many(answers.values(), tolerate_unknown=tolerate_unknown)
+        parts.append(Observations(decoded.frame, pl.concat(line_lists), decoded.notes))
+    everything = combined(parts)
+    cells = typed(everything.frame.filter(pl.col("bea_table").is_in(wanted)))
+    by_line = {
+        f"{table}-{line}": count for table, line, count in cells.group_by("bea_table", "line_code").len().iter_rows()
+    }
+    for entry, _ in objects:
+        if entry.line is not None and entry.key in answers:
+            rows[entry.key] = by_line.get(f"{entry.tables[0]}-{entry.line}", 0)
+    return Content(cells, everything.lines, _entries(cells, everything), rows)
+
+
+def read_extracts(bronze: BronzeStore, sources: Mapping[str, ExtractId], *, tolerate_unknown: bool = False) -> Content:
+    """The content of several tables, each from its own extract, hash-verified.
+
+    `sources` names the extract of each table. Raises `DamagedObject` beside what `read_content` raises.
+    """
+    by_extract: dict[ExtractId, list[str]] = {}
+    for table, extract in sources.items():
+        by_extract.setdefault(extract, []).append(table)
+    parts = [
+        read_content(bronze.read_objects(extract, tables), tables, tolerate_unknown=tolerate_unknown)
+        for extract, tables in sorted(by_extract.items())
+    ]
+    return Content(
+        cells=pl.concat([part.cells for part in parts]),
+        lines=pl.concat([part.lines for part in parts]),
+        tables={table: entry for part in parts for table, entry in part.tables.items()},
+        rows={key: count for part in parts for key, count in part.rows.items()},
+    )
+
+
+def _entries(cells: pl.DataFrame, everything: Observations) -> dict[str, TableEntry]:
+    lines = {
+        str(table): tuple(codes)
+        for table, codes in cells.group_by("bea_table").agg(pl.col("line_code").unique().sort()).iter_rows()
+    }
+    rows = dict(cells.group_by("bea_table").len().iter_rows())
+    return {
+        table: TableEntry(
+            last_updated=everything.notes[table].last_updated if table in everything.notes else None,
+            note=everything.notes[table].text if table in everything.notes else "",
+            rows=rows[table],
+            lines=lines[table],
+            years=years,
+            content_sha256=table_hash(years),
+        )
+        for table, years in sorted(content_hashes(cells).items())
+    }

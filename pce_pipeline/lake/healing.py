@@ -1,0 +1,65 @@
+"""Finding damage in a published table, and the good copies to undo it with.
+
+Every file lies twice, as a version and at its fixed key, and every partition's record twice, in the pointer and in
+the partition's manifest: one restores the other.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from pce_pipeline.lake.integrity import NOTHING, Damage, damages, undeclared
+from pce_pipeline.lake.pointer import Partition, TableKeys, files_by_folder, folder_of
+from pce_pipeline.lake.promotion import Seen
+from pce_pipeline.lake.store import Store
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What `heal` did: the damage it undid, and the partitions it withdrew because no good copy was left."""
+
+    restored: list[Damage]
+    withdrawn: list[str]
+
+
+def find_damage(store: Store, keys: TableKeys, partitions: Iterable[Partition], seen: Seen) -> list[Damage]:
+    """Reads every byte of the partitions: versions, fixed keys and manifests not as recorded, strangers."""
+    chosen = list(partitions)
+    files = {
+        keys.full(key): stored.sha256
+        for partition in chosen
+        for stored in partition.objects
+        for key in (stored.version_key, stored.path)
+    }
+    found = damages(store, files)
+    present = files_by_folder(seen.listing)
+    for partition in chosen:
+        path = keys.manifest(partition.key)
+        manifest, _ = seen.manifests.get(path, (None, ""))
+        if path not in seen.manifests:
+            found.append(Damage(keys.full(path), "missing", "the record in the pointer", NOTHING))
+        elif manifest is None or manifest.partition != partition:
+            found.append(Damage(keys.full(path), "changed", "the record in the pointer", "another record"))
+        found += undeclared([keys.full(each) for each in present[folder_of(partition.key)]], files)
+    return found
+
+
+def good_copies(
+    store: Store, keys: TableKeys, partitions: Iterable[Partition], bad: Collection[str]
+) -> tuple[dict[str, bytes], list[str]]:
+    """Bodies for damaged versions, by key, and the partitions for which one cannot be had."""
+    sources: dict[str, str] = {}
+    hopeless: set[str] = set()
+    for partition in partitions:
+        damaged = {keys.full(o.version_key) for o in partition.objects} & set(bad)
+        good = {keys.full(o.version_key): keys.full(o.path) for o in partition.objects if keys.full(o.path) not in bad}
+        sources |= {version: good[version] for version in damaged if version in good}
+        if not damaged <= good.keys():
+            hopeless.add(partition.key)
+    bodies = store.get_many(sources.values())
+    return {version: bodies[source] for version, source in sources.items()}, sorted(hopeless)
+
+
+def partitions_of_manifests(seen: Seen) -> dict[str, Partition]:
+    """What the pointer said, as far as the partitions' manifests know it."""
+    manifests = (manifest for manifest, _ in seen.manifests.values() if manifest is not None)
+    return {manifest.partition.key: manifest.partition for manifest in manifests}

@@ -1,0 +1,161 @@
+"""Dagster's way in and out of the lake's yearly tables.
+
+Out: one frame for a whole range of years is split and published, and each year that was really written is reported
+as materialised, with its own content hash as data version. In: the years asked for come as one frame, verified.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from pce_pipeline import schemas
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.lake.errors import MissingPartitions
+from pce_pipeline.lake.publication import NewPartition
+from pce_pipeline.lake.resource import Lake, files_of_year
+from pce_pipeline.lineage import Derivation
+from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.schemas import Table
+
+_PREVIEW_ROWS = 8
+
+REPORTED_BY_US = {"__source_asset_observation__": True}
+"""Metadata of an output whose materialisations we report ourselves.
+
+Dagster reports every partition of a run's range as materialised, written or not, with one data version for all. An
+output with this mark is stored but not reported; tests hold Dagster to it.
+"""
+
+
+@dataclass(frozen=True)
+class LakeFrame:
+    """Years of a table as one frame, and the content hash of each year."""
+
+    frame: pl.DataFrame
+    hashes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class YearlyOutput:
+    """What a yearly asset hands over: its rows, and per year what they were made from."""
+
+    derivation: Derivation
+    frame: pl.DataFrame
+    inputs: Mapping[int, Mapping[str, str]]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def yearly_output(output: YearlyOutput) -> dg.Output[YearlyOutput]:
+    """The output of a yearly asset; only the years in `inputs` are published and reported."""
+    return dg.Output(output, metadata=REPORTED_BY_US)
+
+
+class LakeIOManager(dg.IOManager):
+    """Publishes and reads yearly tables of one lake."""
+
+    def __init__(self, lake: Lake, catalog: Catalog, journal: RunJournal) -> None:
+        self._lake = lake
+        self._segments = dict(catalog.areas.select("geo_fips", "path_segment").iter_rows())
+        self._journal = journal
+
+    def handle_output(self, context: dg.OutputContext, obj: YearlyOutput) -> Iterator[dg.AssetMaterialization]:
+        try:
+            yield from self._publish(context, obj)
+        except Exception as error:
+            self._journal.stored_badly(context.run_id, obj.derivation.table.name, error)
+            raise
+
+    def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> Iterator[dg.AssetMaterialization]:
+        table = obj.derivation.table
+        by_year = {
+            int(str(year)): rows
+            for (year,), rows in obj.frame.partition_by("year", as_dict=True, maintain_order=True).items()
+        }
+        publication = self._lake.table(table).publish(
+            [
+                NewPartition(
+                    key=str(year),
+                    files=files_of_year(table, year, by_year[year], self._segments),
+                    inputs=dict(inputs),
+                    code_version=obj.derivation.code_version,
+                    details=dict(obj.details),
+                )
+                for year, inputs in sorted(obj.inputs.items())
+            ],
+            run_id=context.run_id,
+            now=datetime.now(UTC),
+        )
+        published = publication.partitions
+        step = self._journal.running(context.run_id, table.name)
+        if step is not None:
+            step.rows(**{table.name: obj.frame.height})
+            step.outputs(
+                written=publication.written,
+                refreshed=publication.refreshed,
+                unchanged=publication.unchanged,
+                objects_written=publication.objects_written,
+                content_sha256={str(year): published[str(year)].content_sha256 for year in obj.inputs},
+            )
+        for year in sorted(obj.inputs):
+            partition = published[str(year)]
+            yield dg.AssetMaterialization(
+                asset_key=context.asset_key,
+                partition=str(year),
+                metadata={
+                    "dagster/partition_row_count": partition.rows,
+                    "uri": dg.MetadataValue.text(self._lake.uri_of(f"{self._lake.prefix(table)}/year={year}")),
+                    "content_sha256": partition.content_sha256,
+                    "publication": "unchanged" if str(year) in publication.unchanged else "written",
+                    "objects": len(partition.objects),
+                    "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
+                    "preview": dg.MetadataValue.md(preview(by_year[year])),
+                },
+                tags={"dagster/data_version": partition.content_sha256, "dagster/code_version": partition.code_version},
+            )
+
+    def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
+        table = _table_of(context.asset_key)
+        years = list(context.asset_partition_keys)
+        store = self._lake.table(table)
+        held = store.latest()
+        wanted = [year for year in years if year in held]
+        missing = sorted(set(years) - set(held), key=int)
+        covered = {str(year) for _, entry in self._lake.sources().values() for year in entry.years}
+        needed = [year for year in missing if year in covered]
+        if needed:
+            raise MissingPartitions(
+                table.name,
+                needed,
+                remedy=f"Materialise them first: `pce refresh --years {needed[0]}...{needed[-1]}`, or "
+                f"`dagster asset materialize --select '{_selection(context.asset_key)}' "
+                f"--partition-range {needed[0]}...{needed[-1]}`.",
+            )
+        frame = store.read(wanted) if wanted else pl.DataFrame(schema=table.polars_schema)
+        if context.dagster_type.typing_type is pl.DataFrame:
+            return frame
+        return LakeFrame(frame, {year: held[year].content_sha256 for year in wanted})
+
+
+def _table_of(key: dg.AssetKey) -> Table:
+    return next(table for table in schemas.TABLES if table.name == key.to_user_string())
+
+
+def _selection(key: dg.AssetKey) -> str:
+    return f'key:"{key.to_user_string()}"'
+
+
+def preview(frame: pl.DataFrame) -> str:
+    """The first rows of a frame as a Markdown table."""
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_column_data_types=True,
+        tbl_hide_dataframe_shape=True,
+        tbl_cols=-1,
+        fmt_str_lengths=60,
+        tbl_width_chars=1000,
+    ):
+        return str(frame.head(_PREVIEW_ROWS))

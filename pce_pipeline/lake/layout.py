@@ -1,0 +1,100 @@
+"""The grammar of lake keys, in one place.
+
+    <env>/bronze/<world>/<dataset>/<extract_date>/<table>/<line>.json.gz      as received
+                                                 /manifest.json              written last: the extract exists
+                                  /_staging/<extract_date>/...               downloads in progress
+                                  /_verified.json  /_pin.json                last comparison; chosen extract
+    <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
+    <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
+    <env>/gold/<world>/<dimension>/part-000.parquet
+    <env>/observability/runs/...
+
+The world is the source segment: `bea`, `sample`, `sample-smoke`. Names that start with `_` are records and versions
+of this package, never data to glob. Keys are relative to the lake's root. No I/O here.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, Self
+
+from pce_pipeline.lake.errors import UnsafeKey
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
+_KEY = re.compile(rf"{_SEGMENT.pattern}(/{_SEGMENT.pattern})*")
+_TOO_MANY = 1_000_000
+_EXTRACT_ID = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([1-9][0-9]{0,5}))?")
+
+Layer = Literal["bronze", "silver", "gold"]
+
+
+def checked_key(key: str) -> str:
+    """The key itself, if every segment is safe on a file system, in S3 and in a URL; else `UnsafeKey`."""
+    if not _KEY.fullmatch(key):
+        raise UnsafeKey(key)
+    return key
+
+
+def join(*parts: str | int) -> str:
+    """Parts as one key; empty parts vanish. Raises `UnsafeKey`."""
+    return checked_key("/".join(str(part) for part in parts if part != ""))
+
+
+@dataclass(frozen=True, order=True)
+class ExtractId:
+    """A day (UTC) on which an extract was what BEA published, and which extract of that day it is.
+
+    `2026-02-23` is the first of its day, `2026-02-23.2` the second. Ordered by date and number, so that `.10` comes
+    after `.9`; texts must never be sorted.
+    """
+
+    day: date
+    number: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number < _TOO_MANY:
+            raise ValueError(f"{self.number} is no number of an extract within its day")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises `ValueError` for anything that `str` of an ExtractId does not give."""
+        match = _EXTRACT_ID.fullmatch(text)
+        number = int(match[2] or 1) if match else 0
+        if match is None or (match[2] is not None and number == 1):
+            raise ValueError(f"{text!r} is no extract date such as 2026-02-23 or 2026-02-23.2")
+        return cls(date.fromisoformat(match[1]), number)
+
+    def __str__(self) -> str:
+        return self.day.isoformat() if self.number == 1 else f"{self.day.isoformat()}.{self.number}"
+
+    @property
+    def next_of_day(self) -> "ExtractId":
+        return ExtractId(self.day, self.number + 1)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything of one environment and world lies. Raises `UnsafeKey` for names that cannot be segments."""
+
+    env: str
+    world: str
+
+    def __post_init__(self) -> None:
+        for name in (self.env, self.world):
+            if "/" in checked_key(name):
+                raise UnsafeKey(name)
+
+    def dataset(self, layer: Layer, dataset: str) -> str:
+        """The prefix of one dataset: `staging/gold/bea/pce_state_annual`."""
+        return join(self.env, layer, self.world, dataset)
+
+    def extract(self, dataset: str, extract: ExtractId) -> str:
+        return join(self.dataset("bronze", dataset), str(extract))
+
+    def staging(self, dataset: str, extract: ExtractId) -> str:
+        return join(self.dataset("bronze", dataset), "_staging", str(extract))
+
+    @property
+    def runs(self) -> str:
+        """The prefix of run records, of all worlds: observability is per environment."""
+        return join(self.env, "observability", "runs")

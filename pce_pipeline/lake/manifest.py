@@ -1,0 +1,275 @@
+"""Bronze: write-once extracts with a manifest, downloads in progress, and the records of what was compared and pinned.
+
+An extract exists once its `manifest.json` does; that is written last and names every object with its hash. What an
+answer means is not known here: objects are bytes. The functions on manifests are pure.
+"""
+
+import gzip
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime
+
+import msgspec
+
+from pce_pipeline.lake.errors import DamagedObject, MissingObject, ObjectExists
+from pce_pipeline.lake.integrity import NOTHING, Damage, damages, sha256_of, undeclared
+from pce_pipeline.lake.layout import ExtractId, Layout, join
+from pce_pipeline.lake.records import Record, decode_record, encode_record
+from pce_pipeline.lake.store import Store
+
+_MANIFEST = "manifest.json"
+_RESTORE = (
+    "Bronze is kept once: restore the object from the bucket's earlier versions or a backup, or pin an earlier extract."
+)
+
+
+class TableEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What an extract holds of one BEA table.
+
+    `years` has a content hash per year; `content_sha256` is that of the whole table. Both cover key, value, status
+    and unit only, so that the same figures from the API and from a file are equal.
+    """
+
+    last_updated: date | None
+    note: str
+    rows: int
+    lines: tuple[int, ...]
+    years: dict[int, str]
+    content_sha256: str
+
+
+class ObjectEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored answer or file: `key` is relative to the extract, `bytes` and `sha256` are of what is stored.
+
+    `line` is None where the object holds more than one; `parameters` never include the API key.
+    """
+
+    key: str
+    tables: tuple[str, ...]
+    line: int | None
+    endpoint: str
+    parameters: dict[str, str]
+    extracted_at: datetime
+    sha256: str
+    bytes: int
+    rows: int
+    last_updated: date | None
+
+
+class Manifest(Record, frozen=True, kw_only=True):
+    """The passport of one extract. `scope` is what was asked for: lines by table; `origin` is api, bulk, file, ..."""
+
+    dataset: str
+    world: str
+    extract_date: str
+    ingested_at: datetime
+    origin: str
+    run_id: str
+    code_version: str
+    scope: dict[str, tuple[int, ...]]
+    tables: dict[str, TableEntry]
+    objects: tuple[ObjectEntry, ...]
+    content_sha256: str
+
+    @property
+    def extract(self) -> ExtractId:
+        return ExtractId.parse(self.extract_date)
+
+
+class VerifiedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """The last comparison of one table with BEA that found nothing new: it equals `extract`."""
+
+    checked_at: datetime
+    last_updated: date | None
+    extract: str
+
+
+class Verified(Record, frozen=True, kw_only=True):
+    """The last comparison with BEA, and the last one of each table."""
+
+    checked_at: datetime
+    tables: dict[str, VerifiedTable]
+
+
+class Pin(Record, frozen=True, kw_only=True):
+    """A decision to ignore extracts later than `extract`."""
+
+    extract: str
+    pinned_at: datetime
+    reason: str
+
+
+class BronzeStore:
+    """The Bronze of one dataset in one lake."""
+
+    def __init__(self, store: Store, layout: Layout, dataset: str) -> None:
+        self._store = store
+        self._layout = layout
+        self._dataset = dataset
+        self._prefix = layout.dataset("bronze", dataset)
+        self._verified_key = join(self._prefix, "_verified.json")
+        self._pin_key = join(self._prefix, "_pin.json")
+
+    def extracts(self) -> list[ExtractId]:
+        """Those that exist, in order of date and number."""
+        folders = {self._key(extract, _MANIFEST): extract for extract in self._folders()}
+        return [folders[key] for key in self._store.existing(folders)]
+
+    def manifest(self, extract: ExtractId) -> Manifest:
+        """Raises `MissingObject` where there is no such extract, `DamagedObject`, `NewerLakeFormat`."""
+        key = self._key(extract, _MANIFEST)
+        return decode_record(key, self._store.get(key), Manifest, remedy=_RESTORE)
+
+    def manifests(self) -> dict[ExtractId, Manifest]:
+        """Of all extracts that exist, in order. A folder without a manifest is no extract."""
+        keys = {self._key(extract, _MANIFEST): extract for extract in self._folders()}
+        bodies = self._store.get_many(keys, missing_ok=True)
+        return {keys[key]: decode_record(key, body, Manifest, remedy=_RESTORE) for key, body in bodies.items()}
+
+    def read_objects(
+        self, extract: ExtractId, tables: Collection[str] | None = None
+    ) -> list[tuple[ObjectEntry, bytes]]:
+        """The stored bytes (packed, where they were stored so) of all objects, or of those with any of `tables`.
+
+        Raises `DamagedObject` for a missing or changed one.
+        """
+        wanted = [
+            entry
+            for entry in self.manifest(extract).objects
+            if tables is None or not set(tables).isdisjoint(entry.tables)
+        ]
+        bodies = self._store.get_many([self._key(extract, entry.key) for entry in wanted], missing_ok=True)
+        read = []
+        for entry in wanted:
+            key = self._key(extract, entry.key)
+            found = sha256_of(bodies[key]) if key in bodies else NOTHING
+            if found != entry.sha256:
+                raise DamagedObject(key, entry.sha256, found, remedy=_RESTORE)
+            read.append((entry, bodies[key]))
+        return read
+
+    def staged(self, extract: ExtractId) -> dict[str, bytes]:
+        """What earlier, unfinished runs have gathered, by name."""
+        prefix = self._layout.staging(self._dataset, extract)
+        bodies = self._store.get_many([info.key for info in self._store.list(prefix)], missing_ok=True)
+        return {key.removeprefix(f"{prefix}/"): body for key, body in bodies.items()}
+
+    def stage(self, extract: ExtractId, name: str, body: bytes) -> None:
+        """Keeps one finished download, all or nothing, over an earlier one of that name."""
+        self._store.put(join(self._layout.staging(self._dataset, extract), name), body)
+
+    def discard_staging(self, extract: ExtractId) -> None:
+        staged = self._store.list(self._layout.staging(self._dataset, extract))
+        self._store.delete_many([info.key for info in staged])
+
+    def publish(self, extract: ExtractId, manifest: Manifest, objects: Mapping[str, bytes]) -> None:
+        """Makes the extract exist: objects first, the manifest last; run again after a kill, it goes on.
+
+        Raises `ObjectExists` where this extract holds something else (take `extract.next_of_day`), and `DamagedObject`
+        where the objects are not those that the manifest declares.
+        """
+        declared = {entry.key: entry.sha256 for entry in manifest.objects}
+        given = {name: sha256_of(body) for name, body in objects.items()}
+        for name in sorted(declared.keys() | given.keys()):
+            if declared.get(name) != given.get(name):
+                raise DamagedObject(
+                    name, declared.get(name, NOTHING), given.get(name, NOTHING), remedy="Pull it again."
+                )
+        bodies = {self._key(extract, name): body for name, body in objects.items()}
+        taken = self._store.create_many(bodies)
+        for key, found in self._store.get_many(sorted(taken)).items():
+            if found != bodies[key]:
+                raise ObjectExists(key)
+        key, body = self._key(extract, _MANIFEST), encode_record(manifest)
+        try:
+            self._store.create(key, body)
+        except ObjectExists:
+            if self._store.get(key) != body:
+                raise
+
+    def verify(self, extract: ExtractId) -> list[Damage]:
+        """Reads the whole extract: missing and changed objects, and objects that nobody declared."""
+        declared = {self._key(extract, entry.key): entry.sha256 for entry in self.manifest(extract).objects}
+        present = [info.key for info in self._store.list(self._key(extract))]
+        return damages(self._store, declared) + undeclared(present, {*declared, self._key(extract, _MANIFEST)})
+
+    def verified(self) -> Verified | None:
+        """The record of the last comparison; None before the first."""
+        try:
+            body = self._store.get(self._verified_key)
+        except MissingObject:
+            return None
+        return decode_record(self._verified_key, body, Verified, remedy=f"Delete {self._verified_key}.")
+
+    def write_verified(self, verified: Verified) -> None:
+        self._store.put(self._verified_key, encode_record(verified))
+
+    def pin(self) -> Pin | None:
+        try:
+            body = self._store.get(self._pin_key)
+        except MissingObject:
+            return None
+        return decode_record(self._pin_key, body, Pin, remedy=f"Write the pin again, or delete {self._pin_key}.")
+
+    def write_pin(self, extract: ExtractId, *, now: datetime, reason: str) -> None:
+        """Raises `MissingObject` where there is no such extract."""
+        self.manifest(extract)
+        self._store.put(self._pin_key, encode_record(Pin(extract=str(extract), pinned_at=now, reason=reason)))
+
+    def clear_pin(self) -> None:
+        self._store.delete_many([self._pin_key])
+
+    def _key(self, extract: ExtractId, name: str = "") -> str:
+        return join(self._layout.extract(self._dataset, extract), name)
+
+    def _folders(self) -> list[ExtractId]:
+        found = []
+        for name in self._store.list_dirs(self._prefix):
+            try:
+                found.append(ExtractId.parse(name))
+            except ValueError:
+                continue  # `_staging`, or something that is none of ours
+        return sorted(found)
+
+
+def newest_by_table(manifests: Mapping[ExtractId, Manifest], *, pin: ExtractId | None = None) -> dict[str, ExtractId]:
+    """For each table, the newest extract that holds it; extracts later than `pin` are ignored."""
+    return {table: extract for extract in _until(manifests, pin) for table in manifests[extract].tables}
+
+
+def source_of_table(
+    manifests: Mapping[ExtractId, Manifest], *, pin: ExtractId | None = None
+) -> dict[str, tuple[ExtractId, TableEntry]]:
+    """For each table, the extract that its current figures come from, and what that holds of it.
+
+    Of the newest extracts with equal content, one after the other, it is the earliest: publishing the same figures
+    again, or in another form, makes no new vintage. Extracts without the table do not count.
+    """
+    sources: dict[str, tuple[ExtractId, TableEntry]] = {}
+    for extract in _until(manifests, pin):
+        for table, entry in manifests[extract].tables.items():
+            if table not in sources or sources[table][1].content_sha256 != entry.content_sha256:
+                sources[table] = (extract, entry)
+    return sources
+
+
+def content_sha256_of_tables(tables: Mapping[str, TableEntry]) -> str:
+    """One hash of an extract's content, for `Manifest.content_sha256`."""
+    digest = hashlib.sha256()
+    for table in sorted(tables):
+        digest.update(f"{table}:{tables[table].content_sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def pack(body: bytes) -> bytes:
+    """Gzip without time and name: equal bodies pack alike. Beyond level 5 BEA's JSON hardly shrinks."""
+    return gzip.compress(body, 5, mtime=0)
+
+
+def unpack(body: bytes) -> bytes:
+    """Raises `gzip.BadGzipFile`, `EOFError` or `zlib.error` for what `pack` did not make."""
+    return gzip.decompress(body)
+
+
+def _until(manifests: Iterable[ExtractId], pin: ExtractId | None) -> list[ExtractId]:
+    return sorted(extract for extract in manifests if pin is None or extract <= pin)

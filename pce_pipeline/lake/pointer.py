@@ -1,0 +1,131 @@
+"""The records of a published table: what a partition is, and where its pointer and manifests lie. No I/O.
+
+    <prefix>/_latest.json                          the pointer: which objects are the table now
+            /_versions/year=2024/<sha256>.parquet  immutable objects, named by their content
+            /year=2024/part-000.parquet            the same bytes at fixed keys, for readers without our code
+            /year=2024/_manifest.json              which partition these files are, written after them
+
+A table in one piece has no folder: its only partition is `all`. "Path" is a key below the prefix.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from pce_pipeline.lake.errors import UnsafeKey
+from pce_pipeline.lake.layout import checked_key, join
+from pce_pipeline.lake.records import Record
+
+WHOLE = "all"
+"""The key of the only partition of a table without partitions."""
+MANIFEST = "_manifest.json"
+VERSIONS = "_versions"
+
+
+@dataclass(frozen=True)
+class NewPartition:
+    """A partition to publish: frames by path below the table (`year=2024/part-000.parquet`), in reading order.
+
+    `inputs` are hashes by name of what it was computed from, `code_version` is that of the asset, `details` is any
+    further provenance (JSON). Raises `ValueError` without files, `UnsafeKey` for a path that is not in the folder of
+    the partition, or that the grammar refuses.
+    """
+
+    key: str
+    files: Mapping[str, pl.DataFrame]
+    inputs: Mapping[str, str]
+    code_version: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise ValueError(f"partition {self.key} has no files")
+        for path in self.files:
+            if path not in files_by_folder([checked_key(path)])[folder_of(self.key)]:
+                raise UnsafeKey(path)
+
+
+class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
+    """One file: its fixed key and its immutable version, both below the table's prefix; sha256, size and rows."""
+
+    path: str
+    version_key: str
+    sha256: str
+    bytes: int
+    rows: int
+
+
+class Partition(msgspec.Struct, frozen=True, kw_only=True):
+    """One published partition: its files in reading order, its content, and where it came from."""
+
+    key: str
+    objects: tuple[StoredObject, ...]
+    rows: int
+    content_sha256: str
+    inputs: dict[str, str]
+    code_version: str
+    details: dict[str, Any]
+    run_id: str
+    published_at: datetime
+
+    def says_the_same_as(self, other: "Partition | None") -> bool:
+        """Equal but for the run that wrote it."""
+        return other is not None and (
+            (self.objects, self.content_sha256, self.inputs, self.code_version)
+            == (other.objects, other.content_sha256, other.inputs, other.code_version)
+        )
+
+
+class Pointer(Record, frozen=True, kw_only=True):
+    """The table as it is now."""
+
+    table: str
+    partitions: dict[str, Partition]
+
+
+class PartitionManifest(Record, frozen=True, kw_only=True):
+    """Beside a partition's files: what they are, and the e-tags that listings showed once they were complete."""
+
+    table: str
+    partition: Partition
+    e_tags: dict[str, str]
+
+
+def folder_of(partition: str) -> str:
+    """The folder of a partition below its table; none for a table in one piece. Raises `UnsafeKey`."""
+    return "" if partition == WHOLE else join(f"year={partition}")
+
+
+@dataclass(frozen=True)
+class TableKeys:
+    """Where a table's objects lie: paths below its prefix, which `full` makes keys of the lake."""
+
+    prefix: str
+
+    def full(self, path: str) -> str:
+        return join(self.prefix, path)
+
+    @property
+    def pointer(self) -> str:
+        return self.full("_latest.json")
+
+    def version(self, partition: str, sha256: str) -> str:
+        return join(VERSIONS, folder_of(partition), f"{sha256}.parquet")
+
+    def manifest(self, partition: str) -> str:
+        return join(folder_of(partition), MANIFEST)
+
+
+def files_by_folder(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Data files by the folder of their partition; records and versions are none."""
+    files: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        folder, _, file = path.partition("/") if path.startswith("year=") else ("", "", path)
+        if not file.startswith("_"):
+            files[folder].add(path)
+    return files

@@ -1,0 +1,247 @@
+"""Publishing tables so that readers see all of a change or nothing of it, and a kill at any point does no harm.
+
+Immutable versions are written first, then the pointer is swapped: the commit point. Promotion to fixed keys follows.
+Readers follow the pointer and verify every hash. What equals the published content is not written again. Partitions,
+files and hashes are all this module knows; which frames they are is its callers' business.
+"""
+
+import random
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject, MissingPartitions, PartitionsDisagree
+from pce_pipeline.lake.healing import Healed, find_damage, good_copies, partitions_of_manifests
+from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
+from pce_pipeline.lake.parquet import from_parquet
+from pce_pipeline.lake.planning import plan
+from pce_pipeline.lake.pointer import (
+    VERSIONS,
+    WHOLE,
+    NewPartition,
+    Partition,
+    Pointer,
+    TableKeys,
+    files_by_folder,
+    folder_of,
+)
+from pce_pipeline.lake.promotion import Promotion, Seen
+from pce_pipeline.lake.records import decode_record, encode_record
+from pce_pipeline.lake.store import Store
+
+__all__ = ["Healed", "NewPartition", "Partition", "Publication", "TableStore"]
+
+_ATTEMPTS = 40
+_LONGEST_PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What one `publish` did, by partition: new content; nothing; the same content from other inputs or code.
+
+    `rows` are those of `written`; `objects_written` and `bytes_written` count data files, versions and fixed keys,
+    and are above zero without `written` where an earlier run's promotion had to be finished. `partitions` are those
+    that were given, as they are published now.
+    """
+
+    written: list[str]
+    unchanged: list[str]
+    refreshed: list[str]
+    rows: int
+    objects_written: int
+    bytes_written: int
+    partitions: dict[str, Partition]
+
+
+class TableStore:
+    """One published table of one lake; `table_name` is its asset path (`gold/pce_state_annual`)."""
+
+    def __init__(self, store: Store, prefix: str, table_name: str) -> None:
+        self._store = store
+        self._table = table_name
+        self._keys = TableKeys(prefix)
+        self._promotion = Promotion(store, self._keys, table_name)
+
+    def latest(self) -> dict[str, Partition]:
+        """The published partitions by key, in order; none before the first publication.
+
+        Raises `NewerLakeFormat`, and `DamagedObject` for a pointer that cannot be read.
+        """
+        return self._read_pointer()[0].partitions
+
+    def read(self, partitions: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The rows of the partitions (default: all published ones), in the order given, every byte verified.
+
+        Raises `MissingPartitions`, `DamagedObject`, `PartitionsDisagree`, `NewerLakeFormat`.
+        """
+        latest = self.latest()
+        wanted = list(latest) if partitions is None else list(partitions)
+        missing = [key for key in wanted if key not in latest]
+        if missing or not wanted:
+            raise MissingPartitions(self._table, missing, remedy=self._how_to_materialise(missing))
+        objects = [stored for key in wanted for stored in latest[key].objects]
+        found = self._store.get_many(dict.fromkeys(self._keys.full(o.version_key) for o in objects), missing_ok=True)
+        hashes = {key: sha256_of(body) for key, body in found.items()}
+        for stored in objects:
+            key = self._keys.full(stored.version_key)
+            if hashes.get(key) != stored.sha256:
+                raise DamagedObject(key, stored.sha256, hashes.get(key, NOTHING))
+        try:
+            return from_parquet([found[self._keys.full(stored.version_key)] for stored in objects], columns)
+        except pl.exceptions.PolarsError:
+            raise PartitionsDisagree(self._table, wanted) from None
+
+    def publish(self, new: Sequence[NewPartition], *, run_id: str, now: datetime | None = None) -> Publication:
+        """Publishes the partitions, all at once, and finishes promotions that earlier runs did not.
+
+        `now` (UTC) is the date of publication for the records. Raises `LostRace`, with nothing committed, where another
+        run has changed one of the same partitions since; `NewerLakeFormat`; `DamagedObject` where a promotion cannot
+        be finished, though the commit is done.
+        """
+        if len({each.key for each in new}) != len(new):
+            raise ValueError(f"a partition of {self._table} was given twice")
+        seen = self._promotion.look()
+        pointer, token = self._read_pointer()
+        todo = plan(new, pointer.partitions, seen.listing, self._keys, run_id=run_id, now=now or datetime.now(UTC))
+        self._store.put_many({self._keys.full(version): todo.bodies[version] for version in todo.to_write})
+        if todo.changes:
+            base = pointer.partitions
+            pointer, rebased = self._commit(pointer, token, lambda there: self._merged(base, there, todo.changes))
+            if rebased:
+                seen = self._promotion.look()
+                pointer, _ = self._read_pointer()
+        files, size = self._promote(pointer, seen, todo.bodies)
+        return Publication(
+            written=todo.written,
+            unchanged=todo.unchanged,
+            refreshed=todo.refreshed,
+            rows=sum(todo.changes[key].rows for key in todo.written),
+            objects_written=len(todo.to_write) + files,
+            bytes_written=sum(len(todo.bodies[version]) for version in todo.to_write) + size,
+            partitions={each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions},
+        )
+
+    def verify(self, partitions: Collection[str] | None = None) -> list[Damage]:
+        """Reads every byte of the partitions (default: all), versions and fixed keys; what is not as recorded."""
+        seen = self._promotion.look()
+        latest = self.latest()
+        chosen = [each for key, each in latest.items() if partitions is None or key in partitions]
+        return find_damage(self._store, self._keys, chosen, seen)
+
+    def heal(self) -> Healed:
+        """Restores damaged versions and fixed keys from each other, and a lost pointer from the manifests.
+
+        A partition without a good copy is withdrawn from the table: materialise it again.
+        """
+        restored = self._restored_pointer()
+        damage = self.verify()
+        if not damage:
+            return Healed(restored, [])
+        pointer, token = self._read_pointer()
+        bad = {each.key for each in damage}
+        bodies, withdrawn = good_copies(self._store, self._keys, pointer.partitions.values(), bad)
+        self._store.put_many(bodies)
+        hopeless = {key: pointer.partitions[key] for key in withdrawn}
+        if hopeless:
+            self._commit(
+                pointer, token, lambda there: {key: each for key, each in there.items() if hopeless.get(key) != each}
+            )
+        seen = self._promotion.look()
+        pointer, _ = self._read_pointer()
+        folders = files_by_folder(seen.listing)
+        gone = {path for key in withdrawn for path in (*folders[folder_of(key)], self._keys.manifest(key))}
+        self._store.delete_many([self._keys.full(path) for path in gone])
+        changed = {each.key for each in damage if each.problem == "changed"}
+        trusted = {path: info for path, info in seen.listing.items() if self._keys.full(path) not in changed}
+        self._promote(pointer, Seen(trusted, seen.manifests), {})
+        lost = {self._keys.full(o.version_key) for each in hopeless.values() for o in each.objects}
+        lost |= {self._keys.full(path) for path in gone}
+        return Healed(restored + [each for each in damage if each.key not in lost], withdrawn)
+
+    def prune(self, older_than: timedelta, now: datetime, held: Collection[str] = ()) -> list[str]:
+        """Deletes versions that are older and neither current nor `held` (version keys); returns their version keys.
+
+        The listing comes before the pointer, so that what is committed in between counts as current.
+        """
+        cut = len(self._keys.prefix) + 1
+        infos = self._store.list(self._keys.full(VERSIONS))
+        current = {stored.version_key for partition in self.latest().values() for stored in partition.objects}
+        kept = current.union(held)
+        old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
+        gone = [version for version in old if version not in kept]
+        self._store.delete_many([self._keys.full(version) for version in gone])
+        return gone
+
+    def _read_pointer(self) -> tuple[Pointer, str | None]:
+        try:
+            body, token = self._store.get_versioned(self._keys.pointer)
+        except MissingObject:
+            return Pointer(table=self._table, partitions={}), None
+        return decode_record(self._keys.pointer, body, Pointer), token
+
+    def _commit(
+        self, pointer: Pointer, token: str | None, change: Callable[[dict[str, Partition]], dict[str, Partition]]
+    ) -> tuple[Pointer, bool]:
+        """Swaps the pointer, again after each lost race; returns it, and whether others had changed it meanwhile."""
+        for attempt in range(_ATTEMPTS):
+            partitions = dict(sorted(change(pointer.partitions).items()))
+            if attempt and partitions == pointer.partitions:
+                return pointer, True  # a repeated request may lose the race against its own first try
+            swapped = Pointer(table=self._table, partitions=partitions)
+            try:
+                self._store.replace(self._keys.pointer, encode_record(swapped), token)
+            except LostRace:
+                _pause()
+                pointer, token = self._read_pointer()
+            else:
+                return swapped, attempt > 0
+        raise LostRace(self._keys.pointer)
+
+    def _merged(
+        self, base: Mapping[str, Partition], there: Mapping[str, Partition], changes: Mapping[str, Partition]
+    ) -> dict[str, Partition]:
+        """`there` with our changes. Raises `LostRace` for partitions that are no longer those of `base`."""
+        ours = {key: partition for key, partition in changes.items() if not partition.says_the_same_as(there.get(key))}
+        taken = [key for key in ours if there.get(key) != base.get(key)]
+        if taken:
+            raise LostRace(self._table, partitions=taken)
+        return {**there, **ours}
+
+    def _promote(self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes]) -> tuple[int, int]:
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._promotion.promote(pointer, seen, at_hand)
+            except LostRace:
+                _pause()
+                seen = self._promotion.look()
+                pointer, _token = self._read_pointer()
+        raise LostRace(self._keys.prefix)
+
+    def _restored_pointer(self) -> list[Damage]:
+        """Writes a pointer that is gone or cannot be read again from the manifests."""
+        seen = self._promotion.look()
+        token = None
+        try:
+            _, token = self._read_pointer()
+        except DamagedObject:
+            token = self._store.get_versioned(self._keys.pointer)[1]
+        else:
+            if token is not None or not seen.manifests:
+                return []
+        pointer = Pointer(table=self._table, partitions=dict(sorted(partitions_of_manifests(seen).items())))
+        self._store.replace(self._keys.pointer, encode_record(pointer), token)
+        problem: Literal["missing", "changed"] = "missing" if token is None else "changed"
+        return [Damage(self._keys.pointer, problem, "a pointer", NOTHING if token is None else "something else")]
+
+    def _how_to_materialise(self, partitions: Collection[str]) -> str:
+        years = "" if set(partitions) <= {WHOLE} else f" --partition-range {min(partitions)}...{max(partitions)}"
+        return f"Run `dagster asset materialize --select 'key:\"{self._table}\"'{years}`."
+
+
+def _pause() -> None:
+    """Long enough for two that met once not to meet again."""
+    time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 (no secret)

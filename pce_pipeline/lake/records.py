@@ -1,0 +1,42 @@
+"""How the lake's own records (manifests, pointers) are written: typed, as indented JSON, with a format number.
+
+A record of a later format is refused before anything else in it is believed; one that cannot be read is damage.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from pce_pipeline.lake.errors import DamagedObject, NewerLakeFormat
+
+LAKE_FORMAT = 1
+"""Raised whenever an older reader would misunderstand what is written."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every record."""
+
+    format: int = LAKE_FORMAT
+
+
+_R = TypeVar("_R", bound=Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """Bytes that depend on nothing but the record."""
+    plain = msgspec.to_builtins(record, str_keys=True)
+    return msgspec.json.format(msgspec.json.encode(plain, order="deterministic"), indent=1) + b"\n"
+
+
+def decode_record(key: str, body: bytes, kind: type[_R], *, remedy: str = "") -> _R:
+    """The record read from `key`.
+
+    Raises `NewerLakeFormat`, or `DamagedObject` with `remedy`.
+    """
+    try:
+        found = msgspec.json.decode(body, type=Record).format
+        if found > LAKE_FORMAT:
+            raise NewerLakeFormat(key, found, LAKE_FORMAT)
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DamagedObject(key, f"a {kind.__name__}", str(error), remedy=remedy) from error

@@ -1,0 +1,80 @@
+"""What can go wrong with the embedded Postgres: one branch of the error tree.
+
+Every error tells how to go on; where the server or its tools said something, `log_tail` holds their last lines.
+"""
+
+from pathlib import Path
+
+from pce_pipeline.errors import PceError
+
+_OTHER_SERVER = "PCE_DATABASE_URL can name a PostgreSQL 17 or newer of your own."
+
+
+class LocalPostgresError(PceError):
+    """Anything about the embedded Postgres."""
+
+
+class UnsupportedPlatform(LocalPostgresError):
+    """The embedded Postgres has no programs for this machine."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The embedded Postgres cannot run here: {reason}.", remedy=_OTHER_SERVER)
+
+
+class PostgresNotRunning(LocalPostgresError):
+    """Something needed the server of a folder while it was down."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        super().__init__(f"The Postgres of {directory} is not running.", remedy="Start it with: pce db start")
+
+
+class PostgresDidNotStart(LocalPostgresError):
+    """A server or one of its tools gave up; `log_tail` holds its last words."""
+
+    def __init__(self, directory: Path, reason: str, *, log_tail: str = "", remedy: str = "") -> None:
+        self.directory = directory
+        self.reason = reason
+        self.log_tail = log_tail
+        said = f" It said:\n{log_tail}\n" if log_tail else ""
+        super().__init__(
+            f"The Postgres of {directory} did not start: {reason}.{said}",
+            remedy=remedy or f"Mend that and start it again with: pce db start. {_OTHER_SERVER}",
+        )
+
+
+class PostgresDidNotStop(LocalPostgresError):
+    """A server was asked to stop and is still there."""
+
+    def __init__(self, directory: Path, pid: int, seconds: float) -> None:
+        self.directory = directory
+        self.pid = pid
+        super().__init__(
+            f"The Postgres of {directory} (process {pid}) has not stopped after {seconds:.0f} seconds.",
+            remedy="Wait for its clients to end and run pce db stop again.",
+        )
+
+
+class BelongsToAnotherUser(LocalPostgresError):
+    """The folder of the server was made by another user of this machine."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        super().__init__(
+            f"The Postgres in {directory} belongs to another user.",
+            remedy=f"Run as that user, or set PCE_HOME to a folder of your own. {_OTHER_SERVER}",
+        )
+
+
+class OtherMajorVersion(LocalPostgresError):
+    """The data was written by another major version of PostgreSQL than the one installed."""
+
+    def __init__(self, directory: Path, *, found: str, installed: str) -> None:
+        self.directory = directory
+        self.found = found
+        self.installed = installed
+        super().__init__(
+            f"{directory} was written by PostgreSQL {found}, installed is {installed}.",
+            remedy=f"Everything in it can be loaded again: delete {directory} and load.",
+        )

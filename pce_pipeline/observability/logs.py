@@ -1,0 +1,92 @@
+"""Structured logs: JSON lines for machines, readable lines on a terminal, the run's lines kept for the lake.
+
+Every line carries what `bound` has bound: run_id, dataset, step, partition. Secrets never get this far; as a last
+line of defence the value of a registered secret is blanked in every line.
+"""
+
+import logging
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+_lines: dict[str, list[str]] = defaultdict(list)
+_lines_lock = threading.Lock()
+_secrets: set[str] = set()
+_to_json = structlog.processors.JSONRenderer(sort_keys=True, default=str)
+
+
+def hide(secret: str) -> None:
+    """Blank this text in every log line from now on."""
+    if secret:
+        _secrets.add(secret)
+
+
+def without_secrets(text: str) -> str:
+    """The text with every registered secret blanked."""
+    for secret in _secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _keep_for_the_run(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    run_id = event.get("run_id")
+    if run_id:
+        line = without_secrets(str(_to_json(logger, method, dict(event))))
+        with _lines_lock:
+            _lines[run_id].append(line)
+    return event
+
+
+def _drop_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    del logger, method
+    return {key: without_secrets(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def configure_logs(level: str = "info", *, terminal_level: str | None = None) -> None:
+    """Set up logging for this process: to stderr at `terminal_level`, to the run's log at `level`."""
+    floor = logging.getLevelNamesMapping()[(terminal_level or level).upper()]
+    on_terminal = sys.stderr.isatty()
+    render = structlog.dev.ConsoleRenderer() if on_terminal else _to_json
+
+    def _to_stderr(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+        if logging.getLevelNamesMapping()[str(event["level"]).upper()] < floor:
+            raise structlog.DropEvent
+        return str(render(logger, method, event))
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _drop_secrets,
+            _keep_for_the_run,
+            _to_stderr,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+@contextmanager
+def bound(**facts: object) -> Iterator[None]:
+    """Put facts on every line logged inside."""
+    with structlog.contextvars.bound_contextvars(**{key: value for key, value in facts.items() if value is not None}):
+        yield
+
+
+def log_of(run_id: str) -> bytes:
+    """The run's lines so far, as JSON lines."""
+    with _lines_lock:
+        return "".join(f"{line}\n" for line in _lines.get(run_id, ())).encode()
+
+
+def forget(run_id: str) -> None:
+    """Drop the lines kept for a run that is over."""
+    with _lines_lock:
+        _lines.pop(run_id, None)

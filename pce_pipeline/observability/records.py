@@ -1,0 +1,210 @@
+"""One record per run: what was asked, what went in, what came out, what the checks said, how long it took.
+
+A run's steps add to its record as they finish, so a killed run leaves the record of what it did. The record lies in
+the lake beside the run's log, and the load into Postgres carries it in the same transaction as the data.
+"""
+
+import logging
+import platform
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+import structlog
+
+from pce_pipeline import __version__
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability import logs, progress
+
+_log = structlog.get_logger()
+
+
+class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What one asset check said in a run."""
+
+    asset: str
+    name: str
+    passed: bool
+    severity: str
+    summary: str
+    figures: dict[str, Any] = {}
+
+
+class StepRecord(msgspec.Struct, kw_only=True):
+    """One step of a run: its partitions, inputs, outputs and seconds."""
+
+    step: str
+    partitions: list[str]
+    started_at: datetime
+    status: str = "running"
+    seconds: float = 0.0
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
+    rows: dict[str, int] = {}
+    checks: list[CheckOutcome] = []
+    error: str | None = None
+
+
+class RunRecord(msgspec.Struct, kw_only=True):
+    """One run, as stored in the lake and in meta.ingest_runs."""
+
+    run_id: str
+    env: str
+    world: str
+    dataset: str
+    job: str
+    requested: dict[str, Any]
+    started_at: datetime
+    updated_at: datetime
+    extracts: list[str] = []
+    steps: list[StepRecord] = []
+    versions: dict[str, str] = {}
+
+    @property
+    def status(self) -> str:
+        """The worst of what the steps say so far: failed, running, else succeeded."""
+        said = {step.status for step in self.steps}
+        return next((status for status in ("failed", "running") if status in said), "succeeded")
+
+    @property
+    def checks(self) -> list[CheckOutcome]:
+        return [check for step in self.steps for check in step.checks]
+
+    def step(self, name: str) -> StepRecord | None:
+        return next((step for step in self.steps if step.step == name), None)
+
+
+@dataclass
+class Step:
+    """The running step, for the code that does its work."""
+
+    record: StepRecord
+    run: RunRecord
+    _started: float = field(default_factory=time.perf_counter)
+
+    def inputs(self, **facts: object) -> None:
+        self.record.inputs.update(facts)
+
+    def outputs(self, **facts: object) -> None:
+        self.record.outputs.update(facts)
+
+    def rows(self, **counts: int) -> None:
+        self.record.rows.update(counts)
+
+    def check(self, outcome: CheckOutcome) -> None:
+        self.record.checks.append(outcome)
+
+    def extract(self, extract: str) -> None:
+        if extract not in self.run.extracts:
+            self.run.extracts.append(extract)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+
+_VERSIONS = {
+    "pce_pipeline": __version__,
+    "python": platform.python_version(),
+    "polars": pl.__version__,
+}
+
+
+class RunJournal:
+    """Keeps the records of this process's runs and writes each to the lake as it grows."""
+
+    def __init__(self, lake: Lake, dataset: str) -> None:
+        self._lake = lake
+        self._dataset = dataset
+        self._runs: dict[str, RunRecord] = {}
+        self._steps: dict[tuple[str, str], Step] = {}
+        self._lock = threading.Lock()
+
+    def open(self, run_id: str, *, job: str, requested: Mapping[str, Any]) -> RunRecord:
+        """The run's record: the one of this process, else the one another process of this run has left, else new."""
+        with self._lock:
+            if run_id not in self._runs:
+                self._runs[run_id] = self.read(run_id) or RunRecord(
+                    run_id=run_id,
+                    env=self._lake.layout.env,
+                    world=self._lake.layout.world,
+                    dataset=self._dataset,
+                    job=job,
+                    requested=dict(requested),
+                    started_at=datetime.now(UTC),
+                    updated_at=datetime.now(UTC),
+                    versions=dict(_VERSIONS),
+                )
+            return self._runs[run_id]
+
+    @contextmanager
+    def step(
+        self, run_id: str, step: str, *, partitions: list[str], job: str, requested: Mapping[str, Any]
+    ) -> Iterator[Step]:
+        """Record and log one step; what it raises is recorded and raised on."""
+        run = self.open(run_id, job=job, requested=requested)
+        record = StepRecord(step=step, partitions=partitions, started_at=datetime.now(UTC))
+        run.steps = [other for other in run.steps if other.step != step] + [record]
+        running = Step(record, run)
+        self._steps[run_id, step] = running
+        span = f"{partitions[0]}...{partitions[-1]}" if len(partitions) > 1 else "".join(partitions)
+        progress.stage(step)
+        with logs.bound(run_id=run_id, dataset=self._dataset, step=step, partition=span):
+            _log.info("step started")
+            try:
+                yield running
+            except GeneratorExit:
+                # Dagster drops a step whose output it could not store; what went wrong is recorded already
+                return
+            except BaseException as error:
+                self._end(running, error)
+                raise
+            self._end(running, None)
+
+    def stored_badly(self, run_id: str, step: str, error: BaseException) -> None:
+        """Record that a step's output could not be stored, which the step itself never learns."""
+        running = self.running(run_id, step)
+        if running is not None:
+            self._end(running, error)
+
+    def _end(self, step: Step, error: BaseException | None) -> None:
+        record = step.record
+        record.seconds = round(step.seconds, 3)
+        record.status = "failed" if error else "succeeded"
+        record.error = logs.without_secrets(f"{type(error).__name__}: {error}") if error else None
+        with logs.bound(run_id=step.run.run_id, dataset=self._dataset, step=record.step):
+            _log.log(
+                logging.ERROR if error else logging.INFO,
+                "step finished",
+                status=record.status,
+                seconds=record.seconds,
+                rows=record.rows,
+                error=record.error,
+            )
+        self._steps.pop((step.run.run_id, record.step), None)
+        self.write(step.run)
+
+    def running(self, run_id: str, step: str) -> Step | None:
+        """The step that is running now, for code that Dagster calls on its behalf (the IO manager)."""
+        return self._steps.get((run_id, step))
+
+    def write(self, run: RunRecord) -> None:
+        """Put the record and the log of a run into the lake."""
+        run.updated_at = datetime.now(UTC)
+        folder = self._lake.run_folder(run.run_id)
+        self._lake.store.put_many(
+            {f"{folder}/record.json": msgspec.json.encode(run), f"{folder}/log.jsonl": logs.log_of(run.run_id)}
+        )
+
+    def read(self, run_id: str) -> RunRecord | None:
+        """A run's record from the lake, if it has one."""
+        key = f"{self._lake.run_folder(run_id)}/record.json"
+        if not self._lake.store.exists(key):
+            return None
+        return msgspec.json.decode(self._lake.store.get(key), type=RunRecord)

@@ -1,0 +1,85 @@
+"""Rules of pce_state_annual: declaration, keys, explained NULLs, and no fact lost on the way."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from pce_pipeline.quality.frames import repeated_keys, unexplained, violations_of_schema
+from pce_pipeline.quality.rules import Finding, Rule, finding, rule
+from pce_pipeline.schemas import GOLD_PCE_STATE_ANNUAL
+
+_CELL = ["geo_fips", "category_id", "year"]
+_CELL_TEXT = "{category_id}, area {geo_fips}, {year}"
+
+
+@dataclass(frozen=True)
+class AnnualYears:
+    """What the rules of pce_state_annual look at: its rows, and the facts of the same years."""
+
+    frame: pl.DataFrame
+    facts: pl.DataFrame
+
+
+@rule(GOLD_PCE_STATE_ANNUAL.name, "always")
+def schema_is_as_declared(years: AnnualYears) -> Finding:
+    """Columns, types and required values are those of the table's declaration."""
+    return violations_of_schema(years.frame, GOLD_PCE_STATE_ANNUAL)
+
+
+@rule(GOLD_PCE_STATE_ANNUAL.name, "always")
+def primary_key_is_unique(years: AnnualYears) -> Finding:
+    """No two rows share area, category and year."""
+    return repeated_keys(years.frame, GOLD_PCE_STATE_ANNUAL)
+
+
+@rule(GOLD_PCE_STATE_ANNUAL.name, "always")
+def no_unexplained_nulls(years: AnnualYears) -> Finding:
+    """A figure is NULL exactly where its status says why."""
+    return unexplained(
+        years.frame,
+        {"pce_millions_usd": "pce_status", "pce_per_capita_usd": "pce_per_capita_status"},
+        _CELL_TEXT,
+    )
+
+
+@rule(GOLD_PCE_STATE_ANNUAL.name, "always")
+def every_fact_is_in_one_row(years: AnnualYears) -> Finding:
+    """Each fact of the years, total or per capita, stands unchanged in the row of its area, category and year."""
+    stacked = pl.concat(
+        [
+            years.frame.lazy().select(*_CELL, measure=pl.lit(measure), value=value, status=status)
+            for measure, value, status in (
+                ("pce", "pce_millions_usd", "pce_status"),
+                ("pce_per_capita", "pce_per_capita_usd", "pce_per_capita_status"),
+            )
+        ]
+    ).filter(pl.col("status") != "not_published")
+    fact = [*_CELL, "measure"]
+    compared = (
+        years.facts.lazy()
+        .select(*fact, "value", "status", here=True)
+        .join(stacked.with_columns(there=True), on=fact, how="full", coalesce=True, suffix="_there")
+        .filter(
+            pl.col("here").is_null()
+            | pl.col("there").is_null()
+            | pl.col("value").ne_missing(pl.col("value_there"))
+            | (pl.col("status") != pl.col("status_there"))
+        )
+        .sort(fact)
+        .collect()
+    )
+    return finding(
+        compared,
+        holds=f"{years.facts.height} facts in {years.frame.height} rows",
+        fails="figures are in one of the tables only, or differ",
+        example=f"{{measure}} of {_CELL_TEXT}: {{value}} as a fact, {{value_there}} here",
+        figures={"facts": years.facts.height, "rows": years.frame.height},
+    )
+
+
+annual_rules: tuple[Rule[AnnualYears], ...] = (
+    schema_is_as_declared,
+    primary_key_is_unique,
+    no_unexplained_nulls,
+    every_fact_is_in_one_row,
+)

@@ -1,0 +1,102 @@
+"""Rules of Bronze: an extract holds all that was asked for, and its bytes are the ones that were received.
+
+They look at plain data, so that the lake need not be known here: what the manifest says, and what reading back gave.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
+
+_ASSET = "bronze/pce_state"
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object as the manifest describes it; `size` in bytes, `rows` the cells it decodes to."""
+
+    key: str
+    sha256: str
+    size: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """One object as reading it back finds it."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What the rules of Bronze look at.
+
+    `requested` are the lines asked for by table, `rows` the cells received by table and line, `objects` and
+    `total_rows` what the manifest says, `found` what reading back gave, by key.
+    """
+
+    requested: Mapping[str, Collection[int]]
+    rows: Mapping[str, Mapping[int, int]]
+    objects: Sequence[StoredObject]
+    total_rows: int
+    found: Mapping[str, ReadBack]
+
+
+def rows_by_line(cells: pl.DataFrame) -> dict[str, dict[int, int]]:
+    """The number of cells of each table and line, from any frame with bea_table and line_code."""
+    counted: dict[str, dict[int, int]] = {}
+    for table, line, rows in cells.group_by("bea_table", "line_code").len().sort("bea_table", "line_code").iter_rows():
+        counted.setdefault(table, {})[line] = rows
+    return counted
+
+
+@rule(_ASSET, "always")
+def manifest_is_complete(extract: Extract) -> Finding:
+    """Every table and line that was asked for is there, and the row counts add up."""
+    problems = [
+        f"{table} has no rows of line {line}"
+        for table, lines in extract.requested.items()
+        for line in sorted(lines)
+        if not extract.rows.get(table, {}).get(line)
+    ]
+    by_line = sum(sum(lines.values()) for lines in extract.rows.values())
+    by_object = sum(stored.rows for stored in extract.objects)
+    if not by_line == by_object == extract.total_rows:
+        problems.append(
+            f"the lines have {by_line} rows, the objects {by_object}, and the manifest says {extract.total_rows}"
+        )
+    lines = sum(len(codes) for codes in extract.requested.values())
+    return Finding(
+        passed=not problems,
+        summary=f"{len(problems)} problems" if problems else f"all {lines} lines of {len(extract.requested)} tables",
+        figures={"lines": lines, "tables": len(extract.requested), "rows": by_line, "violations": len(problems)},
+        examples=tuple(problems[:EXAMPLES]),
+    )
+
+
+@rule(_ASSET, "always")
+def hashes_are_right(extract: Extract) -> Finding:
+    """Every object reads back with the size and SHA-256 that the manifest says."""
+    problems = []
+    for stored in extract.objects:
+        found = extract.found.get(stored.key)
+        if found is None:
+            problems.append(f"{stored.key} is missing")
+        elif found.size != stored.size:
+            problems.append(f"{stored.key} has {found.size} bytes instead of {stored.size}")
+        elif found.sha256 != stored.sha256:
+            problems.append(f"{stored.key} has SHA-256 {found.sha256} instead of {stored.sha256}")
+    size = sum(stored.size for stored in extract.objects)
+    return Finding(
+        passed=not problems,
+        summary=f"{len(problems)} objects are not as written" if problems else f"{len(extract.objects)} objects intact",
+        figures={"objects": len(extract.objects), "bytes": size, "violations": len(problems)},
+        examples=tuple(problems[:EXAMPLES]),
+    )
+
+
+bronze_rules: tuple[Rule[Extract], ...] = (manifest_is_complete, hashes_are_right)

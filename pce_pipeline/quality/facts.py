@@ -1,0 +1,76 @@
+"""Rules of the conformed facts: declaration, keys, completeness, explained NULLs, accounting identities."""
+
+import polars as pl
+
+from pce_pipeline.quality.frames import expected_cells, repeated_keys, unexplained, violations_of_schema
+from pce_pipeline.quality.identities import (
+    FactYears,
+    children_add_up_to_parents,
+    per_capita_times_population_is_the_total,
+    states_add_up_to_regions,
+    states_add_up_to_the_nation,
+)
+from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
+from pce_pipeline.schemas import GOLD_FACTS
+
+_FACT_TEXT = "{measure} of {category_id}, area {geo_fips}, {year}"
+
+
+@rule(GOLD_FACTS.name, "always")
+def schema_is_as_declared(facts: FactYears) -> Finding:
+    """Columns, types and required values are those of the table's declaration."""
+    return violations_of_schema(facts.frame, GOLD_FACTS)
+
+
+@rule(GOLD_FACTS.name, "always")
+def primary_key_is_unique(facts: FactYears) -> Finding:
+    """No two rows share dataset, measure, category, area and year."""
+    return repeated_keys(facts.frame, GOLD_FACTS)
+
+
+@rule(GOLD_FACTS.name, "threshold")
+def row_count_is_as_expected(facts: FactYears) -> Finding:
+    """There is one fact for every quantity that the tables and years at hand publish, and no other."""
+    quantity = ["measure", "category_id", "geo_fips", "year"]
+    measures = {table.name: table.measure for table in facts.catalog.tables.values()}
+    expected = (
+        expected_cells(facts.catalog, facts.held)
+        .with_columns(measure=pl.col("bea_table").replace_strict(measures, return_dtype=pl.String))
+        .select(quantity)
+        .unique()
+    )
+    missing = expected.join(facts.frame, on=quantity, how="anti").sort(quantity)
+    surplus = facts.frame.join(expected, on=quantity, how="anti").sort(quantity)
+    return Finding(
+        passed=missing.is_empty() and surplus.is_empty(),
+        summary=f"{facts.frame.height} facts of {expected.height} expected",
+        figures={
+            "rows": facts.frame.height,
+            "expected": expected.height,
+            "missing": missing.height,
+            "unexpected": surplus.height,
+        },
+        examples=tuple(
+            f"{what}: {_FACT_TEXT.format(**row)}"
+            for what, rows in (("missing", missing), ("unexpected", surplus))
+            for row in rows.head(EXAMPLES).iter_rows(named=True)
+        ),
+    )
+
+
+@rule(GOLD_FACTS.name, "always")
+def no_unexplained_nulls(facts: FactYears) -> Finding:
+    """A value is NULL exactly where its status says why."""
+    return unexplained(facts.frame, {"value": "status"}, _FACT_TEXT)
+
+
+facts_rules: tuple[Rule[FactYears], ...] = (
+    schema_is_as_declared,
+    primary_key_is_unique,
+    row_count_is_as_expected,
+    no_unexplained_nulls,
+    children_add_up_to_parents,
+    states_add_up_to_regions,
+    states_add_up_to_the_nation,
+    per_capita_times_population_is_the_total,
+)

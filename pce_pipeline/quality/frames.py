@@ -1,0 +1,81 @@
+"""What rules of several layers look at in the same way: declared schemas, explained NULLs, expected cells."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.quality.rules import EXAMPLES, Finding, finding
+from pce_pipeline.schemas import STATUSES, Table
+
+
+def violations_of_schema(frame: pl.DataFrame, table: Table) -> Finding:
+    """Whether the frame has exactly the declared columns, in order, with their types and required values."""
+    problems = []
+    if frame.columns != table.column_names:
+        problems.append(f"the columns are {', '.join(frame.columns)}")
+    for column in table.columns:
+        if column.name not in frame.columns:
+            continue
+        found = frame.schema[column.name]
+        if found != column.dtype:
+            problems.append(f"{column.name} is {found}, not {column.dtype}")
+        nulls = frame[column.name].null_count()
+        if nulls and not column.nullable:
+            problems.append(f"{column.name} is NULL in {nulls} rows")
+    return Finding(
+        passed=not problems,
+        summary=f"{len(problems)} differences from the declaration" if problems else "as declared",
+        figures={"columns": frame.width, "rows": frame.height, "violations": len(problems)},
+        examples=tuple(problems[:EXAMPLES]),
+    )
+
+
+def repeated_keys(frame: pl.DataFrame, table: Table) -> Finding:
+    """Whether each row has its own key."""
+    key = list(table.key)
+    repeated = frame.filter(frame.select(key).is_duplicated()).unique(key).sort(key)
+    return finding(
+        repeated,
+        holds=f"{frame.height} rows, each with its own key",
+        fails="keys are repeated",
+        example=", ".join(f"{name} {{{name}}}" for name in key),
+        figures={"rows": frame.height},
+    )
+
+
+def unexplained(frame: pl.DataFrame, statuses: Mapping[str, str], example: str) -> Finding:
+    """Whether each value is NULL exactly where its status column says something else than `reported`."""
+    wrong = pl.any_horizontal(
+        (pl.col(value).is_null() == (pl.col(status) == "reported")) | ~pl.col(status).is_in(list(STATUSES))
+        for value, status in statuses.items()
+    )
+    nulls = sum(frame[value].null_count() for value in statuses)
+    shown = "; ".join(f"{value} is {{{value}}} with status {{{status}}}" for value, status in statuses.items())
+    return finding(
+        frame.filter(wrong),
+        holds=f"{nulls} values are NULL and say why",
+        fails="rows have a NULL without a reason, or a value with one",
+        example=f"{example}: {shown}",
+        figures={"nulls": nulls, "rows": frame.height},
+    )
+
+
+def expected_cells(catalog: Catalog, held: Mapping[str, Sequence[int]]) -> pl.DataFrame:
+    """Every cell that the catalogue expects in the tables and years held.
+
+    Columns bea_table, line_code, category_id, geo_fips, year; a nation-only line is expected for the nation alone.
+    """
+    years = pl.LazyFrame(
+        [(table, year) for table, covered in held.items() for year in covered],
+        schema={"bea_table": pl.String, "year": pl.Int32},
+        orient="row",
+    )
+    lines = catalog.lines.lazy().join(catalog.categories.lazy(), on="category_id", how="left")
+    return (
+        lines.join(years, on="bea_table")
+        .join(catalog.areas.lazy().select("geo_fips", "geo_level"), how="cross")
+        .filter(~pl.col("nation_only") | (pl.col("geo_level") == "nation"))
+        .select("bea_table", "line_code", "category_id", "geo_fips", "year")
+        .collect()
+    )

@@ -1,0 +1,265 @@
+"""The accounting identities of the conformed facts: what BEA's figures must add up to, within their rounding.
+
+Every sum is compared with the figure BEA publishes for it. Figures BEA codes as too small to show count as zero,
+which is within their rounding; a sum with any other figure missing is not checked, and counted as such. Sums that BEA
+itself does not keep are declared in the catalogue: they are counted and shown, and fail nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.quality.rules import EXAMPLES, Finding, rule
+from pce_pipeline.schemas import GOLD_FACTS
+
+_TOO_SMALL_TO_SHOW = ["below_50k", "near_zero"]
+_SUM = ["measure", "category_id", "geo_fips", "year"]
+
+
+@dataclass(frozen=True)
+class FactYears:
+    """What the rules of the facts look at: the facts of some years, and the years each BEA table gave them for."""
+
+    frame: pl.DataFrame
+    catalog: Catalog
+    held: Mapping[str, Sequence[int]]
+
+    @cached_property
+    def cells(self) -> pl.DataFrame:
+        """The facts with `amount` (float; NULL only if unknown) and `half_unit`, the rounding of a published figure.
+
+        Older extracts publish whole millions for some areas: the rounding is what the figures of one level show.
+        """
+        unit = pl.col("measure").replace_strict(
+            {table.measure: 10.0**-table.decimals for table in self.catalog.tables.values()},
+            default=1.0,
+            return_dtype=pl.Float64,
+        )
+        value = pl.col("value").cast(pl.Float64)
+        too_small = pl.col("status").is_in(_TOO_SMALL_TO_SHOW)
+        return (
+            self.frame.lazy()
+            .select(*_SUM, "geo_level", amount=value.fill_null(pl.when(too_small).then(0.0)), unit=unit)
+            .with_columns(whole=(pl.col("amount") == pl.col("amount").floor()).all().over("measure", "geo_level"))
+            .with_columns(half_unit=pl.when("whole").then(1.0).otherwise("unit") / 2)
+            .drop("unit", "whole")
+            .collect()
+        )
+
+
+@rule(GOLD_FACTS.name, "threshold")
+def children_add_up_to_parents(facts: FactYears) -> Finding:
+    """The parts of a category add up to it, a deducted part subtracted, in every area and year."""
+    categories = facts.catalog.categories.lazy()
+    parts_of = (
+        categories.filter(pl.col("parent_id").is_not_null())
+        .group_by("parent_id")
+        .agg(everywhere=(~pl.col("nation_only")).sum(), in_the_nation=pl.len())
+    )
+    sums = (
+        facts.cells.lazy()
+        .join(categories.select("category_id", "parent_id", "sign"), on="category_id")
+        .filter(pl.col("parent_id").is_not_null())
+        .group_by("measure", "parent_id", "geo_fips", "year")
+        .agg(
+            added_up=(pl.col("amount") * pl.col("sign")).sum(),
+            terms=pl.len(),
+            unknown=pl.col("amount").null_count(),
+            nation=(pl.col("geo_level") == "nation").first(),
+        )
+        .join(parts_of, on="parent_id")
+        .with_columns(
+            complete=(pl.col("unknown") == 0)
+            & (pl.col("terms") == pl.when("nation").then("in_the_nation").otherwise("everywhere"))
+        )
+        .rename({"parent_id": "category_id"})
+    )
+    return _compare(facts, sums, "children")
+
+
+@rule(GOLD_FACTS.name, "threshold")
+def states_add_up_to_regions(facts: FactYears) -> Finding:
+    """The states of a BEA region add up to it, in every category and year."""
+    areas = facts.catalog.areas.lazy().filter(pl.col("region_fips").is_not_null()).select("geo_fips", "region_fips")
+    sums = (
+        facts.cells.lazy()
+        .filter(pl.col("measure") == "pce")
+        .join(areas, on="geo_fips")
+        .group_by("measure", "category_id", "region_fips", "year")
+        .agg(added_up=pl.col("amount").sum(), terms=pl.len(), unknown=pl.col("amount").null_count())
+        .join(areas.group_by("region_fips").agg(states=pl.len()), on="region_fips")
+        .with_columns(complete=(pl.col("unknown") == 0) & (pl.col("terms") == pl.col("states")))
+        .rename({"region_fips": "geo_fips"})
+    )
+    return _compare(facts, sums, "regions")
+
+
+@rule(GOLD_FACTS.name, "threshold")
+def states_add_up_to_the_nation(facts: FactYears) -> Finding:
+    """The states add up to the US, beside what BEA publishes for the nation only (net expenditures abroad)."""
+    areas = facts.catalog.areas
+    nation = areas.filter(pl.col("geo_level") == "nation")["geo_fips"][0]
+    states = areas.filter(pl.col("geo_level") == "state").height
+    paths = _paths_of_nation_only(facts.catalog).lazy()
+    beside = (
+        facts.cells.lazy()
+        .filter(pl.col("geo_level") == "nation")
+        .join(paths, left_on="category_id", right_on="nation_only_id")
+        .group_by("measure", "total_id", "year")
+        .agg(beside=(pl.col("amount") * pl.col("sign")).sum(), known=pl.col("amount").count())
+    )
+    on_a_path = paths.group_by("total_id").agg(nation_only=pl.len())
+    sums = (
+        facts.cells.lazy()
+        .filter((pl.col("measure") == "pce") & (pl.col("geo_level") == "state"))
+        .group_by("measure", "category_id", "year")
+        .agg(added_up=pl.col("amount").sum(), terms=pl.len(), unknown=pl.col("amount").null_count())
+        .join(on_a_path, left_on="category_id", right_on="total_id", how="left")
+        .join(
+            beside,
+            left_on=["measure", "category_id", "year"],
+            right_on=["measure", "total_id", "year"],
+            how="left",
+        )
+        .with_columns(
+            pl.col("added_up") + pl.col("beside").fill_null(0),
+            geo_fips=pl.lit(nation),
+            complete=(pl.col("unknown") == 0)
+            & (pl.col("terms") == states)
+            & (pl.col("known").fill_null(0) == pl.col("nation_only").fill_null(0)),
+        )
+    )
+    return _compare(facts, sums, "nation")
+
+
+@rule(GOLD_FACTS.name, "threshold")
+def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
+    """The population that total PCE and its per-capita value imply also links every other category's two figures."""
+    figure = ["category_id", "geo_fips", "year"]
+    categories = facts.catalog.categories.lazy().select("category_id", "scheme", "role")
+    total = facts.cells.lazy().filter(pl.col("measure") == "pce").drop("measure", "geo_level")
+    per_capita = facts.cells.lazy().filter(pl.col("measure") == "pce_per_capita").drop("measure", "geo_level")
+    both = (
+        total.join(per_capita, on=figure, suffix="_per_capita").join(categories, on="category_id").drop_nulls("amount")
+    )
+    population = both.filter((pl.col("role") == "total") & (pl.col("amount_per_capita") > 0)).select(
+        "scheme", "geo_fips", "year", all_pce="amount", people=pl.col("amount") * 1e6 / pl.col("amount_per_capita")
+    )
+    # The published figures, and those that give the population, are each off by up to half a unit.
+    share = (pl.col("amount") / pl.col("all_pce")).abs()
+    half_dollars = pl.col("half_unit_per_capita") + pl.col("half_unit") * 1e6 / pl.col("people")
+    compared = (
+        both.filter(pl.col("role") != "total")
+        .join(population, on=["scheme", "geo_fips", "year"])
+        .select(
+            *figure,
+            measure=pl.lit("pce_per_capita"),
+            published="amount_per_capita",
+            added_up=pl.col("amount") * 1e6 / pl.col("people"),
+            tolerance=half_dollars * (1 + share),
+            complete=pl.col("amount_per_capita").is_not_null(),
+        )
+    )
+    return _finding(facts, compared, "per_capita")
+
+
+def _paths_of_nation_only(catalog: Catalog) -> pl.DataFrame:
+    """Which categories contain a nation-only one: total_id, nation_only_id, sign (-1 where it is deducted)."""
+    parents = {row["category_id"]: row for row in catalog.categories.iter_rows(named=True)}
+    paths: list[tuple[str, str, int]] = []
+    for category in parents.values():
+        step, sign = category, 1
+        while category["nation_only"] and step["parent_id"] is not None:
+            sign *= step["sign"]
+            step = parents[step["parent_id"]]
+            paths.append((step["category_id"], category["category_id"], sign))
+    return pl.DataFrame(
+        paths, schema={"total_id": pl.String, "nation_only_id": pl.String, "sign": pl.Int32}, orient="row"
+    )
+
+
+def _compare(facts: FactYears, sums: pl.LazyFrame, identity: str) -> Finding:
+    """The finding for sums (the key of a sum, added_up, terms, complete) against the figures published for them."""
+    published = facts.cells.lazy().select(*_SUM, "half_unit", published="amount")
+    errors = pl.col("terms") + 1
+    # Rounding errors are independent, uniform and at most half a unit each: the sum of many is never further out than
+    # seven standard deviations, long before all of them point the same way.
+    tolerance = pl.col("half_unit") * pl.min_horizontal(errors, 4 * errors.sqrt())
+    compared = sums.join(published, on=_SUM).with_columns(
+        tolerance=tolerance, complete=pl.col("complete") & pl.col("published").is_not_null()
+    )
+    return _finding(facts, compared, identity)
+
+
+def _finding(facts: FactYears, compared: pl.LazyFrame, identity: str) -> Finding:
+    """The finding for compared figures: the key of a sum, published, added_up, tolerance, complete."""
+    deviation = (pl.col("added_up") - pl.col("published")).round(3)
+    sums = compared.select(
+        *_SUM, "published", pl.col("added_up").round(3), "complete", deviation=deviation, tolerance="tolerance"
+    ).collect()
+    checked = sums.filter("complete")
+    outside = checked.filter(pl.col("deviation").abs() > pl.col("tolerance") + 1e-6).sort(_SUM)
+    exceptions = _exceptions(facts.catalog, identity)
+    known = outside.join(exceptions, on=["measure", "category_id", "geo_fips"]).filter(
+        pl.col("year") >= pl.col("first_year")
+    )
+    violations = outside.join(known, on=_SUM, how="anti")
+    kept = checked.join(outside, on=_SUM, how="anti")
+    largest = max(kept["deviation"].abs().to_list(), default=0.0)
+    return Finding(
+        passed=violations.is_empty(),
+        summary=(f"{violations.height} of" if violations.height else "all")
+        + f" {checked.height - known.height} sums "
+        + ("are not kept" if violations.height else "are kept")
+        + (f"; {known.height} that BEA does not keep" if known.height else ""),
+        figures={
+            "checked": checked.height,
+            "violations": violations.height,
+            "known_exceptions": known.height,
+            "not_checked": sums.height - checked.height,
+            "largest_rounding": largest,
+        },
+        examples=tuple(
+            [_spelled_out(row) for row in violations.head(EXAMPLES).iter_rows(named=True)]
+            + [f"known: {_spelled_out(row)} ({row['reason']})" for row in known.head(EXAMPLES).iter_rows(named=True)]
+        ),
+    )
+
+
+def _spelled_out(row: Mapping[str, Any]) -> str:
+    return (
+        "{measure} of {category_id}, area {geo_fips}, {year}: published {published:.1f}, but added up {added_up:.1f}, "
+        "off by {deviation:.1f} (tolerance {tolerance:.2f})"
+    ).format(**row)
+
+
+def _exceptions(catalog: Catalog, identity: str) -> pl.DataFrame:
+    declared = pl.DataFrame(
+        [
+            (
+                catalog.tables[known.bea_table].measure,
+                known.bea_table,
+                line,
+                known.geo_fips,
+                known.first_year,
+                known.reason,
+            )
+            for known in catalog.known_exceptions
+            if known.identity == identity and known.bea_table in catalog.tables
+            for line in known.line_codes
+        ],
+        schema={
+            "measure": pl.String,
+            "bea_table": pl.String,
+            "line_code": pl.Int32,
+            "geo_fips": pl.String,
+            "first_year": pl.Int32,
+            "reason": pl.String,
+        },
+        orient="row",
+    )
+    return declared.join(catalog.lines.select("bea_table", "line_code", "category_id"), on=["bea_table", "line_code"])

@@ -1,0 +1,110 @@
+"""What a rule is: a named property of one asset, a pure function that looks for violations, and its severity.
+
+Rules are declared by decorating a function; its name states the property, its docstring says it in a sentence. The
+shell lists rules to declare its checks and calls `judge` on the frames it is about to publish.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+import polars as pl
+
+Blocking = Literal["always", "threshold"]
+"""`always` blocks in every environment; `threshold` blocks or warns as the environment's settings say."""
+
+Figure = int | float | str
+
+EXAMPLES = 5
+"""How many violations a result spells out; its figures count all of them."""
+
+Subject = TypeVar("Subject")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule saw: whether the property holds, in one sentence, with figures and the first violations."""
+
+    passed: bool
+    summary: str
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """A finding under its rule's name: all that a report, a log line or a check's page needs."""
+
+    name: str
+    asset: str
+    blocking: Blocking
+    passed: bool
+    summary: str
+    figures: Mapping[str, Figure]
+    examples: tuple[str, ...]
+
+    @property
+    def layer(self) -> str:
+        return self.asset.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Rule(Generic[Subject]):
+    """One property of `asset` (its path, `silver/pce_state`); `find` takes what the layer's rules look at."""
+
+    name: str
+    description: str
+    asset: str
+    blocking: Blocking
+    find: Callable[[Subject], Finding]
+
+    def check(self, subject: Subject) -> RuleResult:
+        """The rule's result; a frame it cannot look at (a column missing, another type) is a violation too."""
+        try:
+            finding = self.find(subject)
+        except pl.exceptions.PolarsError as unreadable:
+            finding = Finding(passed=False, summary=f"could not be checked: {unreadable}")
+        return RuleResult(
+            name=self.name,
+            asset=self.asset,
+            blocking=self.blocking,
+            passed=finding.passed,
+            summary=finding.summary,
+            figures=finding.figures,
+            examples=finding.examples,
+        )
+
+
+def rule(asset: str, blocking: Blocking) -> Callable[[Callable[[Subject], Finding]], Rule[Subject]]:
+    """Make a rule of a function that looks for violations: its name names the rule, its docstring describes it."""
+
+    def declare(find: Callable[[Subject], Finding]) -> Rule[Subject]:
+        description = " ".join((find.__doc__ or "").split())
+        return Rule(find.__name__, description, asset, blocking, find)
+
+    return declare
+
+
+def judge(rules: Iterable[Rule[Subject]], subject: Subject) -> list[RuleResult]:
+    """Every rule's result, in order; no result keeps another from being found."""
+    return [each.check(subject) for each in rules]
+
+
+def finding(
+    violations: pl.DataFrame,
+    *,
+    holds: str,
+    fails: str,
+    example: str,
+    figures: Mapping[str, Figure] | None = None,
+) -> Finding:
+    """A finding from a frame of violations: none of them is a pass.
+
+    `example` is a format string over the violations' columns; `figures` stand beside the count of violations.
+    """
+    return Finding(
+        passed=violations.is_empty(),
+        summary=holds if violations.is_empty() else f"{violations.height} {fails}",
+        figures={"violations": violations.height, **(figures or {})},
+        examples=tuple(example.format(**row) for row in violations.head(EXAMPLES).iter_rows(named=True)),
+    )

@@ -1,0 +1,200 @@
+"""Rules of Silver: keys, known areas and categories, completeness against what was asked for, and shared lines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
+from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
+from pce_pipeline.schemas import SILVER_PCE_STATE
+
+_ASSET = SILVER_PCE_STATE.name
+_CELL = ["bea_table", "line_code", "geo_fips", "year"]
+_CELL_TEXT = "{bea_table} line {line_code}, area {geo_fips}, {year}"
+
+
+@dataclass(frozen=True)
+class SilverYears:
+    """What the rules of Silver look at.
+
+    `frame` is the silver of some years, `left_out` the lines beside it, `rows_in` the observations both came from.
+    `held` are the years that each BEA table should have here: of the tables in the extract, the years asked for.
+    """
+
+    frame: pl.DataFrame
+    left_out: pl.DataFrame
+    rows_in: int
+    catalog: Catalog
+    held: Mapping[str, Sequence[int]]
+
+    @cached_property
+    def missing(self) -> pl.DataFrame:
+        """Cells that the catalogue expects in the tables and years held, and that are not there."""
+        return expected_cells(self.catalog, self.held).join(self.frame, on=_CELL, how="anti")
+
+
+@rule(_ASSET, "always")
+def schema_is_as_declared(years: SilverYears) -> Finding:
+    """Columns, types and required values are those of the table's declaration."""
+    return violations_of_schema(years.frame, SILVER_PCE_STATE)
+
+
+@rule(_ASSET, "always")
+def primary_key_is_unique(years: SilverYears) -> Finding:
+    """No two rows share table, line, area and year."""
+    repeated = years.frame.filter(years.frame.select(_CELL).is_duplicated()).unique(_CELL).sort(_CELL)
+    return finding(
+        repeated,
+        holds=f"{years.frame.height} rows, each with its own key",
+        fails="keys are repeated",
+        example=_CELL_TEXT,
+        figures={"rows": years.frame.height},
+    )
+
+
+@rule(_ASSET, "always")
+def geography_is_known(years: SilverYears) -> Finding:
+    """Every area is in the catalogue, with its level and postal code."""
+    place = ["geo_fips", "geo_level", "state"]
+    unknown = (
+        years.frame.select(place).unique().join(years.catalog.areas, on=place, how="anti", nulls_equal=True).sort(place)
+    )
+    return finding(
+        unknown,
+        holds="every area is known",
+        fails="areas are unknown or carry another level or state",
+        example="{geo_fips} ({geo_level}, state {state})",
+        figures={"areas": years.frame["geo_fips"].n_unique()},
+    )
+
+
+@rule(_ASSET, "always")
+def category_is_known(years: SilverYears) -> Finding:
+    """Every line carries the category and unit that the catalogue pins for it."""
+    meaning = ["bea_table", "line_code", "category_id", "unit", "unit_multiplier"]
+    unknown = years.frame.select(meaning).unique().join(years.catalog.lines, on=meaning, how="anti").sort(meaning)
+    return finding(
+        unknown,
+        holds="every line has its pinned category and unit",
+        fails="lines have another category or unit than pinned",
+        example="{bea_table} line {line_code} as {category_id}, {unit} (10^{unit_multiplier})",
+        figures={"categories": years.frame["category_id"].n_unique()},
+    )
+
+
+@rule(_ASSET, "threshold")
+def expected_areas_are_present(years: SilverYears) -> Finding:
+    """Every table and year that was asked for has all areas; a line for the nation only has the US."""
+    absent = (
+        years.missing.group_by("bea_table", "geo_fips", "year")
+        .agg(cells=pl.len())
+        .join(years.frame, on=["bea_table", "geo_fips", "year"], how="anti")
+        .sort("bea_table", "geo_fips", "year")
+    )
+    return finding(
+        absent,
+        holds="all areas are there",
+        fails="areas are missing from a table and year",
+        example="{bea_table} has no area {geo_fips} in {year} ({cells} cells)",
+        figures={"areas": years.frame["geo_fips"].n_unique()},
+    )
+
+
+@rule(_ASSET, "threshold")
+def expected_lines_are_present(years: SilverYears) -> Finding:
+    """Every table and year that was asked for has all pinned lines, for every area that it has at all."""
+    area = ["bea_table", "geo_fips", "year"]
+    absent = years.missing.join(years.frame, on=area, how="semi").sort(_CELL)
+    return finding(
+        absent,
+        holds="all pinned lines are there",
+        fails="cells of pinned lines are missing",
+        example=_CELL_TEXT,
+        figures={"rows": years.frame.height},
+    )
+
+
+@rule(_ASSET, "always")
+def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
+    """No observation is lost or made on the way: each became a row or is counted with a line left out."""
+    left_out = int(years.left_out["rows"].sum())
+    passed = years.rows_in == years.frame.height + left_out
+    return Finding(
+        passed=passed,
+        summary=f"{years.rows_in} observations {'=' if passed else 'are not'} {years.frame.height} rows + {left_out} "
+        "left out",
+        figures={
+            "rows_in": years.rows_in,
+            "rows_out": years.frame.height,
+            "rows_left_out": left_out,
+            "lines_left_out": years.left_out.height,
+        },
+        examples=tuple(
+            f"left out: {table} line {line}, {description}"
+            for table, line, description, _ in years.left_out.head(EXAMPLES).iter_rows()
+        ),
+    )
+
+
+@rule(_ASSET, "always")
+def no_unexplained_nulls(years: SilverYears) -> Finding:
+    """A value is NULL exactly where its status says why."""
+    return unexplained(years.frame, {"value": "status"}, _CELL_TEXT)
+
+
+@rule(_ASSET, "threshold")
+def shared_lines_agree(years: SilverYears) -> Finding:
+    """Figures that several tables publish are the same: shared lines, and total PCE in every table."""
+    measures = pl.LazyFrame(
+        [(table.name, table.measure) for table in years.catalog.tables.values()],
+        schema={"bea_table": pl.String, "measure": pl.String},
+        orient="row",
+    )
+    shared = (
+        years.catalog.lines.lazy()
+        .join(measures, on="bea_table")
+        .join(years.catalog.categories.lazy().select("category_id", "role"), on="category_id")
+        .with_columns(
+            quantity=pl.when(pl.col("role") == "total").then(pl.lit("total PCE")).otherwise(pl.col("category_id"))
+        )
+        .filter(pl.len().over("measure", "quantity") > 1)
+        .select("bea_table", "line_code", "measure", "quantity")
+    )
+    figure = ["measure", "quantity", "geo_fips", "year"]
+    compared = (
+        years.frame.lazy()
+        .join(shared, on=["bea_table", "line_code"])
+        .group_by(figure)
+        .agg(
+            tables=pl.col("bea_table").sort(),
+            lowest=pl.col("value").min(),
+            highest=pl.col("value").max(),
+            differ=(pl.struct("value", "status").n_unique() > 1),
+        )
+        .filter(pl.col("tables").list.len() > 1)
+        .with_columns(pl.col("tables").list.join(", "))
+        .collect()
+    )
+    return finding(
+        compared.filter("differ").sort(figure),
+        holds=f"{compared.height} figures agree between tables",
+        fails="figures differ between tables",
+        example="{measure} of {quantity}, area {geo_fips}, {year}: {lowest} to {highest} in {tables}",
+        figures={"compared": compared.height},
+    )
+
+
+silver_rules: tuple[Rule[SilverYears], ...] = (
+    schema_is_as_declared,
+    primary_key_is_unique,
+    geography_is_known,
+    category_is_known,
+    expected_areas_are_present,
+    expected_lines_are_present,
+    rows_in_equal_rows_out_plus_left_out,
+    no_unexplained_nulls,
+    shared_lines_agree,
+)

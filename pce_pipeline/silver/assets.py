@@ -1,0 +1,85 @@
+"""Silver in Dagster: one asset, partitioned by year."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from pce_pipeline.bronze.assets import BRONZE
+from pce_pipeline.bronze.reading import read_extracts
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.lake.io_managers import YearlyOutput, yearly_output
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.lineage import SILVER
+from pce_pipeline.metadata import table_metadata
+from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.partitions import ALL_EXTRACTS, ONE_RUN, YEARS
+from pce_pipeline.quality.checks import check_specs, report
+from pce_pipeline.quality.rules import judge
+from pce_pipeline.quality.silver import SilverYears, silver_rules
+from pce_pipeline.settings import Settings
+from pce_pipeline.silver.observations import normalise
+
+KEY = dg.AssetKey(["silver", "pce_state"])
+
+
+@dg.asset(
+    key=KEY,
+    partitions_def=YEARS,
+    backfill_policy=ONE_RUN,
+    deps=[dg.AssetDep(BRONZE, partition_mapping=ALL_EXTRACTS)],
+    check_specs=check_specs(silver_rules, KEY),
+    io_manager_key="lake_io",
+    kinds={"polars", "parquet"},
+    code_version=SILVER.code_version,
+    **table_metadata(SILVER.table),
+)
+def silver_pce_state(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    catalog: dg.ResourceParam[Catalog],
+    settings: dg.ResourceParam[Settings],
+    journal: dg.ResourceParam[RunJournal],
+) -> Iterator[Any]:
+    """Silver of the years that the current extracts cover; the others are not published yet and stay as they are."""
+    with journal.step(
+        context.run_id, SILVER.table.name, partitions=list(context.partition_keys), job=context.job_name, requested={}
+    ) as step:
+        sources = {table: source for table, source in lake.sources().items() if table in catalog.tables}
+        covered = {year for _, entry in sources.values() for year in entry.years}
+        years = [int(year) for year in context.partition_keys if int(year) in covered]
+        content = read_extracts(
+            lake.bronze,
+            {table: extract for table, (extract, _) in sources.items()},
+            tolerate_unknown=settings.tolerate_unknown_fields,
+        )
+        cells = content.cells.filter(pl.col("year").is_in(years))
+        normal = normalise(cells, content.lines, catalog)
+        subject = SilverYears(
+            frame=normal.frame,
+            left_out=normal.left_out,
+            rows_in=cells.height,
+            catalog=catalog,
+            held={table: [year for year in years if year in entry.years] for table, (_, entry) in sources.items()},
+        )
+        yield from report(judge(silver_rules, subject), KEY, step, thresholds=settings.threshold_checks)
+        for extract, _ in sources.values():
+            step.extract(str(extract))
+        step.inputs(extracts={table: str(extract) for table, (extract, _) in sources.items()})
+        yield yearly_output(
+            YearlyOutput(
+                SILVER,
+                normal.frame,
+                inputs={
+                    year: {
+                        table: entry.years[year] for table, (_, entry) in sorted(sources.items()) if year in entry.years
+                    }
+                    for year in years
+                },
+                details={
+                    "extracts": {table: str(extract) for table, (extract, _) in sorted(sources.items())},
+                    "left_out": normal.left_out.to_dicts(),
+                },
+            )
+        )

@@ -1,0 +1,76 @@
+"""What stops Silver: BEA's tables no longer mean what the catalogue pins.
+
+SilverRefused
+├── LineMeaningChanged   a pinned line is gone or its text says something else
+├── UnitChanged          a pinned line comes in another unit
+└── UnknownArea          an area code that the catalogue does not hold
+
+All of them stop everywhere: a number under a wrong name is worse than no number.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pce_pipeline.errors import PceError
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class LineDifference:
+    """One line whose text or unit is not the pinned one; `published` is None where BEA no longer has the line."""
+
+    line_code: int
+    pinned: str
+    published: str | None
+
+    def __str__(self) -> str:
+        published = "is no longer in BEA's list" if self.published is None else f"now says {self.published!r}"
+        return f"line {self.line_code} was pinned as {self.pinned!r} and {published}"
+
+
+def _listed(items: Iterable[object]) -> str:
+    texts = [str(item) for item in items]
+    more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more
+
+
+class SilverRefused(PceError):
+    """Base of everything here."""
+
+
+class LineMeaningChanged(SilverRefused):
+    """Lines of `table` are gone or mean something else; `differences` says which."""
+
+    def __init__(self, table: str, differences: Iterable[LineDifference]) -> None:
+        self.table = table
+        self.differences = tuple(differences)
+        super().__init__(
+            f"{table} has changed: {_listed(self.differences)}.",
+            remedy="Compare with BEA's line list. If the meaning is the same, correct the text in catalog/lines.csv; "
+            "if lines were renumbered, add them there as a new layout and name it in catalog/pce_state.toml.",
+        )
+
+
+class UnitChanged(SilverRefused):
+    """Lines of `table` come in another unit; `differences` says which."""
+
+    def __init__(self, table: str, differences: Iterable[LineDifference]) -> None:
+        self.table = table
+        self.differences = tuple(differences)
+        super().__init__(
+            f"{table} comes in another unit: {_listed(self.differences)}.",
+            remedy="Check how BEA publishes the table now; if the new unit is right, pin it in catalog/lines.csv and "
+            "see that the conformed unit in catalog/pce_state.toml still holds.",
+        )
+
+
+class UnknownArea(SilverRefused):
+    """BEA publishes areas the catalogue does not hold; `areas` are their codes."""
+
+    def __init__(self, areas: Iterable[str]) -> None:
+        self.areas = tuple(areas)
+        super().__init__(
+            f"BEA publishes areas that the catalogue does not hold: {_listed(self.areas)}.",
+            remedy="Add them to catalog/areas.csv with their level, or find out why this extract has them.",
+        )

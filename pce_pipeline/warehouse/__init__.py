@@ -1,0 +1,1 @@
+"""Postgres, the last stage: schemas `meta`, `gold` and `serving`, filled from the lake and never ahead of it."""

@@ -1,0 +1,143 @@
+"""Postgres in Dagster: one operation loads all its tables in a single transaction."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import msgspec
+
+from pce_pipeline.lake.io_managers import REPORTED_BY_US
+from pce_pipeline.lake.pointer import WHOLE, Partition
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.lineage import DIMENSIONS, LOADED
+from pce_pipeline.metadata import OWNERS, column_schema, describe
+from pce_pipeline.observability.records import RunJournal, Step
+from pce_pipeline.partitions import ONE_RUN, SAME_YEAR, YEARS
+from pce_pipeline.schemas import Table
+from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, RunRow, TableLoad, load
+from pce_pipeline.warehouse.postgres import PostgresResource
+
+TABLES = (*DIMENSIONS, *LOADED)
+
+
+def _key(table: Table) -> dg.AssetKey:
+    return dg.AssetKey(["postgres", table.name.partition("/")[2]])
+
+
+def _spec(table: Table) -> dg.AssetSpec:
+    upstream = dg.AssetKey(table.name.split("/"))
+    mapping = SAME_YEAR if table in LOADED else None
+    return dg.AssetSpec(
+        key=_key(table),
+        deps=[dg.AssetDep(upstream, partition_mapping=mapping)],
+        description=f"{describe(table)}\n\nLoaded by an idempotent merge; the same load again writes no row.",
+        group_name="postgres",
+        owners=OWNERS,
+        kinds={"postgres"},
+        skippable=True,
+        code_version="1",
+        partitions_def=YEARS,
+        metadata={
+            "dagster/column_schema": column_schema(table),
+            "dagster/table_name": table.name.replace("/", "."),
+        },
+    )
+
+
+@dg.multi_asset(specs=[_spec(table) for table in TABLES], can_subset=True, backfill_policy=ONE_RUN, name="postgres")
+def postgres_tables(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    postgres: dg.ResourceParam[PostgresResource],
+    journal: dg.ResourceParam[RunJournal],
+) -> Iterator[Any]:
+    """Load the tables chosen, for the years that the lake holds of all of them."""
+    chosen = [table for table in TABLES if _key(table) in context.selected_asset_keys]
+    with journal.step(
+        context.run_id, "postgres", partitions=list(context.partition_keys), job=context.job_name, requested={}
+    ) as step:
+        held = {table.name: lake.table(table).latest() for table in chosen}
+        years = [
+            int(year)
+            for year in context.partition_keys
+            if all(year in held[table.name] for table in chosen if table in LOADED)
+        ]
+        loads = [TableLoad(table, lake.table(table).read(_partitions(table, years))) for table in chosen]
+        manifests = [
+            _manifest_row(table, held[table.name][partition])
+            for table in chosen
+            for partition in _partitions(table, years)
+        ]
+        postgres.migrate()
+        with postgres.connect() as connection:
+            results = load(
+                connection,
+                loads,
+                years=years,
+                world=lake.layout.world,
+                env=lake.layout.env,
+                run=run_row(step),
+                manifests=manifests,
+            )
+        for result in results:
+            step.rows(**{f"postgres/{result.table.partition('/')[2]}": sum(result.counts().values()) - result.deleted})
+            step.outputs(**{result.table: result.counts()})
+        for table, result in zip(chosen, results, strict=True):
+            yield from _materialisations(context, table, result, years, held[table.name])
+
+
+def _partitions(table: Table, years: list[int]) -> list[str]:
+    return [str(year) for year in years] if table in LOADED else [WHOLE]
+
+
+def _manifest_row(table: Table, partition: Partition) -> ManifestRow:
+    return ManifestRow(
+        table_name=table.name,
+        partition=partition.key,
+        content_sha256=partition.content_sha256,
+        rows=partition.rows,
+        code_version=partition.code_version,
+        inputs=partition.inputs,
+        manifest=msgspec.to_builtins(partition),
+    )
+
+
+def run_row(step: Step) -> RunRow:
+    """The run so far, as meta.ingest_runs keeps it."""
+    run = step.run
+    return RunRow(
+        run_id=run.run_id,
+        dataset=run.dataset,
+        started_at=run.started_at,
+        job=run.job,
+        parameters=run.requested,
+        extracts=run.extracts,
+        checks={f"{check.asset}:{check.name}": msgspec.to_builtins(check) for check in run.checks},
+        seconds={each.step: each.seconds for each in run.steps if each is not step.record}
+        | {step.record.step: round(step.seconds, 3)},
+        versions=run.versions,
+        record=msgspec.to_builtins(run),
+    )
+
+
+def _materialisations(
+    context: dg.AssetExecutionContext, table: Table, result: LoadResult, years: list[int], held: dict[str, Partition]
+) -> Iterator[dg.Output[None]]:
+    for year in years:
+        partition = held[str(year)] if table in LOADED else held[WHOLE]
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=_key(table),
+                partition=str(year),
+                metadata={
+                    "dagster/partition_row_count": partition.rows,
+                    "content_sha256": partition.content_sha256,
+                    "run_inserted": result.inserted,
+                    "run_updated": result.updated,
+                    "run_deleted": result.deleted,
+                    "run_unchanged": result.unchanged,
+                },
+                tags={"dagster/data_version": partition.content_sha256},
+            )
+        )
+    yield dg.Output(None, output_name=_key(table).to_python_identifier(), metadata=REPORTED_BY_US)

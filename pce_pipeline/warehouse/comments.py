@@ -1,0 +1,115 @@
+"""What the database says about itself: comments on schemas, tables, views and columns, derived from `schemas.py`.
+
+Only comments that differ are written, so that an unchanged run writes nothing. In a world of sample data every table
+and view says so first.
+"""
+
+from collections.abc import Iterator
+
+import polars as pl
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
+
+from pce_pipeline import schemas
+from pce_pipeline.schemas import Column, Table
+
+SAMPLE_PREFIX = "SAMPLE, synthetic numbers. "
+
+_SCHEMAS = {
+    "meta": "What was loaded, when and from what: runs, manifests, checkpoints.",
+    "gold": "The published tables, as in the lake: one row per key, loaded by merge.",
+    "serving": "Views for people and tools that read: names joined in, growth and means ready.",
+}
+_META = {
+    "world": "One row: the world and environment this database belongs to. Loads of another world are refused.",
+    "ingest_runs": "One row per run that loaded or tried to: what was asked, what was written, how long it took.",
+    "manifests": "One row per table and partition: the lake's manifest of what is loaded, and of the extracts behind.",
+    "checkpoints": "One row per loaded table and partition: the content that the table holds now.",
+    "alembic_version": "The last migration this database has taken.",
+}
+_VIEWS = {
+    "v_pce_state_yoy": "One row per area, category and year: PCE beside the year before and its growth. NULL where "
+    "that year is missing, zero or negative. Current dollars: growth includes inflation.",
+    "v_pce_state_rolling": "One row per area, category and year: means over three and five years, NULL unless every "
+    "one of these years is reported.",
+    "v_pce_state_latest": "One row per area and category: the newest year loaded, with all metrics.",
+}
+_VIEW_COLUMNS = (
+    Column("category_name", pl.String, "the category's name, as BEA writes it"),
+    Column(
+        "pce_prior_year_millions_usd",
+        schemas.MONEY,
+        "pce_millions_usd of the year before; NULL where that row is missing",
+        unit="millions of current dollars",
+    ),
+    Column(
+        "pce_per_capita_prior_year_usd",
+        schemas.MONEY,
+        "pce_per_capita_usd of the year before; NULL where that row is missing",
+        unit="current dollars",
+    ),
+)
+_PUBLISHED = tuple(table for table in schemas.TABLES if table.name.startswith("gold/"))
+
+_PRESENT = """
+SELECT n.nspname, NULL, NULL, NULL, obj_description(n.oid, 'pg_namespace')
+FROM pg_namespace AS n WHERE n.nspname IN ('meta', 'gold', 'serving')
+UNION ALL
+SELECT n.nspname, c.relname, c.relkind::text, a.attname, d.description
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN LATERAL (
+    SELECT 0 AS attnum, NULL AS attname
+    UNION ALL
+    SELECT attnum, attname FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+) AS a ON true
+LEFT JOIN pg_description AS d
+    ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
+WHERE n.nspname IN ('meta', 'gold', 'serving') AND c.relkind IN ('r', 'v')
+"""
+
+
+def apply_comments(connection: Connection, *, is_sample: bool) -> int:
+    """Write the comments that differ from what the declarations say; how many these were."""
+    wanted = dict(_wanted(is_sample=is_sample))
+    with connection.cursor() as cursor:
+        cursor.execute(_PRESENT)
+        differing = [
+            (kind, schema, relation, column, text)
+            for schema, relation, kind, column, present in cursor.fetchall()
+            if (text := wanted.get((schema, relation, column))) is not None and text != present
+        ]
+        for kind, schema, relation, column, text in differing:
+            noun = "SCHEMA" if relation is None else "COLUMN" if column else "VIEW" if kind == "v" else "TABLE"
+            path = [part for part in (schema, relation, column) if part is not None]
+            cursor.execute(
+                sql.SQL("COMMENT ON {} {} IS {}").format(sql.SQL(noun), sql.Identifier(*path), sql.Literal(text))
+            )
+    return len(differing)
+
+
+def _wanted(*, is_sample: bool) -> Iterator[tuple[tuple[str, str | None, str | None], str]]:
+    prefix = SAMPLE_PREFIX if is_sample else ""
+    for schema, text in _SCHEMAS.items():
+        yield (schema, None, None), text
+    for name, text in _META.items():
+        yield ("meta", name, None), text
+    for table in _PUBLISHED:
+        name = table.name.removeprefix("gold/")
+        yield ("gold", name, None), f"{prefix}{_of_table(table)}"
+        for column in table.columns:
+            yield ("gold", name, column.name), _of_column(column)
+    known = {column.name: column for table in reversed(_PUBLISHED) for column in table.columns}
+    known |= {column.name: column for column in _VIEW_COLUMNS}
+    for name, text in _VIEWS.items():
+        yield ("serving", name, None), f"{prefix}{text}"
+        for column in known.values():
+            yield ("serving", name, column.name), _of_column(column)
+
+
+def _of_table(table: Table) -> str:
+    return f"{table.grain} Beware: {table.hazard}" if table.hazard else table.grain
+
+
+def _of_column(column: Column) -> str:
+    return f"{column.description} [{column.unit}]" if column.unit else column.description

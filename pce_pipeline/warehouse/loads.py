@@ -1,0 +1,80 @@
+"""One load: all its tables, manifests, checkpoints and its run's record in a single transaction, or nothing.
+
+Loads of one database happen one after the other (MERGE is not safe against concurrent inserts of a key). A killed
+load leaves no trace; the same load again writes nothing but its run's row.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
+
+from pce_pipeline.warehouse.comments import apply_comments
+from pce_pipeline.warehouse.errors import LoadFailed, WarehouseConnectionLost
+from pce_pipeline.warehouse.merge import LoadResult, TableLoad, merge, prepare
+from pce_pipeline.warehouse.migrate import require_migrated
+from pce_pipeline.warehouse.postgres import require_supported
+from pce_pipeline.warehouse.records import ManifestRow, RunRow, claim_world, record_contents, record_run
+
+__all__ = ["LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
+
+_LOCK = 0x7063655F6C6F6164
+
+_PREPARE = """
+SET LOCAL work_mem = '128MB';
+SET LOCAL temp_buffers = '64MB';
+SET LOCAL client_encoding = 'UTF8';
+"""
+
+
+def load(
+    connection: Connection,
+    tables: Sequence[TableLoad],
+    *,
+    years: Sequence[int],
+    world: str,
+    env: str,
+    run: RunRow,
+    manifests: Sequence[ManifestRow],
+) -> list[LoadResult]:
+    """Make each table equal to its frame within `years`, record it, commit; what was written per table.
+
+    A table without years is made equal as a whole. Manifests of loaded tables become their checkpoints; a loaded
+    year without one loses its checkpoint. Raises `WarehouseTooOld`, `WarehouseNotMigrated`, `WarehouseNewer`,
+    `WrongWorld`, `LoadRefused`, `SchemaViolation`, `LoadFailed` or `WarehouseConnectionLost`, nothing written.
+    """
+    require_supported(connection.server_version)
+    with (
+        ThreadPoolExecutor(1) as ahead,
+        _explained(connection, "the load"),
+        connection,
+        connection.cursor() as cursor,
+    ):
+        # The next table is checked and written as CSV while the server works on this one.
+        incoming = [ahead.submit(prepare, table, years) for table in tables]
+        require_migrated(connection)
+        cursor.execute(_PREPARE)
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        claim_world(cursor, world=world, env=env)
+        apply_comments(connection, is_sample=world.startswith("sample"))
+        results = []
+        for table, prepared in zip(tables, incoming, strict=True):
+            with _explained(connection, table.table.name):
+                results.append(merge(cursor, prepared.result(), years))
+        record_contents(cursor, manifests, tables, years, run.run_id)
+        record_run(connection, run, world=world, env=env, status="succeeded", results=results)
+    return results
+
+
+@contextmanager
+def _explained(connection: Connection, doing: str) -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except psycopg2.Error as failed:
+        reason = failed.diag.message_primary or str(failed).strip()
+        if connection.closed:
+            raise WarehouseConnectionLost(f"loading {doing}", reason) from failed
+        raise LoadFailed(doing, sqlstate=failed.pgcode, reason=reason) from failed

@@ -1,0 +1,147 @@
+"""Make a table of Postgres equal to a frame, writing only the rows that differ.
+
+The frame is copied into a temporary table and merged from there; into an empty table it is copied straight. The
+statements are generated from the table's declaration, identifiers quoted; the same again writes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from io import BytesIO
+
+import polars as pl
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
+
+from pce_pipeline.schemas import Table
+from pce_pipeline.warehouse.errors import LoadRefused
+
+_ROWS_PER_COPY = 100_000
+_SHARE_WORTH_NEW_STATISTICS = 0.1
+_NULL = "\\N"
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """A table and the rows it should hold: of the years loaded if it has years, else all its rows."""
+
+    table: Table
+    frame: pl.DataFrame
+
+    @property
+    def is_yearly(self) -> bool:
+        return "year" in self.table.column_names
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """How many rows of `table` (its name in schemas.py) were written, and how many were right already."""
+
+    table: str
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+
+    @property
+    def written(self) -> int:
+        return self.inserted + self.updated + self.deleted
+
+    def counts(self) -> dict[str, int]:
+        """The four counts by name."""
+        return {name: count for name, count in asdict(self).items() if name != "table"}
+
+
+def target_of(table: Table) -> sql.Identifier:
+    """`gold/pce_state_annual` is the table pce_state_annual in schema gold."""
+    return sql.Identifier(*table.name.split("/"))
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A checked load as COPY wants it: CSV in parts."""
+
+    load: TableLoad
+    rows: int
+    parts: tuple[bytes, ...]
+
+
+def prepare(load: TableLoad, years: Sequence[int]) -> Incoming:
+    """Check a frame against its table and write it as CSV, without a database.
+
+    Raises `SchemaViolation` for a frame that is not of this table and `LoadRefused` for rows of other years.
+    """
+    frame = load.table.conform(load.frame)
+    if load.is_yearly and (others := set(frame["year"].unique()) - set(years)):
+        raise LoadRefused(load.table.name, f"it holds rows of years that are not loaded: {sorted(others)}")
+    # Texts are always quoted and NULLs never, so that neither '' nor '\N' can be taken for a NULL.
+    parts = (
+        part.write_csv(include_header=False, null_value=_NULL, quote_style="non_numeric").encode()
+        for part in frame.iter_slices(_ROWS_PER_COPY)
+    )
+    return Incoming(load, frame.height, tuple(parts))
+
+
+def merge(cursor: Cursor, incoming: Incoming, years: Sequence[int]) -> LoadResult:
+    """Make the table's rows of `years` (all rows of a table without years) equal to what comes in.
+
+    The caller keeps others from writing to the table until the end of the transaction.
+    """
+    load = incoming.load
+    target = target_of(load.table)
+    cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(target))
+    if cursor.fetchone() == (False,):
+        _copy(cursor, incoming, target)
+        inserted, updated, deleted = incoming.rows, 0, 0
+    else:
+        temporary = sql.Identifier(f"incoming_{load.table.name.rpartition('/')[2]}")
+        cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(temporary, target))
+        _copy(cursor, incoming, temporary)
+        key = sql.SQL(", ").join(map(sql.Identifier, load.table.key))
+        cursor.execute(sql.SQL("ANALYZE {} ({})").format(temporary, key))
+        cursor.execute(_merge_statement(load, temporary), {"years": list(years)})
+        counts: dict[str, int] = dict(cursor.fetchall())
+        inserted, updated, deleted = (counts.get(action, 0) for action in ("INSERT", "UPDATE", "DELETE"))
+    result = LoadResult(load.table.name, inserted, updated, deleted, incoming.rows - inserted - updated)
+    if result.written > incoming.rows * _SHARE_WORTH_NEW_STATISTICS:
+        cursor.execute(sql.SQL("ANALYZE {}").format(target))
+    return result
+
+
+def _copy(cursor: Cursor, incoming: Incoming, into: sql.Identifier) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, incoming.load.table.column_names))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL {})").format(into, columns, sql.Literal(_NULL))
+    for part in incoming.parts:
+        cursor.copy_expert(statement, BytesIO(part))
+
+
+def _merge_statement(load: TableLoad, incoming: sql.Identifier) -> sql.Composed:
+    key = [sql.Identifier(name) for name in load.table.key]
+    columns = [sql.Identifier(name) for name in load.table.column_names]
+    values = [sql.Identifier(name) for name in load.table.column_names if name not in load.table.key]
+    comma = sql.SQL(", ")
+
+    def prefixed(prefix: str, names: Sequence[sql.Identifier]) -> sql.Composed:
+        return comma.join(sql.SQL(prefix) + name for name in names)
+
+    return sql.SQL(
+        """
+        WITH merged AS (
+            MERGE INTO {target} AS held USING {incoming} AS incoming ON {same_key}
+            WHEN MATCHED AND ({held_values}) IS DISTINCT FROM ({incoming_values}) THEN UPDATE SET {assignments}
+            WHEN NOT MATCHED BY TARGET THEN INSERT ({columns}) VALUES ({incoming_columns})
+            WHEN NOT MATCHED BY SOURCE{of_years} THEN DELETE
+            RETURNING merge_action() AS action
+        )
+        SELECT action, count(*) FROM merged GROUP BY action
+        """
+    ).format(
+        target=target_of(load.table),
+        incoming=incoming,
+        same_key=sql.SQL(" AND ").join(sql.SQL("held.{0} = incoming.{0}").format(name) for name in key),
+        held_values=prefixed("held.", values),
+        incoming_values=prefixed("incoming.", values),
+        assignments=comma.join(sql.SQL("{0} = incoming.{0}").format(name) for name in values),
+        columns=comma.join(columns),
+        incoming_columns=prefixed("incoming.", columns),
+        of_years=sql.SQL(" AND held.year = ANY(%(years)s)" if load.is_yearly else ""),
+    )

@@ -1,0 +1,73 @@
+"""What is in the warehouse: checkpoints for the next step, counts and the fastest growth for a run's summary."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
+
+from pce_pipeline import schemas
+from pce_pipeline.warehouse.merge import target_of
+from pce_pipeline.warehouse.migrate import found_revision
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The content that one partition of a loaded table holds, and which run put it there."""
+
+    content_sha256: str
+    code_version: str
+    rows: int
+    run_id: str
+    loaded_at: datetime
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One state's growth of total PCE on the year before."""
+
+    geo_name: str
+    state: str
+    year: int
+    pce_yoy_pct: float
+
+
+_FASTEST = """
+SELECT growth.geo_name, growth.state, growth.year, growth.pce_yoy_pct
+FROM serving.v_pce_state_yoy AS growth
+JOIN gold.dim_category AS category ON category.category_id = growth.category_id
+WHERE category.role = 'total' AND category.scheme = 'product' AND growth.geo_level = 'state'
+    AND growth.year = coalesce(%(year)s, (SELECT max(year) FROM gold.pce_state_annual))
+    AND growth.pce_yoy_pct IS NOT NULL
+ORDER BY growth.pce_yoy_pct DESC, growth.geo_fips
+LIMIT %(limit)s
+"""
+
+
+def checkpoints(connection: Connection) -> dict[tuple[str, str], Checkpoint]:
+    """What each loaded table and partition holds; nothing for a database without our tables."""
+    if found_revision(connection) is None:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, partition, content_sha256, code_version, rows, run_id, loaded_at FROM meta.checkpoints"
+        )
+        return {(table, partition): Checkpoint(*rest) for table, partition, *rest in cursor.fetchall()}
+
+
+def fastest_growth(connection: Connection, year: int | None = None, limit: int = 5) -> list[Growth]:
+    """The states whose total PCE grew fastest in `year` (by default the newest), fastest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FASTEST, {"year": year, "limit": limit})
+        return [Growth(*row) for row in cursor.fetchall()]
+
+
+def row_counts(connection: Connection) -> dict[str, int]:
+    """Rows per published table, by its name in schemas.py."""
+    tables = [table for table in schemas.TABLES if table.name.startswith("gold/")]
+    counts: dict[str, int] = {}
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(target_of(table)))
+            (counts[table.name],) = cursor.fetchone() or (0,)
+    return counts

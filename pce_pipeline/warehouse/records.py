@@ -1,0 +1,182 @@
+"""The rows of schema `meta`: whose database this is, runs, manifests and checkpoints.
+
+They are written in the transaction of the load they describe; rows that already say so are not written again, except
+the run's own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
+from psycopg2.extras import Json
+
+from pce_pipeline.warehouse.errors import WrongWorld
+from pce_pipeline.warehouse.merge import LoadResult, TableLoad
+
+RunStatus = Literal["running", "succeeded", "failed"]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """What a run was asked and did; times are aware datetimes, `seconds` are per step, mappings become jsonb."""
+
+    run_id: str
+    dataset: str
+    started_at: datetime
+    job: str | None = None
+    trigger: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    extracts: Sequence[str] = ()
+    checks: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """The lake's manifest of one partition; that of a loaded table is its checkpoint as well.
+
+    `table_name` is the name in schemas.py (or of the extract), `partition` the year or extract date as text.
+    """
+
+    table_name: str
+    partition: str
+    content_sha256: str
+    rows: int
+    code_version: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+_CLAIM = """
+INSERT INTO meta.world (world, env) SELECT %(world)s, %(env)s WHERE NOT EXISTS (SELECT FROM meta.world)
+ON CONFLICT DO NOTHING
+"""
+
+_RECORD_RUN = """
+INSERT INTO meta.ingest_runs (
+    run_id, env, world, dataset, job, trigger, parameters, extracts, started_at, finished_at, status, rows, checks,
+    seconds, versions, record
+) VALUES (
+    %(run_id)s, %(env)s, %(world)s, %(dataset)s, %(job)s, %(trigger)s, %(parameters)s, %(extracts)s, %(started_at)s,
+    CASE WHEN %(status)s <> 'running' THEN clock_timestamp() END, %(status)s, %(rows)s, %(checks)s, %(seconds)s,
+    %(versions)s, %(record)s
+)
+ON CONFLICT (run_id) DO UPDATE SET
+    job = excluded.job, trigger = excluded.trigger, parameters = excluded.parameters, extracts = excluded.extracts,
+    started_at = excluded.started_at, finished_at = excluded.finished_at, status = excluded.status,
+    rows = ingest_runs.rows || excluded.rows, checks = excluded.checks, seconds = excluded.seconds,
+    versions = excluded.versions, record = excluded.record
+"""
+
+_RECORD_MANIFESTS = """
+MERGE INTO meta.manifests AS held
+USING (
+    SELECT * FROM jsonb_to_recordset(%(manifests)s) AS given(
+        table_name text, partition text, content_sha256 text, rows bigint, code_version text, inputs jsonb,
+        manifest jsonb
+    )
+) AS given ON held.table_name = given.table_name AND held.partition = given.partition
+WHEN MATCHED AND (held.content_sha256, held.rows, held.code_version, held.inputs, held.manifest)
+    IS DISTINCT FROM (given.content_sha256, given.rows, given.code_version, given.inputs, given.manifest)
+THEN UPDATE SET
+    content_sha256 = given.content_sha256, rows = given.rows, code_version = given.code_version,
+    inputs = given.inputs, manifest = given.manifest, run_id = %(run_id)s, loaded_at = clock_timestamp()
+WHEN NOT MATCHED BY TARGET THEN INSERT (
+    table_name, partition, content_sha256, rows, code_version, inputs, manifest, run_id, loaded_at
+) VALUES (
+    given.table_name, given.partition, given.content_sha256, given.rows, given.code_version, given.inputs,
+    given.manifest, %(run_id)s, clock_timestamp()
+)
+WHEN NOT MATCHED BY SOURCE AND (held.table_name = ANY(%(whole)s)
+    OR held.table_name = ANY(%(yearly)s) AND held.partition = ANY(%(years)s))
+THEN DELETE
+"""
+
+_RECORD_CHECKPOINTS = """
+MERGE INTO meta.checkpoints AS held
+USING (
+    SELECT table_name, partition, content_sha256, rows, code_version FROM meta.manifests
+    WHERE table_name = ANY(%(whole)s) OR table_name = ANY(%(yearly)s) AND partition = ANY(%(years)s)
+) AS given ON held.table_name = given.table_name AND held.partition = given.partition
+WHEN MATCHED AND (held.content_sha256, held.rows, held.code_version)
+    IS DISTINCT FROM (given.content_sha256, given.rows, given.code_version)
+THEN UPDATE SET
+    content_sha256 = given.content_sha256, rows = given.rows, code_version = given.code_version,
+    run_id = %(run_id)s, loaded_at = clock_timestamp()
+WHEN NOT MATCHED BY TARGET THEN INSERT (
+    table_name, partition, content_sha256, rows, code_version, run_id, loaded_at
+) VALUES (
+    given.table_name, given.partition, given.content_sha256, given.rows, given.code_version, %(run_id)s,
+    clock_timestamp()
+)
+WHEN NOT MATCHED BY SOURCE AND (held.table_name = ANY(%(whole)s)
+    OR held.table_name = ANY(%(yearly)s) AND held.partition = ANY(%(years)s))
+THEN DELETE
+"""
+
+
+def claim_world(cursor: Cursor, *, world: str, env: str) -> None:
+    """Make the database this world's if it is nobody's yet; raises `WrongWorld` if it is another's."""
+    cursor.execute(_CLAIM, {"world": world, "env": env})
+    cursor.execute("SELECT world, env FROM meta.world")
+    held = cursor.fetchone()
+    if held is not None and tuple(held) != (world, env):
+        raise WrongWorld(held=(str(held[0]), str(held[1])), loading=(world, env))
+
+
+def record_run(
+    connection: Connection,
+    run: RunRow,
+    *,
+    world: str,
+    env: str,
+    status: RunStatus,
+    results: Sequence[LoadResult] = (),
+) -> None:
+    """Write the run's row, over an earlier one of the same run; the caller commits.
+
+    Rows counted per table are added to those already there, so that a run may load in several transactions.
+    Raises `WrongWorld`.
+    """
+    with connection.cursor() as cursor:
+        claim_world(cursor, world=world, env=env)
+        cursor.execute(
+            _RECORD_RUN,
+            {
+                "run_id": run.run_id,
+                "env": env,
+                "world": world,
+                "dataset": run.dataset,
+                "job": run.job,
+                "trigger": run.trigger,
+                "parameters": Json(dict(run.parameters)),
+                "extracts": list(run.extracts),
+                "started_at": run.started_at,
+                "status": status,
+                "rows": Json({result.table: result.counts() for result in results}),
+                "checks": Json(dict(run.checks)),
+                "seconds": Json(dict(run.seconds)),
+                "versions": Json(dict(run.versions)),
+                "record": Json(dict(run.record)),
+            },
+        )
+
+
+def record_contents(
+    cursor: Cursor, manifests: Sequence[ManifestRow], loads: Sequence[TableLoad], years: Sequence[int], run_id: str
+) -> None:
+    """Make manifests and checkpoints say what the loaded tables now hold, and keep the other manifests given."""
+    given = {
+        "manifests": Json([asdict(manifest) for manifest in manifests]),
+        "whole": [load.table.name for load in loads if not load.is_yearly],
+        "yearly": [load.table.name for load in loads if load.is_yearly],
+        "years": [str(year) for year in years],
+        "run_id": run_id,
+    }
+    cursor.execute(_RECORD_MANIFESTS, given)
+    cursor.execute(_RECORD_CHECKPOINTS, given)

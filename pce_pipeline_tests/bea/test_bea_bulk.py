@@ -1,0 +1,212 @@
+"""Archives and CSV files: the right member, every cell, and nothing unsafe."""
+
+import io
+import random
+import struct
+import zipfile
+from datetime import date
+
+import polars as pl
+import pytest
+
+from pce_pipeline.bea.bulk import check_archive, read_archive, read_csv, tables_in
+from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaUnknownField
+from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA
+from pce_pipeline.bea.values import typed
+
+
+def test_a_file_becomes_observations_lines_and_a_note(csv_file):
+    read = read_csv(csv_file())
+    assert dict(read.frame.schema) == OBSERVATION_SCHEMA
+    assert read.frame.sort("geo_fips", "year").rows() == [
+        ("SAPCE1", 1, "00000", 2020, "1.5", "Millions of current dollars", 6),
+        ("SAPCE1", 1, "00000", 2021, "(L)", "Millions of current dollars", 6),
+        ("SAPCE1", 1, "01000", 2020, "1.5", "Millions of current dollars", 6),
+        ("SAPCE1", 1, "01000", 2021, "(L)", "Millions of current dollars", 6),
+    ]
+    assert dict(read.lines.schema) == LINE_SCHEMA
+    assert read.lines.rows() == [("SAPCE1", 1, "Less: Goods")]
+    assert read.notes["SAPCE1"].last_updated == date(2022, 10, 6)
+
+
+def test_line_ends_encodings_spaces_and_a_missing_footer_make_no_difference(csv_file):
+    content = csv_file()
+    expected = read_csv(content).frame
+    for variant in (
+        content.replace(b"\r\n", b"\n"),
+        b"\xef\xbb\xbf" + content,
+        content.replace(b'\n "', b'\n"'),
+        content.replace(b"Somewhere", "Doña".encode("latin-1")),
+        content.replace(b"Somewhere", "Doña".encode()),
+        content.replace(b",1.5,", b", 1.5 ,"),
+        content + b"\r\n\r\n",
+    ):
+        assert read_csv(variant).frame.equals(expected)
+    bare = read_csv(content[: content.index(b'"Note')])
+    assert bare.frame.equals(expected)
+    assert bare.notes == {}
+
+
+@pytest.mark.parametrize(
+    ("unit", "multiplier"),
+    [("Billions of dollars", 9), ("Thousands of dollars", 3), ("Dollars", 0), ("Index", 0), ("Number of jobs", 0)],
+)
+def test_the_unit_says_its_power_of_ten(csv_file, unit, multiplier):
+    content = csv_file().replace(b"Millions of current dollars", unit.encode())
+    assert read_csv(content).frame["unit_multiplier"].unique().to_list() == [multiplier]
+
+
+def test_a_line_of_another_length_is_refused(csv_file):
+    with pytest.raises(BeaContentError, match=r"Line 3 .* 9 fields"):
+        read_csv(csv_file().replace(b',1.5,(L)\r\n"Note', b',1.5\r\n"Note'))
+
+
+def test_unknown_columns_are_refused(csv_file):
+    with pytest.raises(BeaUnknownField) as caught:
+        read_csv(csv_file(years=("2020", "2021:Q1")))
+    assert caught.value.fields == ("2021:Q1",)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b'"unfinished', b"\x00\x01"])
+def test_what_is_no_table_is_refused(content):
+    with pytest.raises(BeaFileRefused):
+        read_csv(content)
+
+
+def test_a_header_without_data_is_refused(csv_file):
+    with pytest.raises(BeaFileRefused, match="no data"):
+        read_csv(csv_file(areas=()))
+
+
+def test_a_missing_table_is_named_with_those_there_are(csv_file, zip_file):
+    with pytest.raises(BeaFileRefused, match=r"no table SARPI.*holds SAPCE1"):
+        read_csv(csv_file(), ["SARPI"])
+    with pytest.raises(BeaFileRefused, match=r"no table SARPI.*holds SAPCE1"):
+        read_archive(zip_file({"a.csv": csv_file()}), ["SAPCE1", "SARPI"])
+
+
+def test_members_are_what_they_hold_and_only_the_fullest_counts(csv_file, zip_file):
+    archive = zip_file(
+        {
+            "SAPCE1__ALL_AREAS_1997_2021.csv": csv_file("SAPCE2", areas=("00000", "01000", "02000"), values=("7", "8")),
+            "SAPCE1_AL.csv": csv_file("SAPCE1", areas=("01000",)),
+            "misnamed.CSV": csv_file("SAPCE1"),
+            "SAPCE1_US.csv": csv_file("SAPCE1", areas=("00000",)),
+            "SQGDP1.csv": csv_file("SQGDP1", years=("2020:Q1", "2020:Q2")),
+            "SAPCE1__definition.xml": b"<x/>",
+            "odd.csv": b"a,b\r\n1,2",
+            "empty.csv": b"",
+        }
+    )
+    assert tables_in(archive) == ("SAPCE1", "SAPCE2", "SQGDP1")
+    assert read_archive(archive, ["SAPCE1"]).frame.equals(read_csv(csv_file("SAPCE1")).frame)
+    everything = read_archive(archive)
+    assert everything.frame.group_by("bea_table").len().sort("bea_table").rows() == [("SAPCE1", 4), ("SAPCE2", 6)]
+    with pytest.raises(BeaUnknownField):
+        read_archive(archive, ["SQGDP1"])
+
+
+def test_copies_count_once_and_contradictions_are_refused(csv_file, zip_file):
+    twice = zip_file({"a.csv": csv_file(), "b.csv": csv_file().replace(b"\r\n", b"\n")})
+    assert read_archive(twice, ["SAPCE1"]).frame.height == 4
+    newer = csv_file(values=("2", "3"), note="Last updated: October 3, 2024.")
+    two_vintages = zip_file({"b.csv": newer, "a.csv": csv_file()})
+    assert read_archive(two_vintages, ["SAPCE1"]).notes["SAPCE1"].last_updated == date(2024, 10, 3)
+    with pytest.raises(BeaFileRefused, match="twice, and differently"):
+        read_archive(zip_file({"a.csv": csv_file(), "b.csv": csv_file(values=("2", "3"))}), ["SAPCE1"])
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../x.csv", "a/../../x.csv", "C:/x.csv", "a\\x.csv", "a/..", "x\x00.csv"]
+)
+def test_unsafe_names_are_refused(csv_file, zip_file, name):
+    placeholder = "~" * len(name.encode())
+    content = zip_file({placeholder: csv_file()}).replace(placeholder.encode(), name.encode())
+    with pytest.raises(BeaFileRefused, match="unsafe name"):
+        read_archive(content)
+
+
+def test_encrypted_members_are_refused(csv_file, zip_file):
+    content = bytearray(zip_file({"a.csv": csv_file()}))
+    directory = content.index(b"PK\x01\x02")
+    for flags in (6, directory + 8):
+        content[flags] |= 1
+    with pytest.raises(BeaFileRefused, match="encrypted"):
+        read_archive(bytes(content))
+
+
+def test_bombs_are_refused_before_they_are_read(csv_file, zip_file):
+    with pytest.raises(BeaFileRefused, match="-fold"):
+        read_archive(zip_file({"a.csv": b"0" * 2_000_000}))
+    content = bytearray(zip_file({"a.csv": csv_file()}))
+    directory = content.index(b"PK\x01\x02")
+    content[directory + 24 : directory + 28] = struct.pack("<I", 600 * 1024 * 1024)
+    with pytest.raises(BeaFileRefused, match="more than 512 MB"):
+        tables_in(bytes(content))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number in range(10_001):
+            archive.writestr(f"{number}", b"")
+    with pytest.raises(BeaFileRefused, match="10001 members"):
+        tables_in(stream.getvalue())
+
+
+def test_damage_anywhere_is_refused_or_does_no_harm(csv_file, zip_file):
+    content = zip_file({"a.csv": csv_file(areas=[f"{number:05d}" for number in range(60)])})
+    expected = read_archive(content).frame
+    chance = random.Random(1)
+    for _ in range(60):
+        damaged = bytearray(content)
+        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        try:
+            check_archive(bytes(damaged))
+            assert read_archive(bytes(damaged)).frame.equals(expected)
+        except BeaFileRefused:
+            pass
+    for size in range(0, len(content), 97):
+        with pytest.raises(BeaFileRefused):
+            check_archive(content[:size])
+
+
+@pytest.mark.real
+def test_the_published_archive_reads_to_the_cell(real_data):
+    content = (real_data / "SAPCE_2022-10-06.zip").read_bytes()
+    tables = ("SAPCE1", "SAPCE2", "SAPCE3", "SAPCE4")
+    assert tables_in(content) == (*tables, "SASUMMARY")
+    check_archive(content)
+    read = read_archive(content, tables)
+    cells = typed(read.frame)
+    by_table = cells.group_by("bea_table").agg(pl.len(), pl.struct("line_code", "geo_fips").n_unique().alias("lines"))
+    assert by_table.sort("bea_table").rows() == [
+        ("SAPCE1", 1440 * 25, 1440),
+        ("SAPCE2", 1440 * 25, 1440),
+        ("SAPCE3", 6721 * 25, 6721),
+        ("SAPCE4", 7981 * 25, 7981),
+    ]
+    assert cells["year"].unique().sort().to_list() == list(range(1997, 2022))
+    assert cells["geo_fips"].n_unique() == 60
+    assert cells.filter(value_text="(L)").height == cells.filter(status="below_50k").height == 46
+    assert set(cells["status"]) == {"reported", "below_50k"}
+    us_total = {"bea_table": "SAPCE1", "line_code": 1, "geo_fips": "00000", "year": 1997}
+    assert cells.filter(**us_total)["value_text"].to_list() == ["5536790.1"]
+    assert set(cells.select("bea_table", "unit", "unit_multiplier").unique().rows()) == {
+        ("SAPCE1", "Millions of current dollars", 6),
+        ("SAPCE2", "Dollars", 0),
+        ("SAPCE3", "Millions of current dollars", 6),
+        ("SAPCE4", "Millions of current dollars", 6),
+    }
+    assert read.lines.height == 24 + 24 + 113 + 134
+    assert {table: note.last_updated for table, note in read.notes.items()} == dict.fromkeys(tables, date(2022, 10, 6))
+    assert read.notes["SAPCE2"].revised_years == tuple(range(2010, 2021))
+    assert read.notes["SAPCE1"].new_years == (2021,)
+
+
+@pytest.mark.real
+def test_the_published_price_archive_tells_its_tables_apart(real_data):
+    content = (real_data / "SARPP_2022-12-15.zip").read_bytes()
+    read = read_archive(content, ["SARPP", "SARPI", "SAIRPD"])
+    cells = typed(read.frame).group_by("bea_table").len().sort("bea_table")
+    assert cells.rows() == [("SAIRPD", 51 * 14), ("SARPI", 208 * 14), ("SARPP", 260 * 14)]
+    assert {note.last_updated for note in read.notes.values()} == {date(2022, 12, 15)}
+    assert "RPPs: Services: Utilities" in read.lines["description"].to_list()
+    assert read.frame.filter(pl.col("bea_table") == "SARPP")["unit"].unique().to_list() == ["Index"]

@@ -1,0 +1,89 @@
+"""What the accounting identities forgive, and what they do not look at."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from pce_pipeline.gold.facts import conform_facts
+from pce_pipeline.quality.identities import (
+    FactYears,
+    children_add_up_to_parents,
+    states_add_up_to_regions,
+    states_add_up_to_the_nation,
+)
+
+ABROAD = 4000
+OF_US_FUNCTIONS = (pl.col("geo_fips") == "00000") & pl.col("category_id").is_in(
+    [
+        "function.household_consumption_expenditures",
+        "function.net_foreign_travel_and_expenditures_abroad_by_us_residents",
+    ]
+)
+
+
+def changed(facts: FactYears, where: pl.Expr, value: pl.Expr) -> FactYears:
+    assert facts.frame.filter(where).height
+    money = facts.frame.schema["value"]
+    return replace(
+        facts,
+        frame=facts.frame.with_columns(pl.when(where).then(value).otherwise("value").cast(money).alias("value")),
+    )
+
+
+def test_sums_bea_itself_does_not_keep_are_counted_and_shown_but_fail_nothing(world):
+    facts = changed(world.facts, OF_US_FUNCTIONS, pl.col("value") - ABROAD)
+    children, nation = children_add_up_to_parents.check(facts), states_add_up_to_the_nation.check(facts)
+    for result in (children, nation):
+        assert result.passed
+        assert result.figures["known_exceptions"] == 6
+        assert len(result.examples) == 5
+        assert all(example.startswith("known: ") and "line 131" in example for example in result.examples)
+
+
+def test_a_known_exception_excuses_no_other_sum(world):
+    facts = changed(world.facts, OF_US_FUNCTIONS | (pl.col("category_id") == "product.goods"), pl.col("value") - 100)
+    result = children_add_up_to_parents.check(facts)
+    assert not result.passed
+    assert result.figures["known_exceptions"] == 6
+    assert result.examples[0].startswith("pce of product.durable_goods") or "product.goods" in result.examples[0]
+
+
+def test_cells_too_small_to_show_count_as_zero_and_suppressed_ones_are_not_checked(world):
+    result = children_add_up_to_parents.check(world.facts)
+    small = world.facts.frame.filter(pl.col("status") == "below_50k")
+    suppressed = world.facts.frame.filter(pl.col("status") == "suppressed")
+    assert small.height == 6
+    assert result.figures["not_checked"] == suppressed.height == 3
+    assert states_add_up_to_regions.check(world.facts).figures["not_checked"] == 3
+
+
+@pytest.mark.parametrize(("off_by", "passes"), [(0.1, True), (0.2, False)])
+def test_the_tolerance_is_what_rounding_to_a_tenth_can_do(world, off_by, passes):
+    where = (pl.col("category_id") == "product.durable_goods") & (pl.col("geo_fips") == "06000")
+    facts = changed(world.facts, where & (pl.col("measure") == "pce"), pl.col("value") + pl.lit(off_by))
+    assert children_add_up_to_parents.check(facts).passed is passes
+
+
+def test_older_figures_in_whole_millions_are_allowed_their_coarser_rounding(world):
+    rounded = changed(world.facts, pl.col("geo_level") == "nation", pl.col("value").cast(pl.Float64).round(0))
+    assert children_add_up_to_parents.check(rounded).passed
+    assert states_add_up_to_the_nation.check(rounded).passed
+
+
+def test_without_the_table_of_net_expenditures_abroad_its_totals_are_not_compared_with_the_states(world):
+    catalog = world.silver.catalog
+    only = world.silver.frame.filter(pl.col("bea_table") == "SAPCE1")
+    facts = FactYears(conform_facts(only, catalog), catalog, {"SAPCE1": (2019, 2020, 2021)})
+    result = states_add_up_to_the_nation.check(facts)
+    assert result.passed
+    assert result.figures["checked"] == 20 * 3
+    assert result.figures["not_checked"] == 4 * 3
+
+
+def test_a_deducted_part_is_subtracted(world):
+    where = (pl.col("category_id") == "product.npish_receipts_from_sales") & (pl.col("geo_fips") == "06000")
+    facts = changed(world.facts, where, -pl.col("value"))
+    result = children_add_up_to_parents.check(facts)
+    assert not result.passed
+    assert "product.npish_final_consumption" in result.examples[0]

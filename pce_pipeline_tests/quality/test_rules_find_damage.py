@@ -1,0 +1,193 @@
+"""Damage of one kind makes exactly the rule fail that is there for it; an undamaged world passes them all."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from pce_pipeline.quality.annual import annual_rules
+from pce_pipeline.quality.bronze import bronze_rules
+from pce_pipeline.quality.facts import facts_rules
+from pce_pipeline.quality.metrics import metrics_rules
+from pce_pipeline.quality.rules import Rule, judge
+from pce_pipeline.quality.silver import silver_rules
+
+Damage = Callable[[Any], Any]
+RULES: Mapping[str, tuple[Rule[Any], ...]] = {
+    "silver": silver_rules,
+    "facts": facts_rules,
+    "annual": annual_rules,
+    "metrics": metrics_rules,
+}
+LEAF = "function.pharmaceutical_products"
+PATH = [
+    LEAF,
+    "function.pharmaceutical_and_other_medical_products",
+    "function.medical_products_appliances_and_equipment",
+    "function.health",
+    "function.household_consumption_expenditures",
+    "function.pce",
+]
+CLOTHING = ["product.clothing_and_footwear", "product.nondurable_goods", "product.goods", "product.pce"]
+
+
+def at(**values: Any) -> pl.Expr:
+    return pl.all_horizontal(
+        pl.col(name).is_in(value) if isinstance(value, list) else pl.col(name) == value
+        for name, value in values.items()
+    )
+
+
+def with_value(where: pl.Expr, **values: Any) -> Damage:
+    """The subject with other values in the rows of its frame where `where` holds."""
+
+    def damage(subject: Any) -> Any:
+        assert subject.frame.filter(where).height, "this damages nothing"
+        changed = [
+            pl.when(where)
+            .then(value if isinstance(value, pl.Expr) else pl.lit(value))
+            .otherwise(name)
+            .cast(subject.frame.schema[name])
+            .alias(name)
+            for name, value in values.items()
+        ]
+        return replace(subject, frame=subject.frame.with_columns(changed))
+
+    return damage
+
+
+def without(where: pl.Expr) -> Damage:
+    return lambda subject: replace(subject, frame=subject.frame.filter(~where))
+
+
+def repeated(where: pl.Expr) -> Damage:
+    return lambda subject: replace(subject, frame=pl.concat([subject.frame, subject.frame.filter(where).head(1)]))
+
+
+def with_rows_in_as_rows_out(damage: Damage) -> Damage:
+    def both(subject: Any) -> Any:
+        damaged = damage(subject)
+        return replace(damaged, rows_in=damaged.frame.height)
+
+    return both
+
+
+SILVER_CELL = at(bea_table="SAPCE4", line_code=40, geo_fips="06000", year=2020)
+FACT = at(category_id=LEAF, geo_fips="06000", year=2020)
+FIFTY_MORE = pl.col("value") + 50
+
+DAMAGES: list[tuple[str, str, Damage]] = [
+    ("silver", "schema_is_as_declared", with_value(SILVER_CELL, value_text=None)),
+    ("silver", "primary_key_is_unique", with_rows_in_as_rows_out(repeated(SILVER_CELL))),
+    ("silver", "geography_is_known", with_value(SILVER_CELL, geo_level="region")),
+    ("silver", "category_is_known", with_value(SILVER_CELL, category_id="function.health")),
+    (
+        "silver",
+        "expected_areas_are_present",
+        with_rows_in_as_rows_out(without(at(bea_table="SAPCE4", geo_fips="06000", year=2020))),
+    ),
+    ("silver", "expected_areas_are_present", with_rows_in_as_rows_out(without(at(bea_table="SAPCE2", year=2021)))),
+    ("silver", "expected_lines_are_present", with_rows_in_as_rows_out(without(SILVER_CELL))),
+    ("silver", "rows_in_equal_rows_out_plus_left_out", lambda years: replace(years, rows_in=years.rows_in + 1)),
+    ("silver", "no_unexplained_nulls", with_value(SILVER_CELL, status="suppressed")),
+    ("silver", "no_unexplained_nulls", with_value(SILVER_CELL, value=None, status="(X)")),
+    (
+        "silver",
+        "shared_lines_agree",
+        with_value(at(bea_table="SAPCE3", line_code=2, geo_fips="06000", year=2020), value=FIFTY_MORE),
+    ),
+    (
+        "silver",
+        "shared_lines_agree",
+        with_value(at(bea_table="SAPCE4", line_code=1, geo_fips="06000", year=2020), value=FIFTY_MORE),
+    ),
+    ("facts", "schema_is_as_declared", with_value(FACT, dataset=None)),
+    ("facts", "primary_key_is_unique", repeated(FACT)),
+    ("facts", "row_count_is_as_expected", without(FACT)),
+    ("facts", "row_count_is_as_expected", with_value(FACT, year=2023)),
+    ("facts", "no_unexplained_nulls", with_value(FACT, value=None)),
+    (
+        "facts",
+        "children_add_up_to_parents",
+        with_value(at(category_id=LEAF, geo_fips=["06000", "98000", "00000"], year=2020), value=FIFTY_MORE),
+    ),
+    (
+        "facts",
+        "states_add_up_to_regions",
+        with_value(at(category_id=PATH, geo_fips="98000", year=2020), value=FIFTY_MORE),
+    ),
+    (
+        "facts",
+        "states_add_up_to_the_nation",
+        with_value(at(category_id=PATH, geo_fips="00000", year=2020), value=FIFTY_MORE),
+    ),
+    (
+        "facts",
+        "per_capita_times_population_is_the_total",
+        with_value(at(measure="pce_per_capita", category_id=CLOTHING, geo_fips="06000", year=2020), value=FIFTY_MORE),
+    ),
+    ("annual", "schema_is_as_declared", with_value(FACT, geo_level=None)),
+    ("annual", "primary_key_is_unique", repeated(FACT)),
+    ("annual", "no_unexplained_nulls", with_value(FACT, pce_per_capita_usd=1)),
+    ("annual", "every_fact_is_in_one_row", without(FACT)),
+    ("annual", "every_fact_is_in_one_row", with_value(FACT, pce_millions_usd=1)),
+    ("metrics", "schema_is_as_declared", with_value(at(category_id=LEAF, geo_fips="98000", year=2020), geo_level=None)),
+    ("metrics", "primary_key_is_unique", repeated(at(category_id="function.health", geo_fips="98000", year=2020))),
+    ("metrics", "metrics_have_one_row_per_level", without(at(category_id="function.health", geo_fips="98000"))),
+    ("metrics", "metrics_are_null_without_their_level", with_value(FACT, pce_yoy_pct=float("nan"))),
+    (
+        "metrics",
+        "metrics_are_null_without_their_level",
+        with_value(at(category_id="product.water_transportation", geo_fips="20000"), pce_mean_3y_millions_usd=0.0),
+    ),
+    ("metrics", "ranks_count_the_states", with_value(FACT, pce_rank_among_states=None)),
+    (
+        "metrics",
+        "ranks_count_the_states",
+        with_value(at(category_id=LEAF, geo_fips="00000"), pce_rank_among_states=1),
+    ),
+    ("metrics", "shares_of_the_parts_are_100_percent", with_value(FACT, pce_share_of_total_pct=5.0)),
+    ("metrics", "contributions_add_up_to_growth", with_value(FACT, pce_contribution_to_growth_pp=5.0)),
+    (
+        "metrics",
+        "the_us_index_is_100",
+        with_value(at(category_id="product.goods", geo_fips="00000"), pce_per_capita_index_us100=101.0),
+    ),
+]
+
+
+@pytest.mark.parametrize("layer", RULES)
+def test_an_undamaged_world_passes_every_rule(world, layer):
+    results = judge(RULES[layer], getattr(world, layer))
+    assert [(result.name, result.examples) for result in results if not result.passed] == []
+
+
+@pytest.mark.parametrize(("layer", "name", "damage"), DAMAGES, ids=[f"{layer}-{name}" for layer, name, _ in DAMAGES])
+def test_damage_fails_exactly_the_rule_that_is_there_for_it(world, layer, name, damage):
+    failed = [result for result in judge(RULES[layer], damage(getattr(world, layer))) if not result.passed]
+    assert [result.name for result in failed] == [name]
+    assert failed[0].summary
+    assert name == "rows_in_equal_rows_out_plus_left_out" or failed[0].examples
+
+
+@pytest.mark.parametrize("layer", RULES)
+def test_every_rule_is_shown_to_find_damage(layer):
+    assert {name for of, name, _ in DAMAGES if of == layer} == {rule.name for rule in RULES[layer]}
+
+
+@pytest.mark.parametrize("rules", [bronze_rules, *RULES.values()], ids=["bronze", *RULES])
+def test_rules_can_be_listed_without_running_them(rules):
+    assert len({rule.name for rule in rules}) == len(rules)
+    assert len({rule.asset for rule in rules}) == 1
+    for rule in rules:
+        assert rule.description.endswith(".")
+        assert rule.blocking in {"always", "threshold"}
+
+
+def test_a_frame_that_cannot_be_looked_at_fails_and_does_not_raise(world):
+    broken = replace(world.facts, frame=world.facts.frame.drop("category_id"))
+    results = {result.name: result for result in judge(facts_rules, broken)}
+    assert not results["schema_is_as_declared"].passed
+    assert results["children_add_up_to_parents"].summary.startswith("could not be checked")

@@ -1,0 +1,170 @@
+"""Observations become Silver under pinned meanings; what contradicts them stops with the difference spelled out."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pce_pipeline.catalog import load_catalog
+from pce_pipeline.schemas import MONEY, SILVER_PCE_STATE, content_sha256
+from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea
+from pce_pipeline.silver.observations import clean_description, normalise, table_years
+
+MILLIONS = "Millions of current dollars"
+CATALOG = load_catalog()
+SMOKE = load_catalog("smoke")
+
+
+def cell(line: int, geo: str = "06000", year: int = 2020, value: str | None = "12.3", **other: Any) -> dict[str, Any]:
+    return {
+        "bea_table": "SAPCE1",
+        "line_code": line,
+        "geo_fips": geo,
+        "year": year,
+        "value_text": value or "(D)",
+        "unit": MILLIONS,
+        "unit_multiplier": 6,
+        "value": value,
+        "status": "reported" if value else "suppressed",
+    } | other
+
+
+def observations(*cells: dict[str, Any]) -> pl.DataFrame:
+    types = {"line_code": pl.Int32, "year": pl.Int32, "unit_multiplier": pl.Int32, "value": pl.String}
+    return pl.DataFrame(cells, schema_overrides=types).with_columns(pl.col("value").cast(MONEY))
+
+
+def listed(*texts: tuple[int, str], table: str = "SAPCE1") -> pl.DataFrame:
+    schema = {"bea_table": pl.String, "line_code": pl.Int32, "description": pl.String}
+    return pl.DataFrame([(table, code, text) for code, text in texts], schema=schema, orient="row")
+
+
+SMOKE_LINES = listed((1, "Personal consumption expenditures"), (2, "Goods"), (13, "Services"))
+
+
+def test_a_cell_gets_our_category_and_its_area_the_level_and_postal_code():
+    cells = observations(cell(2), cell(2, "00000"), cell(13, "91000", value=None), cell(1, year=2019))
+    silver = normalise(cells, SMOKE_LINES, SMOKE).frame
+    assert SILVER_PCE_STATE.conform(silver).equals(silver)
+    columns = ("line_code", "category_id", "geo_fips", "geo_level", "state", "year", "value_text", "status")
+    assert silver.select(columns).rows() == [
+        (1, "product.pce", "06000", "state", "CA", 2019, "12.3", "reported"),
+        (2, "product.goods", "00000", "nation", None, 2020, "12.3", "reported"),
+        (2, "product.goods", "06000", "state", "CA", 2020, "12.3", "reported"),
+        (13, "product.services", "91000", "region", None, 2020, "(D)", "suppressed"),
+    ]
+
+
+def test_a_changed_meaning_and_a_missing_line_stop_with_the_difference_spelled_out():
+    lines = listed((1, "Personal consumption expenditures"), (2, "Housing and utilities"))
+    with pytest.raises(LineMeaningChanged) as stopped:
+        normalise(observations(cell(2)), lines, SMOKE)
+    assert stopped.value.table == "SAPCE1"
+    assert stopped.value.differences == (
+        LineDifference(2, "Goods", "Housing and utilities"),
+        LineDifference(13, "Services", None),
+    )
+    assert "line 2 was pinned as 'Goods' and now says 'Housing and utilities'" in stopped.value.message
+    assert "line 13 was pinned as 'Services' and is no longer in BEA's list" in stopped.value.message
+    assert "catalog/lines.csv" in stopped.value.remedy
+
+
+def test_observations_without_any_line_list_stop():
+    with pytest.raises(LineMeaningChanged):
+        normalise(observations(cell(2)), listed(), SMOKE)
+
+
+@pytest.mark.parametrize(
+    "goods",
+    [
+        "Goods",
+        "  Goods ",
+        "Goods 1/",
+        "Goods 1/, 2/",
+        "Goods 1.",
+        "Goods *",
+        "[SAPCE1] Goods",
+        "[SAPCE1] Total personal consumption expenditures: Goods",
+        "[SAPCE1]  Personal consumption expenditures (PCE) by major type of product:  Goods 1/",
+    ],
+)
+def test_prefixes_footnote_marks_and_spaces_are_no_change_of_meaning(goods):
+    lines = listed((1, "Personal consumption expenditures"), (2, goods), (13, "Services"))
+    assert normalise(observations(cell(2)), lines, SMOKE).frame.height == 1
+
+
+@pytest.mark.parametrize("text", ["Goods and services", "NondurableGoods", "goods", "", "Good"])
+def test_other_words_are_a_change_of_meaning(text):
+    lines = listed((1, "Personal consumption expenditures"), (2, text), (13, "Services"))
+    with pytest.raises(LineMeaningChanged):
+        normalise(observations(cell(2)), lines, SMOKE)
+
+
+def test_many_differences_are_counted_beyond_the_first():
+    with pytest.raises(LineMeaningChanged) as stopped:
+        normalise(observations(cell(2)), listed((1, "Personal consumption expenditures")), CATALOG)
+    assert len(stopped.value.differences) == 23
+    assert stopped.value.message.endswith("; and 11 more.")
+
+
+def test_a_new_line_is_left_out_counted_and_named():
+    new = listed((25, " Robots "), (26, "Drones"))
+    cells = observations(cell(2), cell(25), cell(25, year=2019), cell(27))
+    normalised = normalise(cells, pl.concat([SMOKE_LINES, new]), SMOKE)
+    assert normalised.frame["line_code"].to_list() == [2]
+    assert normalised.left_out.rows() == [
+        ("SAPCE1", 25, "Robots", 2),
+        ("SAPCE1", 26, "Drones", 0),
+        ("SAPCE1", 27, None, 1),
+    ]
+
+
+def test_a_table_outside_the_profile_is_left_out():
+    cells = observations(cell(2), cell(1, bea_table="SAPCE2", unit="Dollars", unit_multiplier=0))
+    lines = pl.concat([SMOKE_LINES, listed((1, "Something else"), table="SAPCE2")])
+    normalised = normalise(cells, lines, SMOKE)
+    assert normalised.frame["bea_table"].to_list() == ["SAPCE1"]
+    assert normalised.left_out.rows() == [("SAPCE2", 1, "Something else", 1)]
+
+
+@pytest.mark.parametrize("other", [{"unit": "Thousands of dollars"}, {"unit_multiplier": 3}, {"unit": None}])
+def test_another_unit_stops(other):
+    with pytest.raises(UnitChanged) as stopped:
+        normalise(observations(cell(1), cell(2, **other), cell(2, "01000", **other)), SMOKE_LINES, SMOKE)
+    assert stopped.value.table == "SAPCE1"
+    assert [difference.line_code for difference in stopped.value.differences] == [2]
+    assert "Millions of current dollars (10^6)" in stopped.value.message
+
+
+def test_an_unknown_area_stops():
+    with pytest.raises(UnknownArea) as stopped:
+        normalise(observations(cell(1), cell(1, "72000"), cell(2, "72000")), SMOKE_LINES, SMOKE)
+    assert stopped.value.areas == ("72000",)
+    assert "catalog/areas.csv" in stopped.value.remedy
+
+
+def test_no_observations_give_an_empty_silver_of_the_declared_types():
+    empty = normalise(observations(cell(1)).clear(), SMOKE_LINES, SMOKE)
+    assert dict(empty.frame.schema) == SILVER_PCE_STATE.polars_schema
+    assert empty.left_out.is_empty()
+
+
+def test_years_normalised_apart_and_in_any_order_are_the_same_bytes():
+    cells = observations(
+        *[cell(line, geo, year) for line in (1, 2) for geo in ("06000", "01000") for year in (2019, 2020)]
+    )
+    whole = normalise(cells.sample(fraction=1, shuffle=True, seed=7), SMOKE_LINES, SMOKE).frame
+    apart = [normalise(cells.filter(pl.col("year") == year), SMOKE_LINES, SMOKE).frame for year in (2019, 2020)]
+    assert content_sha256(whole) == content_sha256(pl.concat(apart).sort(SILVER_PCE_STATE.key))
+
+
+def test_the_years_each_table_holds_are_listed():
+    cells = observations(cell(1, year=2020), cell(1, year=2019), cell(2, year=2019), cell(1, bea_table="SAPCE2"))
+    assert table_years(cells) == {"SAPCE1": (2019, 2020), "SAPCE2": (2020,)}
+
+
+@given(st.sampled_from(CATALOG.lines["description"].to_list()), st.sampled_from(["", " 1/", " 2.", "*", " 1/, 2/ "]))
+def test_cleaning_keeps_every_pinned_text_whole(text, marks):
+    assert clean_description(f"  {text}{marks}") == text
