@@ -32,9 +32,6 @@ def describe(table: Table) -> str:
     return f"{table.grain}\n\n{table.hazard}".strip()
 
 
-def table_metadata(table: Table) -> dict[str, Any]:
-    """Description, owners and column schema, as arguments of an asset."""
-    return {
-        "description": describe(table),
-        "metadata": {"dagster/column_schema": column_schema(table), "dagster/table_name": table.name.replace("/", ".")},
-    }
+def declared(table: Table) -> dict[str, Any]:
+    """What is known of a table before any run."""
+    return {"dagster/column_schema": column_schema(table), "dagster/table_name": table.name.replace("/", ".")}

@@ -201,7 +201,9 @@ def _warnings(release: Release | None) -> tuple[str, ...]:
         return ("BEA's release calendar could not be read; full comparisons follow the interval alone.",)
     if release.calendar.name_found(release.release_names) is None:
         return (
-            "BEA's release calendar names none of the releases that the catalogue lists; full comparisons follow "
-            "the interval alone. Look up the name BEA uses now and add it to release_names.",
+            (
+                "BEA's release calendar names none of the releases that the catalogue lists; full comparisons follow "
+                "the interval alone. Look up the name BEA uses now and add it to release_names."
+            ),
         )
     return ()

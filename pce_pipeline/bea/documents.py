@@ -8,7 +8,7 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import msgspec
@@ -23,7 +23,11 @@ from pce_pipeline.bea.protocol import decode_many, redact
 Kind = Literal["zip", "csv", "json"]
 
 _ZIP = b"PK\x03\x04"
-_COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_COMPRESSED: dict[bytes, Callable[[io.BytesIO], io.BufferedIOBase]] = {
+    b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
 _STRANGERS = {
     b"PAR1": "a Parquet file",
     b"%PDF": "a PDF document",
@@ -88,7 +92,7 @@ def _unpacked(content: bytes) -> bytes:
     for magic, opener in _COMPRESSED.items():
         if content.startswith(magic):
             try:
-                with opener(io.BytesIO(content), "rb") as stream:
+                with opener(io.BytesIO(content)) as stream:
                     plain = stream.read(MOST_UNPACKED_BYTES + 1)
             except (OSError, EOFError, zlib.error, lzma.LZMAError) as damaged:
                 raise BeaFileRefused(f"The compressed file is damaged: {damaged}.") from None

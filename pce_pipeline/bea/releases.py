@@ -4,7 +4,6 @@ Both are texts written by people, so unknown wording never fails: a note that sa
 without the release asked for says so. Whether data really changed is decided by content hashes alone.
 """
 
-import calendar
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +16,10 @@ import msgspec
 from pce_pipeline.bea.errors import BeaContentError
 from pce_pipeline.bea.observations import ReleaseNote
 
-_MONTHS = tuple(month.lower() for month in calendar.month_name)
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
 _DAY = re.compile(
     r"(?:last\s+updated|last\s*revised)\s*:?\s*(?P<month>[a-z]{3,})\.?\s+(?P<day>\d{1,2})\s*,?\s+(?P<year>\d{4})",
     re.IGNORECASE,
@@ -35,7 +37,7 @@ def parse_last_updated(text: str) -> ReleaseNote | None:
     found = _DAY.search(text)
     if found is None:
         return None
-    months = (number for number, name in enumerate(_MONTHS) if name.startswith(found["month"].lower()))
+    months = (number for number, name in enumerate(_MONTHS, start=1) if name.startswith(found["month"].lower()))
     try:
         day = date(int(found["year"]), next(months, 0), int(found["day"]))
     except ValueError:

@@ -17,7 +17,7 @@ from pce_pipeline.lake.io_managers import LakeFrame, YearlyOutput, preview, year
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import ANNUAL, DIMENSION_CODE_VERSION, FACTS, METRICS, Derivation, inputs_of
-from pce_pipeline.metadata import table_metadata
+from pce_pipeline.metadata import declared, describe
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.partitions import ONE_RUN, YEARS, mapping_of
 from pce_pipeline.quality.annual import AnnualYears, annual_rules
@@ -54,7 +54,8 @@ def _inputs(derivation: Derivation, years: list[int], source: LakeFrame) -> Mapp
     io_manager_key="lake_io",
     kinds={"polars", "parquet"},
     code_version=FACTS.code_version,
-    **table_metadata(FACTS.table),
+    description=describe(FACTS.table),
+    metadata=declared(FACTS.table),
 )
 def gold_facts(
     context: dg.AssetExecutionContext,
@@ -82,7 +83,8 @@ def gold_facts(
     io_manager_key="lake_io",
     kinds={"polars", "parquet"},
     code_version=ANNUAL.code_version,
-    **table_metadata(ANNUAL.table),
+    description=describe(ANNUAL.table),
+    metadata=declared(ANNUAL.table),
 )
 def gold_pce_state_annual(
     context: dg.AssetExecutionContext,
@@ -109,7 +111,8 @@ def gold_pce_state_annual(
     io_manager_key="lake_io",
     kinds={"polars", "parquet"},
     code_version=METRICS.code_version,
-    **table_metadata(METRICS.table),
+    description=describe(METRICS.table),
+    metadata=declared(METRICS.table),
 )
 def gold_pce_state_metrics(
     context: dg.AssetExecutionContext,
@@ -140,7 +143,8 @@ def _dimension(table: Table) -> dg.AssetsDefinition:
         backfill_policy=ONE_RUN,
         kinds={"polars", "parquet"},
         code_version=DIMENSION_CODE_VERSION,
-        **table_metadata(table),
+        description=describe(table),
+        metadata=declared(table),
     )
     def dimension(
         context: dg.AssetExecutionContext,

@@ -4,7 +4,7 @@ Out: one frame for a whole range of years is split and published, and each year 
 as materialised, with its own content hash as data version. In: the years asked for come as one frame, verified.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -62,14 +62,14 @@ class LakeIOManager(dg.IOManager):
         self._segments = dict(catalog.areas.select("geo_fips", "path_segment").iter_rows())
         self._journal = journal
 
-    def handle_output(self, context: dg.OutputContext, obj: YearlyOutput) -> Iterator[dg.AssetMaterialization]:
+    def handle_output(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         try:
-            yield from self._publish(context, obj)
+            self._publish(context, obj)
         except Exception as error:
             self._journal.stored_badly(context.run_id, obj.derivation.table.name, error)
             raise
 
-    def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> Iterator[dg.AssetMaterialization]:
+    def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         table = obj.derivation.table
         by_year = {
             int(str(year)): rows
@@ -102,19 +102,24 @@ class LakeIOManager(dg.IOManager):
             )
         for year in sorted(obj.inputs):
             partition = published[str(year)]
-            yield dg.AssetMaterialization(
-                asset_key=context.asset_key,
-                partition=str(year),
-                metadata={
-                    "dagster/partition_row_count": partition.rows,
-                    "uri": dg.MetadataValue.text(self._lake.uri_of(f"{self._lake.prefix(table)}/year={year}")),
-                    "content_sha256": partition.content_sha256,
-                    "publication": "unchanged" if str(year) in publication.unchanged else "written",
-                    "objects": len(partition.objects),
-                    "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
-                    "preview": dg.MetadataValue.md(preview(by_year[year])),
-                },
-                tags={"dagster/data_version": partition.content_sha256, "dagster/code_version": partition.code_version},
+            context.log_event(
+                dg.AssetMaterialization(
+                    asset_key=context.asset_key,
+                    partition=str(year),
+                    metadata={
+                        "dagster/partition_row_count": partition.rows,
+                        "uri": dg.MetadataValue.text(self._lake.uri_of(f"{self._lake.prefix(table)}/year={year}")),
+                        "content_sha256": partition.content_sha256,
+                        "publication": "unchanged" if str(year) in publication.unchanged else "written",
+                        "objects": len(partition.objects),
+                        "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
+                        "preview": dg.MetadataValue.md(preview(by_year[year])),
+                    },
+                    tags={
+                        "dagster/data_version": partition.content_sha256,
+                        "dagster/code_version": partition.code_version,
+                    },
+                )
             )
 
     def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:

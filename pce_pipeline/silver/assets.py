@@ -12,7 +12,7 @@ from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.io_managers import YearlyOutput, yearly_output
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import SILVER
-from pce_pipeline.metadata import table_metadata
+from pce_pipeline.metadata import declared, describe
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.partitions import ALL_EXTRACTS, ONE_RUN, YEARS
 from pce_pipeline.quality.checks import check_specs, report
@@ -33,7 +33,8 @@ KEY = dg.AssetKey(["silver", "pce_state"])
     io_manager_key="lake_io",
     kinds={"polars", "parquet"},
     code_version=SILVER.code_version,
-    **table_metadata(SILVER.table),
+    description=describe(SILVER.table),
+    metadata=declared(SILVER.table),
 )
 def silver_pce_state(
     context: dg.AssetExecutionContext,

@@ -10,7 +10,7 @@ from pce_pipeline.lake.io_managers import REPORTED_BY_US
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import DIMENSIONS, LOADED
-from pce_pipeline.metadata import OWNERS, column_schema, describe
+from pce_pipeline.metadata import OWNERS, declared, describe
 from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.partitions import ONE_RUN, SAME_YEAR, YEARS
 from pce_pipeline.schemas import Table
@@ -37,10 +37,7 @@ def _spec(table: Table) -> dg.AssetSpec:
         skippable=True,
         code_version="1",
         partitions_def=YEARS,
-        metadata={
-            "dagster/column_schema": column_schema(table),
-            "dagster/table_name": table.name.replace("/", "."),
-        },
+        metadata=declared(table),
     )
 
 

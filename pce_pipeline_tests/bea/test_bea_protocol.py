@@ -135,13 +135,13 @@ def test_an_error_is_an_error_wherever_it_stands(answer, code, kind, position):
         "APIErrorDescription": "No.",
         "ErrorDetail": {"Description": "Invalid Value for Parameter TableName"},
     }
-    inside = {
-        "Error": {"Error": told},
-        "Results.Error": {"Results": {"Error": told}},
-        "Results.[Error]": {"Results": {"Error": [told]}},
-        "[Results].Error": {"Results": [{"Error": told}]},
+    place, inside = {
+        "Error": ("Error", told),
+        "Results.Error": ("Results", {"Error": told}),
+        "Results.[Error]": ("Results", {"Error": [told]}),
+        "[Results].Error": ("Results", [{"Error": told}]),
     }[position]
-    failing = {"BEAAPI": {"Request": answer()["BEAAPI"]["Request"]} | inside}
+    failing = {"BEAAPI": {"Request": answer()["BEAAPI"]["Request"], place: inside}}
     with pytest.raises(kind) as caught:
         decode_data(dumped(failing))
     assert caught.value.code == code
