@@ -19,6 +19,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.metadata import OWNERS
 from pce_pipeline.observability.logs import configure_logs, hide
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.quality.stored import stored_checks
 from pce_pipeline.settings import Settings, load_settings
 from pce_pipeline.silver.assets import silver_pce_state
 from pce_pipeline.warehouse.assets import postgres_tables
@@ -39,6 +40,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *_in_group("gold", _GOLD),
             postgres_tables,
         ],
+        asset_checks=stored_checks,
         jobs=[extract_job, refresh_job],
         sensors=[build_release_sensor(timedelta(minutes=settings.release_check_minutes))],
         executor=dg.in_process_executor,

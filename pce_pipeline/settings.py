@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     errors_per_minute: int = Field(gt=0, le=30)
     full_comparison_days: int = Field(gt=0)
     keep_versions_days: int = Field(ge=0)
-    release_check_minutes: int = Field(gt=0)
+    release_check_minutes: float = Field(gt=0)
     log_level: Literal["debug", "info", "warning", "error"]
     tolerate_unknown_fields: bool
     threshold_checks: Literal["block", "warn"]

@@ -102,6 +102,10 @@ def s3_server(folder: Path) -> Iterator[S3]:
             # its orderly stop takes half a minute, and nothing it holds is wanted
             process.send_signal(signal.SIGKILL)
             process.wait()
+            for port in (master, volume, filer, s3, admin):
+                for number in (port, port + _GRPC_OFFSET):
+                    for left_over in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
+                        left_over.unlink(missing_ok=True)
     raise RuntimeError(f"the S3 server does not start: see the logs below {folder}")
 
 

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -208,11 +208,9 @@ class DirectoryBackend(_Obstore):
 
     def delete(self, keys: Sequence[str]) -> None:
         for key in keys:
-            with self._speaking(key):
-                try:
-                    obstore.delete(self._writable(), key)
-                except FileNotFoundError:
-                    continue
+            with self._speaking(key), suppress(FileNotFoundError):
+                if (store := self._readable()) is not None:
+                    obstore.delete(store, key)
 
     def _readable(self) -> LocalStore | None:
         return self._store if self.root.is_dir() else None

@@ -4,7 +4,7 @@ Every file lies twice, as a version and at its fixed key, and every partition's 
 the partition's manifest: one restores the other.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pce_pipeline.lake.integrity import NOTHING, Damage, damages, undeclared
@@ -21,18 +21,20 @@ class Healed:
     withdrawn: list[str]
 
 
-def find_damage(store: Store, keys: TableKeys, partitions: Iterable[Partition], seen: Seen) -> list[Damage]:
+def find_damage(
+    store: Store, keys: TableKeys, published: Mapping[str, Partition], chosen: Collection[str], seen: Seen
+) -> list[Damage]:
     """Reads every byte of the partitions: versions, fixed keys and manifests not as recorded, strangers."""
-    chosen = list(partitions)
+    partitions = [published[key] for key in chosen]
     files = {
         keys.full(key): stored.sha256
-        for partition in chosen
+        for partition in partitions
         for stored in partition.objects
         for key in (stored.version_key, stored.path)
     }
     found = damages(store, files)
     present = files_by_folder(seen.listing)
-    for partition in chosen:
+    for partition in partitions:
         path = keys.manifest(partition.key)
         manifest, _ = seen.manifests.get(path, (None, ""))
         if path not in seen.manifests:
@@ -40,7 +42,16 @@ def find_damage(store: Store, keys: TableKeys, partitions: Iterable[Partition], 
         elif manifest is None or manifest.partition != partition:
             found.append(Damage(keys.full(path), "changed", "the record in the pointer", "another record"))
         found += undeclared([keys.full(each) for each in present[folder_of(partition.key)]], files)
+    if chosen == published.keys():
+        found += undeclared([keys.full(each) for each in withdrawn_files(keys, published, seen)], ())
     return found
+
+
+def withdrawn_files(keys: TableKeys, published: Mapping[str, Partition], seen: Seen) -> list[str]:
+    """Paths in folders of partitions that the pointer does not hold: nothing gets there before its commit."""
+    known = {folder_of(key) for key in published} | {""}
+    files = {path for folder, paths in files_by_folder(seen.listing).items() if folder not in known for path in paths}
+    return sorted(files | (seen.manifests.keys() - {keys.manifest(key) for key in published}))
 
 
 def good_copies(

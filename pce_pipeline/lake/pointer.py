@@ -126,6 +126,6 @@ def files_by_folder(paths: Iterable[str]) -> dict[str, set[str]]:
     files: dict[str, set[str]] = defaultdict(set)
     for path in paths:
         folder, _, file = path.partition("/") if path.startswith("year=") else ("", "", path)
-        if not file.startswith("_"):
+        if file and not file.startswith("_"):
             files[folder].add(path)
     return files

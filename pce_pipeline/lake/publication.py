@@ -15,7 +15,7 @@ from typing import Literal
 import polars as pl
 
 from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject, MissingPartitions, PartitionsDisagree
-from pce_pipeline.lake.healing import Healed, find_damage, good_copies, partitions_of_manifests
+from pce_pipeline.lake.healing import Healed, find_damage, good_copies, partitions_of_manifests, withdrawn_files
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
 from pce_pipeline.lake.parquet import from_parquet
 from pce_pipeline.lake.planning import plan
@@ -26,8 +26,6 @@ from pce_pipeline.lake.pointer import (
     Partition,
     Pointer,
     TableKeys,
-    files_by_folder,
-    folder_of,
 )
 from pce_pipeline.lake.promotion import Promotion, Seen
 from pce_pipeline.lake.records import decode_record, encode_record
@@ -129,8 +127,8 @@ class TableStore:
         """Reads every byte of the partitions (default: all), versions and fixed keys; what is not as recorded."""
         seen = self._promotion.look()
         latest = self.latest()
-        chosen = [each for key, each in latest.items() if partitions is None or key in partitions]
-        return find_damage(self._store, self._keys, chosen, seen)
+        chosen = latest.keys() if partitions is None else latest.keys() & set(partitions)
+        return find_damage(self._store, self._keys, latest, chosen, seen)
 
     def heal(self) -> Healed:
         """Restores damaged versions and fixed keys from each other, and a lost pointer from the manifests.
@@ -152,14 +150,13 @@ class TableStore:
             )
         seen = self._promotion.look()
         pointer, _ = self._read_pointer()
-        folders = files_by_folder(seen.listing)
-        gone = {path for key in withdrawn for path in (*folders[folder_of(key)], self._keys.manifest(key))}
+        gone = withdrawn_files(self._keys, pointer.partitions, seen)
         self._store.delete_many([self._keys.full(path) for path in gone])
         changed = {each.key for each in damage if each.problem == "changed"}
         trusted = {path: info for path, info in seen.listing.items() if self._keys.full(path) not in changed}
         self._promote(pointer, Seen(trusted, seen.manifests), {})
         lost = {self._keys.full(o.version_key) for each in hopeless.values() for o in each.objects}
-        lost |= {self._keys.full(path) for path in gone}
+        lost |= {self._keys.full(o.path) for each in hopeless.values() for o in each.objects}
         return Healed(restored + [each for each in damage if each.key not in lost], withdrawn)
 
     def prune(self, older_than: timedelta, now: datetime, held: Collection[str] = ()) -> list[str]:

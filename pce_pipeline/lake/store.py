@@ -28,14 +28,14 @@ class Store:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+        self.backend = backend
 
     def __str__(self) -> str:
-        return self._backend.describe()
+        return self.backend.describe()
 
     def get(self, key: str) -> bytes:
         """Raises `MissingObject`."""
-        return self._backend.get(checked_key(key))
+        return self.backend.get(checked_key(key))
 
     def get_many(self, keys: Iterable[str], *, missing_ok: bool = False) -> dict[str, bytes]:
         """Bodies by key, in the order given. Raises `MissingObject`, unless missing ones may be left out."""
@@ -54,7 +54,7 @@ class Store:
 
     def get_versioned(self, key: str) -> tuple[bytes, str]:
         """Body and the token that `replace` compares. Raises `MissingObject`."""
-        return self._backend.get_versioned(checked_key(key))
+        return self.backend.get_versioned(checked_key(key))
 
     def get_versioned_many(self, keys: Iterable[str]) -> dict[str, tuple[bytes, str]]:
         """Bodies and tokens of those that exist."""
@@ -69,7 +69,7 @@ class Store:
         return {key: found for key, found in zip(wanted, self._each(body, wanted), strict=True) if found is not None}
 
     def exists(self, key: str) -> bool:
-        return self._backend.exists(checked_key(key))
+        return self.backend.exists(checked_key(key))
 
     def existing(self, keys: Iterable[str]) -> Sequence[str]:
         """Those keys at which something lies, in the order given."""
@@ -78,7 +78,7 @@ class Store:
 
     def create(self, key: str, body: bytes) -> None:
         """Writes once. Raises `ObjectExists`, also if two create the same key at the same time."""
-        self._backend.create(checked_key(key), body)
+        self.backend.create(checked_key(key), body)
 
     def create_many(self, objects: Mapping[str, bytes]) -> set[str]:
         """Writes each object whose key is free, and returns the keys that were taken: look what lies there."""
@@ -94,7 +94,7 @@ class Store:
 
     def put(self, key: str, body: bytes) -> str:
         """Writes over whatever is there, all or nothing. Returns the e-tag that listings will show."""
-        return self._backend.put(checked_key(key), body)
+        return self.backend.put(checked_key(key), body)
 
     def put_many(self, objects: Mapping[str, bytes]) -> dict[str, str]:
         """`put` for each: e-tags by key."""
@@ -105,7 +105,7 @@ class Store:
 
         Returns the new token. Raises `LostRace`.
         """
-        return self._backend.swap(checked_key(key), body, expected)
+        return self.backend.swap(checked_key(key), body, expected)
 
     def replace_many(self, objects: Mapping[str, tuple[bytes, str | None]]) -> set[str]:
         """`replace` for each (body, expected); returns the keys whose race was lost."""
@@ -121,26 +121,26 @@ class Store:
 
     def list(self, prefix: str) -> Sequence[ObjectInfo]:
         """Everything below `prefix/`, sorted by key; nothing there is no error."""
-        return self._backend.list(checked_key(prefix))
+        return self.backend.list(checked_key(prefix))
 
     def list_dirs(self, prefix: str) -> Sequence[str]:
         """The names directly below `prefix/` that have something below them, sorted."""
-        return self._backend.list_dirs(checked_key(prefix))
+        return self.backend.list_dirs(checked_key(prefix))
 
     def delete_many(self, keys: Collection[str]) -> None:
         """What is not there is no error."""
-        self._backend.delete([checked_key(key) for key in keys])
+        self.backend.delete([checked_key(key) for key in keys])
 
     def copy_many(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Copies from each first to each second key. Raises `MissingObject`."""
-        self._each(lambda pair: self._backend.copy(checked_key(pair[0]), checked_key(pair[1])), pairs)
+        self._each(lambda pair: self.backend.copy(checked_key(pair[0]), checked_key(pair[1])), pairs)
 
     def _each(self, do: Callable[[_In], _Out], items: Iterable[_In]) -> Sequence[_Out]:
         """Results in order; the first error ends what has not begun."""
         tasks = [*items]
         if len(tasks) < 2:  # noqa: PLR2004 (one task needs no second thread)
             return [do(task) for task in tasks]
-        with ThreadPoolExecutor(min(self._backend.parallel, len(tasks)), thread_name_prefix="lake") as threads:
+        with ThreadPoolExecutor(min(self.backend.parallel, len(tasks)), thread_name_prefix="lake") as threads:
             futures = [threads.submit(do, task) for task in tasks]
             try:
                 return [future.result() for future in futures]

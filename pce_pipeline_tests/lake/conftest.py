@@ -19,9 +19,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 @pytest.fixture
 def s3_store(s3: S3) -> Store:
     """A lake of its own on the S3 server."""
-    return open_store(
-        f"s3://{s3.bucket}/{token_hex(8)}/lake", endpoint_url=s3.endpoint_url, session=s3.session()
-    )
+    return open_store(f"s3://{s3.bucket}/{token_hex(8)}/lake", endpoint_url=s3.endpoint_url, session=s3.session())
 
 
 @pytest.fixture

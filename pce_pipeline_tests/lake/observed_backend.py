@@ -24,7 +24,7 @@ class ObservedBackend:
         inner: Backend,
         *,
         dies_after: int | None = None,
-        interject: Callable[[str, str], None] = lambda operation, key: None,
+        interject: Callable[[str, str], object] = lambda *_: None,
     ) -> None:
         self.writes: list[tuple[str, str]] = []
         self._inner = inner

@@ -109,7 +109,7 @@ def test_objects_can_be_copied_and_deleted(store):
 
 
 def test_a_lake_can_be_used_where_an_event_loop_runs(store):
-    async def use() -> bytes:
+    async def use():
         store.put_many({"a/b": b"1", "a/c": b"2"})
         return store.get("a/b")
 
@@ -160,7 +160,9 @@ def test_a_missing_bucket_is_named_for_every_operation(s3):
 
 @pytest.mark.s3
 def test_wrong_credentials_are_told_from_missing_objects_and_never_shown(s3):
-    wrong = boto3.Session(aws_access_key_id=s3.access_key, aws_secret_access_key="not-the-secret", region_name="eu-west-1")
+    wrong = boto3.Session(
+        aws_access_key_id=s3.access_key, aws_secret_access_key="not-the-secret", region_name="eu-west-1"
+    )
     store = open_store(f"s3://{s3.bucket}/lake", endpoint_url=s3.endpoint_url, session=wrong)
     for use in (store.get, store.list, store.exists, lambda key: store.put(key, b"")):
         with pytest.raises(LakeAccessDenied) as caught:

@@ -1,0 +1,45 @@
+"""The folder in which one bench happens, and what both ways start from. Standard library only, as the plain way is.
+
+Each way leaves the result of a stage for its own later stages: ours a frame, the plain one its list of dicts.
+"""
+
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """One bench's folder and the profile of the catalogue it runs under."""
+
+    folder: Path
+    profile: str
+
+    @property
+    def home(self) -> Path:
+        """The pipeline's own home; its lake holds Bronze."""
+        return self.folder / "home"
+
+    def frame(self, name: str) -> Path:
+        """Where our way leaves a frame."""
+        return self.folder / f"{name}.arrow"
+
+    def leave_rows(self, name: str, rows: object) -> None:
+        with (self.folder / f"{name}.pickle").open("wb") as file:
+            pickle.dump(rows, file, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def rows(self, name: str) -> Any:  # noqa: ANN401 (whatever was left under that name)
+        with (self.folder / f"{name}.pickle").open("rb") as file:
+            return pickle.load(file)
+
+    def leave_reference(self, reference: dict[str, Any]) -> None:
+        (self.folder / "reference.json").write_text(json.dumps(reference), "utf-8")
+
+    def reference(self) -> dict[str, Any]:
+        """What the plain way knows beside BEA's answers: the catalogue, the codes, and where the extract lies."""
+        reference: dict[str, Any] = json.loads((self.folder / "reference.json").read_bytes())
+        return reference

@@ -1,0 +1,95 @@
+"""What a person does on Dagster's page, done to a real `dagster dev` on the sample."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.settings import Settings
+from pce_pipeline_tests.system.dagster_page import Page, dagster_dev
+
+pytestmark = [pytest.mark.system, pytest.mark.postgres, pytest.mark.xdist_group("dagster_dev")]
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("home"), chosen_source="sample", profile="smoke")
+
+
+@pytest.fixture(scope="module")
+def page(settings: Settings) -> Iterator[Page]:
+    settings.dagster_home.mkdir(parents=True)
+    environment = {
+        "PCE_HOME": str(settings.home),
+        "PCE_SOURCE": "sample",
+        "PCE_PROFILE": "smoke",
+        "PCE_RELEASE_CHECK_MINUTES": "0.05",
+        "DAGSTER_HOME": str(settings.dagster_home),
+    }
+    try:
+        with dagster_dev(ROOT, environment, log=settings.home / "dagster-dev.log") as running:
+            yield running
+    finally:
+        EmbeddedPostgres(settings.world_home / "postgres").stop()
+
+
+def _eventually(holds: Callable[[], bool], page: Page, *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, page.ticks()
+        time.sleep(1)
+
+
+def _newest_year_in_postgres(settings: Settings) -> int | None:
+    server = EmbeddedPostgres(settings.world_home / "postgres")
+    if not server.is_running():
+        return None
+    connection = psycopg2.connect(server.url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('gold.pce_state_metrics')")
+            if cursor.fetchone() == (None,):
+                return None
+            cursor.execute("SELECT max(year) FROM gold.pce_state_metrics")
+            (newest,) = cursor.fetchone() or (None,)
+            return int(newest) if newest is not None else None
+    finally:
+        connection.close()
+
+
+def test_a_person_materialises_backfills_meets_a_clear_error_and_lets_the_sensor_work(
+    page: Page, settings: Settings
+) -> None:
+    extract = datetime.now(UTC).date().isoformat()
+    page.add_extract(extract)
+    status, messages = page.materialise(["bronze/pce_state"], extract)
+    assert status == "SUCCESS", messages
+
+    status, messages = page.materialise(["silver/pce_state", "gold", "gold/pce_state_annual"], "2023")
+    assert status == "SUCCESS", messages
+    assert page.materialised("gold/pce_state_annual") == {"2023"}
+
+    status = page.backfill(["silver/pce_state", "gold", "gold/pce_state_annual"], ["2015", "2016", "2017", "2018"])
+    assert status in {"COMPLETED", "COMPLETED_SUCCESS"}
+    assert page.materialised("gold") == {"2015", "2016", "2017", "2018", "2023"}
+
+    status, messages = page.materialise(["gold/pce_state_metrics"], "2018")
+    assert status == "FAILURE"
+    assert "gold is not published for 2014" in messages
+    assert "pce refresh --years 2014...2014" in messages
+
+    page.start_sensor()
+    _eventually(lambda: _newest_year_in_postgres(settings) == 2024, page, seconds=120)
+    assert page.materialised("gold/pce_state_metrics") == {str(year) for year in range(1997, 2025)}
+
+    BeaGateway(settings).sample_release_file.write_text("3")
+    _eventually(lambda: _newest_year_in_postgres(settings) == 2025, page, seconds=120)
+    _eventually(lambda: page.ticks()[0]["skipReason"] == "Nothing is new.", page, seconds=60)
+    assert page.materialised("postgres/pce_state_metrics") == {str(year) for year in range(1997, 2026)}
