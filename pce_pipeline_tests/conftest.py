@@ -1,11 +1,16 @@
-"""Fixtures every room may use: where BEA's own files lie, and a clean environment."""
+"""Fixtures every room may use: BEA's own files, a real S3 server, a real Postgres, an environment without surprises."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pce_pipeline_tests.postgres_server import PostgresServer, postgres_server
+from pce_pipeline_tests.servers import S3, s3_server
+
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "bea" / "real"
+_OF_THE_PERSON_WHO_TESTS = ("PCE_", "BEA_", "AWS_", "DAGSTER_")
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,28 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"BEA's own files are not at {folder}: set PCE_REAL_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """No variable and no `.env` of the person who runs the tests reaches them."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(_OF_THE_PERSON_WHO_TESTS) and name != "PCE_REAL_DATA":
+            del os.environ[name]
+    yield
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A real S3 server on loopback, with one bucket."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """A real Postgres that gives each test a database of its own."""
+    with postgres_server() as running:
+        yield running

@@ -43,7 +43,9 @@ mutation Backfill($params: LaunchBackfillParams!) {
   }
 }
 """
-_BACKFILL_STATUS = "query B($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+_BACKFILL_STATUS = (
+    "query B($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+)
 _MATERIALISED = """
 query M($key: AssetKeyInput!) {
   assetNodeOrError(assetKey: $key) { ... on AssetNode { assetPartitionStatuses {
@@ -154,8 +156,6 @@ def dagster_dev(root: Path, environment: Mapping[str, str], *, log: Path) -> Ite
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    # Dagster forwards its end to its children only with the signals' default handling, which a shell in the
-    # background takes away
     with log.open("wb") as out:
         process = subprocess.Popen(
             [str(Path(sys.executable).with_name("dagster")), "dev", "--host", "127.0.0.1", "--port", str(port)],
@@ -164,7 +164,6 @@ def dagster_dev(root: Path, environment: Mapping[str, str], *, log: Path) -> Ite
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     page = Page(f"http://127.0.0.1:{port}")
     try:

@@ -1,0 +1,176 @@
+"""The whole main path at full scale: from BEA's answers to rows in Postgres, on a directory and on S3."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from pce_pipeline import schemas
+from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.lake.integrity import sha256_of
+from pce_pipeline_tests.postgres_server import PostgresServer
+from pce_pipeline_tests.servers import S3
+from pce_pipeline_tests.worlds import World
+
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("main_path")]
+
+_AREAS = 60
+_CELLS_OF_A_YEAR = 17_582
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[World]:
+    """The sample's default vintage, brought to Postgres once for all tests here."""
+    with server.database(migrated=False) as url:
+        world = World(tmp_path_factory.mktemp("full"), url)
+        world.extract()
+        world.refresh(1997, 2024)
+        yield world
+
+
+def _listing(world: World) -> dict[str, object]:
+    layout = world.lake.layout
+    return {
+        info.key: (info.e_tag, info.last_modified)
+        for info in world.lake.store.list(layout.env)
+        if not info.key.startswith(layout.runs)
+    }
+
+
+def test_every_cell_of_the_vintage_reaches_silver_gold_and_postgres(full: World) -> None:
+    silver = full.lake.table(schemas.SILVER_PCE_STATE).read()
+    annual = full.lake.table(schemas.GOLD_PCE_STATE_ANNUAL).read()
+    assert silver.height == 28 * _CELLS_OF_A_YEAR
+    assert annual.height == 28 * (113 * _AREAS - 59 + 134 * _AREAS - 59)
+    assert full.query("SELECT count(*) FROM gold.pce_state_annual") == [(annual.height,)]
+    assert full.query("SELECT count(*) FROM gold.pce_state_metrics") == [(annual.height,)]
+    assert full.query("SELECT count(*) FROM gold.dim_geography") == [(_AREAS,)]
+    assert full.query("SELECT world FROM meta.world") == [("sample",)]
+
+
+def test_the_sample_passes_every_check(full: World) -> None:
+    record = full.record(full.refresh(2020, 2024))
+    assert [check.name for check in record.checks if not check.passed] == []
+    assert {check.asset for check in record.checks} == {
+        "silver/pce_state",
+        "gold",
+        "gold/pce_state_annual",
+        "gold/pce_state_metrics",
+    }
+
+
+def test_a_second_refresh_writes_no_object_and_no_row(full: World) -> None:
+    before = _listing(full)
+    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE schemaname = 'gold'"
+    full.query("SELECT pg_stat_force_next_flush()")
+    rows_before = full.query(written)
+    record = full.record(full.refresh(1997, 2024))
+    full.query("SELECT pg_stat_force_next_flush()")
+    assert _listing(full) == before
+    assert full.query(written) == rows_before
+    load = record.step("postgres")
+    assert load is not None
+    assert load.outputs["gold/pce_state_annual"]["unchanged"] == load.rows["postgres/pce_state_annual"]
+
+
+def test_the_fixed_keys_hold_what_the_pointer_says(full: World) -> None:
+    folder = Path(full.lake.uri) / full.lake.prefix(schemas.SILVER_PCE_STATE)
+    year = full.lake.table(schemas.SILVER_PCE_STATE).latest()["2024"]
+    assert len(list(folder.glob("year=*/state=*/part-000.parquet"))) == 28 * _AREAS
+    assert {stored.path: stored.sha256 for stored in year.objects} == {
+        str(file.relative_to(folder)): sha256_of(file.read_bytes())
+        for file in folder.glob("year=2024/state=*/part-000.parquet")
+    }
+    california = pl.read_parquet(folder / "year=2024" / "state=CA" / "part-000.parquet", hive_partitioning=False)
+    assert california.select("state", "year").unique().rows() == [("CA", 2024)]
+    assert california.height == 295 - 2, "two lines are published for the nation only"
+
+
+def test_a_new_release_changes_the_years_its_note_says_and_leaves_the_others_alone(full: World) -> None:
+    before = full.hashes()
+    BeaGateway(full.settings).sample_release_file.write_text("3")
+    full.extract()
+    full.refresh(1997, 2025)
+    after = full.hashes()
+    changed = {
+        int(year) for (table, year), digest in after.items() if table == "gold" and before.get((table, year)) != digest
+    }
+    assert changed == set(range(2016, 2026))
+    metrics = "gold/pce_state_metrics"
+    assert all(before[metrics, str(year)] == after[metrics, str(year)] for year in range(1997, 2016))
+    assert full.query("SELECT max(year) FROM gold.pce_state_metrics") == [(2025,)]
+
+
+@pytest.mark.s3
+def test_the_main_path_on_s3_gives_the_content_of_the_main_path_on_a_directory(
+    full: World, s3: S3, tmp_path: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    with server.database(migrated=False) as url:
+        on_s3 = World(tmp_path, url, chosen_lake_uri=f"s3://{s3.bucket}/main-path", aws_endpoint_url=s3.endpoint_url)
+        BeaGateway(on_s3.settings).sample_release_file.parent.mkdir(parents=True)
+        BeaGateway(on_s3.settings).sample_release_file.write_text(str(BeaGateway(full.settings).sample_release()))
+        on_s3.extract()
+        on_s3.refresh(1997, 2025)
+        assert on_s3.hashes() == full.hashes()
+        assert on_s3.query("SELECT count(*), sum(pce_millions_usd) FROM gold.pce_state_annual") == full.query(
+            "SELECT count(*), sum(pce_millions_usd) FROM gold.pce_state_annual"
+        )
+
+
+@pytest.mark.system
+def test_the_literal_command_of_the_readme_materialises_gold_and_everything_downstream(
+    full: World, tmp_path: Path
+) -> None:
+    url = full.settings.chosen_database_url
+    assert url is not None
+    environment = {
+        **os.environ,
+        "PCE_HOME": str(full.settings.home),
+        "PCE_SOURCE": "sample",
+        "PCE_DATABASE_URL": url.get_secret_value(),
+        "DAGSTER_HOME": str(tmp_path),
+        "DAGSTER_MODULE_NAME": "pce_pipeline.definitions",
+    }
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("dagster"),
+            "asset",
+            "materialize",
+            "--select",
+            "gold*",
+            "--partition-range",
+            "2022...2024",
+        ],
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    records = [full.journal.read(run) for run in full.lake.store.list_dirs(f"{full.lake.layout.runs}/sample")]
+    newest = max((record for record in records if record is not None), key=lambda record: record.started_at)
+    assert newest.status == "succeeded"
+    assert {step.step for step in newest.steps} == {
+        "gold",
+        "gold/pce_state_annual",
+        "gold/pce_state_metrics",
+        "gold/dim_geography",
+        "gold/dim_category",
+        "gold/category_line",
+        "postgres",
+    }
+    assert all(step.partitions in ([], ["2022", "2023", "2024"]) for step in newest.steps)
+
+
+def test_gold_and_everything_downstream_are_the_groups_gold_and_postgres(full: World) -> None:
+    graph = full.definitions.resolve_asset_graph()
+    downstream = dg.AssetSelection.assets("gold").downstream().resolve(graph)
+    assert downstream == dg.AssetSelection.groups("gold", "postgres").resolve(graph)

@@ -1,0 +1,81 @@
+"""A whole world for tests: the graph of production on a lake and a database of the test's own."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from pce_pipeline import schemas
+from pce_pipeline.automation.jobs import EXTRACT, REFRESH, range_tags
+from pce_pipeline.automation.sensor import extract_config
+from pce_pipeline.bronze.extract import next_extract_id
+from pce_pipeline.definitions import build_definitions
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.records import RunJournal, RunRecord
+from pce_pipeline.settings import Settings
+from pce_pipeline.warehouse.postgres import PostgresResource
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class World:
+    """Runs the two jobs in process and says what they recorded."""
+
+    def __init__(self, home: Path, database_url: str, **settings: Any) -> None:
+        self.settings = Settings(home=home, chosen_database_url=database_url, **{"chosen_source": "sample", **settings})
+        self.definitions = build_definitions(self.settings)
+        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(home))
+        resources = dict(self.definitions.resources or {})
+        self.lake: Lake = resources["lake"]
+        self.postgres: PostgresResource = resources["postgres"]
+        self.journal: RunJournal = resources["journal"]
+
+    def extract(
+        self,
+        day: str | None = None,
+        *,
+        tables: Sequence[str] = (),
+        files: Sequence[Path] = (),
+        must_succeed: bool = True,
+    ) -> dg.ExecuteInProcessResult:
+        """Take the next extract of a day (today by default)."""
+        on = ExtractId.parse(day).day if day else datetime.now(UTC).date()
+        extract = str(next_extract_id(self.lake.bronze, on))
+        self.instance.add_dynamic_partitions("pce_state_extracts", [extract])
+        return self.definitions.resolve_job_def(EXTRACT).execute_in_process(
+            instance=self.instance,
+            partition_key=extract,
+            run_config={**extract_config(tables, [str(file) for file in files]), **QUIET},
+            raise_on_error=must_succeed,
+        )
+
+    def refresh(self, first: int, last: int, *, must_succeed: bool = True) -> dg.ExecuteInProcessResult:
+        """Refresh a range of years."""
+        return self.definitions.resolve_job_def(REFRESH).execute_in_process(
+            instance=self.instance,
+            tags=range_tags(first, last),
+            run_config=QUIET,
+            raise_on_error=must_succeed,
+        )
+
+    def record(self, result: dg.ExecuteInProcessResult) -> RunRecord:
+        """What the run recorded in the lake."""
+        record = self.journal.read(result.run_id)
+        assert record is not None
+        return record
+
+    def hashes(self) -> dict[tuple[str, str], str]:
+        """The content hash of every published partition, by table and partition."""
+        return {
+            (table.name, key): partition.content_sha256
+            for table in schemas.TABLES
+            for key, partition in self.lake.table(table).latest().items()
+        }
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with self.postgres.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
