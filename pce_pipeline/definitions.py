@@ -48,19 +48,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             "lake": lake,
             "lake_io": LakeIOManager(lake, catalog, journal),
             "bea": BeaGateway(settings),
-            "postgres": postgres_of(settings),
+            "postgres": PostgresResource.of(settings),
             "catalog": catalog,
             "settings": settings,
             "journal": journal,
         },
     )
-
-
-def postgres_of(settings: Settings) -> PostgresResource:
-    """The database the settings name, else the world's embedded one."""
-    if settings.chosen_database_url is not None:
-        return PostgresResource(settings.chosen_database_url)
-    return PostgresResource(directory=settings.world_home / "postgres")
 
 
 def _in_group(group: str, assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
@@ -69,13 +62,12 @@ def _in_group(group: str, assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDe
     ]
 
 
-def _from_environment() -> dg.Definitions:
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: the code location for the environment's settings."""
     settings = load_settings()
     configure_logs(settings.log_level)
     for secret in (settings.bea_api_key, settings.chosen_database_url):
         if secret is not None:
             hide(secret.get_secret_value())
     return build_definitions(settings)
-
-
-defs = _from_environment()

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     chosen_database_url: SecretStr | None = Field(default=None, validation_alias="PCE_DATABASE_URL")
     bea_api_key: SecretStr | None = Field(default=None, validation_alias="BEA_API_KEY")
     bea_url: str
+    chosen_dagster_home: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
     aws_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL")
     requests_per_minute: int = Field(gt=0, le=100)
     megabytes_per_minute: int = Field(gt=0, le=100)
@@ -91,7 +92,8 @@ class Settings(BaseSettings):
             return self.chosen_source
         if self.bea_api_key is not None:
             return "api"
-        has_extracts = any((self.home / "bea" / "lake").glob("*/bronze/bea/*/*/manifest.json"))
+        bea = self._world_of("bea")
+        has_extracts = any((self.home / bea / "lake").glob(f"*/bronze/{bea}/*/*/manifest.json"))
         return "bulk" if has_extracts else "sample"
 
     @property
@@ -101,7 +103,9 @@ class Settings(BaseSettings):
     @property
     def world(self) -> str:
         """The name of the world: its folder below `home` and its source segment in lake keys."""
-        name = "sample" if self.is_sample else "bea"
+        return self._world_of("sample" if self.is_sample else "bea")
+
+    def _world_of(self, name: str) -> str:
         return name if self.profile == "full" else f"{name}-{self.profile}"
 
     @property
@@ -115,7 +119,14 @@ class Settings(BaseSettings):
 
     @property
     def dagster_home(self) -> Path:
-        return self.world_home / "dagster"
+        """The folder of Dagster's history: DAGSTER_HOME if somebody chose one, else the world's own.
+
+        One that `pce env` exported for another world of `home` is nobody's choice: worlds never meet.
+        """
+        chosen = self.chosen_dagster_home
+        if chosen is None or chosen.absolute().parent.parent == self.home.absolute():
+            return self.world_home / "dagster"
+        return chosen.absolute()
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (one value per field of Settings)

@@ -5,8 +5,6 @@ A job cannot span both partition sets, so the second is launched when the first 
 
 import dagster as dg
 
-from pce_pipeline.partitions import EXTRACTS, YEARS
-
 EXTRACT = "extract"
 REFRESH = "refresh"
 
@@ -16,14 +14,12 @@ RANGE_END = "dagster/asset_partition_range_end"
 extract_job = dg.define_asset_job(
     EXTRACT,
     selection=dg.AssetSelection.groups("bronze"),
-    partitions_def=EXTRACTS,
     description="Take one extract of what BEA publishes into Bronze.",
 )
 
 refresh_job = dg.define_asset_job(
     REFRESH,
     selection=dg.AssetSelection.groups("silver", "gold", "postgres"),
-    partitions_def=YEARS,
     description="Bring a range of years from Bronze to Silver, Gold and Postgres.",
 )
 

@@ -14,31 +14,42 @@ from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
-from pce_pipeline.lake.pointer import Partition
-from pce_pipeline.lineage import DERIVATIONS, LOADED, SILVER, derivation_of, inputs_of
-from pce_pipeline.partitions import hull_with_reach
+from pce_pipeline.lake.pointer import WHOLE, Partition
+from pce_pipeline.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, derivation_of, inputs_of
+from pce_pipeline.years import hull_with_reach
 
 WAIT_FOR_LATE_RELEASE = timedelta(days=14)
-"""How long after an announced release a keyless pipeline looks at the archive every day."""
+"""How long after an announced release the pipeline looks for figures that have not shown."""
+
+SOONEST_REPEAT = timedelta(hours=1)
+"""How long after a comparison on a release day the next one may be."""
 
 
 @dataclass(frozen=True)
 class KnownTable:
-    """What the lake knows of one BEA table: the extract that counts, its release, when it was last compared."""
+    """What the lake knows of one BEA table: the extract that counts, its release, when it was last compared.
+
+    `changed_at` is when the figures that BEA was last seen to publish were seen first.
+    """
 
     extract: ExtractId
     entry: TableEntry
     last_updated: date | None
     compared_at: datetime
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class LakeState:
-    """What the lake holds: known tables, and every yearly table's current partitions."""
+    """What the lake holds: known tables, and the current partitions of every table it publishes.
+
+    `beyond_pin` are BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone.
+    """
 
     tables: Mapping[str, KnownTable]
     partitions: Mapping[str, Mapping[str, Partition]]
     stale_dimensions: tuple[str, ...] = ()
+    beyond_pin: Mapping[str, KnownTable] = field(default_factory=dict)
 
     def hashes(self, table: str) -> dict[str, str]:
         return {year: partition.content_sha256 for year, partition in self.partitions.get(table, {}).items()}
@@ -70,10 +81,20 @@ class Step:
 def tables_to_extract(
     lake: LakeState, release: Release, tables: Iterable[str], *, full_comparison: timedelta
 ) -> dict[str, str]:
-    """The tables that are new, or that must be compared with BEA in full, each with its reason."""
+    """The tables that are new, or that must be compared with BEA in full, each with its reason.
+
+    With an API the tables' notes are asked each time, and any other day than the known one, earlier ones too, is news.
+    Without (the archive, which must be fetched whole), a table is looked at once a day at most.
+
+    In full a table is compared after each release that BEA's calendar announced, and at least every `full_comparison`.
+    BEA may publish hours after the calendar's moment, may publish without a new note, and its caches lag; so a
+    comparison that found nothing on a release day is repeated after an hour, and then whenever the time since the
+    announcement has doubled (once a day without an API), until note or figures have changed or 14 days have passed:
+    about ten comparisons for a release that never comes.
+    """
     reasons: dict[str, str] = {}
     for table in tables:
-        known = lake.tables.get(table)
+        known = lake.tables.get(table) or lake.beyond_pin.get(table)
         if known is None:
             reasons[table] = "no extract holds it yet"
         elif release.notes is not None:
@@ -98,18 +119,28 @@ def _comparison_due(known: KnownTable, release: Release, full_comparison: timede
     announced = release.latest_announced()
     if announced is not None and announced > known.compared_at:
         return f"BEA's calendar has a release on {announced:%Y-%m-%d}; comparing in full"
-    if release.asked_at - known.compared_at >= full_comparison:
-        return f"not compared in full for {(release.asked_at - known.compared_at).days} days"
+    since = release.asked_at - known.compared_at
+    awaited = _awaited(known, release)
+    if awaited is not None and since >= max(SOONEST_REPEAT, known.compared_at - awaited):
+        return f"the release announced for {awaited:%Y-%m-%d} has not shown; comparing in full again"
+    if since >= full_comparison:
+        return f"not compared in full for {since.days} days"
     return None
 
 
 def _late_release(known: KnownTable, release: Release) -> str | None:
+    awaited = _awaited(known, release)
+    return None if awaited is None else f"the release announced for {awaited:%Y-%m-%d} is not in the archive yet"
+
+
+def _awaited(known: KnownTable, release: Release) -> datetime | None:
+    """The announced moment of a release that neither note nor figures show, while it may still come."""
     announced = release.latest_announced()
     if announced is None or release.asked_at - announced > WAIT_FOR_LATE_RELEASE:
         return None
-    if known.last_updated is not None and known.last_updated >= announced.date():
-        return None
-    return f"the release announced for {announced:%Y-%m-%d} is not in the archive yet"
+    noted = known.last_updated is not None and known.last_updated >= announced.date()
+    changed = known.changed_at is not None and known.changed_at >= announced
+    return None if noted or changed else announced
 
 
 def stale_years(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | None) -> dict[int, str]:
@@ -155,6 +186,18 @@ def _stale_load(lake: LakeState, year: int, checkpoints: Mapping[tuple[str, str]
     return None
 
 
+def stale_dimensions(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | None) -> dict[str, str]:
+    """The dimensions that are not what the catalogue says, in the lake or in Postgres, each with its reason."""
+    reasons = dict.fromkeys(lake.stale_dimensions, "the catalogue has changed")
+    if checkpoints is None:
+        return reasons
+    for table in DIMENSIONS:
+        held = checkpoints.get((table.name, WHOLE))
+        if held != lake.hashes(table.name).get(WHOLE):
+            reasons.setdefault(table.name, f"Postgres holds {'another' if held else 'none'}")
+    return reasons
+
+
 def next_step(
     lake: LakeState,
     release: Release | None,
@@ -167,14 +210,15 @@ def next_step(
 
     `release` None leaves BEA out (nobody asked it); `checkpoints` None leaves Postgres out.
     """
-    warnings = _warnings(release)
+    warnings = (*_warnings_of_calendar(release), *_warnings_of_years(lake))
     if release is not None:
         wanted = tables_to_extract(lake, release, tables, full_comparison=full_comparison)
         if wanted:
             return Step("extract", reasons=wanted, tables=tuple(wanted), warnings=warnings)
+    covered = lake.covered_years
     stale = stale_years(lake, checkpoints)
     if stale:
-        first, last = hull_with_reach(stale, newest=lake.covered_years[-1])
+        first, last = hull_with_reach(stale, newest=covered[-1])
         return Step(
             "refresh",
             reasons={str(year): reason for year, reason in stale.items()},
@@ -182,19 +226,13 @@ def next_step(
             last_year=last,
             warnings=warnings,
         )
-    if lake.stale_dimensions and lake.covered_years:
-        newest = lake.covered_years[-1]
-        return Step(
-            "refresh",
-            reasons=dict.fromkeys(lake.stale_dimensions, "the catalogue has changed"),
-            first_year=newest,
-            last_year=newest,
-            warnings=warnings,
-        )
+    dimensions = stale_dimensions(lake, checkpoints) if covered else {}
+    if dimensions:
+        return Step("refresh", reasons=dimensions, first_year=covered[-1], last_year=covered[-1], warnings=warnings)
     return Step("nothing", warnings=warnings)
 
 
-def _warnings(release: Release | None) -> tuple[str, ...]:
+def _warnings_of_calendar(release: Release | None) -> tuple[str, ...]:
     if release is None:
         return ()
     if release.calendar is None:
@@ -207,3 +245,11 @@ def _warnings(release: Release | None) -> tuple[str, ...]:
             ),
         )
     return ()
+
+
+def _warnings_of_years(lake: LakeState) -> tuple[str, ...]:
+    covered = {str(year) for year in lake.covered_years}
+    beyond = sorted(lake.partitions.get(SILVER.table.name, {}).keys() - covered) if covered else []
+    if not beyond:
+        return ()
+    return (f"{', '.join(beyond)} stay published though the extracts that count now do not cover them.",)

@@ -17,6 +17,7 @@ from pce_pipeline.bronze.extract import next_extract_id
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -31,6 +32,12 @@ _UNDER_WAY = [
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
 _FAILURES_LOOKED_AT = 8
+_LONGEST_RUN = timedelta(hours=6)
+
+WHY = "pce/why"
+_LONGEST_TAG = 250
+
+Requests = list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]
 
 
 def wait_after_failures(ended: Sequence[tuple[bool, datetime]], now: datetime) -> timedelta | None:
@@ -69,9 +76,10 @@ def build_release_sensor(interval: timedelta) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         instance = context.instance
         if _runs_under_way(instance):
-            return dg.SkipReason("A run of extract or refresh is under way.")
-        requests = register_extracts(instance, lake)
+            return dg.SkipReason("A run is under way.")
+        requests: Requests = []
         try:
+            requests = register_extracts(instance, lake)
             step = next_step(
                 lake_state(lake, catalog),
                 bea.release(list(catalog.tables), catalog.release_names),
@@ -80,8 +88,9 @@ def build_release_sensor(interval: timedelta) -> dg.SensorDefinition:
                 full_comparison=timedelta(days=settings.full_comparison_days),
             )
         except PceError as problem:
-            context.log.warning(str(problem))
-            return dg.SensorResult(skip_reason=str(problem), dynamic_partitions_requests=requests)
+            reason = without_secrets(str(problem))
+            context.log.warning(reason)
+            return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)
         for warning in step.warnings:
             context.log.warning(warning)
         if step.action == "nothing":
@@ -93,25 +102,20 @@ def build_release_sensor(interval: timedelta) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)
         why = "; ".join(f"{name}: {reason}" for name, reason in step.reasons.items())
         context.log.info("%s: %s", job, why)
+        tags = {WHY: why[:_LONGEST_TAG]}
         if step.action == "extract":
             extract = str(next_extract_id(lake.bronze, datetime.now(UTC).date()))
             return dg.SensorResult(
                 run_requests=[
                     dg.RunRequest(
-                        job_name=EXTRACT,
-                        partition_key=extract,
-                        run_config=extract_config(step.tables),
-                        tags={"pce/why": why[:250]},
+                        job_name=EXTRACT, partition_key=extract, run_config=extract_config(step.tables), tags=tags
                     )
                 ],
-                dynamic_partitions_requests=[*requests, EXTRACTS.build_add_request([extract])],
+                dynamic_partitions_requests=register_extracts(instance, lake, planned=extract),
             )
         return dg.SensorResult(
             run_requests=[
-                dg.RunRequest(
-                    job_name=REFRESH,
-                    tags={**range_tags(step.first_year or 0, step.last_year or 0), "pce/why": why[:250]},
-                )
+                dg.RunRequest(job_name=REFRESH, tags={**range_tags(step.first_year or 0, step.last_year or 0), **tags})
             ],
             dynamic_partitions_requests=requests,
         )
@@ -124,13 +128,13 @@ def extract_config(tables: Sequence[str] = (), files: Sequence[str] = ()) -> dic
     return {"ops": {"bronze__pce_state": {"config": {"tables": list(tables), "files": list(files)}}}}
 
 
-def register_extracts(
-    instance: dg.DagsterInstance, lake: Lake
-) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
-    """What makes the instance's extract dates those of the lake; call it when no run is under way."""
+def register_extracts(instance: dg.DagsterInstance, lake: Lake, *, planned: str | None = None) -> Requests:
+    """What makes the instance's extract dates those of the lake and `planned`; call it when no run is under way."""
     held = [str(extract) for extract in lake.bronze.extracts()]
+    if planned is not None and planned not in held:
+        held.append(planned)
     known = instance.get_dynamic_partitions(EXTRACTS.name or "")
-    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    requests: Requests = []
     if missing := [key for key in held if key not in known]:
         requests.append(EXTRACTS.build_add_request(missing))
     if gone := [key for key in known if key not in held]:
@@ -139,7 +143,12 @@ def register_extracts(
 
 
 def _runs_under_way(instance: dg.DagsterInstance) -> bool:
-    return any(instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_UNDER_WAY)) for job in (EXTRACT, REFRESH))
+    """Whether any run is, also one that a person has launched from the page for single assets.
+
+    A run of which nothing was heard for hours died with its machine, and would otherwise be waited for for ever.
+    """
+    heard_of_since = datetime.now(UTC) - _LONGEST_RUN
+    return instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY, updated_after=heard_of_since)) > 0
 
 
 def _ended_runs(instance: dg.DagsterInstance, job: str) -> list[tuple[bool, datetime]]:

@@ -62,18 +62,20 @@ class _Csv:
         return newest_note(self.footer)
 
 
-def read_csv(content: bytes, tables: Iterable[str] | None = None) -> Observations:
+def read_csv(content: bytes, tables: Iterable[str] | None = None, *, tolerate_unknown: bool = False) -> Observations:
     """The observations of one regional CSV file (UTF-8 or latin-1, CRLF or LF), of some or all of its tables.
 
     Raises `BeaFileRefused` for a file that is no regional table or lacks a table asked for, `BeaUnknownField` for
-    unknown columns, and `BeaContentError` for lines of another length than the header.
+    unknown columns unless they are tolerated, and `BeaContentError` for lines of another length than the header.
     """
-    parsed = _parse(content)
+    parsed = _parse(content, tolerate_unknown=tolerate_unknown)
     _refuse_missing(tables, parsed.tables)
     return _observations(parsed, set(tables) if tables is not None else parsed.tables)
 
 
-def read_archive(content: bytes, tables: Iterable[str] | None = None) -> Observations:
+def read_archive(
+    content: bytes, tables: Iterable[str] | None = None, *, tolerate_unknown: bool = False
+) -> Observations:
     """The observations of the tables asked for (all annual ones if None), each from its member with the most areas.
 
     Raises `BeaFileRefused` for an unsafe or broken archive, a table it does not hold, and two members that both
@@ -87,7 +89,7 @@ def read_archive(content: bytes, tables: Iterable[str] | None = None) -> Observa
             held |= member.tables
             chosen = member.tables if wanted is None else member.tables & wanted
             if chosen and (wanted is not None or member.is_annual):
-                parsed = _parse(_unpack(archive, member.info))
+                parsed = _parse(_unpack(archive, member.info), tolerate_unknown=tolerate_unknown)
                 for table in chosen:
                     candidates.setdefault(table, []).append((member.info.filename, parsed))
     _refuse_missing(wanted, held)
@@ -186,7 +188,7 @@ def _text(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def _parse(content: bytes) -> _Csv:
+def _parse(content: bytes, *, tolerate_unknown: bool) -> _Csv:
     """Header, data lines and footer of a regional file, every data line as long as the header."""
     try:
         lines = [line for line in csv.reader(io.StringIO(_text(content)), skipinitialspace=True, strict=True) if line]
@@ -197,7 +199,7 @@ def _parse(content: bytes) -> _Csv:
     if missing:
         raise BeaFileRefused(f"The file is no regional table of BEA: its header lacks {', '.join(missing)}.")
     unknown = tuple(name for name in header if name not in _FIXED and not _YEAR.fullmatch(name))
-    if unknown:
+    if unknown and not tolerate_unknown:
         raise BeaUnknownField(unknown)
     end = len(lines)
     while end > 1 and len(lines[end - 1]) == 1:
@@ -206,7 +208,7 @@ def _parse(content: bytes) -> _Csv:
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise BeaContentError(f"Line {number} of the file has {len(row)} fields, its header {len(header)}.")
-    if not rows or len(header) == len(_FIXED):
+    if not rows or len(header) == len(_FIXED) + len(unknown):
         raise BeaFileRefused("The file holds a header and no data.")
     return _Csv(header, rows, tuple(line[0].strip() for line in lines[end:]))
 

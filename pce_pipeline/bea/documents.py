@@ -54,17 +54,18 @@ def read_document(
     plain = _unpacked(content)
     match kind_of(plain):
         case "zip":
-            return read_archive(plain, wanted)
+            return read_archive(plain, wanted, tolerate_unknown=tolerate_unknown)
         case "csv":
-            return read_csv(plain, wanted)
+            return read_csv(plain, wanted, tolerate_unknown=tolerate_unknown)
         case "json":
             return _of_tables(decode_many(_answers(plain), tolerate_unknown=tolerate_unknown), wanted)
 
 
 def storable(content: bytes) -> bytes:
-    """The bytes of a document to keep: unpacked if it was compressed, without BEA's echo of the key in any answer."""
+    """The bytes of a document to keep: as received, but for BEA's echo of the key (which ends a compression too)."""
     plain = _unpacked(content)
-    return redact(plain) if kind_of(plain) == "json" else plain
+    clean = redact(plain) if kind_of(plain) == "json" else plain
+    return content if clean == plain else clean
 
 
 def kind_of(content: bytes) -> Kind:

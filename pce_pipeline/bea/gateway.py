@@ -4,11 +4,11 @@ A plain object, because it knows the key. Clients are made where they are used a
 """
 
 import asyncio
-import getpass
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,10 +18,11 @@ from pydantic import SecretStr
 
 from pce_pipeline.bea.budget import RequestBudget
 from pce_pipeline.bea.client import BeaClient
-from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE
+from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE, VINTAGES
 from pce_pipeline.bea.errors import BeaError
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.releases import Calendar, parse_calendar
+from pce_pipeline.errors import UsageError
 from pce_pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _log = structlog.get_logger()
 _SAMPLE_URL = "http://sample"
 _SAMPLE_KEY = SecretStr("00000000-0000-0000-0000-000000sample")
 _SAMPLE_RELEASE_FILE = "sample-release"
+_LONG = timedelta(seconds=120)
+_SHORT = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
@@ -71,42 +74,52 @@ class BeaGateway:
         return self._settings.world_home / _SAMPLE_RELEASE_FILE
 
     def sample_release(self) -> int:
-        """The release that the embedded sample publishes now."""
+        """The release that the embedded sample publishes now.
+
+        Raises `UsageError` where the file says something else than a release the sample has.
+        """
         try:
-            return int(self.sample_release_file.read_text("ascii"))
+            said = self.sample_release_file.read_text("utf-8", errors="replace").strip()
         except FileNotFoundError:
             return DEFAULT_RELEASE
+        known = {str(vintage.number): vintage.number for vintage in VINTAGES}
+        if said not in known:
+            raise UsageError(
+                f"{self.sample_release_file} names no release of the sample.",
+                remedy=f"Write one of {', '.join(known)} into it, or delete it.",
+            )
+        return known[said]
 
-    def client(self) -> BeaClient:
-        """A new client; close it by `async with`."""
+    def client(self, *, patient: bool = True) -> BeaClient:
+        """A new client; close it by `async with`. An impatient one gives up within a minute, whatever happens."""
         if self._settings.is_sample:
             return BeaClient(_SAMPLE_URL, _SAMPLE_KEY, transport=httpx.ASGITransport(app=self._look_alike()))
         key = self._settings.bea_api_key
         budget = RequestBudget(
+            longest_wait=_LONG if patient else _SHORT,
             key=key.get_secret_value() if key else "",
-            state_directory=Path(tempfile.gettempdir()) / f"pce-{getpass.getuser()}",
+            state_directory=Path(tempfile.gettempdir()) / f"pce-{os.getuid()}",
             requests_per_minute=self._settings.requests_per_minute,
             bytes_per_minute=self._settings.megabytes_per_minute * 1_000_000,
             errors_per_minute=self._settings.errors_per_minute,
         )
-        return BeaClient(self._settings.bea_url, key, budget=budget)
+        if patient:
+            return BeaClient(self._settings.bea_url, key, budget=budget)
+        return BeaClient(self._settings.bea_url, key, budget=budget, attempts=2, timeout=_SHORT, whole_timeout=_SHORT)
 
     def release(self, tables: Sequence[str], release_names: tuple[str, ...]) -> Release:
-        """Ask BEA what it has released: one small request per table (API only) and the calendar."""
+        """Ask BEA what it has released: one small request per table (API only) and the calendar.
+
+        Impatient, because Dagster gives a sensor a minute. Raises `BeaError` where a table's note cannot be had.
+        """
         return asyncio.run(self._release(tables, release_names))
 
     async def _release(self, tables: Sequence[str], release_names: tuple[str, ...]) -> Release:
-        async with self.client() as client:
-            notes = None
-            if self.origin != "bulk":
-                found = await asyncio.gather(*(client.last_updated(table) for table in tables))
-                notes = dict(zip(tables, found, strict=True))
-            calendar = None
-            try:
-                calendar = parse_calendar((await client.release_dates()).body)
-            except BeaError as problem:
-                _log.warning("BEA's release calendar could not be read", problem=str(problem))
-        return Release(datetime.now(UTC), notes, calendar, release_names)
+        async with self.client(patient=False) as client:
+            notes, calendar = await asyncio.gather(
+                _notes(client, tables if self.origin != "bulk" else ()), _calendar(client)
+            )
+        return Release(datetime.now(UTC), notes if self.origin != "bulk" else None, calendar, release_names)
 
     def _look_alike(self) -> "Starlette":
         if self._sample is None:
@@ -114,3 +127,16 @@ class BeaGateway:
 
             self._sample = create_app(self.sample_release)
         return self._sample
+
+
+async def _notes(client: BeaClient, tables: Sequence[str]) -> dict[str, ReleaseNote | None]:
+    found = await asyncio.gather(*(client.last_updated(table) for table in tables))
+    return dict(zip(tables, found, strict=True))
+
+
+async def _calendar(client: BeaClient) -> Calendar | None:
+    try:
+        return parse_calendar((await client.release_dates()).body)
+    except BeaError as problem:
+        _log.warning("BEA's release calendar could not be read", problem=str(problem))
+        return None

@@ -9,13 +9,14 @@ from pydantic import Field
 
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.extract import next_extract_id, note_unchanged, prepare, publish, stored_subject
-from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.bronze.feeds import FROM_FILES, ApiFeed, BulkFeed, Feed, FileFeed
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import Manifest
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
+from pce_pipeline.observability.steps import recorded_step
 from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.quality.bronze import bronze_rules
 from pce_pipeline.quality.checks import check_specs, report
@@ -56,13 +57,13 @@ def bronze_pce_state(
     extract, only that BEA was compared.
     """
     extract = ExtractId.parse(context.partition_key)
-    requested = {"extract": str(extract), "origin": bea.origin, **config.model_dump()}
-    with journal.step(
-        context.run_id, "bronze/pce_state", partitions=[str(extract)], job=context.job_name, requested=requested
-    ) as step:
+    origin = FROM_FILES if config.files else bea.origin
+    requested = {"extract": str(extract), "origin": origin, **config.model_dump()}
+    with recorded_step(context, journal, "bronze/pce_state", requested=requested) as step:
         if extract in lake.bronze.extracts():
-            subject = stored_subject(lake.bronze, extract, tolerate_unknown=settings.tolerate_unknown_fields)
-            yield from report(judge(bronze_rules, subject), BRONZE, step, thresholds=settings.threshold_checks)
+            lake.bronze.discard_staging(extract)
+            results = judge(bronze_rules, stored_subject(lake.bronze, extract))
+            yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
             _materialised(context, lake, step, lake.bronze.manifest(extract), "verified")
             return
         free = next_extract_id(lake.bronze, extract.day)
@@ -75,15 +76,21 @@ def bronze_pce_state(
             extract,
             chosen_tables(catalog, config.tables),
             world=lake.layout.world,
-            run_id=context.run_id,
-            tolerate_unknown=settings.tolerate_unknown_fields,
+            run_id=context.run.run_id,
         )
-        yield from report(judge(bronze_rules, prepared.subject), BRONZE, step, thresholds=settings.threshold_checks)
         step.inputs(origin=prepared.manifest.origin, objects=len(prepared.objects))
+        try:
+            results = judge(bronze_rules, prepared.subject)
+            yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
+        except dg.Failure:
+            # what was judged wrong is not resumed: the next try asks BEA again
+            lake.bronze.discard_staging(extract)
+            raise
         if not prepared.changed:
             note_unchanged(lake.bronze, prepared)
-            step.outputs(outcome="unchanged", compared=sorted(prepared.manifest.tables))
-            context.log.info("BEA publishes what the newest extract holds: no new extract")
+            equals = {table: str(prepared.newest[table]) for table in prepared.manifest.tables}
+            step.outputs(outcome="unchanged", compared=sorted(equals), equals=equals)
+            context.log.info("Nothing is new, so there is no new extract. What the tables equal: %s", equals)
             return
         published = publish(lake.bronze, prepared)
         step.outputs(changed=list(prepared.changed))

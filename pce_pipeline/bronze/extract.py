@@ -6,18 +6,19 @@ that lies in staging, and a run that finds nothing new writes only that it looke
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 import msgspec
+import polars as pl
 import structlog
 
 from pce_pipeline import __version__
-from pce_pipeline.bea.errors import BeaFileRefused
-from pce_pipeline.bronze.feeds import Feed
-from pce_pipeline.bronze.reading import Content, read_content
+from pce_pipeline.bea.errors import BeaError, BeaFileRefused, BeaUnknownField
+from pce_pipeline.bronze.feeds import FROM_FILES, Feed, Gathered
+from pce_pipeline.bronze.reading import Content, Scope, read_content
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import UsageError
-from pce_pipeline.lake.errors import ObjectExists
+from pce_pipeline.lake.errors import MissingObject, ObjectExists
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import (
@@ -50,22 +51,19 @@ class Prepared:
 
 
 def next_extract_id(bronze: BronzeStore, day: date) -> ExtractId:
-    """The first free extract date of a day."""
-    taken = set(bronze.extracts())
-    candidate = ExtractId(day)
-    while candidate in taken:
-        candidate = candidate.next_of_day
-    return candidate
+    """The extract date of a day that comes after all that exist of it."""
+    taken = [extract for extract in bronze.extracts() if extract.day == day]
+    return max(taken).next_of_day if taken else ExtractId(day)
 
 
-def check_day(extract: ExtractId, feed: Feed, today: date) -> None:
-    """Raise `UsageError` if nothing this feed gives can have been what BEA published on that day."""
+def check_day(extract: ExtractId, feed: Feed, today: date, tables: Sequence[str] | None = None) -> None:
+    """Raise `UsageError` if nothing this feed gives (of the tables) can have been what BEA published on that day."""
     if feed.is_live and extract.day != today:
         raise UsageError(
             f"BEA says only what it publishes today ({today}), not on {extract.day}.",
             remedy="Leave --date out, or name an archived file of that day with --file.",
         )
-    earliest = feed.earliest_day()
+    earliest = feed.earliest_day(tables)
     if earliest is not None and extract.day < earliest:
         raise UsageError(
             f"The file was last updated by BEA on {earliest}, so it was not published on {extract.day}.",
@@ -84,31 +82,28 @@ def prepare(
     *,
     world: str,
     run_id: str,
-    tolerate_unknown: bool = False,
 ) -> Prepared:
     """Gather into staging and read what was gathered; publishes nothing.
 
-    Raises `BeaError` for what BEA or the file does not give, `UsageError` for a day the feed cannot be of.
+    Fields that this version does not know are kept and passed over here; Silver stops at them. Raises `BeaError` for
+    what BEA or the file does not give, `UsageError` for a day the feed cannot be of. What could not be read is not
+    kept for the next try.
     """
-    check_day(extract, feed, datetime.now(UTC).date())
+    check_day(extract, feed, datetime.now(UTC).date(), tables)
     gathered = feed.gather(bronze, extract, tables)
     staged = bronze.staged(extract)
     objects = {name: staged[name] for name in gathered.entries}
-    content = read_content(
-        [(entry, objects[name]) for name, entry in gathered.entries.items()], tables, tolerate_unknown=tolerate_unknown
-    )
-    missing = [table for table in tables if table not in content.tables]
-    if missing:
-        raise BeaFileRefused(
-            f"What was received holds no {', '.join(missing)}.",
-            remedy=f"It holds {', '.join(content.tables) or 'none of the tables asked for'}; name those with --tables.",
-        )
-    rows = rows_by_line(content.cells)
+    try:
+        content = _read(gathered, objects, tables, _scope_of_profile(catalog))
+    except BeaError:
+        bronze.discard_staging(extract)
+        raise
     entries = tuple(
         msgspec.structs.replace(entry, rows=content.rows.get(name, 0))
         for name, entry in sorted(gathered.entries.items())
     )
-    as_of = newest_by_table(bronze.manifests(), pin=ExtractId(extract.day, _LAST_OF_DAY))
+    manifests = bronze.manifests()
+    as_of = newest_by_table(manifests, pin=ExtractId(extract.day, _LAST_OF_DAY))
     manifest = Manifest(
         dataset=catalog.dataset,
         world=world,
@@ -117,7 +112,7 @@ def prepare(
         origin=gathered.origin,
         run_id=run_id,
         code_version=__version__,
-        scope={table: catalog.line_codes(table) for table in tables},
+        scope=_requested(catalog, gathered.origin, tables, content),
         tables=dict(content.tables),
         objects=entries,
         content_sha256=content_sha256_of_tables(content.tables),
@@ -125,10 +120,16 @@ def prepare(
     return Prepared(
         manifest=manifest,
         objects=objects,
-        changed=_changed(bronze, as_of, content),
+        changed=tuple(
+            table
+            for table, entry in content.tables.items()
+            if table not in as_of or manifests[as_of[table]].tables[table].content_sha256 != entry.content_sha256
+        ),
         newest=as_of,
         subject=_subject(
-            manifest, rows, {name: ReadBack(sha256_of(body), len(body)) for name, body in objects.items()}
+            manifest,
+            rows_by_line(content.cells),
+            {name: ReadBack(sha256_of(body), len(body)) for name, body in objects.items()},
         ),
     )
 
@@ -136,61 +137,131 @@ def prepare(
 def publish(bronze: BronzeStore, prepared: Prepared) -> ExtractId:
     """Make the extract exist and clear its staging; the extract date it really got.
 
-    A date that holds remains of another, unfinished extract is left to it: Bronze is never overwritten.
+    A date that holds another extract, or remains of one that was never finished, is left to it and the next of the
+    day is taken: Bronze is never overwritten, and nothing is added to what exists. Done again after a kill, it ends
+    with the same extract.
     """
-    wanted = extract = prepared.manifest.extract
+    extract = prepared.manifest.extract
     while True:
         manifest = msgspec.structs.replace(prepared.manifest, extract_date=str(extract))
-        try:
-            bronze.publish(extract, manifest, prepared.objects)
-        except ObjectExists as taken:
-            _log.warning("extract date is taken by remains of another extract", extract=str(extract), key=taken.key)
-            extract = extract.next_of_day
-        else:
-            bronze.discard_staging(wanted)
+        held = _existing(bronze, extract)
+        if held is None:
+            try:
+                bronze.publish(extract, manifest, prepared.objects)
+            except ObjectExists as taken:
+                _log.warning("extract date is taken by remains of another extract", extract=str(extract), key=taken.key)
+            else:
+                held = manifest
+        if held == manifest:
+            bronze.discard_staging(prepared.manifest.extract)
             return extract
+        extract = extract.next_of_day
 
 
 def note_unchanged(bronze: BronzeStore, prepared: Prepared) -> None:
-    """Write down that BEA was compared and nothing was new, and clear the staging."""
-    now = prepared.manifest.ingested_at
-    before = bronze.verified()
-    compared = {
-        table: VerifiedTable(checked_at=now, last_updated=entry.last_updated, extract=str(prepared.newest[table]))
-        for table, entry in prepared.manifest.tables.items()
-    }
-    bronze.write_verified(Verified(checked_at=now, tables={**(before.tables if before else {}), **compared}))
+    """Write down that BEA was compared and nothing was new, and clear the staging.
+
+    Files say nothing of what BEA publishes now, so of them nothing is written down.
+    """
+    if prepared.manifest.origin != FROM_FILES:
+        before = bronze.verified()
+        compared = {
+            table: VerifiedTable(
+                checked_at=taken_at(prepared.manifest, table),
+                last_updated=entry.last_updated,
+                extract=str(prepared.newest[table]),
+            )
+            for table, entry in prepared.manifest.tables.items()
+        }
+        bronze.write_verified(
+            Verified(checked_at=prepared.manifest.ingested_at, tables={**(before.tables if before else {}), **compared})
+        )
     bronze.discard_staging(prepared.manifest.extract)
 
 
-def stored_subject(bronze: BronzeStore, extract: ExtractId, *, tolerate_unknown: bool = False) -> Extract:
+def taken_at(manifest: Manifest, table: str) -> datetime:
+    """Since when (UTC) it is known that BEA published what the extract holds of a table.
+
+    Live, that is when its first answer came. Of files only the day of the extract is known.
+    """
+    if manifest.origin == FROM_FILES:
+        return datetime.combine(manifest.extract.day, time.min, UTC)
+    return min(entry.extracted_at for entry in manifest.objects if table in entry.tables)
+
+
+def stored_subject(bronze: BronzeStore, extract: ExtractId) -> Extract:
     """What the rules of Bronze look at, of an extract that exists: reads everything back.
 
-    An object that is missing or changed is left out of the rows, so that the rules name it.
+    Where an object is missing or changed, what the manifest says of the cells stands in for them, so that each rule
+    judges its own matter: the one on hashes names the object, the one on the manifest looks at the manifest.
     """
     manifest = bronze.manifest(extract)
     damaged = {damage.key.rsplit(f"/{extract}/", 1)[-1]: damage for damage in bronze.verify(extract)}
     found = {
-        entry.key: ReadBack(
-            damaged[entry.key].found if entry.key in damaged else entry.sha256,
-            entry.bytes,
-        )
+        entry.key: ReadBack(damaged[entry.key].found if entry.key in damaged else entry.sha256, entry.bytes)
         for entry in manifest.objects
         if entry.key not in damaged or damaged[entry.key].problem != "missing"
     }
-    if damaged:
-        return _subject(manifest, {}, found)
-    content = read_content(bronze.read_objects(extract), manifest.tables, tolerate_unknown=tolerate_unknown)
+    if damaged.keys() & {entry.key for entry in manifest.objects}:
+        return _subject(manifest, _declared_rows(manifest), found)
+    content = read_content(bronze.read_objects(extract), manifest.tables, scope=manifest.scope, tolerate_unknown=True)
     return _subject(manifest, rows_by_line(content.cells), found)
 
 
-def _changed(bronze: BronzeStore, newest: Mapping[str, ExtractId], content: Content) -> tuple[str, ...]:
-    manifests = bronze.manifests()
-    return tuple(
-        table
-        for table, entry in content.tables.items()
-        if table not in newest or manifests[newest[table]].tables[table].content_sha256 != entry.content_sha256
-    )
+def _existing(bronze: BronzeStore, extract: ExtractId) -> Manifest | None:
+    try:
+        return bronze.manifest(extract)
+    except MissingObject:
+        return None
+
+
+def _read(gathered: Gathered, objects: Mapping[str, bytes], tables: Sequence[str], scope: Scope | None) -> Content:
+    """What was gathered, as far as this version understands it."""
+    stored = [(entry, objects[name]) for name, entry in gathered.entries.items()]
+    try:
+        content = read_content(stored, tables, scope=scope)
+    except BeaUnknownField as unknown:
+        _log.warning("BEA sends unknown fields: kept in Bronze, Silver will stop at them", fields=unknown.fields)
+        content = read_content(stored, tables, scope=scope, tolerate_unknown=True)
+    missing = [table for table in tables if table not in content.tables]
+    if missing:
+        raise BeaFileRefused(
+            f"What was received holds no {', '.join(missing)}.",
+            remedy=f"It holds {', '.join(content.tables) or 'none of the tables asked for'}; name those with --tables.",
+        )
+    return content
+
+
+def _scope_of_profile(catalog: Catalog) -> Scope | None:
+    """The lines a narrowed profile takes; None where it takes all, also those that are not pinned."""
+    return None if catalog.profile == "full" else {table: catalog.line_codes(table) for table in catalog.tables}
+
+
+def _requested(catalog: Catalog, origin: str, tables: Sequence[str], content: Content) -> dict[str, tuple[int, ...]]:
+    """The lines asked for: those that BEA lists and the profile takes.
+
+    A line BEA has dropped is thus not missing here: what it publishes is kept, and Silver stops with the difference.
+    Files have no list but their own lines, and may be cut, so that of them the pinned lines are expected as well.
+    """
+    scope = _scope_of_profile(catalog)
+    requested: dict[str, tuple[int, ...]] = {}
+    for table in tables:
+        listed = set(content.lines.filter(pl.col("bea_table") == table)["line_code"])
+        if scope is not None:
+            listed &= set(scope[table])
+        if origin == FROM_FILES:
+            listed |= set(catalog.line_codes(table))
+        requested[table] = tuple(sorted(listed))
+    return requested
+
+
+def _declared_rows(manifest: Manifest) -> dict[str, dict[int, int]]:
+    """The cells of each line as far as the manifest knows them: it counts by table, here spread over its lines."""
+    spread: dict[str, dict[int, int]] = {}
+    for table, entry in manifest.tables.items():
+        each, rest = divmod(entry.rows, len(entry.lines))
+        spread[table] = {line: each + (position < rest) for position, line in enumerate(entry.lines)}
+    return spread
 
 
 def _subject(manifest: Manifest, rows: Mapping[str, Mapping[int, int]], found: Mapping[str, ReadBack]) -> Extract:

@@ -1,10 +1,12 @@
 """Where an extract comes from: BEA's API, its bulk archive, or files somebody kept.
 
 A feed gathers what was asked for into a staging area, answer by answer, so that a killed extract resumes; and says
-what it gathered. It decides nothing about whether the result is new.
+what it gathered. It decides nothing about whether the result is new, and looks into answers no further than to see
+that they belong together: whatever else BEA changes is stored before it is judged.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -12,13 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+import polars as pl
 import structlog
 
 from pce_pipeline.bea.bulk import tables_in
 from pce_pipeline.bea.client import BeaClient, RawAnswer
-from pce_pipeline.bea.documents import read_document, storable
-from pce_pipeline.bea.errors import BeaContentError
-from pce_pipeline.bea.observations import ReleaseNote
+from pce_pipeline.bea.documents import kind_of, read_document, storable
+from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
+from pce_pipeline.bea.observations import Observations
 from pce_pipeline.bea.protocol import decode_lines
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import UsageError
@@ -30,6 +33,13 @@ from pce_pipeline.observability import progress
 _log = structlog.get_logger()
 
 _TRIES_OF_A_MOVING_RELEASE = 3
+_CELL = ["bea_table", "line_code", "geo_fips", "year"]
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_LONGEST_NAME = 100
+_COMPRESSED = {".gz", ".bz2", ".xz"}
+
+FROM_FILES = "file"
+"""The origin of extracts that say nothing of what BEA publishes now."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,8 @@ class Feed(Protocol):
     is_live: bool
     """Whether it says what BEA publishes now, so that only today's extract can come from it."""
 
-    def earliest_day(self) -> date | None:
-        """The first day this can be the extract of, where the content says one."""
+    def earliest_day(self, tables: Sequence[str] | None = None) -> date | None:
+        """The first day this can be the extract of, for these tables (default: all it has), where it says one."""
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Bring everything into staging."""
@@ -67,86 +77,97 @@ class ApiFeed:
         self._catalog = catalog
         self._origin = origin
 
-    def earliest_day(self) -> date | None:
+    def earliest_day(self, tables: Sequence[str] | None = None) -> date | None:
+        del tables
         return None
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         return asyncio.run(self._gather(bronze, extract, tables))
 
     async def _gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
-        entries: dict[str, ObjectEntry] = {}
+        """All answers of one release: lists before and after the data agree, and no answer is older than another."""
         async with self._client() as client:
-            wanted: dict[str, list[int]] = {}
-            for table in tables:
-                answer = await client.lines(table)
-                listed = decode_lines(answer.body)["line_code"].to_list()
-                wanted[table] = [line for line in listed if self._in_scope(table, line)]
-                entries[_name(table, None)] = _stage(bronze, extract, table, None, answer)
-            entries.update(await self._resumed(client, bronze.staged(extract), wanted))
+            lists = await _lists(client, tables)
+            wanted = self._wanted(lists)
+            entries = await _left_by_a_killed_extract(client, bronze.staged(extract), wanted)
             for _ in range(_TRIES_OF_A_MOVING_RELEASE):
-                todo = [
-                    (table, line)
-                    for table, lines in wanted.items()
-                    for line in sorted(lines)
-                    if _name(table, line) not in entries
-                ]
-                await self._fetch(client, bronze, extract, todo, entries)
-                outdated = _of_an_older_release(entries)
-                if not outdated:
+                await _fetch(client, bronze, extract, [each for each in wanted if _name(*each) not in entries], entries)
+                listed_before, lists = wanted, await _lists(client, tables)
+                wanted = self._wanted(lists)
+                gone = {_name(*each) for each in listed_before} - {_name(*each) for each in wanted}
+                outdated = {*_of_another_release(entries), *gone}
+                if not outdated and wanted == listed_before:
+                    entries |= {
+                        _name(table, None): _stage(bronze, extract, table, None, answer)
+                        for table, answer in lists.items()
+                    }
                     return Gathered(self._origin, entries)
                 _log.warning("a release came out midway; taking tables again", answers=len(outdated))
-                for name in outdated:
+                for name in outdated & entries.keys():
                     del entries[name]
         raise ReleaseKeptMoving(
             f"BEA published tables anew during each of {_TRIES_OF_A_MOVING_RELEASE} tries.",
             remedy="Run the same command again in an hour.",
         )
 
-    async def _fetch(
-        self,
-        client: BeaClient,
-        bronze: BronzeStore,
-        extract: ExtractId,
-        todo: Sequence[tuple[str, int]],
-        entries: dict[str, ObjectEntry],
-    ) -> None:
-        total = len(todo)
-        done = 0
-
-        async def keep(table: str, line: int, answer: RawAnswer) -> None:
-            nonlocal done
-            entries[_name(table, line)] = _stage(bronze, extract, table, line, answer)
-            done += 1
-            progress.advance(done, total, f"{table} line {line}")
-
-        await client.fetch_lines(todo, keep)
-
-    async def _resumed(
-        self, client: BeaClient, staged: Mapping[str, bytes], wanted: Mapping[str, Sequence[int]]
-    ) -> dict[str, ObjectEntry]:
-        """Answers that a killed extract has left, if they are whole and still of the release BEA publishes."""
-        names = {_name(table, line): table for table, lines in wanted.items() for line in lines}
-        left = {
-            name: msgspec.json.decode(staged[_passport(name)], type=ObjectEntry)
-            for name in names
-            if name in staged and _passport(name) in staged
-        }
-        whole = {name: entry for name, entry in left.items() if sha256_of(staged[name]) == entry.sha256}
-        current: dict[str, ReleaseNote | None] = {}
-        for table in sorted({names[name] for name in whole}):
-            current[table] = await client.last_updated(table)
-        fresh = {
-            name: entry
-            for name, entry in whole.items()
-            if (note := current[names[name]]) is None or entry.last_updated == note.last_updated
-        }
-        if fresh:
-            _log.info("going on with a killed extract", answers=len(fresh))
-        return fresh
+    def _wanted(self, lists: Mapping[str, RawAnswer]) -> list[tuple[str, int]]:
+        return [
+            (table, line)
+            for table, answer in lists.items()
+            for line in decode_lines(answer.body, tolerate_unknown=True)["line_code"].to_list()
+            if self._in_scope(table, line)
+        ]
 
     def _in_scope(self, table: str, line: int) -> bool:
         # under the full profile a line that BEA has added is kept, so that nothing it published is lost
         return self._catalog.profile == "full" or line in self._catalog.line_codes(table)
+
+
+async def _lists(client: BeaClient, tables: Sequence[str]) -> dict[str, RawAnswer]:
+    return dict(zip(tables, await asyncio.gather(*(client.lines(table) for table in tables)), strict=True))
+
+
+async def _fetch(
+    client: BeaClient,
+    bronze: BronzeStore,
+    extract: ExtractId,
+    todo: Sequence[tuple[str, int]],
+    entries: dict[str, ObjectEntry],
+) -> None:
+    total = len(todo)
+    done = 0
+
+    async def keep(table: str, line: int, answer: RawAnswer) -> None:
+        nonlocal done
+        entries[_name(table, line)] = await asyncio.to_thread(_stage, bronze, extract, table, line, answer)
+        done += 1
+        progress.advance(done, total, f"{table} line {line}")
+
+    await client.fetch_lines(todo, keep)
+
+
+async def _left_by_a_killed_extract(
+    client: BeaClient, staged: Mapping[str, bytes], wanted: Sequence[tuple[str, int]]
+) -> dict[str, ObjectEntry]:
+    """Answers that a killed extract has left, if they are whole and known to be of the release BEA publishes now."""
+    names = {_name(table, line): table for table, line in wanted}
+    left = {
+        name: msgspec.json.decode(staged[_passport(name)], type=ObjectEntry)
+        for name in names
+        if name in staged and _passport(name) in staged
+    }
+    whole = {name: entry for name, entry in left.items() if sha256_of(staged[name]) == entry.sha256}
+    tables = sorted({names[name] for name in whole})
+    notes = await asyncio.gather(*(client.last_updated(table) for table in tables))
+    current = {table: note.last_updated if note else None for table, note in zip(tables, notes, strict=True)}
+    fresh = {
+        name: entry
+        for name, entry in whole.items()
+        if entry.last_updated is not None and entry.last_updated == current[names[name]]
+    }
+    if fresh:
+        _log.info("going on with a killed extract", answers=len(fresh))
+    return fresh
 
 
 class BulkFeed:
@@ -158,13 +179,15 @@ class BulkFeed:
         self._client = client
         self._catalog = catalog
 
-    def earliest_day(self) -> date | None:
+    def earliest_day(self, tables: Sequence[str] | None = None) -> date | None:
+        del tables
         return None
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         answer = asyncio.run(self._download())
         name = self._catalog.archive
-        held = [table for table in tables if table in tables_in(answer.body)]
+        present = tables_in(answer.body)
+        held = [table for table in tables if table in present]
         bronze.stage(extract, name, answer.body)
         entry = _file_entry(name, answer.body, held, endpoint=answer.endpoint, extracted_at=answer.fetched_at)
         return Gathered("bulk", {name: entry})
@@ -174,6 +197,16 @@ class BulkFeed:
             return await client.bulk(self._catalog.archive)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """One file: the name and bytes it is stored with, the tables in it, and what it says of those asked for."""
+
+    name: str
+    body: bytes
+    tables: frozenset[str]
+    content: Observations
+
+
 class FileFeed:
     """Files somebody kept: BEA's archive, its CSV files, or answers of its API, also compressed."""
 
@@ -181,35 +214,67 @@ class FileFeed:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
+        self._read: dict[frozenset[str] | None, list[_Kept]] = {}
 
-    def earliest_day(self) -> date | None:
+    def earliest_day(self, tables: Sequence[str] | None = None) -> date | None:
         """The newest "Last updated" inside: before that day the files cannot have been what BEA published."""
-        days = [note.last_updated for path in self._paths for note in read_document(_read(path)).notes.values()]
-        return max(days, default=None)
+        notes = [note for kept in self._files(tables) for note in kept.content.notes.items()]
+        return max((note.last_updated for table, note in notes if tables is None or table in tables), default=None)
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
+        """Raises `BeaFileRefused` for a file without any of the tables, and for cells that two files both hold."""
+        now = datetime.now(UTC)
+        files = self._files(tables)
         entries: dict[str, ObjectEntry] = {}
-        for number, path in enumerate(self._paths, start=1):
-            body = storable(_read(path))
-            held = sorted(read_document(body).frame["bea_table"].unique())
-            name = path.name if len(self._paths) == 1 else f"{number:03d}-{path.name}"
-            name = "".join(character if character.isalnum() or character in "._-" else "_" for character in name)
-            bronze.stage(extract, name, body)
-            entries[name] = _file_entry(
-                name,
-                body,
-                [table for table in tables if table in held],
-                endpoint="file",
-                extracted_at=datetime.now(UTC),
-            )
-        return Gathered("file", entries)
+        for path, kept in zip(self._paths, files, strict=True):
+            held = [table for table in tables if table in kept.tables]
+            if not held:
+                holds = ", ".join(sorted(kept.tables)) or "no table"
+                raise BeaFileRefused(
+                    f"{path.name} holds {holds}, but none of {', '.join(tables)}.",
+                    remedy="Leave it out, or name its tables with --tables.",
+                )
+            entries[kept.name] = _file_entry(kept.name, kept.body, held, endpoint=FROM_FILES, extracted_at=now)
+        _refuse_overlaps(files, tables)
+        for kept in files:
+            bronze.stage(extract, kept.name, kept.body)
+        return Gathered(FROM_FILES, entries)
+
+    def _files(self, tables: Sequence[str] | None) -> list[_Kept]:
+        wanted = None if tables is None else frozenset(tables)
+        if wanted not in self._read:
+            self._read[wanted] = [_keep(number, path, wanted) for number, path in enumerate(self._paths, start=1)]
+        return self._read[wanted]
 
 
-def _read(path: Path) -> bytes:
+def _keep(number: int, path: Path, wanted: frozenset[str] | None) -> _Kept:
+    """Read a file; its stored name is numbered, so that no two are equal and none is a record's."""
     try:
-        return path.read_bytes()
+        received = path.read_bytes()
     except OSError as problem:
         raise UsageError(f"{path} cannot be read: {problem.strerror}.", remedy="Name a file that exists.") from None
+    body = storable(received)
+    name = path.stem if path.suffix in _COMPRESSED and body != received else path.name
+    present = frozenset(tables_in(body)) if kind_of(body) == "zip" else None
+    content = read_document(
+        body, None if wanted is None or present is None else wanted & present, tolerate_unknown=True
+    )
+    return _Kept(
+        name=f"{number:03d}-{_UNSAFE.sub('_', name)[-_LONGEST_NAME:]}",
+        body=body,
+        tables=present or frozenset(content.frame["bea_table"].unique()),
+        content=content,
+    )
+
+
+def _refuse_overlaps(files: Sequence[_Kept], tables: Sequence[str]) -> None:
+    cells = pl.concat([kept.content.frame.select(_CELL) for kept in files]).filter(pl.col("bea_table").is_in(tables))
+    twice = cells.filter(cells.is_duplicated())
+    if twice.height:
+        table, line, *_ = twice.row(0)
+        raise BeaFileRefused(
+            f"The files hold {table} line {line} more than once.", remedy="Name each table's file once."
+        )
 
 
 def _name(table: str, line: int | None) -> str:
@@ -241,18 +306,15 @@ def _stage(bronze: BronzeStore, extract: ExtractId, table: str, line: int | None
     return entry
 
 
-def _of_an_older_release(entries: Mapping[str, ObjectEntry]) -> list[str]:
-    """Answers that were taken before their table's newest release came out."""
-    newest: dict[str, date] = {}
-    for entry in entries.values():
-        if entry.line is not None and entry.last_updated is not None:
-            table = entry.tables[0]
-            newest[table] = max(entry.last_updated, newest.get(table, entry.last_updated))
-    return [
-        name
-        for name, entry in entries.items()
-        if entry.line is not None and entry.last_updated != newest.get(entry.tables[0], entry.last_updated)
-    ]
+def _of_another_release(entries: Mapping[str, ObjectEntry]) -> list[str]:
+    """Answers of another release than their table's last answer; one without a note says nothing and may stay."""
+    current: dict[str, ObjectEntry] = {}
+    dated = {
+        name: entry for name, entry in entries.items() if entry.line is not None and entry.last_updated is not None
+    }
+    for entry in sorted(dated.values(), key=lambda one: one.extracted_at):
+        current[entry.tables[0]] = entry
+    return [name for name, entry in dated.items() if entry.last_updated != current[entry.tables[0]].last_updated]
 
 
 def _file_entry(name: str, body: bytes, tables: Sequence[str], *, endpoint: str, extracted_at: datetime) -> ObjectEntry:

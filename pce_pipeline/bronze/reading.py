@@ -4,19 +4,22 @@ Everything downstream of Bronze reads here, and so does the extract itself befor
 judged new is exactly what will be read.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from pce_pipeline.bea.documents import read_document
-from pce_pipeline.bea.observations import Observations, combined
+from pce_pipeline.bea.observations import LINE_SCHEMA, Observations, combined
 from pce_pipeline.bea.protocol import decode_lines, decode_many
 from pce_pipeline.bea.values import content_hashes, table_hash, typed
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import BronzeStore, ObjectEntry, TableEntry, unpack
 
 _LINE_LIST = {("TargetParameter", "LineCode")}
+
+Scope = Mapping[str, Collection[int]]
+"""Line codes by table."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,25 @@ class Content:
 
 
 def read_content(
-    objects: Sequence[tuple[ObjectEntry, bytes]], tables: Iterable[str], *, tolerate_unknown: bool = False
+    objects: Sequence[tuple[ObjectEntry, bytes]],
+    tables: Iterable[str],
+    *,
+    scope: Scope | None = None,
+    tolerate_unknown: bool = False,
 ) -> Content:
     """The content of stored objects for the tables named: cells as `bea.values.typed` gives them.
 
-    Raises `BeaContentError` and its kin for objects that are not what BEA documents.
+    `scope` narrows the cells to lines asked for, so that a whole archive and single answers compare. Raises
+    `BeaContentError` and its kin for objects that are not what BEA documents.
     """
     wanted = list(tables)
     answers: dict[str, bytes] = {}
-    line_lists: list[pl.DataFrame] = []
+    line_lists = [pl.DataFrame(schema=LINE_SCHEMA)]
     parts: list[Observations] = []
     rows: dict[str, int] = {}
     for entry, body in objects:
-        if not set(entry.tables) & set(wanted):
+        held = [table for table in wanted if table in entry.tables]
+        if not held:
             continue
         if entry.line is not None:
             answers[entry.key] = unpack(body)
@@ -50,20 +59,21 @@ def read_content(
             line_lists.append(decode_lines(unpack(body), tolerate_unknown=tolerate_unknown))
             rows[entry.key] = 0
         else:
-            document = read_document(body, tables=wanted, tolerate_unknown=tolerate_unknown)
-            rows[entry.key] = document.frame.height
-            parts.append(document)
+            document = read_document(body, tables=held, tolerate_unknown=tolerate_unknown)
+            frame = _within(document.frame, scope)
+            rows[entry.key] = frame.height
+            parts.append(Observations(frame, document.lines, document.notes))
     if answers:
         decoded = decode_many(answers.values(), tolerate_unknown=tolerate_unknown)
-        parts.append(Observations(decoded.frame, pl.concat(line_lists), decoded.notes))
+        parts.append(Observations(_within(decoded.frame, scope), pl.concat(line_lists), decoded.notes))
     everything = combined(parts)
-    cells = typed(everything.frame.filter(pl.col("bea_table").is_in(wanted)))
+    cells = typed(everything.frame)
     by_line = {
-        f"{table}-{line}": count for table, line, count in cells.group_by("bea_table", "line_code").len().iter_rows()
+        (table, line): count for table, line, count in cells.group_by("bea_table", "line_code").len().iter_rows()
     }
     for entry, _ in objects:
-        if entry.line is not None and entry.key in answers:
-            rows[entry.key] = by_line.get(f"{entry.tables[0]}-{entry.line}", 0)
+        if entry.key in answers:
+            rows[entry.key] = by_line.get((entry.tables[0], entry.line), 0)
     return Content(cells, everything.lines, _entries(cells, everything), rows)
 
 
@@ -76,15 +86,31 @@ def read_extracts(bronze: BronzeStore, sources: Mapping[str, ExtractId], *, tole
     for table, extract in sources.items():
         by_extract.setdefault(extract, []).append(table)
     parts = [
-        read_content(bronze.read_objects(extract, tables), tables, tolerate_unknown=tolerate_unknown)
+        read_content(
+            bronze.read_objects(extract, tables),
+            tables,
+            scope=bronze.manifest(extract).scope,
+            tolerate_unknown=tolerate_unknown,
+        )
         for extract, tables in sorted(by_extract.items())
-    ]
+    ] or [read_content([], [])]
     return Content(
         cells=pl.concat([part.cells for part in parts]),
         lines=pl.concat([part.lines for part in parts]),
         tables={table: entry for part in parts for table, entry in part.tables.items()},
         rows={key: count for part in parts for key, count in part.rows.items()},
     )
+
+
+def _within(frame: pl.DataFrame, scope: Scope | None) -> pl.DataFrame:
+    if scope is None:
+        return frame
+    lines = pl.DataFrame(
+        [(table, line) for table, codes in scope.items() for line in codes],
+        schema={name: frame.schema[name] for name in ("bea_table", "line_code")},
+        orient="row",
+    )
+    return frame.join(lines, on=["bea_table", "line_code"], how="semi", maintain_order="left")
 
 
 def _entries(cells: pl.DataFrame, everything: Observations) -> dict[str, TableEntry]:

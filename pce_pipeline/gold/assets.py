@@ -19,6 +19,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import ANNUAL, DIMENSION_CODE_VERSION, FACTS, METRICS, Derivation, inputs_of
 from pce_pipeline.metadata import declared, describe
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.observability.steps import recorded_step
 from pce_pipeline.partitions import ONE_RUN, YEARS, mapping_of
 from pce_pipeline.quality.annual import AnnualYears, annual_rules
 from pce_pipeline.quality.checks import check_specs, report
@@ -65,9 +66,7 @@ def gold_facts(
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
     """The conformed facts of the years that Silver holds."""
-    with journal.step(
-        context.run_id, FACTS.table.name, partitions=list(context.partition_keys), job=context.job_name, requested={}
-    ) as step:
+    with recorded_step(context, journal, FACTS.table.name) as step:
         facts = conform_facts(silver.frame, catalog)
         subject = FactYears(facts, catalog, table_years(silver.frame))
         yield from report(judge(facts_rules, subject), FACTS_KEY, step, thresholds=settings.threshold_checks)
@@ -93,9 +92,7 @@ def gold_pce_state_annual(
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
     """Levels of the years that the facts hold."""
-    with journal.step(
-        context.run_id, ANNUAL.table.name, partitions=list(context.partition_keys), job=context.job_name, requested={}
-    ) as step:
+    with recorded_step(context, journal, ANNUAL.table.name) as step:
         rows = annual(facts.frame)
         results = judge(annual_rules, AnnualYears(rows, facts.frame))
         yield from report(results, ANNUAL_KEY, step, thresholds=settings.threshold_checks)
@@ -122,9 +119,7 @@ def gold_pce_state_metrics(
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
     """Metrics of the years that the facts hold, from these and the four before."""
-    with journal.step(
-        context.run_id, METRICS.table.name, partitions=list(context.partition_keys), job=context.job_name, requested={}
-    ) as step:
+    with recorded_step(context, journal, METRICS.table.name) as step:
         years = _years(context, facts)
         rows = metrics(facts.frame, catalog, years)
         levels = annual(facts.frame.filter(pl.col("year").is_in(years)))
@@ -152,11 +147,11 @@ def _dimension(table: Table) -> dg.AssetsDefinition:
         catalog: dg.ResourceParam[Catalog],
         journal: dg.ResourceParam[RunJournal],
     ) -> dg.MaterializeResult[None]:
-        with journal.step(context.run_id, table.name, partitions=[], job=context.job_name, requested={}) as step:
+        with recorded_step(context, journal, table.name) as step:
             frame = DIMENSION_FRAMES[table.name](catalog)
             publication = lake.table(table).publish(
                 [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs={}, code_version=DIMENSION_CODE_VERSION)],
-                run_id=context.run_id,
+                run_id=context.run.run_id,
                 now=datetime.now(UTC),
             )
             step.rows(**{table.name: frame.height})

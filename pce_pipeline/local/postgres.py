@@ -106,6 +106,10 @@ class EmbeddedPostgres:
         where = f"host={_HOST} port={self._running().port} user={_NAME} dbname={_NAME} passfile='{passfile}'"
         return [str(installed_programs() / "psql"), where]
 
+    def is_made(self) -> bool:
+        """Whether a first start has made the data."""
+        return (self._data / "PG_VERSION").exists()
+
     def is_running(self) -> bool:
         """Whether the server accepts connections."""
         postmaster = self._postmaster()
@@ -118,10 +122,13 @@ class EmbeddedPostgres:
         """
         installed_programs()
         if not self.is_running():
-            with self._only_one():
-                if self._postmaster() is None:
-                    self._launch()
-                self._wait_until_ready()
+            try:
+                with self._only_one():
+                    if self._postmaster() is None:
+                        self._launch()
+                    self._wait_until_ready()
+            except OSError as failed:
+                raise PostgresDidNotStart(self.directory, str(failed)) from failed
         return self.url
 
     def stop(self) -> None:

@@ -1,14 +1,14 @@
 """Structured logs: JSON lines for machines, readable lines on a terminal, the run's lines kept for the lake.
 
 Every line carries what `bound` has bound: run_id, dataset, step, partition. Secrets never get this far; as a last
-line of defence the value of a registered secret is blanked in every line.
+line of defence the value of a registered secret is blanked wherever it stands in a line.
 """
 
 import logging
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ import structlog
 _lines: dict[str, list[str]] = defaultdict(list)
 _lines_lock = threading.Lock()
 _secrets: set[str] = set()
-_to_json = structlog.processors.JSONRenderer(sort_keys=True, default=str)
+_to_json = structlog.processors.JSONRenderer(sort_keys=True)
 
 
 def hide(secret: str) -> None:
@@ -33,25 +33,41 @@ def without_secrets(text: str) -> str:
     return text
 
 
+def _plain(value: object) -> object:
+    """The value in JSON's terms, every text in it without secrets (before JSON could escape a part of one)."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {without_secrets(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return without_secrets(str(value))
+
+
+def _drop_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    del logger, method
+    return {without_secrets(key): _plain(value) for key, value in event.items()}
+
+
 def _keep_for_the_run(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     run_id = event.get("run_id")
     if run_id:
-        line = without_secrets(str(_to_json(logger, method, dict(event))))
+        line = str(_to_json(logger, method, dict(event)))
         with _lines_lock:
             _lines[run_id].append(line)
     return event
 
 
-def _drop_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    del logger, method
-    return {key: without_secrets(value) if isinstance(value, str) else value for key, value in event.items()}
+def _to_current_stderr(*_: object) -> structlog.PrintLogger:
+    """Asked for at each line, because Dagster and tests put other streams in stderr's place for a while."""
+    return structlog.PrintLogger(sys.stderr)
 
 
 def configure_logs(level: str = "info", *, terminal_level: str | None = None) -> None:
     """Set up logging for this process: to stderr at `terminal_level`, to the run's log at `level`."""
     floor = logging.getLevelNamesMapping()[(terminal_level or level).upper()]
     on_terminal = sys.stderr.isatty()
-    render = structlog.dev.ConsoleRenderer() if on_terminal else _to_json
+    render = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if on_terminal else _to_json
 
     def _to_stderr(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
         if logging.getLevelNamesMapping()[str(event["level"]).upper()] < floor:
@@ -63,12 +79,13 @@ def configure_logs(level: str = "info", *, terminal_level: str | None = None) ->
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
             _drop_secrets,
             _keep_for_the_run,
             _to_stderr,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=_to_current_stderr,
         cache_logger_on_first_use=False,
     )
 

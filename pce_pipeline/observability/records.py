@@ -1,7 +1,8 @@
 """One record per run: what was asked, what went in, what came out, what the checks said, how long it took.
 
-A run's steps add to its record as they finish, so a killed run leaves the record of what it did. The record lies in
-the lake beside the run's log, and the load into Postgres carries it in the same transaction as the data.
+A run's steps add to its record as they start and finish, so a killed run leaves the record of what it did. The record
+lies in the lake beside the run's log, and the load into Postgres carries it in the same transaction as the data. A
+run may be continued by another process, but not worked on by two at once.
 """
 
 import logging
@@ -19,6 +20,8 @@ import polars as pl
 import structlog
 
 from pce_pipeline import __version__
+from pce_pipeline.errors import PceError
+from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs, progress
 
@@ -82,10 +85,11 @@ class RunRecord(msgspec.Struct, kw_only=True):
 
 @dataclass
 class Step:
-    """The running step, for the code that does its work."""
+    """The running step, for the code that does its work; `facts` stand on each of its log lines."""
 
     record: StepRecord
     run: RunRecord
+    facts: Mapping[str, str]
     _started: float = field(default_factory=time.perf_counter)
 
     def inputs(self, **facts: object) -> None:
@@ -109,6 +113,9 @@ class Step:
         return time.perf_counter() - self._started
 
 
+_RECORD = "record.json"
+_LOG = "log.jsonl"
+
 _VERSIONS = {
     "pce_pipeline": __version__,
     "python": platform.python_version(),
@@ -123,6 +130,7 @@ class RunJournal:
         self._lake = lake
         self._dataset = dataset
         self._runs: dict[str, RunRecord] = {}
+        self._logs_before: dict[str, bytes] = {}
         self._steps: dict[tuple[str, str], Step] = {}
         self._lock = threading.Lock()
 
@@ -130,37 +138,49 @@ class RunJournal:
         """The run's record: the one of this process, else the one another process of this run has left, else new."""
         with self._lock:
             if run_id not in self._runs:
-                self._runs[run_id] = self.read(run_id) or RunRecord(
+                left = self.read(run_id)
+                self._logs_before[run_id] = self._read(run_id, _LOG) or b"" if left else b""
+                self._runs[run_id] = left or RunRecord(
                     run_id=run_id,
                     env=self._lake.layout.env,
                     world=self._lake.layout.world,
                     dataset=self._dataset,
                     job=job,
-                    requested=dict(requested),
+                    requested={},
                     started_at=datetime.now(UTC),
                     updated_at=datetime.now(UTC),
                     versions=dict(_VERSIONS),
                 )
-            return self._runs[run_id]
+            run = self._runs[run_id]
+            run.requested = {**requested, **run.requested}
+            return run
 
     @contextmanager
     def step(
         self, run_id: str, step: str, *, partitions: list[str], job: str, requested: Mapping[str, Any]
     ) -> Iterator[Step]:
-        """Record and log one step; what it raises is recorded and raised on."""
-        run = self.open(run_id, job=job, requested=requested)
+        """Record and log one step; what it raises is recorded and raised on.
+
+        The partitions of the run's first step that has any are recorded as asked for, beside `requested`.
+        """
+        span = f"{partitions[0]}...{partitions[-1]}" if len(partitions) > 1 else "".join(partitions)
+        run = self.open(run_id, job=job, requested={**requested, **({"partitions": span} if span else {})})
         record = StepRecord(step=step, partitions=partitions, started_at=datetime.now(UTC))
         run.steps = [other for other in run.steps if other.step != step] + [record]
-        running = Step(record, run)
+        running = Step(
+            record, run, {"run_id": run_id, "dataset": self._dataset, "step": step, "partition": span or WHOLE}
+        )
         self._steps[run_id, step] = running
-        span = f"{partitions[0]}...{partitions[-1]}" if len(partitions) > 1 else "".join(partitions)
         progress.stage(step)
-        with logs.bound(run_id=run_id, dataset=self._dataset, step=step, partition=span):
+        with logs.bound(**running.facts):
             _log.info("step started")
+            self.write(run)
             try:
                 yield running
-            except GeneratorExit:
-                # Dagster drops a step whose output it could not store; what went wrong is recorded already
+            except GeneratorExit as dropped:
+                # Dagster drops a step whose output it could not store; what went wrong there is recorded already
+                if self.running(run_id, step) is running:
+                    self._end(running, dropped)
                 return
             except BaseException as error:
                 self._end(running, error)
@@ -176,19 +196,25 @@ class RunJournal:
     def _end(self, step: Step, error: BaseException | None) -> None:
         record = step.record
         record.seconds = round(step.seconds, 3)
-        record.status = "failed" if error else "succeeded"
-        record.error = logs.without_secrets(f"{type(error).__name__}: {error}") if error else None
-        with logs.bound(run_id=step.run.run_id, dataset=self._dataset, step=record.step):
+        record.status = "succeeded" if error is None else "failed"
+        record.error = None if error is None else logs.without_secrets(f"{type(error).__name__}: {error}")
+        self._steps.pop((step.run.run_id, record.step), None)
+        with logs.bound(**step.facts):
             _log.log(
-                logging.ERROR if error else logging.INFO,
+                logging.INFO if error is None else logging.ERROR,
                 "step finished",
                 status=record.status,
                 seconds=record.seconds,
                 rows=record.rows,
                 error=record.error,
             )
-        self._steps.pop((step.run.run_id, record.step), None)
-        self.write(step.run)
+            try:
+                self.write(step.run)
+            except PceError as unwritten:
+                if error is None:
+                    raise
+                # the first error is the one to report
+                _log.warning("the run's record could not be written", problem=str(unwritten))
 
     def running(self, run_id: str, step: str) -> Step | None:
         """The step that is running now, for code that Dagster calls on its behalf (the IO manager)."""
@@ -197,14 +223,22 @@ class RunJournal:
     def write(self, run: RunRecord) -> None:
         """Put the record and the log of a run into the lake."""
         run.updated_at = datetime.now(UTC)
-        folder = self._lake.run_folder(run.run_id)
+        record = logs.without_secrets(msgspec.json.encode(run, enc_hook=str).decode())
         self._lake.store.put_many(
-            {f"{folder}/record.json": msgspec.json.encode(run), f"{folder}/log.jsonl": logs.log_of(run.run_id)}
+            {
+                self._key(run.run_id, _RECORD): record.encode(),
+                self._key(run.run_id, _LOG): self._logs_before.get(run.run_id, b"") + logs.log_of(run.run_id),
+            }
         )
 
     def read(self, run_id: str) -> RunRecord | None:
         """A run's record from the lake, if it has one."""
-        key = f"{self._lake.run_folder(run_id)}/record.json"
-        if not self._lake.store.exists(key):
-            return None
-        return msgspec.json.decode(self._lake.store.get(key), type=RunRecord)
+        body = self._read(run_id, _RECORD)
+        return None if body is None else msgspec.json.decode(body, type=RunRecord)
+
+    def _read(self, run_id: str, name: str) -> bytes | None:
+        key = self._key(run_id, name)
+        return self._lake.store.get_many([key], missing_ok=True).get(key)
+
+    def _key(self, run_id: str, name: str) -> str:
+        return f"{self._lake.run_folder(run_id)}/{name}"

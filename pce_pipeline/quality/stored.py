@@ -1,4 +1,4 @@
-"""Standalone checks that read back what lies in the lake: are the stored bytes still the ones that were published?
+"""Standalone checks that read back what lies in the lake, and say whether it is still what was published.
 
 They load nothing through an IO manager (that would read every year whatever the run was) but ask the lake, for the
 years of the run, or for all years where the page runs them alone.

@@ -14,6 +14,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import SILVER
 from pce_pipeline.metadata import declared, describe
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.observability.steps import recorded_step
 from pce_pipeline.partitions import ALL_EXTRACTS, ONE_RUN, YEARS
 from pce_pipeline.quality.checks import check_specs, report
 from pce_pipeline.quality.rules import judge
@@ -44,9 +45,7 @@ def silver_pce_state(
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
     """Silver of the years that the current extracts cover; the others are not published yet and stay as they are."""
-    with journal.step(
-        context.run_id, SILVER.table.name, partitions=list(context.partition_keys), job=context.job_name, requested={}
-    ) as step:
+    with recorded_step(context, journal, SILVER.table.name) as step:
         sources = {table: source for table, source in lake.sources().items() if table in catalog.tables}
         covered = {year for _, entry in sources.values() for year in entry.years}
         years = [int(year) for year in context.partition_keys if int(year) in covered]

@@ -12,6 +12,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import DIMENSIONS, LOADED
 from pce_pipeline.metadata import OWNERS, declared, describe
 from pce_pipeline.observability.records import RunJournal, Step
+from pce_pipeline.observability.steps import recorded_step
 from pce_pipeline.partitions import ONE_RUN, SAME_YEAR, YEARS
 from pce_pipeline.schemas import Table
 from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, RunRow, TableLoad, load
@@ -50,9 +51,7 @@ def postgres_tables(
 ) -> Iterator[Any]:
     """Load the tables chosen, for the years that the lake holds of all of them."""
     chosen = [table for table in TABLES if _key(table) in context.selected_asset_keys]
-    with journal.step(
-        context.run_id, "postgres", partitions=list(context.partition_keys), job=context.job_name, requested={}
-    ) as step:
+    with recorded_step(context, journal, "postgres") as step:
         held = {table.name: lake.table(table).latest() for table in chosen}
         years = [
             int(year)

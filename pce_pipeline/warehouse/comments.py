@@ -27,14 +27,14 @@ _META = {
     "checkpoints": "One row per loaded table and partition: the content that the table holds now.",
     "alembic_version": "The last migration this database has taken.",
 }
-_VIEWS = {
+VIEWS = {
     "v_pce_state_yoy": "One row per area, category and year: PCE beside the year before and its growth. NULL where "
     "that year is missing, zero or negative. Current dollars: growth includes inflation.",
     "v_pce_state_rolling": "One row per area, category and year: means over three and five years, NULL unless every "
     "one of these years is reported.",
     "v_pce_state_latest": "One row per area and category: the newest year loaded, with all metrics.",
 }
-_VIEW_COLUMNS = (
+VIEW_COLUMNS = (
     Column("category_name", pl.String, "the category's name, as BEA writes it"),
     Column(
         "pce_prior_year_millions_usd",
@@ -100,8 +100,8 @@ def _wanted(*, is_sample: bool) -> Iterator[tuple[tuple[str, str | None, str | N
         for column in table.columns:
             yield ("gold", name, column.name), _of_column(column)
     known = {column.name: column for table in reversed(_PUBLISHED) for column in table.columns}
-    known |= {column.name: column for column in _VIEW_COLUMNS}
-    for name, text in _VIEWS.items():
+    known |= {column.name: column for column in VIEW_COLUMNS}
+    for name, text in VIEWS.items():
         yield ("serving", name, None), f"{prefix}{text}"
         for column in known.values():
             yield ("serving", name, column.name), _of_column(column)

@@ -15,6 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from pydantic import SecretStr
 
 from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.errors import (
     OLDEST_SUPPORTED,
     WarehouseTooOld,
@@ -37,6 +38,13 @@ class PostgresResource:
             raise TypeError("PostgresResource takes either a url or a directory")
         self._url = SecretStr(url) if isinstance(url, str) else url
         self._embedded = EmbeddedPostgres(directory) if directory is not None else None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "PostgresResource":
+        """The database the settings name, else the world's embedded one."""
+        if settings.chosen_database_url is not None:
+            return cls(settings.chosen_database_url)
+        return cls(directory=settings.world_home / "postgres")
 
     def __repr__(self) -> str:
         return f"PostgresResource({self.server})"
@@ -85,7 +93,7 @@ class PostgresResource:
             # SQLAlchemy's spelling names the driver, Postgres' does not.
             url = f"{scheme.partition('+')[0]}{separator}{rest}"
         parameters: dict[str, Any] | None = None
-        if url.startswith(("postgresql://", "postgres://")):
+        if url.startswith(("postgresql://", "postgres://")) and not _splits_password(url):
             try:
                 parameters = parse_dsn(url)
             except psycopg2.Error:
@@ -114,6 +122,12 @@ class PostgresResource:
         # A load waits for its lock and must then see what the load before it committed.
         connection.isolation_level = ISOLATION_LEVEL_READ_COMMITTED
         return connection
+
+
+def _splits_password(url: str) -> bool:
+    """Whether a bare `@` or `/` in the password would make its rest a host or database, which errors name."""
+    authority, _, database = url.partition("://")[2].partition("?")[0].partition("/")
+    return authority.count("@") > 1 or "@" in database
 
 
 def require_supported(server_version: int) -> None:

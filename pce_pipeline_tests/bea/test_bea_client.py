@@ -361,14 +361,16 @@ async def serving(answer):
 
     async def accept(reader, writer):
         handlers.append(ended := asyncio.Event())
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            await answer(reader, writer)
-            await writer.drain()
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
-        ended.set()
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
+                await answer(reader, writer)
+                await writer.drain()
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+        finally:
+            ended.set()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
@@ -412,6 +414,7 @@ def test_a_server_that_drips_is_given_up():
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         while not reader.at_eof():
             writer.write(b" ")
+            await writer.drain()
             await asyncio.sleep(0.01)
 
     async def ask():

@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pce_pipeline.bea.errors import (
@@ -173,6 +173,7 @@ def test_what_is_no_whole_answer_is_worth_another_try(broken, words):
     assert caught.value.retryable
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=10_000))
 def test_no_cut_answer_is_ever_taken_for_a_whole_one(body, position):
     whole = body()
@@ -289,6 +290,7 @@ def test_a_national_answer_has_a_frame_of_its_own():
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"\\'), min_size=1, max_size=40)
 
 
+@settings(deadline=None)
 @given(KEYS, st.booleans(), st.sampled_from(["USERID", "UserID", "userid"]), st.booleans())
 def test_redaction_changes_the_key_and_nothing_else(answer, key, pretty, name, reverse):
     said = answer(key=key)

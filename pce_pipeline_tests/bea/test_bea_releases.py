@@ -4,7 +4,7 @@ import json
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pce_pipeline.bea.errors import BeaContentError
@@ -18,6 +18,7 @@ DAYS = st.dates(min_value=date(1997, 1, 1), max_value=date(2099, 12, 31))
 SPANS = st.tuples(st.integers(1997, 2050), st.integers(0, 30)).map(lambda span: (span[0], span[0] + span[1]))
 
 
+@settings(deadline=None)
 @given(
     DAYS,
     st.none() | st.integers(1998, 2050),
@@ -66,6 +67,7 @@ def test_a_text_without_a_day_is_no_note(text):
     assert parse_last_updated(text) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_reading_of_notes(text):
     parse_last_updated(f"Last updated: {text}")

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pce_pipeline.bea.errors import BeaCellError
@@ -85,6 +85,7 @@ def test_no_cells_are_fine():
     assert content_hashes(typed(observations([]))) == {}
 
 
+@settings(deadline=None)
 @given(st.decimals(min_value=-(10**15) + 1, max_value=10**15 - 1, places=3), st.booleans())
 def test_any_decimal_comes_through_with_or_without_commas(number, commas):
     text = f"{number:,}" if commas else f"{number}"

@@ -1,36 +1,81 @@
 """When two results are the same: equal rows cell by cell, equal verdicts of rules, equal tables in Postgres."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psycopg2
+from psycopg2 import sql
 
-from pce_pipeline.schemas import Table, content_sha256
+from pce_pipeline.bea.observations import OBSERVATION_SCHEMA
+from pce_pipeline.lineage import LOADED
+from pce_pipeline.schemas import MONEY, TABLES, Table, content_sha256
+from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline_tests.bench.measure import Facts
+from pce_pipeline_tests.bench.plain_storage import NULL
+from pce_pipeline_tests.bench.scratch import Row
 
 _FLOAT_DECIMALS = 5
 """Results are rounded to six decimals; the last may go either way."""
 
+CELL = ("bea_table", "line_code", "geo_fips", "year")
+
 
 def facts_of_frame(frame: pl.DataFrame, key: Sequence[str]) -> Facts:
-    """How many rows a frame has, and a hash of all its cells."""
+    """How many rows a frame has, and a hash of all its cells whatever their order."""
     floats = [name for name, dtype in frame.schema.items() if dtype == pl.Float64]
     comparable = frame.sort(key).with_columns(pl.col(floats).round(_FLOAT_DECIMALS) + 0.0)
     return {"rows": frame.height, "sha256": content_sha256(comparable)}
 
 
-def facts_of_rows(rows: Iterable[dict[str, Any]], table: Table) -> Facts:
-    """The same of rows of a table."""
+def facts_of_cells(cells: Iterable[Row]) -> Facts:
+    """The same of typed cells."""
+    schema = {**OBSERVATION_SCHEMA, "value": MONEY, "status": pl.String}
+    return facts_of_frame(pl.DataFrame(list(cells), schema=schema), CELL)
+
+
+def facts_of_rows(rows: Iterable[Row], name: str) -> Facts:
+    """The same of rows of the table of that name."""
+    table = _table(name)
     return facts_of_frame(pl.DataFrame(list(rows), schema=table.polars_schema), table.key)
 
 
-def facts_of_csv(files: Sequence[Path], table: Table) -> Facts:
-    """The same of files that hold rows of a table, texts and NULLs told apart by quotes."""
-    frame = pl.read_csv(files, schema=table.polars_schema, missing_utf8_is_empty_string=True, null_values="\\N")
-    return facts_of_frame(frame, table.key)
+def facts_of_csv(files: Sequence[Path], name: str) -> Facts:
+    """The same of CSV files that hold rows of the table of that name."""
+    table = _table(name)
+    return facts_of_frame(pl.read_csv(files, schema=table.polars_schema, null_values=NULL), table.key)
 
 
-def differences(ours: Facts, plain: Facts) -> list[str]:
+def _table(name: str) -> Table:
+    return next(table for table in TABLES if table.name == name)
+
+
+def facts_of_database(url: str, years: Sequence[int]) -> Facts:
+    """A hash of the rows that the yearly tables of a database hold of these years."""
+    facts: Facts = {}
+    connection = psycopg2.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            for table in LOADED:
+                statement = sql.SQL(
+                    "SELECT count(*), md5(string_agg(held::text, '' ORDER BY {key})) FROM {table} AS held "
+                    "WHERE year = ANY(%s)"
+                ).format(key=sql.SQL(", ").join(map(sql.Identifier, table.key)), table=target_of(table))
+                cursor.execute(statement, (list(years),))
+                facts[table.name] = list(cursor.fetchone() or ())
+    finally:
+        connection.close()
+    return facts
+
+
+def differences(ours: Mapping[str, Any], plain: Mapping[str, Any]) -> list[str]:
     """Where two looks differ; ours may say more than the plain one."""
-    return [f"{name}: {ours.get(name)} and {said}" for name, said in plain.items() if ours.get(name) != said]
+    found = []
+    for name, said in plain.items():
+        held = ours.get(name)
+        if isinstance(held, Mapping) and isinstance(said, Mapping):
+            found += [f"{name}: {difference}" for difference in differences(held, said)]
+        elif held != said:
+            found.append(f"{name} is {held} and {said}")
+    return found

@@ -29,7 +29,9 @@ class Scratch:
         return self.folder / f"{name}.arrow"
 
     def leave_rows(self, name: str, rows: object) -> None:
-        with (self.folder / f"{name}.pickle").open("wb") as file:
+        path = self.folder / f"{name}.pickle"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("wb") as file:
             pickle.dump(rows, file, protocol=pickle.HIGHEST_PROTOCOL)
 
     def rows(self, name: str) -> Any:  # noqa: ANN401 (whatever was left under that name)

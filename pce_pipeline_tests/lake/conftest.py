@@ -1,19 +1,12 @@
 """Lakes to test on: a new one in a directory or on a real S3 server, and backends that fail or are watched."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
 
 from pce_pipeline.lake.store import Store, open_store
-from pce_pipeline_tests.servers import S3, s3_server
-
-
-@pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
+from pce_pipeline_tests.servers import S3
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Loading is exact, idempotent and all or nothing."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -188,26 +189,28 @@ def test_a_load_that_fails_leaves_nothing(postgres):
 
 
 def test_a_connection_cut_in_the_middle_leaves_nothing_and_can_be_tried_again(postgres):
-    with postgres.connect() as blocker, blocker.cursor() as blocking:
+    lost: list[WarehouseConnectionLost] = []
+
+    def try_to_load() -> None:
+        try:
+            run_load(postgres, [*dimensions(), annual({("01000", 2022): "1"})], [2022])
+        except WarehouseConnectionLost as error:
+            lost.append(error)
+
+    run_load(postgres, [], [])
+    loading = threading.Thread(target=try_to_load)
+    with postgres.connect() as blocker, blocker.cursor() as blocking, postgres.connect() as killer:
         blocking.execute("LOCK TABLE gold.pce_state_annual IN ACCESS EXCLUSIVE MODE")
-        lost: list[WarehouseConnectionLost] = []
-
-        def try_to_load() -> None:
-            try:
-                run_load(postgres, [*dimensions(), annual({("01000", 2022): "1"})], [2022])
-            except WarehouseConnectionLost as error:
-                lost.append(error)
-
-        loading = threading.Thread(target=try_to_load)
         loading.start()
-        killed = False
-        while not killed:
-            blocking.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%pce_state_annual%'"
-            )
-            killed = bool(blocking.fetchall())
-        loading.join()
+        killer.autocommit = True
+        with killer.cursor() as killing:
+            deadline = time.monotonic() + 20
+            while killing.rowcount < 1 and time.monotonic() < deadline:
+                killing.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+    loading.join()
     assert [error.retryable for error in lost] == [True]
     assert rows(postgres, "SELECT count(*) FROM gold.dim_geography") == [(0,)]
     run_load(postgres, [*dimensions(), annual({("01000", 2022): "1"})], [2022])

@@ -1,0 +1,36 @@
+"""Ranges of calendar years: how people write them, and how far a change reaches.
+
+Free of Dagster, so that the command line can decide without loading it; `partitions` makes Dagster's years of these.
+"""
+
+from collections.abc import Iterable
+
+from pce_pipeline.catalog import load_catalog
+from pce_pipeline.errors import UsageError
+from pce_pipeline.lineage import MAX_REACH
+
+FIRST_YEAR = load_catalog().first_year
+
+_HOW_TO_WRITE = "Write 2023, 2015...2018 or 2015..."
+
+
+def parse_years(text: str, *, newest: int) -> tuple[int, int]:
+    """`2015...2018` or `2023` as first and last year; `newest` closes an open end (`2015...`).
+
+    Raises `UsageError` for anything else, and for years before the first one BEA publishes.
+    """
+    first, separator, last = text.strip().partition("...")
+    try:
+        start = int(first) if first else FIRST_YEAR
+        end = (int(last) if last else newest) if separator else start
+    except ValueError:
+        raise UsageError(f"{text!r} is no range of years.", remedy=_HOW_TO_WRITE) from None
+    if not FIRST_YEAR <= start <= end:
+        raise UsageError(f"{text!r} is no range of years from {FIRST_YEAR} on.", remedy=_HOW_TO_WRITE)
+    return start, end
+
+
+def hull_with_reach(years: Iterable[int], *, newest: int) -> tuple[int, int]:
+    """The range to run so that every window over a changed year is computed again."""
+    changed = sorted(years)
+    return changed[0], max(changed[-1], min(changed[-1] + MAX_REACH, newest))

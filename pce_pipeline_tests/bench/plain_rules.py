@@ -1,0 +1,425 @@
+"""The plainest way to check each layer: the pipeline's rules as loops over dicts, with the figures they must agree on.
+
+A verdict says whether a rule passed and how much it looked at. Sums that BEA itself does not keep are the catalogue's
+business: the sample keeps all of its own.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from math import isfinite, sqrt
+from typing import Any
+
+from pce_pipeline_tests.bench.plain import Reference, Rows
+from pce_pipeline_tests.bench.scratch import Row
+
+Verdicts = dict[str, dict[str, Any]]
+
+_TOO_SMALL_TO_SHOW = {"below_50k", "near_zero"}
+_TEXT, _WHOLE = (str,), (int,)
+_CELL = ("geo_fips", "category_id", "year")
+
+
+def silver_rules(silver: Rows, left_out: Counter[Any], reference: Reference) -> Verdicts:
+    """The verdicts of the rules of Silver."""
+    areas = {(area["geo_fips"], area["geo_level"], area["state"]) for area in reference["areas"]}
+    meanings = {
+        (line["bea_table"], line["line_code"], line["category_id"], line["unit"], line["unit_multiplier"])
+        for line in reference["lines"]
+    }
+    found_areas = {(row["geo_fips"], row["geo_level"], row["state"]) for row in silver}
+    found_meanings = {
+        (row["bea_table"], row["line_code"], row["category_id"], row["unit"], row["unit_multiplier"]) for row in silver
+    }
+    present = {(row["bea_table"], row["line_code"], row["geo_fips"], row["year"]) for row in silver}
+    areas_of_years = {(table, area, year) for table, _, area, year in present}
+    missing = [cell for cell in _expected(reference) if cell[:4] not in present]
+    absent_areas = {(table, area, year) for table, _, area, year, _ in missing} - areas_of_years
+    absent_lines = [cell for cell in missing if (cell[0], cell[2], cell[3]) in areas_of_years]
+    asset = "silver/pce_state"
+    return {
+        f"{asset}:schema_is_as_declared": _declared(
+            silver,
+            required=("bea_table", "category_id", "geo_fips", "geo_level", "value_text", "status", "unit"),
+            whole=("line_code", "year", "unit_multiplier"),
+        ),
+        f"{asset}:primary_key_is_unique": _unique(silver, ("bea_table", "line_code", "geo_fips", "year")),
+        f"{asset}:geography_is_known": {"passed": found_areas <= areas, "violations": len(found_areas - areas)},
+        f"{asset}:category_is_known": {
+            "passed": found_meanings <= meanings,
+            "violations": len(found_meanings - meanings),
+        },
+        f"{asset}:expected_areas_are_present": {"passed": not absent_areas, "violations": len(absent_areas)},
+        f"{asset}:expected_lines_are_present": {"passed": not absent_lines, "violations": len(absent_lines)},
+        f"{asset}:rows_in_equal_rows_out_plus_left_out": {
+            "passed": True,
+            "rows_out": len(silver),
+            "rows_left_out": left_out.total(),
+        },
+        f"{asset}:no_unexplained_nulls": _explained(silver, {"value": "status"}),
+        f"{asset}:shared_lines_agree": _shared_lines_agree(silver, reference),
+    }
+
+
+def facts_rules(facts: Rows, reference: Reference) -> Verdicts:
+    """The verdicts of the rules of the conformed facts."""
+    measures = {table["name"]: table["measure"] for table in reference["tables"]}
+    expected = {(measures[table], category, area, year) for table, _, area, year, category in _expected(reference)}
+    found = {_sum_key(fact) for fact in facts}
+    amounts = _amounts(facts, reference)
+    return {
+        "gold:schema_is_as_declared": _declared(
+            facts,
+            required=("dataset", "measure", "category_id", "geo_fips", "geo_level", "status", "unit"),
+            whole=("year",),
+        ),
+        "gold:primary_key_is_unique": _unique(facts, ("dataset", "measure", *_CELL)),
+        "gold:row_count_is_as_expected": {
+            "passed": found == expected,
+            "expected": len(expected),
+            "missing": len(expected - found),
+            "unexpected": len(found - expected),
+        },
+        "gold:no_unexplained_nulls": _explained(facts, {"value": "status"}),
+        "gold:children_add_up_to_parents": _children_add_up(facts, amounts, reference),
+        "gold:states_add_up_to_regions": _states_add_up_to_regions(facts, amounts, reference),
+        "gold:states_add_up_to_the_nation": _states_add_up_to_the_nation(facts, amounts, reference),
+        "gold:per_capita_times_population_is_the_total": _per_capita_gives_the_total(amounts, reference),
+    }
+
+
+def annual_rules(levels: Rows, facts: Rows) -> Verdicts:
+    """The verdicts of the rules of the levels."""
+    of_facts = {_sum_key(fact): (fact["value"], fact["status"]) for fact in facts}
+    of_levels = {}
+    for row in levels:
+        cell = (row["category_id"], row["geo_fips"], row["year"])
+        of_levels["pce", *cell] = row["pce_millions_usd"], row["pce_status"]
+        if row["pce_per_capita_status"] != "not_published":
+            of_levels["pce_per_capita", *cell] = row["pce_per_capita_usd"], row["pce_per_capita_status"]
+    differing = of_facts.items() ^ of_levels.items()
+    asset = "gold/pce_state_annual"
+    return {
+        f"{asset}:schema_is_as_declared": _declared(
+            levels,
+            required=("geo_fips", "geo_level", "category_id", "pce_status", "pce_per_capita_status"),
+            whole=("year",),
+        ),
+        f"{asset}:primary_key_is_unique": _unique(levels, _CELL),
+        f"{asset}:no_unexplained_nulls": _explained(
+            levels, {"pce_millions_usd": "pce_status", "pce_per_capita_usd": "pce_per_capita_status"}
+        ),
+        f"{asset}:every_fact_is_in_one_row": {"passed": not differing, "facts": len(of_facts)},
+    }
+
+
+def metrics_rules(rows: Rows, levels: Rows, reference: Reference) -> Verdicts:
+    """The verdicts of the rules of the metrics."""
+    level_of = {_cell(row): row for row in levels}
+    metrics = [name for name in rows[0] if name.startswith("pce_")]
+    of_per_capita = [name for name in metrics if name.startswith("pce_per_capita_")]
+    of_total = [name for name in metrics if name not in of_per_capita]
+    unmatched = level_of.keys() ^ {_cell(row) for row in rows}
+    without_level = 0
+    us_indexes = []
+    for row in rows:
+        level = level_of[_cell(row)]
+        values = [row[name] for name in metrics if row[name] is not None]
+        without_level += (
+            (level["pce_millions_usd"] is None and any(row[name] is not None for name in of_total))
+            or (level["pce_per_capita_usd"] is None and any(row[name] is not None for name in of_per_capita))
+            or not all(map(isfinite, values))
+        )
+        if row["geo_level"] == "nation" and row["pce_per_capita_index_us100"] is not None:
+            us_indexes.append(row["pce_per_capita_index_us100"])
+    asset = "gold/pce_state_metrics"
+    return {
+        f"{asset}:schema_is_as_declared": _declared(
+            rows, required=("geo_fips", "geo_level", "category_id"), whole=("year",)
+        ),
+        f"{asset}:primary_key_is_unique": _unique(rows, _CELL),
+        f"{asset}:metrics_have_one_row_per_level": {"passed": not unmatched, "violations": len(unmatched)},
+        f"{asset}:metrics_are_null_without_their_level": {"passed": not without_level, "violations": without_level},
+        f"{asset}:ranks_count_the_states": _ranks_count_the_states(rows, level_of),
+        **_parts_add_up(asset, rows, level_of, reference),
+        f"{asset}:the_us_index_is_100": {
+            "passed": all(index == 100 for index in us_indexes),  # noqa: PLR2004 (per cent)
+            "checked": len(us_indexes),
+        },
+    }
+
+
+def _cell(row: Row) -> tuple[str, str, int]:
+    return row["geo_fips"], row["category_id"], row["year"]
+
+
+def _sum_key(fact: Row) -> tuple[str, str, str, int]:
+    return fact["measure"], fact["category_id"], fact["geo_fips"], fact["year"]
+
+
+def _expected(reference: Reference) -> Iterable[tuple[str, int, str, int, str]]:
+    categories = {category["category_id"]: category for category in reference["categories"]}
+    for line in reference["lines"]:
+        nation_only = categories[line["category_id"]]["nation_only"]
+        for area in reference["areas"]:
+            if nation_only and area["geo_level"] != "nation":
+                continue
+            for year in reference["held"][line["bea_table"]]:
+                yield line["bea_table"], line["line_code"], area["geo_fips"], year, line["category_id"]
+
+
+def _declared(rows: Rows, *, required: Sequence[str], whole: Sequence[str]) -> dict[str, Any]:
+    violations = sum(
+        not (all(isinstance(row[name], str) for name in required) and all(isinstance(row[name], int) for name in whole))
+        for row in rows
+    )
+    return {"passed": not violations, "rows": len(rows), "violations": violations}
+
+
+def _unique(rows: Rows, key: Sequence[str]) -> dict[str, Any]:
+    counted = Counter(tuple(row[name] for name in key) for row in rows)
+    violations = sum(count > 1 for count in counted.values())
+    return {"passed": not violations, "rows": len(rows), "violations": violations}
+
+
+def _explained(rows: Rows, statuses: dict[str, str]) -> dict[str, Any]:
+    nulls = sum(row[value] is None for row in rows for value in statuses)
+    violations = sum(
+        any((row[value] is None) == (row[status] == "reported") for value, status in statuses.items()) for row in rows
+    )
+    return {"passed": not violations, "nulls": nulls, "violations": violations}
+
+
+def _shared_lines_agree(silver: Rows, reference: Reference) -> dict[str, Any]:
+    measures = {table["name"]: table["measure"] for table in reference["tables"]}
+    roles = {category["category_id"]: category["role"] for category in reference["categories"]}
+    quantities = {
+        (line["bea_table"], line["line_code"]): (
+            measures[line["bea_table"]],
+            "total PCE" if roles[line["category_id"]] == "total" else line["category_id"],
+        )
+        for line in reference["lines"]
+    }
+    publishers = Counter(quantities.values())
+    shared: defaultdict[Any, list[Any]] = defaultdict(list)
+    for row in silver:
+        quantity = quantities[row["bea_table"], row["line_code"]]
+        if publishers[quantity] > 1:
+            shared[quantity, row["geo_fips"], row["year"]].append((row["value"], row["status"]))
+    compared = [figures for figures in shared.values() if len(figures) > 1]
+    violations = sum(len(set(figures)) > 1 for figures in compared)
+    return {"passed": not violations, "compared": len(compared), "violations": violations}
+
+
+Amounts = dict[tuple[str, str, str, int], tuple[float | None, float]]
+"""Per measure, category, area and year the amount, None if unknown, and half the unit it is published in."""
+
+
+def _amounts(facts: Rows, reference: Reference) -> Amounts:
+    unit = {table["measure"]: 10.0 ** -table["decimals"] for table in reference["tables"]}
+    amounts = []
+    is_whole: dict[tuple[str, str], bool] = {}
+    for fact in facts:
+        amount = float(fact["value"]) if fact["value"] is not None else None
+        if amount is None and fact["status"] in _TOO_SMALL_TO_SHOW:
+            amount = 0.0
+        amounts.append(amount)
+        level = (fact["measure"], fact["geo_level"])
+        is_whole[level] = is_whole.get(level, True) and (amount is None or amount.is_integer())
+    return {
+        _sum_key(fact): (
+            amount,
+            (1.0 if is_whole[fact["measure"], fact["geo_level"]] else unit[fact["measure"]]) / 2,
+        )
+        for fact, amount in zip(facts, amounts, strict=True)
+    }
+
+
+class _Sum:
+    """One sum: its terms so far."""
+
+    __slots__ = ("added_up", "terms", "unknown")
+
+    def __init__(self) -> None:
+        self.added_up, self.terms, self.unknown = 0.0, 0, 0
+
+    def add(self, amount: float | None, sign: int = 1) -> None:
+        self.terms += 1
+        if amount is None:
+            self.unknown += 1
+        else:
+            self.added_up += amount * sign
+
+
+def _compare(sums: Iterable[tuple[Any, _Sum, bool]], amounts: Amounts) -> dict[str, Any]:
+    """The verdict on sums (key, sum, whether it is complete) against what is published for them."""
+    checked = not_checked = violations = 0
+    for key, total, complete in sums:
+        if key not in amounts:
+            continue
+        published, half_unit = amounts[key]
+        if not complete or published is None:
+            not_checked += 1
+            continue
+        checked += 1
+        tolerance = half_unit * min(total.terms + 1, 4 * sqrt(total.terms + 1))
+        violations += abs(round(round(total.added_up - published, 3), 3)) > tolerance + 1e-6
+    return {"passed": not violations, "checked": checked, "not_checked": not_checked, "violations": violations}
+
+
+def _children_add_up(facts: Rows, amounts: Amounts, reference: Reference) -> dict[str, Any]:
+    categories = {category["category_id"]: category for category in reference["categories"]}
+    everywhere: Counter[str] = Counter()
+    in_the_nation: Counter[str] = Counter()
+    for category in categories.values():
+        in_the_nation[category["parent_id"]] += 1
+        everywhere[category["parent_id"]] += not category["nation_only"]
+    sums: defaultdict[Any, _Sum] = defaultdict(_Sum)
+    nation = {area["geo_fips"] for area in reference["areas"] if area["geo_level"] == "nation"}
+    for fact in facts:
+        category = categories[fact["category_id"]]
+        if category["parent_id"] is not None:
+            key = (fact["measure"], category["parent_id"], fact["geo_fips"], fact["year"])
+            sums[key].add(amounts[_sum_key(fact)][0], category["sign"])
+    return _compare(
+        (
+            (
+                key,
+                total,
+                not total.unknown and total.terms == (in_the_nation if key[2] in nation else everywhere)[key[1]],
+            )
+            for key, total in sums.items()
+        ),
+        amounts,
+    )
+
+
+def _states_add_up_to_regions(facts: Rows, amounts: Amounts, reference: Reference) -> dict[str, Any]:
+    region_of = {area["geo_fips"]: area["region_fips"] for area in reference["areas"] if area["region_fips"]}
+    states = Counter(region_of.values())
+    sums: defaultdict[Any, _Sum] = defaultdict(_Sum)
+    for fact in facts:
+        if fact["measure"] == "pce" and fact["geo_fips"] in region_of:
+            key = ("pce", fact["category_id"], region_of[fact["geo_fips"]], fact["year"])
+            sums[key].add(amounts[_sum_key(fact)][0])
+    return _compare(
+        ((key, total, not total.unknown and total.terms == states[key[2]]) for key, total in sums.items()), amounts
+    )
+
+
+def _states_add_up_to_the_nation(facts: Rows, amounts: Amounts, reference: Reference) -> dict[str, Any]:
+    categories = {category["category_id"]: category for category in reference["categories"]}
+    levels = Counter(area["geo_level"] for area in reference["areas"])
+    nation = next(area["geo_fips"] for area in reference["areas"] if area["geo_level"] == "nation")
+    beside: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for category in categories.values():
+        step, sign = category, 1
+        while category["nation_only"] and step["parent_id"] is not None:
+            sign *= step["sign"]
+            step = categories[step["parent_id"]]
+            beside[step["category_id"]].append((category["category_id"], sign))
+    sums: defaultdict[Any, _Sum] = defaultdict(_Sum)
+    for fact in facts:
+        if fact["measure"] == "pce" and fact["geo_level"] == "state":
+            sums["pce", fact["category_id"], nation, fact["year"]].add(amounts[_sum_key(fact)][0])
+    complete = {}
+    for key, total in sums.items():
+        complete[key] = not total.unknown and total.terms == levels["state"]
+        for category_id, sign in beside[key[1]]:
+            amount, _ = amounts.get(("pce", category_id, nation, key[3]), (None, 0.0))
+            complete[key] = complete[key] and amount is not None
+            total.added_up += (amount or 0.0) * sign
+    return _compare(((key, total, complete[key]) for key, total in sums.items()), amounts)
+
+
+def _per_capita_gives_the_total(amounts: Amounts, reference: Reference) -> dict[str, Any]:
+    categories = {category["category_id"]: category for category in reference["categories"]}
+    both: dict[Any, tuple[float, float, float | None, float]] = {}
+    totals: dict[Any, tuple[float, float]] = {}
+    for (measure, category_id, area, year), (amount, half_unit) in amounts.items():
+        per_capita = amounts.get(("pce_per_capita", category_id, area, year))
+        if measure != "pce" or per_capita is None or amount is None:
+            continue
+        both[category_id, area, year] = amount, half_unit, *per_capita
+        if categories[category_id]["role"] == "total" and per_capita[0] is not None and per_capita[0] > 0:
+            people = amount * 1e6 / per_capita[0]
+            totals[categories[category_id]["scheme"], area, year] = amount, people
+    checked = not_checked = violations = 0
+    for (category_id, area, year), (amount, half_unit, published, half_dollar) in both.items():
+        of_scheme = (categories[category_id]["scheme"], area, year)
+        if categories[category_id]["role"] == "total" or of_scheme not in totals:
+            continue
+        if published is None:
+            not_checked += 1
+            continue
+        checked += 1
+        all_pce, people = totals[of_scheme]
+        tolerance = (half_dollar + half_unit * 1e6 / people) * (1 + abs(amount / all_pce))
+        violations += abs(round(amount * 1e6 / people - published, 3)) > tolerance + 1e-6
+    return {"passed": not violations, "checked": checked, "not_checked": not_checked, "violations": violations}
+
+
+def _ranks_count_the_states(rows: Rows, level_of: dict[Any, Row]) -> dict[str, Any]:
+    counts: defaultdict[Any, list[int]] = defaultdict(lambda: [0, 0, 0])
+    ranks: defaultdict[Any, list[int]] = defaultdict(list)
+    for row in rows:
+        level, is_state = level_of[_cell(row)], row["geo_level"] == "state"
+        for rank, figure in (
+            ("pce_rank_among_states", "pce_millions_usd"),
+            ("pce_per_capita_rank_among_states", "pce_per_capita_usd"),
+        ):
+            count = counts[rank, row["category_id"], row["year"]]
+            count[0] += is_state and level[figure] is not None
+            if row[rank] is not None:
+                count[1] += 1
+                count[2] += is_state
+                ranks[rank, row["category_id"], row["year"]].append(row[rank])
+    violations = sum(
+        not reported == ranked == of_states or (key in ranks and (min(ranks[key]) != 1 or max(ranks[key]) > reported))
+        for key, (reported, ranked, of_states) in counts.items()
+    )
+    return {"passed": not violations, "violations": violations}
+
+
+def _parts_add_up(asset: str, rows: Rows, level_of: dict[Any, Row], reference: Reference) -> Verdicts:
+    categories = {category["category_id"]: category for category in reference["categories"]}
+    parents = {(row["geo_fips"], row["year"], categories[row["category_id"]]["parent_id"]) for row in rows}
+    growth: dict[Any, tuple[float, float | None]] = {}
+    sums: defaultdict[Any, list[float]] = defaultdict(lambda: [0, 0, 0, 0.0, 0.0])
+    for row in rows:
+        category, level = categories[row["category_id"]], level_of[_cell(row)]
+        key = (category["scheme"], row["geo_fips"], row["year"])
+        if category["role"] == "total" and level["pce_millions_usd"] is not None:
+            growth[key] = float(level["pce_millions_usd"]), row["pce_yoy_pct"]
+        if (row["geo_fips"], row["year"], row["category_id"]) in parents:
+            continue
+        total = sums[key]
+        status, contribution = level["pce_status"], row["pce_contribution_to_growth_pp"]
+        total[0] += 1
+        total[1] += status != "reported" and status not in _TOO_SMALL_TO_SHOW
+        total[2] += status == "reported" and contribution is None
+        total[3] += row["pce_share_of_total_pct"] or 0.0
+        total[4] += contribution or 0.0
+    shares = shares_off = contributions = contributions_off = 0
+    for key, (terms, unknown, unknown_before, share, contribution) in sums.items():
+        if unknown or key not in growth or growth[key][0] <= 0:
+            continue
+        rounding = terms * (0.1 / growth[key][0] * 100 + 1e-6)
+        shares += 1
+        shares_off += abs(share - 100) > rounding
+        rate = growth[key][1]
+        if unknown_before or rate is None:
+            continue
+        contributions += 1
+        contributions_off += abs(contribution - rate) > 2 * rounding * (1 + abs(rate) / 100)
+    return {
+        f"{asset}:shares_of_the_parts_are_100_percent": {
+            "passed": not shares_off,
+            "checked": shares,
+            "violations": shares_off,
+        },
+        f"{asset}:contributions_add_up_to_growth": {
+            "passed": not contributions_off,
+            "checked": contributions,
+            "violations": contributions_off,
+        },
+    }

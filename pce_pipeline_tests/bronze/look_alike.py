@@ -1,0 +1,117 @@
+"""BEA's look-alike in process, with faults and a count of what was asked; and lakes that die at a chosen write."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from pce_pipeline.bea.client import BeaClient
+from pce_pipeline.bea.emulator.app import create_app
+from pce_pipeline.bea.emulator.faults import Fault
+from pce_pipeline.bea.emulator.state import Emulator, LoggedRequest
+from pce_pipeline.bronze.extract import Prepared, next_extract_id, note_unchanged, prepare, publish
+from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.lake.backends import DirectoryBackend
+from pce_pipeline.lake.layout import ExtractId, Layout
+from pce_pipeline.lake.manifest import BronzeStore
+from pce_pipeline.lake.store import Store
+from pce_pipeline_tests.lake.observed_backend import ObservedBackend
+
+KEY = "5eC2e7a0-1b2c-4d3e-8f90-a1b2c3d4E5F6"
+WORLD = "sample-smoke"
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+class LookAlike:
+    """One look-alike of BEA that publishes `release` under these faults."""
+
+    def __init__(self, release: int = 2, *faults: Fault, profile: str = "smoke") -> None:
+        self.log: list[LoggedRequest] = []
+        self.app = create_app(release, faults=faults, requests_log=self.log)
+        self.emulator: Emulator = self.app.state.emulator
+        self.catalog: Catalog = load_catalog(profile)
+
+    def client(self, *, patient: bool = True) -> BeaClient:
+        del patient
+        return BeaClient("http://bea", SecretStr(KEY), transport=httpx.ASGITransport(app=self.app), attempts=2)
+
+    def api(self) -> ApiFeed:
+        return ApiFeed(self.client, self.catalog, "api")
+
+    def bulk(self) -> BulkFeed:
+        return BulkFeed(self.client, self.catalog)
+
+    def asked(self) -> Counter[str]:
+        """How often each line was asked for with all its data, as "SAPCE1-2"; forgets what was asked so far."""
+        asked = Counter(
+            f"{request.parameters['TABLENAME']}-{request.parameters['LINECODE']}"
+            for request in self.log
+            if request.target == "GetData" and request.parameters["GEOFIPS"] == "STATE"
+        )
+        self.log.clear()
+        return asked
+
+
+class Lakeside:
+    """The Bronze of one lake in a directory, and the way an extract takes into it."""
+
+    def __init__(self, folder: Path, bea: LookAlike) -> None:
+        self.folder = folder
+        self.bea = bea
+        self.bronze = self._bronze(DirectoryBackend(folder))
+
+    def dying(self, after: int) -> tuple[BronzeStore, ObservedBackend]:
+        """The same Bronze through a process that dies after some writes."""
+        backend = ObservedBackend(DirectoryBackend(self.folder), dies_after=after)
+        return self._bronze(backend), backend
+
+    def prepare(
+        self,
+        feed: Feed | None = None,
+        *,
+        extract: ExtractId | str | None = None,
+        tables: Sequence[str] = (),
+        bronze: BronzeStore | None = None,
+    ) -> Prepared:
+        wanted = ExtractId.parse(extract) if isinstance(extract, str) else extract
+        return prepare(
+            bronze or self.bronze,
+            feed or self.bea.api(),
+            self.bea.catalog,
+            wanted or next_extract_id(self.bronze, today()),
+            list(tables) or list(self.bea.catalog.tables),
+            world=WORLD,
+            run_id="a-run",
+        )
+
+    def take(
+        self, feed: Feed | None = None, *, extract: ExtractId | str | None = None, tables: Sequence[str] = ()
+    ) -> ExtractId | None:
+        """An extract all the way; None where nothing was new."""
+        prepared = self.prepare(feed, extract=extract, tables=tables)
+        if not prepared.changed:
+            note_unchanged(self.bronze, prepared)
+            return None
+        return publish(self.bronze, prepared)
+
+    def files(self, *paths: Path) -> FileFeed:
+        return FileFeed(paths)
+
+    def keys(self) -> list[str]:
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+
+    def staged(self) -> list[str]:
+        return [key for key in self.keys() if "/_staging/" in key]
+
+    def _bronze(self, backend: DirectoryBackend | ObservedBackend) -> BronzeStore:
+        return BronzeStore(Store(backend), Layout("local", WORLD), self.bea.catalog.dataset)
+
+
+MakeLake = Callable[..., Lakeside]
