@@ -153,7 +153,7 @@ def publish(bronze: BronzeStore, prepared: Prepared) -> ExtractId:
             else:
                 held = manifest
         if held == manifest:
-            bronze.discard_staging(prepared.manifest.extract)
+            _clear_staging(bronze, prepared.manifest.extract)
             return extract
         extract = extract.next_of_day
 
@@ -176,7 +176,7 @@ def note_unchanged(bronze: BronzeStore, prepared: Prepared) -> None:
         bronze.write_verified(
             Verified(checked_at=prepared.manifest.ingested_at, tables={**(before.tables if before else {}), **compared})
         )
-    bronze.discard_staging(prepared.manifest.extract)
+    _clear_staging(bronze, prepared.manifest.extract)
 
 
 def taken_at(manifest: Manifest, table: str) -> datetime:
@@ -206,6 +206,12 @@ def stored_subject(bronze: BronzeStore, extract: ExtractId) -> Extract:
         return _subject(manifest, _declared_rows(manifest), found)
     content = read_content(bronze.read_objects(extract), manifest.tables, scope=manifest.scope, tolerate_unknown=True)
     return _subject(manifest, rows_by_line(content.cells), found)
+
+
+def _clear_staging(bronze: BronzeStore, extract: ExtractId) -> None:
+    """Clear the staging of an extract, and what kills have left of those of its day that exist."""
+    for done in {extract, *(held for held in bronze.extracts() if held.day == extract.day)}:
+        bronze.discard_staging(done)
 
 
 def _existing(bronze: BronzeStore, extract: ExtractId) -> Manifest | None:

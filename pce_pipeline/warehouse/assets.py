@@ -11,12 +11,13 @@ from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import DIMENSIONS, LOADED
 from pce_pipeline.metadata import OWNERS, declared, describe
-from pce_pipeline.observability.records import RunJournal, Step
+from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.observability.steps import recorded_step
 from pce_pipeline.partitions import ONE_RUN, SAME_YEAR, YEARS
 from pce_pipeline.schemas import Table
-from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, RunRow, TableLoad, load
+from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
+from pce_pipeline.warehouse.records import run_row
 
 TABLES = (*DIMENSIONS, *LOADED)
 
@@ -95,24 +96,6 @@ def _manifest_row(table: Table, partition: Partition) -> ManifestRow:
         code_version=partition.code_version,
         inputs=partition.inputs,
         manifest=msgspec.to_builtins(partition),
-    )
-
-
-def run_row(step: Step) -> RunRow:
-    """The run so far, as meta.ingest_runs keeps it."""
-    run = step.run
-    return RunRow(
-        run_id=run.run_id,
-        dataset=run.dataset,
-        started_at=run.started_at,
-        job=run.job,
-        parameters=run.requested,
-        extracts=run.extracts,
-        checks={f"{check.asset}:{check.name}": msgspec.to_builtins(check) for check in run.checks},
-        seconds={each.step: each.seconds for each in run.steps if each is not step.record}
-        | {step.record.step: round(step.seconds, 3)},
-        versions=run.versions,
-        record=msgspec.to_builtins(run),
     )
 
 

@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 from psycopg2.extras import Json
 
+from pce_pipeline.observability.records import Step
 from pce_pipeline.warehouse.errors import WrongWorld
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad
 
@@ -118,6 +120,24 @@ WHEN NOT MATCHED BY SOURCE AND (held.table_name = ANY(%(whole)s)
     OR held.table_name = ANY(%(yearly)s) AND held.partition = ANY(%(years)s))
 THEN DELETE
 """
+
+
+def run_row(step: Step) -> RunRow:
+    """The run so far, as meta.ingest_runs keeps it."""
+    run = step.run
+    return RunRow(
+        run_id=run.run_id,
+        dataset=run.dataset,
+        started_at=run.started_at,
+        job=run.job,
+        parameters=run.requested,
+        extracts=run.extracts,
+        checks={f"{check.asset}:{check.name}": msgspec.to_builtins(check) for check in run.checks},
+        seconds={each.step: each.seconds for each in run.steps if each is not step.record}
+        | {step.record.step: round(step.seconds, 3)},
+        versions=run.versions,
+        record=msgspec.to_builtins(run),
+    )
 
 
 def claim_world(cursor: Cursor, *, world: str, env: str) -> None:

@@ -1,4 +1,8 @@
-"""One stage, one way, in a process of its own: measured, looked at, and written down for the bench that asked."""
+"""One piece of the bench in a process of its own: what it was ordered by standard input, its answer in a file.
+
+A piece is a stage done one way; the whole refresh; or making the world that the others start from. Each imports only
+what it needs, so that memory and start-up are its own.
+"""
 
 import json
 import sys
@@ -13,19 +17,32 @@ from pce_pipeline_tests.bench.scratch import Scratch
 OURS, PLAIN = "ours", "plain"
 
 
-def main(order: dict[str, Any]) -> dict[str, Any]:
-    """What was measured and seen. `order` has way, stage, folder, profile, server and most_runs."""
-    scratch = Scratch(Path(order["folder"]), order["profile"])
-    if order["way"] == OURS:
-        ours = import_module("pce_pipeline_tests.bench.ours")
-        task = ours.TASKS[order["stage"]](ours.Ours(scratch, order["server"]))
+def stage(scratch: Scratch, *, way: str, name: str, server: str, most_runs: int) -> dict[str, Any]:
+    """What was measured and seen of one stage."""
+    if way == OURS:
+        module = import_module("pce_pipeline_tests.bench.ours")
+        bench = module.Ours(scratch, server)
     else:
-        plain = import_module("pce_pipeline_tests.bench.plain_way")
-        task = plain.TASKS[order["stage"]](plain.Plain(scratch, order["server"]))
-    measured, facts = measure(task.work, place=task.place, look=task.look, most_runs=order["most_runs"])
-    return {**asdict(measured), "share": task.share, "facts": facts}
+        module = import_module("pce_pipeline_tests.bench.plain_way")
+        bench = module.Plain(scratch, server)
+    task = module.TASKS[name](bench)
+    measured, facts = measure(task.work, place=task.place, look=task.look, most_runs=most_runs)
+    return {"measured": asdict(measured), "share": task.share, "facts": facts}
+
+
+def main() -> None:
+    """Do what was ordered."""
+    order = json.loads(sys.stdin.read())
+    scratch = Scratch(Path(order.pop("folder")), order.pop("profile"))
+    piece, answer = order.pop("piece"), Path(order.pop("answer"))
+    if piece == "stage":
+        told = stage(scratch, **order)
+    elif piece == "whole":
+        told = import_module("pce_pipeline_tests.bench.whole").refresh(scratch, **order)
+    else:
+        told = import_module("pce_pipeline_tests.bench.world").make_world(scratch)
+    answer.write_text(json.dumps(told), "utf-8")
 
 
 if __name__ == "__main__":
-    told = main(json.loads(sys.stdin.read()))
-    sys.stdout.write(json.dumps(told))
+    main()

@@ -50,6 +50,7 @@ def make_world(scratch: Scratch) -> int:
             "lines": catalog.lines.to_dicts(),
             "areas": catalog.areas.to_dicts(),
             "categories": catalog.categories.to_dicts(),
+            "known_exceptions": [asdict(exception) for exception in catalog.known_exceptions],
             "statuses": STATUS_OF_CODE,
             "held": held,
             "years": sorted({year for years in held.values() for year in years}),

@@ -1,5 +1,8 @@
 """BEA's look-alike in process, with faults and a count of what was asked; and lakes that die at a chosen write."""
 
+import asyncio
+import io
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
@@ -114,4 +117,27 @@ class Lakeside:
         return BronzeStore(Store(backend), Layout("local", WORLD), self.bea.catalog.dataset)
 
 
-MakeLake = Callable[..., Lakeside]
+def answers_of(bea: LookAlike, tables: Sequence[str]) -> bytes:
+    """BEA's answers on every line of the catalogue as somebody may have kept them: a JSON list."""
+
+    async def ask() -> list[bytes]:
+        async with bea.client() as client:
+            return [(await client.data(table, line)).body for table in tables for line in bea.catalog.line_codes(table)]
+
+    return b"[" + b",".join(asyncio.run(ask())) + b"]"
+
+
+def member_of(archive: bytes, start: str) -> bytes:
+    """The only member of a zip whose name starts so."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+        (name,) = [name for name in packed.namelist() if name.startswith(start)]
+        return packed.read(name)
+
+
+def archive_with(archive: bytes, changes: Callable[[str, bytes], bytes]) -> bytes:
+    """The zip with each member changed."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as packed, zipfile.ZipFile(changed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in packed.namelist():
+            new.writestr(name, changes(name, packed.read(name)))
+    return changed.getvalue()
