@@ -19,7 +19,7 @@ import structlog
 
 from pce_pipeline.bea.bulk import tables_in
 from pce_pipeline.bea.client import BeaClient, RawAnswer
-from pce_pipeline.bea.documents import kind_of, read_document, storable
+from pce_pipeline.bea.documents import read_document, storable
 from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
 from pce_pipeline.bea.observations import Observations
 from pce_pipeline.bea.protocol import decode_lines
@@ -37,6 +37,7 @@ _CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
 _COMPRESSED = {".gz", ".bz2", ".xz"}
+_ZIP = b"PK"
 
 FROM_FILES = "file"
 """The origin of extracts that say nothing of what BEA publishes now."""
@@ -255,7 +256,7 @@ def _keep(number: int, path: Path, wanted: frozenset[str] | None) -> _Kept:
         raise UsageError(f"{path} cannot be read: {problem.strerror}.", remedy="Name a file that exists.") from None
     body = storable(received)
     name = path.stem if path.suffix in _COMPRESSED and body != received else path.name
-    present = frozenset(tables_in(body)) if kind_of(body) == "zip" else None
+    present = frozenset(tables_in(body)) if body.startswith(_ZIP) else None
     content = read_document(
         body, None if wanted is None or present is None else wanted & present, tolerate_unknown=True
     )

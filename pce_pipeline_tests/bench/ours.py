@@ -222,6 +222,7 @@ def _load(ours: Ours, *, again: bool) -> Task:
         return {
             "rows": sum(table.frame.height for table in tables),
             "written": sum(result.written for result in results),
+            "years_compared": compared,
             **facts_of_database(url, compared),
         }
 

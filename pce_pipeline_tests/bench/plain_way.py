@@ -156,8 +156,8 @@ def _load(way: Plain, *, again: bool) -> Task:
 
     def look(url: str, result: object) -> Facts:
         del result
-        facts: Facts = _agreement().facts_of_database(url, years)
-        return facts
+        held: Facts = _agreement().facts_of_database(url, years)
+        return {"years_compared": years, **held}
 
     return Task(work=work, look=look, place=place, share=sum(map(len, sample.values())) / rows)
 

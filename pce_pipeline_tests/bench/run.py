@@ -1,33 +1,40 @@
-"""Runs the bench: the world once, every stage both ways, the whole; then judges whether both ways agree.
+"""Runs the bench: the world once, every stage both ways, then the whole; and judges whether both ways agree.
 
-Each piece is a process of its own, in a temporary folder and without the settings of whoever started the bench.
+Each piece is a process of its own, in a temporary folder and without the settings of whoever started the bench. A
+server of the embedded Postgres runs as long as the bench does; nothing is left behind.
 """
 
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg2
+
+from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline_tests.bench.agreement import differences, facts_of_database
 from pce_pipeline_tests.bench.child import OURS, PLAIN
-from pce_pipeline_tests.bench.measure import MOST_RUNS, Facts, Measured
-from pce_pipeline_tests.bench.task import STAGES, years_upserted
-from pce_pipeline_tests.postgres_server import PostgresServer, postgres_server
+from pce_pipeline_tests.bench.measure import MOST_RUNS, Facts
+from pce_pipeline_tests.bench.task import STAGES
+from pce_pipeline_tests.postgres_server import PostgresServer, reachable_folder
 
-WHOLE, WHOLE_AGAIN = "whole", "whole_again"
+FULL, QUICK = "full", "smoke"
+"""The profiles of the catalogue that the bench runs under."""
+
+WHOLE = {"whole": "Bronze to Postgres, all new", "whole_again": "Bronze to Postgres, nothing new"}
+
 _WHOLE_RUNS = 2
-_OTHERS_SETTINGS = ("PCE_", "BEA_", "DAGSTER_", "AWS_")
+_SETTINGS_OF_OTHERS = ("PCE_", "BEA_", "DAGSTER_", "AWS_")
 _ROOT = Path(__file__).parents[2]
 
 
 class PieceFailed(Exception):
-    """A process of the bench ended with an error; `report` is what it said last."""
+    """A process of the bench ended with an error; `report` is what it said."""
 
     def __init__(self, piece: str, report: str) -> None:
         self.piece = piece
@@ -37,7 +44,7 @@ class PieceFailed(Exception):
 
 @dataclass(frozen=True)
 class Timing:
-    """One way through one stage; seconds are scaled to all of its rows where only `share` of them were done."""
+    """One way through one stage: the fastest of `runs`; seconds are for all rows, though `share` of them were done."""
 
     seconds: float
     cpu_seconds: float
@@ -48,35 +55,156 @@ class Timing:
 
 @dataclass(frozen=True)
 class Line:
-    """One stage, both ways; `differences` is empty where they agree."""
+    """One stage, both ways; `differences` is empty where their results agree."""
 
     stage: str
     label: str
     rows: int
     ours: Timing
     plain: Timing
-    differences: Sequence[str] = ()
+    differences: Sequence[str]
 
     @property
     def times_faster(self) -> float:
         return self.plain.seconds / self.ours.seconds
 
-    @property
-    def share_of_memory(self) -> float:
-        return self.ours.peak_bytes / self.plain.peak_bytes
-
 
 @dataclass(frozen=True)
 class Outcome:
-    """All lines, stages first; what the whole needed besides; and whether everything agreed."""
+    """Every stage and the whole; `import_seconds` and `steps` (seconds by Dagster step) are of the whole, all new."""
 
     observations: int
-    lines: Sequence[Line]
+    stages: Sequence[Line]
+    whole: Sequence[Line]
     import_seconds: float
     steps: Mapping[str, float]
     postgres: str
-    database: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def agrees(self) -> bool:
-        return not any(line.differences for line in self.lines)
+        return not any(line.differences for line in (*self.stages, *self.whole))
+
+
+def run(*, profile: str = FULL, most_runs: int = MOST_RUNS, tell: Callable[[str], None]) -> Outcome:
+    """Measure everything; `tell` hears what is being measured. Raises `PieceFailed`."""
+    with _world(profile) as world:
+        tell("making the world")
+        observations = world.piece("world")
+        lines, facts = [], {}
+        for name, label in STAGES.items():
+            tell(label)
+            line, facts[name] = _stage(world, name, label, most_runs)
+            lines.append(line)
+        tell("from Bronze to Postgres")
+        return _with_whole(world, observations, lines, facts["load"], whole_runs=min(most_runs, _WHOLE_RUNS))
+
+
+class _World:
+    """Where one bench happens."""
+
+    def __init__(self, folder: Path, profile: str, server: str) -> None:
+        self.folder = folder
+        self.server = server
+        self._profile = profile
+
+    def piece(self, piece: str, **order: object) -> Any:  # noqa: ANN401 (whatever the piece answers)
+        """Do one piece in a process of its own; its answer."""
+        answer = self.folder / "answer.json"
+        given = {"piece": piece, "folder": str(self.folder), "profile": self._profile, "answer": str(answer), **order}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_OF_OTHERS)}
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "pce_pipeline_tests.bench.child"],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env={**kept, "PYTHONPATH": str(_ROOT), "DAGSTER_DISABLE_TELEMETRY": "1"},
+        )
+        if done.returncode:
+            raise PieceFailed(" ".join([piece, *map(str, order.values())]), done.stderr.strip())
+        return json.loads(answer.read_bytes())
+
+
+@contextmanager
+def _world(profile: str) -> Iterator[_World]:
+    with reachable_folder() as folder:
+        embedded = EmbeddedPostgres(folder / "postgres")
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        try:
+            yield _World(scratch, profile, embedded.start())
+        finally:
+            embedded.remove()
+
+
+def _stage(world: _World, name: str, label: str, most_runs: int) -> tuple[Line, Facts]:
+    told = {
+        way: world.piece("stage", way=way, name=name, server=world.server, most_runs=most_runs)
+        for way in (OURS, PLAIN)
+    }
+    ours, plain = told[OURS], told[PLAIN]
+    line = Line(
+        stage=name,
+        label=label,
+        rows=ours["facts"]["rows"],
+        ours=_timing(ours["measured"]),
+        plain=_timing(plain["measured"], plain["share"]),
+        differences=differences(ours["facts"], plain["facts"]),
+    )
+    return line, ours["facts"]
+
+
+def _timing(measured: Mapping[str, Any], share: float = 1.0) -> Timing:
+    return Timing(
+        seconds=measured["seconds"] / share,
+        cpu_seconds=measured["cpu_seconds"] / share,
+        peak_bytes=measured["peak_bytes"],
+        runs=measured["runs"],
+        share=share,
+    )
+
+
+def _with_whole(
+    world: _World, observations: int, lines: Sequence[Line], loaded: Facts, *, whole_runs: int
+) -> Outcome:
+    """The outcome, with runs of the whole: each on a lake and a database of its own, and the last of them again."""
+    told = []
+    with ExitStack() as databases:
+        for number in range(whole_runs):
+            home = str(world.folder / f"whole-{number}")
+            database = databases.enter_context(PostgresServer(world.server).database(migrated=False))
+            told.append(world.piece("whole", database=database, home=home))
+        again = world.piece("whole", database=database, home=home)
+        held = facts_of_database(database, loaded["years_compared"])
+        postgres = _version(database)
+    first = min(told, key=lambda each: each["measured"]["seconds"])
+    whole = [
+        Line(
+            stage=stage,
+            label=WHOLE[stage],
+            rows=observations,
+            ours=_timing({**measured, "runs": runs}),
+            plain=_sum([line.plain for line in lines if line.stage != left_out]),
+            differences=differences(loaded, held),
+        )
+        for stage, measured, runs, left_out in (
+            ("whole", first["measured"], whole_runs, "load_again"),
+            ("whole_again", again["measured"], 1, "load"),
+        )
+    ]
+    return Outcome(observations, lines, whole, first["import_seconds"], first["steps"], postgres)
+
+
+def _sum(timings: Sequence[Timing]) -> Timing:
+    return Timing(
+        seconds=sum(each.seconds for each in timings),
+        cpu_seconds=sum(each.cpu_seconds for each in timings),
+        peak_bytes=max(each.peak_bytes for each in timings),
+        runs=min(each.runs for each in timings),
+    )
+
+
+def _version(url: str) -> str:
+    with closing(psycopg2.connect(url)) as connection:
+        return ".".join(str(part) for part in divmod(connection.server_version, 10_000))

@@ -11,6 +11,8 @@ from pce_pipeline.bronze.extract import next_extract_id, publish
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import source_of_table
+from pce_pipeline.quality.bronze import bronze_rules
+from pce_pipeline.quality.rules import judge
 from pce_pipeline_tests.bronze.look_alike import Lakeside, LookAlike, answers_of, member_of, today
 from pce_pipeline_tests.lake.observed_backend import Killed
 
@@ -39,7 +41,7 @@ def test_an_extract_holds_every_line_that_was_asked_for_and_says_where_each_answ
     assert set(bea.asked()) == LINES
 
 
-@pytest.mark.parametrize("writes", range(9))
+@pytest.mark.parametrize("writes", range(8))
 def test_a_killed_extract_resumes_where_it_stopped(lake, bea, writes):
     dying, _ = lake.dying(after=writes)
     with pytest.raises(Killed):
@@ -63,12 +65,10 @@ def test_a_kill_at_any_write_of_publishing_leads_to_one_whole_extract(tmp_path, 
         dying, _ = lake.dying(after=kill)
         with pytest.raises(Killed):
             publish(dying, prepared)
-        again = Lakeside(tmp_path / f"{kill}-again", bea)
         lake.take()
         assert lake.bronze.extracts() == [ExtractId(today())], kill
         assert lake.bronze.verify(ExtractId(today())) == []
         assert lake.staged() == []
-        assert again.keys() == []
 
 
 def test_publishing_the_same_again_after_a_kill_makes_no_second_extract(lake):
@@ -84,7 +84,7 @@ def test_remains_of_an_extract_that_was_never_finished_are_left_alone(lake, bea)
         publish(dying, lake.prepare())
     lake.bronze.discard_staging(ExtractId(today()))
     bea.emulator.set_release(3)
-    remains = [key for key in lake.keys()]
+    remains = lake.keys()
     assert lake.take() == ExtractId(today(), 2)
     assert set(remains) < set(lake.keys())
     assert next_extract_id(lake.bronze, today()) == ExtractId(today(), 3)
@@ -202,14 +202,7 @@ def test_the_same_figures_have_the_same_hashes_whichever_way_they_came(tmp_path,
         prepared = lake.prepare(feed, tables=["SAPCE1"])
         assert prepared.changed == (), name
         assert prepared.manifest.tables["SAPCE1"] == entry, name
-        assert all(result.passed for result in _judged(prepared)), name
-
-
-def _judged(prepared):
-    from pce_pipeline.quality.bronze import bronze_rules
-    from pce_pipeline.quality.rules import judge
-
-    return judge(bronze_rules, prepared.subject)
+        assert all(result.passed for result in judge(bronze_rules, prepared.subject)), name
 
 
 def test_several_files_make_one_extract_and_none_of_them_twice(tmp_path):

@@ -37,7 +37,7 @@ def page(settings: Settings) -> Iterator[Page]:
         with dagster_dev(ROOT, environment, log=settings.home / "dagster-dev.log") as running:
             yield running
     finally:
-        EmbeddedPostgres(settings.world_home / "postgres").stop()
+        EmbeddedPostgres(settings.world_home / "postgres").remove()
 
 
 def _eventually(holds: Callable[[], bool], page: Page, *, seconds: float) -> None:

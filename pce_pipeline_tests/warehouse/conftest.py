@@ -5,13 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from pce_pipeline.warehouse.postgres import PostgresResource
-from pce_pipeline_tests.postgres_server import PostgresServer, postgres_server
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    with postgres_server() as running:
-        yield running
+from pce_pipeline_tests.postgres_server import PostgresServer
 
 
 @pytest.fixture

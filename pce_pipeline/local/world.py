@@ -1,0 +1,113 @@
+"""The folder of one world on a laptop: Dagster's home, the release of its sample, and how to drop all of it.
+
+Works from settings alone. Only what the pipeline itself has put there is ever deleted.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from pce_pipeline.bea.emulator.vintages import vintage
+from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.errors import UsageError
+from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.settings import Settings
+
+_DAGSTER_YAML = """\
+# Dagster's history of this world, in SQLite files beside this one; `pce env` points bare dagster commands here.
+
+telemetry:
+  enabled: false
+
+run_retries:
+  enabled: false # the sensor tries again, with back-off
+"""
+
+
+def prepared_dagster_home(settings: Settings) -> Path:
+    """The absolute folder of Dagster's history, made with its dagster.yaml where there is none."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    configuration = home / "dagster.yaml"
+    if not configuration.exists():
+        _write_whole(configuration, _DAGSTER_YAML)
+    return home
+
+
+def exports(settings: Settings) -> Mapping[str, str]:
+    """The variables with which bare `dagster` commands work on this world; nothing secret is among them."""
+    return {
+        "DAGSTER_HOME": str(prepared_dagster_home(settings)),
+        "DAGSTER_MODULE_NAME": "pce_pipeline.definitions",
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+        "PCE_HOME": str(settings.home.absolute()),
+        "PCE_ENV": settings.env,
+        "PCE_SOURCE": settings.source,
+        "PCE_PROFILE": settings.profile,
+    }
+
+
+def move_sample(settings: Settings, release: int) -> None:
+    """Let the embedded sample publish another release from now on.
+
+    Raises `UsageError` for a release the sample does not have and in a world of BEA's data.
+    """
+    if not settings.is_sample:
+        raise UsageError(
+            f"The world {settings.world} holds BEA's data, which no sample release can change.",
+            remedy="Add --source sample, or start a BEA of your own with `pce emulate --release`.",
+        )
+    try:
+        vintage(release)
+    except LookupError as unknown:
+        raise UsageError(str(unknown)) from None
+    file = BeaGateway(settings).sample_release_file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    _write_whole(file, f"{release}\n")
+
+
+def check_droppable(settings: Settings) -> None:
+    """Raise `UsageError` unless everything of this world lies in its folder on this machine."""
+    if settings.env != "local":
+        raise UsageError(
+            f"Only a laptop's world can be dropped, and this is {settings.env}.", remedy="Nothing was deleted."
+        )
+    elsewhere = [
+        name
+        for name, chosen in (
+            ("PCE_LAKE_URI", settings.chosen_lake_uri),
+            ("PCE_DATABASE_URL", settings.chosen_database_url),
+        )
+        if chosen is not None
+    ]
+    if elsewhere:
+        raise UsageError(
+            f"{' and '.join(elsewhere)} point elsewhere; what lies there is left alone, and so is all the rest.",
+            remedy="Unset them to drop the world's own folder.",
+        )
+
+
+def drop(settings: Settings) -> list[Path]:
+    """Stop the world's Postgres and delete lake, database, history and sample release; the paths that went.
+
+    Raises `UsageError` as `check_droppable`, `LocalPostgresError` where the server does not stop.
+    """
+    check_droppable(settings)
+    home = settings.world_home
+    gone = [path for path in (home / "postgres", home / "lake", home / "dagster") if path.exists()]
+    EmbeddedPostgres(home / "postgres").remove()
+    for path in gone:
+        shutil.rmtree(path, ignore_errors=True)
+    release = BeaGateway(settings).sample_release_file
+    if release.exists():
+        release.unlink()
+        gone.append(release)
+    if home.is_dir() and not any(home.iterdir()):
+        home.rmdir()
+    return gone
+
+
+def _write_whole(file: Path, text: str) -> None:
+    partial = file.with_name(f"{file.name}.new")
+    partial.write_text(text, "utf-8")
+    partial.replace(file)
