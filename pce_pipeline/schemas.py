@@ -107,7 +107,9 @@ _GEO_FIPS = Column("geo_fips", pl.String, "BEA's five-character area code: FIPS 
 _GEO_LEVEL = Column("geo_level", pl.String, "nation, region or state; never add rows of different levels")
 _STATE = Column("state", pl.String, "postal code of a state or DC; NULL for the US and regions", nullable=True)
 _YEAR = Column("year", pl.Int32, "calendar year")
-_CATEGORY = Column("category_id", pl.String, "our category, stable over BEA's layouts: <scheme>.<concept>")
+_CATEGORY = Column(
+    "category_id", pl.String, "our category, stable over BEA's layouts: scheme and concept, as in product.goods"
+)
 _STATUS_TEXT = "reported, or why the value is NULL (see the list of statuses)"
 
 SILVER_PCE_STATE = Table(

@@ -11,21 +11,25 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import dagster as dg
 import psutil
 
 from pce_pipeline.automation.jobs import EXTRACT, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config, register_extracts
+from pce_pipeline.bronze.assets import chosen_tables
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.local.world import prepared_dagster_home
-from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord
+from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, StepRecord
 from pce_pipeline.settings import Settings
 
 _PROCESS = "pce/process"
+_CLOCK_DRIFT_SECONDS = 10.0  # when a process began is told by a clock that may be set meanwhile
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -75,18 +79,23 @@ class ExtractRun:
     """What an extract run came to.
 
     `outcome` is new, unchanged or verified; `extract` exists now, and is None where nothing was new; `equals` names
-    the extract that each unchanged table equals. `rows` are cells by BEA table; `seconds` are of the whole run.
+    the extract that each unchanged table equals. `tables` are what it holds or equals; `seconds` are of the whole run.
     """
 
     run_id: str
     outcome: str
     extract: str | None
     origin: str
-    rows: Mapping[str, int]
+    tables: Mapping[str, TableEntry]
     changed: tuple[str, ...]
     equals: Mapping[str, str]
     checks: Checks
     seconds: float
+
+    @property
+    def rows(self) -> int:
+        """The cells taken, verified or compared."""
+        return sum(entry.rows for entry in self.tables.values())
 
 
 @dataclass(frozen=True)
@@ -140,113 +149,131 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def run_extract(
-    settings: Settings,
-    instance: dg.DagsterInstance,
-    extract: ExtractId,
-    *,
-    tables: Sequence[str] = (),
-    files: Sequence[str] = (),
-) -> ExtractRun:
-    """Materialise one extract: taken if it is the next of its day, verified if it exists.
+class Jobs:
+    """The two jobs of one world; `open_jobs` makes one."""
 
-    Raises what the pipeline raised, or `ChecksBlocked`.
-    """
-    lake = Lake.of(settings, load_catalog(settings.profile).dataset)
-    _register(instance, lake, planned=str(extract))
-    try:
-        record = _run(settings, instance, EXTRACT, partition_key=str(extract), config=extract_config(tables, files))
-    finally:
-        _register(instance, lake)
-    step = record.steps[-1]
-    taken = step.outputs.get("extract")
-    equals = step.outputs.get("equals", {})
-    holders = {ExtractId.parse(held) for held in ([taken] if taken else equals.values())}
-    rows = {
-        table: entry.rows
-        for holder in sorted(holders)
-        for table, entry in lake.bronze.manifest(holder).tables.items()
-        if taken or equals.get(table) == str(holder)
-    }
-    return ExtractRun(
-        run_id=record.run_id,
-        outcome=step.outputs["outcome"],
-        extract=taken,
-        origin=lake.bronze.manifest(ExtractId.parse(taken)).origin if taken else str(record.requested["origin"]),
-        rows=rows,
-        changed=tuple(step.outputs.get("changed", ())),
-        equals=equals,
-        checks=Checks.of(record),
-        seconds=_seconds(record),
-    )
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self._settings = settings
+        self._instance = instance
+        self._catalog = load_catalog(settings.profile)
+        self._lake = Lake.of(settings, self._catalog.dataset)
+        self._journal = RunJournal(self._lake, self._catalog.dataset)
 
+    def extract(self, extract: ExtractId, *, tables: Sequence[str] = (), files: Sequence[str] = ()) -> ExtractRun:
+        """Materialise one extract: taken if it is the next of its day, verified if it exists.
 
-def run_refresh(settings: Settings, instance: dg.DagsterInstance, first: int, last: int) -> RefreshRun:
-    """Bring the years `first` to `last` from Bronze to Postgres in one run.
-
-    Raises what the pipeline raised, or `ChecksBlocked`.
-    """
-    _register(instance, Lake.of(settings, load_catalog(settings.profile).dataset))
-    record = _run(settings, instance, REFRESH, tags=range_tags(first, last))
-    return RefreshRun(
-        run_id=record.run_id,
-        first=first,
-        last=last,
-        stages=tuple(
-            Stage(
-                name=step.step,
-                seconds=step.seconds,
-                rows=sum(step.rows.values()),
-                written=tuple(step.outputs.get("written", ())),
-                refreshed=tuple(step.outputs.get("refreshed", ())),
-                unchanged=tuple(step.outputs.get("unchanged", ())),
-                loaded={table: counts for table, counts in step.outputs.items() if isinstance(counts, dict)}
-                if step.step == "postgres"
-                else {},
-            )
-            for step in record.steps
-        ),
-        checks=Checks.of(record),
-        seconds=_seconds(record),
-    )
-
-
-def _run(
-    settings: Settings,
-    instance: dg.DagsterInstance,
-    job: str,
-    *,
-    partition_key: str | None = None,
-    tags: Mapping[str, str] | None = None,
-    config: Mapping[str, object] | None = None,
-) -> RunRecord:
-    run_id = str(uuid.uuid4())
-    with warnings.catch_warnings():
-        # Dagster calls parameters that we use on purpose beta, each time one is used.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        from pce_pipeline.definitions import build_definitions  # noqa: PLC0415 (warns while it is imported)
-
-        definitions = build_definitions(settings)
-        journal: RunJournal = (definitions.resources or {})["journal"]
+        Raises what the pipeline raised, or `ChecksBlocked`.
+        """
+        chosen_tables(self._catalog, list(tables))
+        self._register(planned=str(extract))
         try:
-            definitions.resolve_job_def(job).execute_in_process(
-                instance=instance,
-                run_id=run_id,
-                partition_key=partition_key,
-                tags={**(tags or {}), _PROCESS: _this_process()},
-                run_config={**(config or {}), **_QUIET},
-            )
+            record = self._run(EXTRACT, partition_key=str(extract), config=extract_config(tables, files))
+        finally:
+            self._register()
+        step = record.steps[-1]
+        taken: str | None = step.outputs.get("extract")
+        equals: dict[str, str] = step.outputs.get("equals", {})
+        held = self._lake.bronze.manifests()
+        tables_of = held[ExtractId.parse(taken)].tables if taken else {}
+        return ExtractRun(
+            run_id=record.run_id,
+            outcome=step.outputs["outcome"],
+            extract=taken,
+            origin=held[ExtractId.parse(taken)].origin if taken else record.requested["origin"],
+            tables={
+                **tables_of,
+                **{table: held[ExtractId.parse(equal)].tables[table] for table, equal in equals.items()},
+            },
+            changed=tuple(step.outputs.get("changed", ())),
+            equals=equals,
+            checks=Checks.of(record),
+            seconds=_seconds(record),
+        )
+
+    def refresh(self, first: int, last: int) -> RefreshRun:
+        """Bring the years `first` to `last` from Bronze to Postgres in one run.
+
+        Raises what the pipeline raised, or `ChecksBlocked`.
+        """
+        self._register()
+        record = self._run(REFRESH, tags=range_tags(first, last))
+        return RefreshRun(
+            run_id=record.run_id,
+            first=first,
+            last=last,
+            stages=tuple(_stage(step) for step in record.steps),
+            checks=Checks.of(record),
+            seconds=_seconds(record),
+        )
+
+    def _run(
+        self,
+        job: str,
+        *,
+        partition_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, object] | None = None,
+    ) -> RunRecord:
+        run_id = str(uuid.uuid4())
+        try:
+            with warnings.catch_warnings():
+                # Dagster calls parameters that we use on purpose beta, each time one is used.
+                warnings.simplefilter("ignore", dg.BetaWarning)
+                self._definitions.resolve_job_def(job).execute_in_process(
+                    instance=self._instance,
+                    run_id=run_id,
+                    partition_key=partition_key,
+                    tags={**(tags or {}), _PROCESS: _this_process()},
+                    run_config={**(config or {}), **_QUIET},
+                )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
         except Exception as error:
-            raise _unwrapped(error, run_id, journal) from error
-    record = journal.read(run_id)
-    if record is None:
-        raise PceError(f"The run {run_id} left no record.", remedy="Run the same command again.")
-    return record
+            raise _unwrapped(error, run_id, self._journal.read(run_id)) from error
+        record = self._journal.read(run_id)
+        if record is None:
+            raise PceError(f"The run {run_id} left no record.", remedy="Run the same command again.")
+        return record
+
+    @cached_property
+    def _definitions(self) -> dg.Definitions:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            from pce_pipeline.definitions import build_definitions  # noqa: PLC0415 (warns while it is imported)
+
+            return build_definitions(self._settings)
+
+    def _register(self, *, planned: str | None = None) -> None:
+        """Make the instance's extract dates those of the lake; what another run may be taking just now stays."""
+        alone = self._instance.get_runs_count(dg.RunsFilter(statuses=_UNFINISHED)) == 0
+        for request in register_extracts(self._instance, self._lake, planned=planned):
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self._instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+            elif alone:
+                for key in request.partition_keys:
+                    self._instance.delete_dynamic_partition(request.partitions_def_name, key)
 
 
-def _unwrapped(error: Exception, run_id: str, journal: RunJournal) -> Exception:
+@contextmanager
+def open_jobs(settings: Settings) -> Iterator[Jobs]:
+    """The jobs of the world that the settings name, on its history."""
+    with open_instance(settings) as instance:
+        yield Jobs(settings, instance)
+
+
+def _stage(step: StepRecord) -> Stage:
+    return Stage(
+        name=step.step,
+        seconds=step.seconds,
+        rows=sum(step.rows.values()),
+        written=tuple(step.outputs.get("written", ())),
+        refreshed=tuple(step.outputs.get("refreshed", ())),
+        unchanged=tuple(step.outputs.get("unchanged", ())),
+        loaded={table: counts for table, counts in step.outputs.items() if "inserted" in counts},
+    )
+
+
+def _unwrapped(error: Exception, run_id: str, record: RunRecord | None) -> Exception:
     """The pipeline's own error inside what Dagster raised; what it raised where there is none."""
     seen: list[BaseException] = []
     inner: BaseException | None = error
@@ -254,7 +281,6 @@ def _unwrapped(error: Exception, run_id: str, journal: RunJournal) -> Exception:
         if isinstance(inner, PceError):
             return inner
         if isinstance(inner, dg.Failure):
-            record = journal.read(run_id)
             return ChecksBlocked(
                 run_id,
                 inner.description or "A check failed.",
@@ -264,17 +290,6 @@ def _unwrapped(error: Exception, run_id: str, journal: RunJournal) -> Exception:
         seen.append(inner)
         inner = inner.__cause__ or inner.__context__
     return error
-
-
-def _register(instance: dg.DagsterInstance, lake: Lake, *, planned: str | None = None) -> None:
-    """Make the instance's extract dates those of the lake; what another run may be taking just now stays."""
-    alone = instance.get_runs_count(dg.RunsFilter(statuses=_UNFINISHED)) == 0
-    for request in register_extracts(instance, lake, planned=planned):
-        if isinstance(request, dg.AddDynamicPartitionsRequest):
-            instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
-        elif alone:
-            for key in request.partition_keys:
-                instance.delete_dynamic_partition(request.partitions_def_name, key)
 
 
 def _mark_dead_runs(instance: dg.DagsterInstance) -> None:
@@ -295,7 +310,7 @@ def _is_dead(process: str | None) -> bool:
     if host != socket.gethostname():
         return False
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" != created
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) > _CLOCK_DRIFT_SECONDS
     except psutil.NoSuchProcess:
         return True
 

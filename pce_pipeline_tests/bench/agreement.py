@@ -44,7 +44,7 @@ def facts_of_rows(rows: Iterable[Row], name: str) -> Facts:
 def facts_of_csv(files: Sequence[Path], name: str) -> Facts:
     """The same of CSV files that hold rows of the table of that name."""
     table = _table(name)
-    return facts_of_frame(pl.read_csv(files, schema=table.polars_schema, null_values=NULL), table.key)
+    return facts_of_frame(pl.read_csv(list(files), schema=table.polars_schema, null_values=NULL), table.key)
 
 
 def _table(name: str) -> Table:

@@ -17,14 +17,14 @@ from pce_pipeline_tests.bench.scratch import Scratch
 OURS, PLAIN = "ours", "plain"
 
 
-def stage(scratch: Scratch, *, way: str, name: str, server: str, most_runs: int) -> dict[str, Any]:
-    """What was measured and seen of one stage."""
+def stage(scratch: Scratch, *, url: str, way: str, name: str, most_runs: int) -> dict[str, Any]:
+    """What was measured and seen of one stage; `url` is that of the Postgres that hands out databases."""
     if way == OURS:
         module = import_module("pce_pipeline_tests.bench.ours")
-        bench = module.Ours(scratch, server)
+        bench = module.Ours(scratch, url)
     else:
         module = import_module("pce_pipeline_tests.bench.plain_way")
-        bench = module.Plain(scratch, server)
+        bench = module.Plain(scratch, url)
     task = module.TASKS[name](bench)
     measured, facts = measure(task.work, place=task.place, look=task.look, most_runs=most_runs)
     return {"measured": asdict(measured), "share": task.share, "facts": facts}

@@ -176,7 +176,7 @@ def metrics(levels: Rows, reference: Reference) -> Rows:
         back = [cells.get((area, category, year - years), nothing) for years in range(1, 5)]
         before, per_capita_before = back[0]
         change = pce - before if pce is not None and before is not None else None
-        grown = per_capita - per_capita_before if None not in (per_capita, per_capita_before) else None
+        grown = per_capita - per_capita_before if per_capita is not None and per_capita_before is not None else None
         window = [pce, *(level for level, _ in back)]
         ranked, per_capita_ranked = ranks.get((category, year), ({}, {})) if row["geo_level"] == "state" else ({}, {})
         made.append(

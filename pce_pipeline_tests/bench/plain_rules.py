@@ -141,7 +141,7 @@ def metrics_rules(rows: Rows, levels: Rows, reference: Reference) -> Verdicts:
         f"{asset}:ranks_count_the_states": _ranks_count_the_states(rows, level_of),
         **_parts_add_up(asset, rows, level_of, reference),
         f"{asset}:the_us_index_is_100": {
-            "passed": all(index == 100 for index in us_indexes),  # noqa: PLR2004 (per cent)
+            "passed": all(index == 100 for index in us_indexes),
             "checked": len(us_indexes),
         },
     }

@@ -50,7 +50,7 @@ class Plain:
         return look
 
 
-def _agreement() -> Any:  # noqa: ANN401 (a module)
+def _agreement() -> Any:
     return import_module("pce_pipeline_tests.bench.agreement")
 
 
@@ -172,7 +172,7 @@ TASKS: Mapping[str, Callable[[Plain], Task]] = {
     "annual": _annual,
     "metrics": _metrics,
     "gold_rules": _gold_rules,
-    "publish_gold": lambda way: _publication(way, {name: ("year",) for name in (_FACTS, _ANNUAL, _METRICS)}),
+    "publish_gold": lambda way: _publication(way, dict.fromkeys((_FACTS, _ANNUAL, _METRICS), ("year",))),
     "load": lambda way: _load(way, again=False),
     "load_again": lambda way: _load(way, again=True),
 }

@@ -3,18 +3,161 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 import polars as pl
 import psutil
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from pce_pipeline_tests.bench.measure import ENOUGH_SECONDS, MOST_RUNS, can_reset_peak
 from pce_pipeline_tests.bench.run import Line, Outcome
 from pce_pipeline_tests.bench.world import RELEASE
 
-_HEADINGS = (
-    "stage", "rows", "seconds", "rows/s", "peak MB", "plain: seconds", "rows/s", "peak MB", "times faster", "same result"
+_HEADINGS = ("stage", "rows", "seconds", "rows/s", "peak MB", "seconds", "rows/s", "peak MB", "times faster")
+_OF_PLAIN = range(5, 8)
+_MILLION, _THOUSAND = 1_000_000, 1_000
+
+_PLAIN = (
+    "Plain is the standard library: json, gzip, lists of dicts, loops, the csv module; and INSERT ... ON CONFLICT row "
+    "by row (psycopg2's executemany)"
 )
+_METHOD = "Each stage, either way, is a process of its own with its input in memory."
+_MORE = (
+    "Beside the same work, ours hashes what each table and year says (decode) and publishes atomically: every file "
+    "under its hash and under its fixed key, with a manifest. The plain way writes each file once, as CSV."
+)
+_WHOLE = (
+    "The whole is the job `refresh` in a new process on an empty database: Dagster and its run history, migrations, "
+    "all stages and checks, and reading back what was published in between. Plain is the sum of its stages."
+)
+_COMPARED = (
+    "Results were compared in the same run: rows cell by cell, rules by verdict and figures, Postgres by content."
+)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and when it was measured; `load` is how many processes wanted a core in the minute before."""
+
+    cores: int = field(default_factory=_cores)
+    memory_gb: float = field(default_factory=lambda: round(psutil.virtual_memory().total / 1e9, 1))
+    system: str = field(default_factory=lambda: f"{platform.system()} {platform.machine()}")
+    python: str = field(default_factory=platform.python_version)
+    polars: str = pl.__version__
+    load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
+    day: date = field(default_factory=lambda: datetime.now(UTC).date())
+
+    def told(self, outcome: Outcome) -> str:
+        return (
+            f"{self.cores} cores, {self.memory_gb} GB, {self.system}; Python {self.python}, Polars {self.polars}, "
+            f"PostgreSQL {outcome.postgres}; {self.day}, load before {self.load}. "
+            f"Release {RELEASE} of the sample: {outcome.observations:,} observations."
+        )
+
+
+def notes(outcome: Outcome) -> list[str]:
+    """How it was measured and what must be known to read the figures."""
+    upserted = next(line for line in outcome.stages if line.stage == "load")
+    sample = round(upserted.plain.share * upserted.rows)
+    peak = "of its first run" if can_reset_peak() else "of its process since the start"
+    return [
+        f"{_PLAIN}{f', tried on {sample:,} rows and scaled' if upserted.plain.share < 1 else ''}.",
+        f"{_METHOD} The fastest of up to {MOST_RUNS} runs within {ENOUGH_SECONDS:.0f} seconds counts. The peak is the "
+        f"most that was resident at a time, {peak}, interpreter, libraries and input included, Postgres not.",
+        _MORE,
+        f"{_WHOLE} Imports took {outcome.import_seconds:.1f} seconds before it.",
+        f"{_COMPARED} {'All agree.' if outcome.agrees else 'NOT ALL AGREE.'}",
+    ]
+
+
+def cells(line: Line) -> list[str]:
+    """One line of the table, as text."""
+    return [
+        line.label,
+        f"{line.rows:,}",
+        _seconds(line.ours.seconds),
+        _speed(line.rows / line.ours.seconds),
+        f"{line.ours.peak_bytes / _MILLION:,.0f}",
+        _seconds(line.plain.seconds),
+        _speed(line.rows / line.plain.seconds),
+        f"{line.plain.peak_bytes / _MILLION:,.0f}",
+        f"{line.times_faster:,.1f}" if line.times_faster < 10 else f"{line.times_faster:,.0f}",
+    ]
+
+
+def terminal(outcome: Outcome, machine: Machine) -> Group:
+    """For a terminal."""
+    table = Table(title=f"{outcome.observations:,} observations, stage by stage")
+    for number, heading in enumerate(_HEADINGS):
+        is_plain = number in _OF_PLAIN
+        table.add_column(
+            f"plain\n{heading}" if is_plain else heading,
+            justify="right" if number else "left",
+            style="dim" if is_plain else "",
+            no_wrap=True,
+        )
+    for lines in (outcome.stages, outcome.whole):
+        for line in lines:
+            table.add_row(*cells(line), style="red" if line.differences else "")
+        table.add_section()
+    return Group(
+        table,
+        Text(machine.told(outcome)),
+        *(Text(note, style="dim") for note in notes(outcome)),
+        *(Text(difference, style="red") for difference in _differences(outcome)),
+    )
+
+
+def markdown(outcome: Outcome, machine: Machine) -> str:
+    """For the README."""
+    headings = [f"plain: {heading}" if number in _OF_PLAIN else heading for number, heading in enumerate(_HEADINGS)]
+    rows = [
+        _row(headings),
+        _row(["---", *["---:"] * (len(headings) - 1)]),
+        *(_row(cells(line)) for line in outcome.stages),
+        *(_row([f"**{cell}**" for cell in cells(line)]) for line in outcome.whole),
+    ]
+    remarks = [f"- {note}" for note in [*notes(outcome), *_differences(outcome)]]
+    return "\n".join([*rows, "", machine.told(outcome), "", *remarks])
+
+
+def for_machines(outcome: Outcome, machine: Machine) -> dict[str, Any]:
+    """Everything, for JSON: seconds, bytes, rows."""
+    return {
+        "machine": {**asdict(machine), "day": machine.day.isoformat(), "postgres": outcome.postgres},
+        "observations": outcome.observations,
+        "agrees": outcome.agrees,
+        "import_seconds": outcome.import_seconds,
+        "steps": dict(outcome.steps),
+        "stages": [_line(line) for line in outcome.stages],
+        "whole": [_line(line) for line in outcome.whole],
+        "notes": notes(outcome),
+    }
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {**asdict(line), "times_faster": round(line.times_faster, 2)}
+
+
+def _differences(outcome: Outcome) -> Sequence[str]:
+    return [f"{line.label}: {each}" for line in (*outcome.stages, *outcome.whole) for each in line.differences]
+
+
+def _row(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:,.1f}"
+
+
+def _speed(rows: float) -> str:
+    return f"{rows / _MILLION:.1f} M" if rows >= _MILLION else f"{rows / _THOUSAND:,.0f} k"

@@ -107,14 +107,14 @@ class _World:
         self.server = server
         self._profile = profile
 
-    def piece(self, piece: str, **order: object) -> Any:  # noqa: ANN401 (whatever the piece answers)
-        """Do one piece in a process of its own; its answer."""
+    def piece(self, piece: str, *, url: str = "", **named: object) -> Any:
+        """Do one piece in a process of its own, with a server's or a database's URL; its answer."""
         answer = self.folder / "answer.json"
-        given = {"piece": piece, "folder": str(self.folder), "profile": self._profile, "answer": str(answer), **order}
+        order = {"piece": piece, "folder": str(self.folder), "profile": self._profile, "answer": str(answer)}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_OF_OTHERS)}
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "pce_pipeline_tests.bench.child"],
-            input=json.dumps(given),
+            input=json.dumps({**order, "url": url, **named}),
             capture_output=True,
             text=True,
             check=False,
@@ -122,7 +122,7 @@ class _World:
             env={**kept, "PYTHONPATH": str(_ROOT), "DAGSTER_DISABLE_TELEMETRY": "1"},
         )
         if done.returncode:
-            raise PieceFailed(" ".join([piece, *map(str, order.values())]), done.stderr.strip())
+            raise PieceFailed(" ".join(map(str, [piece, *named.values()])), done.stderr.strip())
         return json.loads(answer.read_bytes())
 
 
@@ -140,8 +140,7 @@ def _world(profile: str) -> Iterator[_World]:
 
 def _stage(world: _World, name: str, label: str, most_runs: int) -> tuple[Line, Facts]:
     told = {
-        way: world.piece("stage", way=way, name=name, server=world.server, most_runs=most_runs)
-        for way in (OURS, PLAIN)
+        way: world.piece("stage", url=world.server, way=way, name=name, most_runs=most_runs) for way in (OURS, PLAIN)
     }
     ours, plain = told[OURS], told[PLAIN]
     line = Line(
@@ -165,17 +164,15 @@ def _timing(measured: Mapping[str, Any], share: float = 1.0) -> Timing:
     )
 
 
-def _with_whole(
-    world: _World, observations: int, lines: Sequence[Line], loaded: Facts, *, whole_runs: int
-) -> Outcome:
+def _with_whole(world: _World, observations: int, lines: Sequence[Line], loaded: Facts, *, whole_runs: int) -> Outcome:
     """The outcome, with runs of the whole: each on a lake and a database of its own, and the last of them again."""
     told = []
     with ExitStack() as databases:
         for number in range(whole_runs):
             home = str(world.folder / f"whole-{number}")
             database = databases.enter_context(PostgresServer(world.server).database(migrated=False))
-            told.append(world.piece("whole", database=database, home=home))
-        again = world.piece("whole", database=database, home=home)
+            told.append(world.piece("whole", url=database, home=home))
+        again = world.piece("whole", url=database, home=home)
         held = facts_of_database(database, loaded["years_compared"])
         postgres = _version(database)
     first = min(told, key=lambda each: each["measured"]["seconds"])

@@ -34,7 +34,7 @@ class Scratch:
         with path.open("wb") as file:
             pickle.dump(rows, file, protocol=pickle.HIGHEST_PROTOCOL)
 
-    def rows(self, name: str) -> Any:  # noqa: ANN401 (whatever was left under that name)
+    def rows(self, name: str) -> Any:
         with (self.folder / f"{name}.pickle").open("rb") as file:
             return pickle.load(file)
 

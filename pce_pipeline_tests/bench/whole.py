@@ -14,10 +14,10 @@ from pce_pipeline_tests.bench.measure import Measured, peak_bytes
 from pce_pipeline_tests.bench.scratch import Scratch
 
 
-def refresh(scratch: Scratch, *, database: str, home: str) -> dict[str, Any]:
+def refresh(scratch: Scratch, *, url: str, home: str) -> dict[str, Any]:
     """Run the job once on the home at `home`, which begins as a copy of the bench's if it is not there yet.
 
-    `database` is the URL of a server's database. Peak and CPU are those of the process from its start.
+    `url` is that of a database. Peak and CPU are those of the process from its start.
     """
     if not Path(home).exists():
         shutil.copytree(scratch.home, home)
@@ -31,12 +31,14 @@ def refresh(scratch: Scratch, *, database: str, home: str) -> dict[str, Any]:
     logs.configure_logs("info", terminal_level="error")
     location = definitions.build_definitions(
         settings.load_settings(
-            home=Path(home), profile=scratch.profile, chosen_source="sample", chosen_database_url=database
+            home=Path(home), profile=scratch.profile, chosen_source="sample", chosen_database_url=url
         )
     )
     imported = time.perf_counter() - began
+    history = Path(home) / "dagster"
+    history.mkdir(exist_ok=True)
     cpu, clock = time.process_time(), time.perf_counter()
-    with dagster.DagsterInstance.local_temp(f"{home}/dagster") as instance:
+    with dagster.DagsterInstance.local_temp(str(history)) as instance:
         result = location.resolve_job_def(jobs.REFRESH).execute_in_process(
             instance=instance,
             tags=jobs.range_tags(years[0], years[-1]),

@@ -104,14 +104,20 @@ class Lakeside:
             return None
         return publish(self.bronze, prepared)
 
+    def taken(self, feed: Feed | None = None, *, tables: Sequence[str] = ()) -> ExtractId:
+        """An extract all the way, that must be new."""
+        extract = self.take(feed, tables=tables)
+        assert extract is not None
+        return extract
+
     def files(self, *paths: Path) -> FileFeed:
         return FileFeed(paths)
 
-    def keys(self) -> list[str]:
+    def listing(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
     def staged(self) -> list[str]:
-        return [key for key in self.keys() if "/_staging/" in key]
+        return [key for key in self.listing() if "/_staging/" in key]
 
     def _bronze(self, backend: DirectoryBackend | ObservedBackend) -> BronzeStore:
         return BronzeStore(Store(backend), Layout("local", WORLD), self.bea.catalog.dataset)

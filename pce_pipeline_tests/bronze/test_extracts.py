@@ -25,7 +25,7 @@ def years_changed(lake: Lakeside, before: ExtractId, after: ExtractId, table: st
 
 
 def test_an_extract_holds_every_line_that_was_asked_for_and_says_where_each_answer_came_from(lake, bea):
-    extract = lake.take()
+    extract = lake.taken()
     manifest = lake.bronze.manifest(extract)
     assert (extract, manifest.origin, manifest.world) == (ExtractId(today()), "api", "sample-smoke")
     assert manifest.scope == {"SAPCE1": (1, 2, 13)}
@@ -48,7 +48,7 @@ def test_a_killed_extract_resumes_where_it_stopped(lake, bea, writes):
         lake.prepare(bronze=dying)
     whole = [key for key in lake.staged() if key.endswith(".entry.json") and "lines" not in key]
     bea.asked()
-    extract = lake.take()
+    extract = lake.taken()
     assert sum(bea.asked().values()) == 3 - len(whole)
     assert lake.bronze.verify(extract) == []
     assert lake.staged() == []
@@ -84,29 +84,29 @@ def test_remains_of_an_extract_that_was_never_finished_are_left_alone(lake, bea)
         publish(dying, lake.prepare())
     lake.bronze.discard_staging(ExtractId(today()))
     bea.emulator.set_release(3)
-    remains = lake.keys()
+    remains = lake.listing()
     assert lake.take() == ExtractId(today(), 2)
-    assert set(remains) < set(lake.keys())
+    assert set(remains) < set(lake.listing())
     assert next_extract_id(lake.bronze, today()) == ExtractId(today(), 3)
 
 
 def test_an_extract_never_adds_to_one_that_came_in_between(lake, bea):
     late = lake.prepare()
     bea.emulator.set_release(3)
-    between = lake.take()
-    before = [key for key in lake.keys() if "_staging" not in key]
+    between = lake.taken()
+    before = [key for key in lake.listing() if "_staging" not in key]
     assert between == ExtractId(today())
     assert publish(lake.bronze, late) == ExtractId(today(), 2)
     assert lake.bronze.verify(between) == []
-    assert set(before) < set(lake.keys())
+    assert set(before) < set(lake.listing())
 
 
 def test_unchanged_data_makes_no_extract_and_says_that_it_was_compared(lake):
-    extract = lake.take()
-    before = lake.keys()
+    extract = lake.taken()
+    before = lake.listing()
     started = datetime.now(UTC)
     assert lake.take() is None
-    assert set(lake.keys()) - set(before) == {"local/bronze/sample-smoke/pce_state/_verified.json"}
+    assert set(lake.listing()) - set(before) == {"local/bronze/sample-smoke/pce_state/_verified.json"}
     verified = lake.bronze.verified()
     assert verified.tables["SAPCE1"].extract == str(extract)
     assert verified.tables["SAPCE1"].last_updated == date(2025, 9, 26)
@@ -114,9 +114,9 @@ def test_unchanged_data_makes_no_extract_and_says_that_it_was_compared(lake):
 
 
 def test_a_second_different_extract_of_a_day_is_its_number_two(lake, bea):
-    first = lake.take()
+    first = lake.taken()
     bea.emulator.set_release(3)
-    second = lake.take()
+    second = lake.taken()
     assert [str(extract) for extract in lake.bronze.extracts()] == [f"{today()}", f"{today()}.2"]
     assert years_changed(lake, first, second) == {2021, 2022, 2023, 2024, 2025}
     bea.emulator.set_release(2)
@@ -125,9 +125,9 @@ def test_a_second_different_extract_of_a_day_is_its_number_two(lake, bea):
 
 
 def test_a_silent_revision_changes_exactly_the_hashes_of_its_years(lake, bea):
-    first = lake.take()
+    first = lake.taken()
     bea.emulator.set_faults(Fault(FaultKind.SILENT_REVISION, lines=(13,)))
-    second = lake.take()
+    second = lake.taken()
     assert years_changed(lake, first, second) == {2023, 2024}
     old, new = lake.bronze.manifest(first), lake.bronze.manifest(second)
     assert old.tables["SAPCE1"].last_updated == new.tables["SAPCE1"].last_updated
@@ -136,9 +136,9 @@ def test_a_silent_revision_changes_exactly_the_hashes_of_its_years(lake, bea):
 def test_a_subset_of_the_tables_is_an_extract_and_the_newest_of_each_table_counts(tmp_path):
     bea = LookAlike(2, profile="full")
     lake = Lakeside(tmp_path, bea)
-    both = lake.take(bea.bulk(), tables=["SAPCE1", "SAPCE2"])
+    both = lake.taken(bea.bulk(), tables=["SAPCE1", "SAPCE2"])
     bea.emulator.set_release(3)
-    one = lake.take(bea.bulk(), tables=["SAPCE2"])
+    one = lake.taken(bea.bulk(), tables=["SAPCE2"])
     assert set(lake.bronze.manifest(one).tables) == {"SAPCE2"}
     sources = source_of_table(lake.bronze.manifests())
     assert {table: extract for table, (extract, _) in sources.items()} == {"SAPCE1": both, "SAPCE2": one}
@@ -149,7 +149,7 @@ def test_a_subset_of_the_tables_is_an_extract_and_the_newest_of_each_table_count
 def test_bea_itself_says_only_what_it_publishes_today(lake, bea, feed, days):
     with pytest.raises(UsageError, match="only what it publishes today"):
         lake.take(getattr(bea, feed)(), extract=ExtractId(today() + timedelta(days=days)))
-    assert lake.keys() == []
+    assert lake.listing() == []
     assert bea.log == []
 
 
@@ -158,14 +158,14 @@ def test_a_file_is_no_extract_of_a_day_before_its_last_update_or_after_today(lak
     (tmp_path / "SAPCE.zip").write_bytes(bea.emulator.archive)
     with pytest.raises(UsageError, match=problem):
         lake.take(lake.files(tmp_path / "SAPCE.zip"), extract=day)
-    assert lake.keys() == []
+    assert lake.listing() == []
 
 
 def test_an_archived_extract_sorts_by_its_day_and_is_compared_with_what_was_known_then(lake, bea, tmp_path):
     old, middle = tmp_path / "old.zip", tmp_path / "middle.zip"
     old.write_bytes(LookAlike(1).emulator.archive)
     middle.write_bytes(bea.emulator.archive)
-    newest = lake.take(bea.api())
+    newest = lake.taken(bea.api())
     assert lake.take(lake.files(middle), extract="2025-10-02") == ExtractId(date(2025, 10, 2))
     assert lake.take(lake.files(old), extract="2024-10-03") == ExtractId(date(2024, 10, 3))
     assert lake.take(lake.files(old), extract="2025-01-31") is None
@@ -195,7 +195,7 @@ def test_the_same_figures_have_the_same_hashes_whichever_way_they_came(tmp_path,
     }
     for name, body in files.items():
         (tmp_path / name).write_bytes(body)
-    first = lake.take(tables=["SAPCE1"])
+    first = lake.taken(tables=["SAPCE1"])
     entry = lake.bronze.manifest(first).tables["SAPCE1"]
     feeds = {name: lake.files(tmp_path / name) for name in files} | {"bulk": bea.bulk()}
     for name, feed in feeds.items():
@@ -213,7 +213,7 @@ def test_several_files_make_one_extract_and_none_of_them_twice(tmp_path):
         path = tmp_path / f"{table} as kept, März.csv"
         path.write_bytes(member_of(bea.emulator.archive, f"{table}__ALL_AREAS"))
         paths.append(path)
-    extract = lake.take(lake.files(*paths), tables=["SAPCE1", "SAPCE2"])
+    extract = lake.taken(lake.files(*paths), tables=["SAPCE1", "SAPCE2"])
     manifest = lake.bronze.manifest(extract)
     assert {entry.tables for entry in manifest.objects} == {("SAPCE1",), ("SAPCE2",)}
     assert lake.bronze.verify(extract) == []

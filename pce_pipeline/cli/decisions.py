@@ -1,0 +1,49 @@
+"""What the moving verbs ask before they move: the lake, BEA and Postgres, and what comes next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pce_pipeline.automation.next_step import LakeState, Step, next_step, stale_years
+from pce_pipeline.bea.gateway import Release
+from pce_pipeline.cli.session import Session
+from pce_pipeline.cli.shown import years_text
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What comes next, and the three states that say so; `release` is None where BEA was not asked."""
+
+    step: Step
+    state: LakeState
+    release: Release | None
+    loaded: Mapping[tuple[str, str], str]
+
+    @property
+    def stale(self) -> dict[int, str]:
+        return stale_years(self.state, self.loaded)
+
+    @property
+    def why_nothing(self) -> str:
+        """Why nothing is to be done, in one sentence."""
+        known = self.state.tables.values()
+        held = sorted({str(each.last_updated) for each in known if each.last_updated})
+        compared = min((each.compared_at for each in known), default=None)
+        what = f"BEA's figures of {' and '.join(held)}" if held else "BEA's figures"
+        since = f", compared with BEA on {compared:%Y-%m-%d}" if compared else ""
+        return f"{years_text(self.state.covered_years)} are in Postgres as {what} say{since}."
+
+
+def decide(session: Session, *, ask_bea: bool = True) -> Decision:
+    """Ask all three and decide; reads only."""
+    catalog = session.catalog
+    release = session.bea.release(list(catalog.tables), catalog.release_names) if ask_bea else None
+    state, loaded = session.state(), session.loaded()
+    step = next_step(
+        state,
+        release,
+        loaded,
+        tables=catalog.tables,
+        full_comparison=timedelta(days=session.settings.full_comparison_days),
+    )
+    return Decision(step, state, release, loaded)

@@ -1,0 +1,260 @@
+"""What all verbs share: the options that each has, the world they work on, and how they answer.
+
+A verb returns an `Answer` and prints nothing. Here it is printed, for people or as one JSON document; errors become
+one message with a remedy and an exit code (1 failed, 2 wrong usage, 130 interrupted).
+"""
+
+import inspect
+import json
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import date
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from pce_pipeline.automation.next_step import LakeState
+from pce_pipeline.automation.state import lake_state, loaded_hashes
+from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.cli.progress import Bars
+from pce_pipeline.errors import PceError, UsageError
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.logs import configure_logs, hide, without_secrets
+from pce_pipeline.observability.progress import watched_by
+from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.settings import Settings, Source, load_settings
+from pce_pipeline.warehouse.postgres import PostgresResource
+
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+
+_WORLD = "Which world"
+_OUTPUT = "Output"
+_COMMON: Mapping[str, Any] = {
+    "source": Annotated[
+        Source | None,
+        typer.Option(help="Where data comes from; default: what PCE_SOURCE says.", rich_help_panel=_WORLD),
+    ],
+    "profile": Annotated[
+        str | None, typer.Option(help="full or smoke (one table, three lines).", rich_help_panel=_WORLD)
+    ],
+    "as_json": Annotated[
+        bool, typer.Option("--json", help="One JSON document instead of a summary.", rich_help_panel=_OUTPUT)
+    ],
+    "verbose": Annotated[bool, typer.Option("--verbose", help="Show log lines as well.", rich_help_panel=_OUTPUT)],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show where an error came from.", rich_help_panel=_OUTPUT)],
+}
+_DEFAULTS: Mapping[str, Any] = {"source": None, "profile": None}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a verb found or did: as one JSON document and, the same, as what people see.
+
+    `as_is` is printed to the byte, for other programs to read. `of_world` says whose data it is.
+    """
+
+    document: Mapping[str, Any]
+    shown: Sequence[RenderableType] = ()
+    as_is: str | None = None
+    exit_code: int = 0
+    of_world: bool = True
+
+
+@dataclass
+class Session:
+    """One call of `pce`: everything of the chosen world, opened when first used."""
+
+    source: Source | None = None
+    profile: str | None = None
+    as_json: bool = False
+    verbose: bool = False
+    debug: bool = False
+    out: Console = field(default_factory=lambda: Console(highlight=False))
+    err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+
+    @cached_property
+    def settings(self) -> Settings:
+        return self._load(self.source)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        return load_catalog(self.settings.profile)
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake.of(self.settings, self.catalog.dataset)
+
+    @cached_property
+    def journal(self) -> RunJournal:
+        return RunJournal(self.lake, self.catalog.dataset)
+
+    @cached_property
+    def postgres(self) -> PostgresResource:
+        return PostgresResource.of(self.settings)
+
+    @cached_property
+    def bea(self) -> BeaGateway:
+        return BeaGateway(self.settings)
+
+    @property
+    def has_database(self) -> bool:
+        """Whether there is a database to ask; an embedded one that was never started is not made for asking."""
+        return self.postgres.embedded is None or self.postgres.embedded.is_made()
+
+    def move_to(self, source: Source) -> None:
+        """Work on the world of that source; call it before anything of another world is used."""
+        self.source = source
+        self.settings = self._load(source)
+
+    def state(self) -> LakeState:
+        return lake_state(self.lake, self.catalog)
+
+    def loaded(self) -> Mapping[tuple[str, str], str]:
+        """The content hash that Postgres holds of each (table, year)."""
+        return loaded_hashes(self.postgres) if self.has_database else {}
+
+    def command(self, verb: str) -> str:
+        """How to call another verb on the same world: as this one was called, with the options that chose the world."""
+        chosen = [f"--source {self.source}"] if self.source else []
+        chosen += [f"--profile {self.profile}"] if self.profile else []
+        return " ".join([called_as(), verb, *chosen])
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Show on a terminal how far the work inside is."""
+        if not self.err.is_terminal or self.verbose:
+            yield
+            return
+        with Bars(self.err) as bars, watched_by(bars):
+            yield
+
+    def answer(self, verb: Callable[[], Answer]) -> int:
+        """Let the verb answer and print it; the exit code."""
+        configure_logs("info", terminal_level="warning")
+        try:
+            answer = verb()
+            self.print(answer)
+        except KeyboardInterrupt:
+            return self._interrupted()
+        except PceError as error:
+            return self.report(error)
+        except Exception as error:  # noqa: BLE001 (the last resort: no person should need to read a traceback)
+            return self.report(error)
+        return answer.exit_code
+
+    def print(self, answer: Answer) -> None:
+        """Print an answer; verbs that stay (a server) print theirs before they do."""
+        if self.as_json:
+            whose = {"world": self.settings.world, "sample": self.settings.is_sample} if answer.of_world else {}
+            self._print_json({**whose, **answer.document})
+            return
+        if answer.as_is is not None:
+            sys.stdout.write(answer.as_is)
+            sys.stdout.flush()
+            return
+        if answer.of_world and self.settings.is_sample:
+            self.out.print("[black on yellow] SAMPLE [/] invented numbers, not statistics of BEA", soft_wrap=True)
+        for part in answer.shown:
+            self.out.print(part)
+
+    def report(self, error: Exception) -> int:
+        """Print an error as a message with its remedy, or as a document; the exit code."""
+        if self.debug:
+            self.err.print(without_secrets("".join(traceback.format_exception(error))), markup=False, soft_wrap=True)
+        is_ours = isinstance(error, PceError)
+        message = without_secrets(error.message if is_ours else f"{type(error).__name__}: {error}")
+        remedy = without_secrets(error.remedy if is_ours else _UNEXPECTED)
+        if self.as_json:
+            facts = {
+                name: fact
+                for name, fact in vars(error).items()
+                if not name.startswith("_") and name not in {"message", "remedy"}
+            }
+            self._print_json({"error": {"type": type(error).__name__, "message": message, "remedy": remedy, **facts}})
+        else:
+            self.err.print(Text.assemble(("Error  ", "bold red"), message), soft_wrap=True)
+            if remedy:
+                self.err.print(Text(remedy, "dim"), soft_wrap=True)
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+
+    def _interrupted(self) -> int:
+        message = "Interrupted. What is done is kept; the same command goes on from there."
+        if self.as_json:
+            self._print_json({"error": {"type": "Interrupted", "message": message, "remedy": ""}})
+        else:
+            self.err.print(message, soft_wrap=True)
+        return INTERRUPTED
+
+    def _print_json(self, document: Mapping[str, Any]) -> None:
+        text = json.dumps(document, indent=2, default=_plain, ensure_ascii=False)
+        sys.stdout.write(f"{without_secrets(text)}\n")
+        sys.stdout.flush()
+
+    def _load(self, source: Source | None) -> Settings:
+        chosen = {"chosen_source": source, "profile": self.profile}
+        settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
+        for secret in (settings.bea_api_key, settings.chosen_database_url):
+            if secret is not None:
+                hide(secret.get_secret_value())
+        configure_logs(settings.log_level, terminal_level=settings.log_level if self.verbose else "warning")
+        return settings
+
+
+_UNEXPECTED = "This is a bug, or a place the pipeline does not know. --debug shows where it happened."
+
+
+def in_session(verb: Callable[..., Answer]) -> Callable[..., int]:
+    """The verb as typer takes it: with the common options, its first parameter `session` made from them."""
+    own = [
+        parameter
+        for name, parameter in inspect.signature(verb, eval_str=True).parameters.items()
+        if name != "session"
+    ]
+    common = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(name, False), annotation=annotation
+        )
+        for name, annotation in _COMMON.items()
+    ]
+
+    @wraps(verb)
+    def called(**given: Any) -> int:  # noqa: ANN401 (whatever the verb declares)
+        session = Session(**{name: given.pop(name) for name in _COMMON})
+        return session.answer(lambda: verb(session, **given))
+
+    called.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]  # functions may have one
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
+    return called
+
+
+def called_as() -> str:
+    """How to call `pce` from here: by name if that finds this very program, else by the path it was called by."""
+    program = Path(sys.argv[0])
+    found = shutil.which("pce")
+    if program.name != "pce" or (found is not None and Path(found).resolve() == program.resolve()):
+        return "pce"
+    return str(program)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (whatever a document holds)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -1,0 +1,86 @@
+"""How answers look: tables, numbers, ranges of years, and where things lie. Knows no verbs."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from rich import box
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+RIGHT = ">"
+"""A heading that begins with it stands over numbers."""
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> RenderableType:
+    """A table without frame; columns whose heading begins with ">" are set to the right."""
+    shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in headings:
+        shown.add_column(
+            heading.removeprefix(RIGHT),
+            justify="right" if heading.startswith(RIGHT) else "left",
+            no_wrap=heading.startswith(RIGHT),
+        )
+    for row in rows:
+        shown.add_row(*row)
+    return Padding(shown, (1, 0, 0, 0))
+
+
+def facts(rows: Iterable[tuple[str, RenderableType]]) -> RenderableType:
+    """Names and what is to be said of each."""
+    shown = Table.grid(padding=(0, 2, 0, 0))
+    shown.add_column(style="bold", no_wrap=True)
+    shown.add_column()
+    for name, fact in rows:
+        shown.add_row(name, fact)
+    return Padding(shown, (1, 0, 0, 0))
+
+
+def number(count: int) -> str:
+    return f"{count:,}"
+
+
+def seconds(duration: float) -> str:
+    return f"{duration:.1f} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 year`, `28 years`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def years_text(years: Iterable[int | str]) -> str:
+    """`1997...2024, 2026`; other partitions than years stand as they are."""
+    ordered = sorted(int(year) for year in years if str(year).isdecimal())
+    runs = [
+        [year for _, year in run] for _, run in groupby(enumerate(ordered), key=lambda indexed: indexed[1] - indexed[0])
+    ]
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}...{run[-1]}" for run in runs)
+
+
+def reasons_by_years(reasons: Mapping[int, str]) -> list[tuple[str, str]]:
+    """Years with the same reason as one range, in order of their first year."""
+    by_reason: dict[str, list[int]] = {}
+    for year, reason in sorted(reasons.items()):
+        by_reason.setdefault(reason, []).append(year)
+    return [(years_text(years), reason) for reason, years in by_reason.items()]
+
+
+def warnings_shown(warnings: Iterable[str]) -> list[RenderableType]:
+    return [Text.assemble(("Warning  ", "yellow"), warning) for warning in warnings]
+
+
+def beside(path: str) -> str:
+    """The path from here if it lies below, else as it is."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
+
+
+def command_line(arguments: Sequence[str]) -> Text:
+    """A command to copy: never wrapped, whatever the width."""
+    return Text(shlex.join(arguments), no_wrap=True, overflow="ignore")

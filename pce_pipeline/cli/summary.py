@@ -1,0 +1,153 @@
+"""The summaries of runs: rows and seconds by stage, checks, the fastest growth, and where everything lies."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from pce_pipeline import schemas
+from pce_pipeline.cli import shown
+from pce_pipeline.cli.session import Session
+from pce_pipeline.warehouse.migrate import found_revision
+from pce_pipeline.warehouse.reading import Growth, fastest_growth, row_counts
+
+if TYPE_CHECKING:
+    from pce_pipeline.automation.runs import Checks, ExtractRun, RefreshRun, Stage
+
+BRONZE = "bronze/pce_state"
+POSTGRES = "postgres"
+
+
+def rows_held(session: Session) -> dict[str, int]:
+    """Rows by stage: cells of the current extracts, rows of the lake's tables, rows in Postgres."""
+    state = session.state()
+    lake = {
+        table.name: sum(partition.rows for partition in state.partitions.get(table.name, {}).values())
+        for table in schemas.TABLES
+    }
+    return {
+        BRONZE: sum(known.entry.rows for known in state.tables.values()),
+        **lake,
+        POSTGRES: sum(rows_in_postgres(session).values()),
+    }
+
+
+def rows_in_postgres(session: Session) -> dict[str, int]:
+    """Rows by table; none where there is no database yet."""
+    if not session.has_database:
+        return {}
+    with session.postgres.connect() as connection:
+        return row_counts(connection) if found_revision(connection) else {}
+
+
+def growth(session: Session) -> list[Growth]:
+    """The five states with the fastest growth in the newest year; none where there is no database yet."""
+    if not session.has_database:
+        return []
+    with session.postgres.connect() as connection:
+        return fastest_growth(connection) if found_revision(connection) else []
+
+
+def places(session: Session) -> dict[str, Any]:
+    """Where the lake is, and how to open Postgres; never a password."""
+    embedded = session.postgres.embedded
+    return {
+        "lake": session.lake.uri,
+        "postgres": session.postgres.server,
+        "psql": embedded.psql_arguments() if embedded is not None and embedded.is_running() else None,
+    }
+
+
+def places_shown(session: Session) -> list[RenderableType]:
+    where = places(session)
+    lines: list[RenderableType] = [
+        shown.facts(
+            [
+                ("Lake", shown.beside(where["lake"])),
+                ("Postgres", f"{session.command('db psql')}   or, from anywhere:"),
+            ]
+        )
+        if where["psql"]
+        else shown.facts([("Lake", shown.beside(where["lake"])), ("Postgres", session.command("db psql"))])
+    ]
+    return [*lines, shown.command_line(where["psql"])] if where["psql"] else lines
+
+
+def stages_shown(
+    held: dict[str, int], extracts: Sequence["ExtractRun"], refreshes: Sequence["RefreshRun"]
+) -> RenderableType:
+    """Rows held, what the runs did, and seconds, by stage."""
+    did: dict[str, list[str]] = {}
+    took: dict[str, float] = {}
+    for extract in extracts:
+        did.setdefault(BRONZE, []).append(outcome_of(extract))
+        took[BRONZE] = took.get(BRONZE, 0.0) + extract.seconds
+    for refresh in refreshes:
+        for stage in refresh.stages:
+            did.setdefault(stage.name, []).append(_outcome_of_stage(stage))
+            took[stage.name] = took.get(stage.name, 0.0) + stage.seconds
+    return shown.table(
+        ["Stage", ">Rows", "This run", ">Seconds"],
+        [
+            (
+                name,
+                shown.number(rows),
+                ", ".join(did.get(name, ["not needed" if did else ""])),
+                f"{took[name]:.1f}" if name in took else "",
+            )
+            for name, rows in held.items()
+        ],
+    )
+
+
+def checks_shown(checks: Sequence["Checks"]) -> list[RenderableType]:
+    """One line of counts, and one for each check that did not pass."""
+    passed, failed, warned = (sum(getattr(each, what) for each in checks) for what in ("passed", "failed", "warned"))
+    counts = Text.assemble(("Checks  ", "bold"), (f"{passed} passed", "green"), f", {warned} warned, {failed} failed")
+    problems = [problem for each in checks for problem in each.problems]
+    return [
+        Text(),
+        counts,
+        *(
+            Text.assemble(("  ", ""), (problem.severity, "yellow"), f"  {problem.asset} {problem.name}: {problem.summary}")
+            for problem in problems
+        ),
+    ]
+
+
+def growth_shown(states: Sequence[Growth]) -> list[RenderableType]:
+    if not states:
+        return []
+    year = states[0].year
+    return [
+        shown.table(
+            [f"Fastest growth of PCE, {year} on {year - 1} (current dollars)", ">Percent"],
+            [(state.geo_name, f"{state.pce_yoy_pct:.2f}") for state in states],
+        )
+    ]
+
+
+def outcome_of(extract: "ExtractRun") -> str:
+    """What an extract run came to, in words."""
+    match extract.outcome:
+        case "new":
+            return f"new extract {extract.extract}"
+        case "verified":
+            return f"extract {extract.extract} verified"
+        case _:
+            return f"equals {', '.join(sorted(set(extract.equals.values())))}"
+
+
+def _outcome_of_stage(stage: "Stage") -> str:
+    if stage.name == POSTGRES:
+        totals = {what: sum(counts[what] for counts in stage.loaded.values()) for what in _LOADED}
+        return ", ".join(f"{count:,} {what}" for what, count in totals.items() if count) or "nothing to load"
+    if not stage.name.startswith("gold/dim_") and stage.name != schemas.CATEGORY_LINE.name:
+        counts = {"written": stage.written, "restamped": stage.refreshed, "unchanged": stage.unchanged}
+        said = [f"{shown.counted(len(years), 'year')} {what}" for what, years in counts.items() if years]
+        return ", ".join(said) or "no year"
+    return "written" if stage.written else "unchanged"
+
+
+_LOADED = ("inserted", "updated", "deleted", "unchanged")

@@ -1,0 +1,44 @@
+"""The bench itself, on the smallest scope: every stage is measured both ways, and both ways agree."""
+
+import json
+
+import pytest
+from rich.console import Console
+
+from pce_pipeline_tests.bench.report import Machine, for_machines, markdown, terminal
+from pce_pipeline_tests.bench.run import QUICK, WHOLE, Outcome, run
+from pce_pipeline_tests.bench.task import STAGES
+
+pytestmark = [pytest.mark.postgres, pytest.mark.system, pytest.mark.xdist_group("bench")]
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    return run(profile=QUICK, most_runs=1, tell=lambda _: None)
+
+
+def test_every_stage_is_measured_both_ways(outcome):
+    assert [line.stage for line in outcome.stages] == list(STAGES)
+    assert [line.stage for line in outcome.whole] == list(WHOLE)
+    for line in (*outcome.stages, *outcome.whole):
+        assert line.rows > 0
+        for timing in (line.ours, line.plain):
+            assert timing.seconds > 0
+            assert timing.peak_bytes > 10_000_000
+
+
+def test_both_ways_agree_at_every_stage(outcome):
+    assert {line.stage: line.differences for line in (*outcome.stages, *outcome.whole) if line.differences} == {}
+    assert outcome.agrees
+
+
+def test_the_report_says_the_same_in_every_form(outcome):
+    machine = Machine()
+    console = Console(width=200, record=True, file=None, quiet=True)
+    console.print(terminal(outcome, machine))
+    table = markdown(outcome, machine)
+    told = for_machines(outcome, machine)
+    for label in (*STAGES.values(), *WHOLE.values()):
+        assert label in table
+    assert [line["stage"] for line in told["stages"]] == list(STAGES)
+    assert json.loads(json.dumps(told))["agrees"] is True
