@@ -10,10 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from dotenv import load_dotenv
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pce_pipeline.errors import SettingsError
+
+_DOTENV = ".env"
 
 Environment = Literal["local", "staging", "prod"]
 Source = Literal["api", "bulk", "sample"]
@@ -37,7 +40,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="PCE_",
-        env_file=".env",
+        env_file=_DOTENV,
         env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,
@@ -132,8 +135,11 @@ class Settings(BaseSettings):
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (one value per field of Settings)
     """Settings from the environment, with overrides by field name.
 
+    What `.env` sets beside them (AWS credentials, for instance) becomes a variable of this process, unless it is one.
+
     Raises `SettingsError` naming each variable that does not hold and what it should be.
     """
+    load_dotenv(_DOTENV)
     try:
         return Settings(**overrides)
     except ValidationError as invalid:

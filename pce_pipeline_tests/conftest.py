@@ -23,13 +23,15 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_environment() -> Iterator[None]:
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No variable and no `.env` of the person who runs the tests reaches them."""
-    before = dict(os.environ)
+    before, here = dict(os.environ), Path.cwd()
     for name in before:
         if name.startswith(_OF_THE_PERSON_WHO_TESTS) and name != "PCE_REAL_DATA":
             del os.environ[name]
+    os.chdir(tmp_path_factory.mktemp("working-directory"))
     yield
+    os.chdir(here)
     os.environ.update(before)
 
 

@@ -11,6 +11,7 @@ from pce_pipeline import schemas
 from pce_pipeline.automation.jobs import EXTRACT, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config
 from pce_pipeline.bronze.extract import next_extract_id
+from pce_pipeline.catalog import Catalog
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
@@ -32,6 +33,7 @@ class World:
         self.lake: Lake = resources["lake"]
         self.postgres: PostgresResource = resources["postgres"]
         self.journal: RunJournal = resources["journal"]
+        self.catalog: Catalog = resources["catalog"]
 
     def extract(
         self,

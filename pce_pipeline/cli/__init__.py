@@ -3,9 +3,6 @@
 A verb decides nothing: it asks the rooms of the package and shows their answers. `app` is the map of the verbs.
 """
 
-from pce_pipeline.cli.app import app
+from pce_pipeline.cli.app import main
 
-
-def main() -> None:
-    """The entry point."""
-    app()
+__all__ = ["main"]

@@ -12,12 +12,12 @@ from pce_pipeline.cli.shown import years_text
 
 @dataclass(frozen=True)
 class Decision:
-    """What comes next, and the three states that say so; `release` is None where BEA was not asked."""
+    """What comes next, and the states that say so; `release` and `loaded` are None where nobody asked for them."""
 
     step: Step
     state: LakeState
     release: Release | None
-    loaded: Mapping[tuple[str, str], str]
+    loaded: Mapping[tuple[str, str], str] | None
 
     @property
     def stale(self) -> dict[int, str]:
@@ -34,11 +34,12 @@ class Decision:
         return f"{years_text(self.state.covered_years)} are in Postgres as {what} say{since}."
 
 
-def decide(session: Session, *, ask_bea: bool = True) -> Decision:
-    """Ask all three and decide; reads only."""
+def decide(session: Session, *, ask_bea: bool = True, ask_postgres: bool = True) -> Decision:
+    """Ask all three, or those that are to be asked, and decide; reads only."""
     catalog = session.catalog
     release = session.bea.release(list(catalog.tables), catalog.release_names) if ask_bea else None
-    state, loaded = session.state(), session.loaded()
+    state = session.state()
+    loaded = session.loaded() if ask_postgres else None
     step = next_step(
         state,
         release,

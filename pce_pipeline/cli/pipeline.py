@@ -1,8 +1,9 @@
 """The verbs that move data: check, extract, refresh, run."""
 
+import time
 import uuid
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from rich.text import Text
 
 from pce_pipeline.automation.next_step import Step
+from pce_pipeline.bronze.extract import next_extract_id
 from pce_pipeline.cli import shown, summary
 from pce_pipeline.cli.decisions import Decision, decide
 from pce_pipeline.cli.keeping import prune_versions
@@ -20,11 +22,7 @@ from pce_pipeline.warehouse.records import record_run, run_row
 from pce_pipeline.years import parse_years
 
 if TYPE_CHECKING:
-    import dagster as dg
-
-    from pce_pipeline.automation.runs import ExtractRun, RefreshRun
-
-_MOST_STEPS = 6
+    from pce_pipeline.automation.runs import ExtractRun, Jobs, RefreshRun
 
 
 class NoRest(PceError):
@@ -40,11 +38,18 @@ class NoRest(PceError):
         )
 
 
+class NothingExtracted(PceError):
+    """There is no extract to refresh from."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__("There is no extract yet.", remedy=f"Take one and load it with: {command}")
+
+
 def check(session: Session) -> Answer:
     """Is there something new at BEA? Says what and why, and writes nothing."""
     with session.watched():
         decision = decide(session)
-    tables = [_compared(session, decision, table) for table in session.catalog.tables]
+    tables = [_compared(decision, table) for table in session.catalog.tables]
     stale = decision.stale
     step = decision.step
     document = {
@@ -63,7 +68,13 @@ def check(session: Session) -> Answer:
             shown.table(
                 ["Table", "We have", "of", "BEA says", "Verdict"],
                 [
-                    (each["table"], each["extract"] or "nothing", each["last_updated"] or "", each["bea"], each["verdict"])
+                    (
+                        each["table"],
+                        each["extract"] or "nothing",
+                        each["last_updated"] or "",
+                        each["bea"],
+                        each["verdict"],
+                    )
                     for each in tables
                 ],
             ),
@@ -75,7 +86,7 @@ def check(session: Session) -> Answer:
     )
 
 
-def _compared(session: Session, decision: Decision, table: str) -> dict[str, Any]:
+def _compared(decision: Decision, table: str) -> dict[str, Any]:
     """What the lake holds of a table, what BEA says of it, and what follows."""
     release, step = decision.release, decision.step
     known = decision.state.tables.get(table) or decision.state.beyond_pin.get(table)
@@ -110,30 +121,217 @@ def extract(
     ] = None,
     files: Annotated[
         list[Path] | None,
-        typer.Option("--file", help="Read this zip, CSV or JSON, also compressed, instead of asking BEA. Repeatable."),
+        typer.Option(
+            "--file",
+            exists=True,
+            dir_okay=False,
+            help="Read this zip, CSV or JSON, also compressed, instead of asking BEA. Repeatable.",
+        ),
     ] = None,
     tables: Annotated[str | None, typer.Option(help="Only these tables, such as SAPCE1,SAPCE4.")] = None,
 ) -> Answer:
-    """Take an extract of what BEA publishes, or verify one that exists."""
+    """Take an extract of what BEA publishes; for the date of one that exists, verify it."""
     if files:
-        _choose_world_of_files(session, files)
+        _choose_world_of_files(session)
     wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
-    chosen = _extract_asked_for(session, day, from_files=bool(files))
-    with session.watched():
-        from pce_pipeline.automation import runs  # noqa: PLC0415 (Dagster costs a second, and most calls need none)
-
-        with runs.open_instance(session.settings) as instance:
-            done = runs.run_extract(
-                session.settings, instance, chosen, tables=wanted, files=[str(path) for path in files or ()]
-            )
-    rows = [(table, shown.number(cells), _of_table(done, table)) for table, cells in done.rows.items()]
+    asked = _extract_asked_for(session, day, from_files=bool(files))
+    with session.jobs() as jobs:
+        done = jobs.extract(asked, tables=wanted, files=[str(path) for path in files or ()])
     return Answer(
-        {**_document(done), "total_rows": sum(done.rows.values())},
+        {**vars(done), "rows": done.rows},
         [
-            Text(),
-            Text.assemble((f"{_HEADLINES[done.outcome]} ", "bold"), f"{summary.outcome_of(done)}, {_origin(done.origin)}, "),
-            shown.table(["Table", ">Rows", ""], [*rows, ("all", shown.number(sum(done.rows.values())), "")]),
+            Text.assemble((summary.headline_of(done), "bold"), f": {summary.details_of(done)}"),
+            summary.tables_shown(done),
             *summary.checks_shown([done.checks]),
-            Text(f"{shown.seconds(done.seconds)}"),
+            *([shown.next_step(session.command("refresh"))] if done.outcome == "new" else []),
         ],
     )
+
+
+def _choose_world_of_files(session: Session) -> None:
+    """Files hold BEA's data, so they never go into the sample's world."""
+    if session.settings.chosen_source == "sample":
+        raise UsageError(
+            "Files hold BEA's data, and the source chosen is the sample: these never meet.",
+            remedy="Add --source bulk, which means the world of BEA's data.",
+        )
+    if session.settings.is_sample:
+        session.move_to("bulk")
+
+
+def _extract_asked_for(session: Session, text: str | None, *, from_files: bool) -> ExtractId:
+    """The extract of that name if it is to be verified, else the next free one of its day."""
+    bronze = session.lake.bronze
+    today = datetime.now(UTC).date()
+    if text is None:
+        return next_extract_id(bronze, today)
+    try:
+        asked = ExtractId.parse(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no date.", remedy="Write it as 2026-02-23.") from None
+    held = bronze.extracts()
+    if asked in held and not from_files:
+        return asked
+    if asked.number > 1 or (asked.day != today and not from_files):
+        raise UsageError(
+            f"There is no extract {asked}, and BEA says only what it publishes today ({today}).",
+            remedy=f"There is {', '.join(map(str, held)) or 'none yet'}; --file takes what was published earlier.",
+        )
+    return next_extract_id(bronze, asked.day)
+
+
+def refresh(
+    session: Session,
+    years: Annotated[str | None, typer.Option(help="Run these years in any case: 2023, 2015...2018 or 2015...")] = None,
+) -> Answer:
+    """Bring years from Bronze to Silver, Gold and Postgres; without --years those that are stale."""
+    started = time.perf_counter()
+    decision = decide(session, ask_bea=False)
+    covered = decision.state.covered_years
+    if not covered:
+        raise NothingExtracted(session.command("run"))
+    if years is None:
+        step = decision.step
+        if step.action == "nothing":
+            return Answer(
+                {"outcome": "nothing stale", "warnings": step.warnings},
+                [Text(f"Nothing is stale: {decision.why_nothing}"), *shown.warnings_shown(step.warnings)],
+            )
+        asked = range(step.first_year or covered[0], (step.last_year or covered[-1]) + 1)
+    else:
+        first, last = parse_years(years, newest=covered[-1])
+        if last > datetime.now(UTC).year:
+            raise UsageError(f"{last} is in the future.", remedy=f"The newest year published is {covered[-1]}.")
+        asked = range(first, last + 1)
+    inside = [year for year in asked if year in covered]
+    beyond = [year for year in asked if year not in covered]
+    notes = [Text(f"Not published yet: {shown.years_text(beyond)}")] if beyond else []
+    if not inside:
+        return Answer({"outcome": "not published yet", "not_published": beyond}, notes)
+    with session.jobs() as jobs:
+        done = jobs.refresh(inside[0], inside[-1])
+    pruned = prune_versions(session) if done.wrote else 0
+    took = time.perf_counter() - started
+    return Answer(
+        {
+            "outcome": "refreshed",
+            **vars(done),
+            "not_published": beyond,
+            "rows": summary.rows_held(session),
+            "versions_pruned": pruned,
+            "seconds": round(took, 3),
+        },
+        [
+            Text.assemble((f"Refreshed {shown.span(inside[0], inside[-1])} ", "bold"), f"in {shown.seconds(took)}"),
+            *notes,
+            summary.stages_shown(summary.rows_held(session), [], [done]),
+            *summary.checks_shown([done.checks]),
+        ],
+    )
+
+
+def run(
+    session: Session,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare every table with BEA and refresh every year in any case.")
+    ] = False,
+) -> Answer:
+    """Check, extract and refresh what is new, and show what there is."""
+    started = time.perf_counter()
+    extracts: list[ExtractRun] = []
+    refreshes: list[RefreshRun] = []
+    with session.watched():
+        decision = decide(session)
+    warnings = decision.step.warnings
+    if force or decision.step.action != "nothing":
+        with session.jobs() as jobs:
+            if force:
+                extracts.append(jobs.extract(next_extract_id(session.lake.bronze, datetime.now(UTC).date())))
+                covered = session.state().covered_years
+                refreshes.append(jobs.refresh(covered[0], covered[-1]))
+                decision = decide(session)
+            decision = _until_nothing_is_new(session, jobs, decision, extracts, refreshes)
+    wrote = any(each.wrote for each in refreshes)
+    is_new = wrote or any(each.outcome == "new" for each in extracts)
+    if not is_new:
+        _record_that_nothing_was_new(session, decision, force=force)
+    pruned = prune_versions(session) if wrote else 0
+    took = time.perf_counter() - started
+    held, states = summary.rows_held(session), summary.growth(session)
+    return Answer(
+        {
+            "outcome": "new data" if is_new else "nothing new",
+            "why": None if is_new else decision.why_nothing,
+            "extracts": [{**vars(each), "rows": each.rows} for each in extracts],
+            "refreshes": [vars(each) for each in refreshes],
+            "rows": held,
+            "fastest_growth": states,
+            **summary.places(session),
+            "versions_pruned": pruned,
+            "warnings": warnings,
+            "seconds": round(took, 3),
+        },
+        [
+            _headline(decision, extracts, refreshes, is_new=is_new, took=took),
+            *shown.warnings_shown(warnings),
+            summary.stages_shown(held, extracts, refreshes),
+            *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
+            *summary.growth_shown(states),
+            *summary.places_shown(session),
+        ],
+    )
+
+
+def _until_nothing_is_new(
+    session: Session,
+    jobs: "Jobs",
+    decision: Decision,
+    extracts: "list[ExtractRun]",
+    refreshes: "list[RefreshRun]",
+) -> Decision:
+    """Do what comes next until nothing does, adding what was done; the last decision.
+
+    Raises `NoRest` where the same would come next again.
+    """
+    done: list[tuple[str, Mapping[str, str]]] = []
+    while decision.step.action != "nothing":
+        step = decision.step
+        if (step.action, step.reasons) in done:
+            raise NoRest(step)
+        done.append((step.action, step.reasons))
+        if step.action == "extract":
+            today = datetime.now(UTC).date()
+            extracts.append(jobs.extract(next_extract_id(session.lake.bronze, today), tables=step.tables))
+        else:
+            refreshes.append(jobs.refresh(step.first_year or 0, step.last_year or 0))
+        decision = decide(session)
+    return decision
+
+
+def _record_that_nothing_was_new(session: Session, decision: Decision, *, force: bool) -> None:
+    """Leave the run's own record, in the lake and in Postgres."""
+    with session.journal.step(
+        str(uuid.uuid4()), "check", partitions=[], job="pce run", requested={"force": force}
+    ) as step:
+        step.outputs(outcome="nothing new", why=decision.why_nothing)
+        session.postgres.migrate()
+        with session.postgres.connect() as connection:
+            layout = session.lake.layout
+            record_run(connection, run_row(step.run), world=layout.world, env=layout.env, status="succeeded")
+            connection.commit()
+
+
+def _headline(
+    decision: Decision,
+    extracts: "Sequence[ExtractRun]",
+    refreshes: "Sequence[RefreshRun]",
+    *,
+    is_new: bool,
+    took: float,
+) -> Text:
+    if not is_new:
+        return Text.assemble(("Nothing is new. ", "bold green"), decision.why_nothing, f" ({shown.seconds(took)})")
+    did = [summary.outcome_of(each) for each in extracts]
+    did += [f"{shown.span(each.first, each.last)} refreshed" for each in refreshes]
+    return Text.assemble(("Done: ", "bold green"), ", ".join(did), f", in {shown.seconds(took)}")

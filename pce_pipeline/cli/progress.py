@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 
 class Bars:
-    """Watches stages (`observability.progress.Watcher`) and draws them on the console, for as long as a `with` lasts."""
+    """A watcher of stages that draws them on the console for as long as a `with` lasts."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

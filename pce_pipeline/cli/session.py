@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -34,6 +34,9 @@ from pce_pipeline.observability.progress import watched_by
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.settings import Settings, Source, load_settings
 from pce_pipeline.warehouse.postgres import PostgresResource
+
+if TYPE_CHECKING:
+    from pce_pipeline.automation.runs import Jobs
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -62,7 +65,8 @@ _DEFAULTS: Mapping[str, Any] = {"source": None, "profile": None}
 class Answer:
     """What a verb found or did: as one JSON document and, the same, as what people see.
 
-    `as_is` is printed to the byte, for other programs to read. `of_world` says whose data it is.
+    `as_is` is printed to the byte, for other programs to read. `of_world` says whose data it is; `is_secret` that a
+    secret is what was asked for.
     """
 
     document: Mapping[str, Any]
@@ -70,6 +74,7 @@ class Answer:
     as_is: str | None = None
     exit_code: int = 0
     of_world: bool = True
+    is_secret: bool = False
 
 
 @dataclass
@@ -132,6 +137,15 @@ class Session:
         return " ".join([called_as(), verb, *chosen])
 
     @contextmanager
+    def jobs(self) -> Iterator["Jobs"]:
+        """The two jobs of the world, their progress shown."""
+        with self.watched():
+            from pce_pipeline.automation.runs import open_jobs  # noqa: PLC0415 (Dagster costs a second to import)
+
+            with open_jobs(self.settings) as jobs:
+                yield jobs
+
+    @contextmanager
     def watched(self) -> Iterator[None]:
         """Show on a terminal how far the work inside is."""
         if not self.err.is_terminal or self.verbose:
@@ -140,25 +154,26 @@ class Session:
         with Bars(self.err) as bars, watched_by(bars):
             yield
 
-    def answer(self, verb: Callable[[], Answer]) -> int:
-        """Let the verb answer and print it; the exit code."""
+    def answer(self, verb: Callable[[], Answer | None]) -> int:
+        """Let the verb answer and print it, unless it has said all itself; the exit code."""
         configure_logs("info", terminal_level="warning")
         try:
             answer = verb()
-            self.print(answer)
-        except KeyboardInterrupt:
+            if answer is not None:
+                self.print(answer)
+        except (KeyboardInterrupt, typer.Abort):
             return self._interrupted()
         except PceError as error:
             return self.report(error)
         except Exception as error:  # noqa: BLE001 (the last resort: no person should need to read a traceback)
             return self.report(error)
-        return answer.exit_code
+        return answer.exit_code if answer is not None else 0
 
     def print(self, answer: Answer) -> None:
-        """Print an answer; verbs that stay (a server) print theirs before they do."""
+        """Print an answer; verbs that stay (a server) print theirs themselves."""
         if self.as_json:
             whose = {"world": self.settings.world, "sample": self.settings.is_sample} if answer.of_world else {}
-            self._print_json({**whose, **answer.document})
+            self._print_json({**whose, **answer.document}, is_secret=answer.is_secret)
             return
         if answer.as_is is not None:
             sys.stdout.write(answer.as_is)
@@ -167,15 +182,14 @@ class Session:
         if answer.of_world and self.settings.is_sample:
             self.out.print("[black on yellow] SAMPLE [/] invented numbers, not statistics of BEA", soft_wrap=True)
         for part in answer.shown:
-            self.out.print(part)
+            self.out.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
 
     def report(self, error: Exception) -> int:
         """Print an error as a message with its remedy, or as a document; the exit code."""
         if self.debug:
             self.err.print(without_secrets("".join(traceback.format_exception(error))), markup=False, soft_wrap=True)
-        is_ours = isinstance(error, PceError)
-        message = without_secrets(error.message if is_ours else f"{type(error).__name__}: {error}")
-        remedy = without_secrets(error.remedy if is_ours else _UNEXPECTED)
+        said = (error.message, error.remedy) if isinstance(error, PceError) else (_words_of(error), _UNEXPECTED)
+        message, remedy = map(without_secrets, said)
         if self.as_json:
             facts = {
                 name: fact
@@ -197,9 +211,9 @@ class Session:
             self.err.print(message, soft_wrap=True)
         return INTERRUPTED
 
-    def _print_json(self, document: Mapping[str, Any]) -> None:
+    def _print_json(self, document: Mapping[str, Any], *, is_secret: bool = False) -> None:
         text = json.dumps(document, indent=2, default=_plain, ensure_ascii=False)
-        sys.stdout.write(f"{without_secrets(text)}\n")
+        sys.stdout.write(f"{text if is_secret else without_secrets(text)}\n")
         sys.stdout.flush()
 
     def _load(self, source: Source | None) -> Settings:
@@ -208,19 +222,18 @@ class Session:
         for secret in (settings.bea_api_key, settings.chosen_database_url):
             if secret is not None:
                 hide(secret.get_secret_value())
-        configure_logs(settings.log_level, terminal_level=settings.log_level if self.verbose else "warning")
+        shown_from = settings.log_level if self.verbose else "warning"
+        configure_logs(settings.log_level, terminal_level=shown_from, tells_raised_errors=self.verbose)
         return settings
 
 
 _UNEXPECTED = "This is a bug, or a place the pipeline does not know. --debug shows where it happened."
 
 
-def in_session(verb: Callable[..., Answer]) -> Callable[..., int]:
+def in_session(verb: Callable[..., Answer | None]) -> Callable[..., int]:
     """The verb as typer takes it: with the common options, its first parameter `session` made from them."""
     own = [
-        parameter
-        for name, parameter in inspect.signature(verb, eval_str=True).parameters.items()
-        if name != "session"
+        parameter for name, parameter in inspect.signature(verb, eval_str=True).parameters.items() if name != "session"
     ]
     common = [
         inspect.Parameter(
@@ -246,6 +259,10 @@ def called_as() -> str:
     if program.name != "pce" or (found is not None and Path(found).resolve() == program.resolve()):
         return "pce"
     return str(program)
+
+
+def _words_of(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (whatever a document holds)

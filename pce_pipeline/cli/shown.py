@@ -40,10 +40,12 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> RenderableType:
 
 
 def number(count: int) -> str:
+    """`545,740`."""
     return f"{count:,}"
 
 
 def seconds(duration: float) -> str:
+    """`6.1 s`."""
     return f"{duration:.1f} s"
 
 
@@ -61,6 +63,11 @@ def years_text(years: Iterable[int | str]) -> str:
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}...{run[-1]}" for run in runs)
 
 
+def span(first: int, last: int) -> str:
+    """`1997...2024`, or `2024`."""
+    return str(first) if first == last else f"{first}...{last}"
+
+
 def reasons_by_years(reasons: Mapping[int, str]) -> list[tuple[str, str]]:
     """Years with the same reason as one range, in order of their first year."""
     by_reason: dict[str, list[int]] = {}
@@ -70,7 +77,13 @@ def reasons_by_years(reasons: Mapping[int, str]) -> list[tuple[str, str]]:
 
 
 def warnings_shown(warnings: Iterable[str]) -> list[RenderableType]:
+    """A line for each."""
     return [Text.assemble(("Warning  ", "yellow"), warning) for warning in warnings]
+
+
+def next_step(command: str) -> Text:
+    """What to call next."""
+    return Text.assemble("\nNext: ", (command, "bold"))
 
 
 def beside(path: str) -> str:

@@ -60,6 +60,7 @@ def places(session: Session) -> dict[str, Any]:
 
 
 def places_shown(session: Session) -> list[RenderableType]:
+    """Where the lake is, and lines to open Postgres with."""
     where = places(session)
     lines: list[RenderableType] = [
         shown.facts(
@@ -87,13 +88,15 @@ def stages_shown(
         for stage in refresh.stages:
             did.setdefault(stage.name, []).append(_outcome_of_stage(stage))
             took[stage.name] = took.get(stage.name, 0.0) + stage.seconds
+    if not did:
+        return shown.table(["Stage", ">Rows"], [(name, shown.number(rows)) for name, rows in held.items()])
     return shown.table(
         ["Stage", ">Rows", "This run", ">Seconds"],
         [
             (
                 name,
                 shown.number(rows),
-                ", ".join(did.get(name, ["not needed" if did else ""])),
+                ", ".join(did.get(name, ["not needed"])),
                 f"{took[name]:.1f}" if name in took else "",
             )
             for name, rows in held.items()
@@ -103,6 +106,8 @@ def stages_shown(
 
 def checks_shown(checks: Sequence["Checks"]) -> list[RenderableType]:
     """One line of counts, and one for each check that did not pass."""
+    if not checks:
+        return []
     passed, failed, warned = (sum(getattr(each, what) for each in checks) for what in ("passed", "failed", "warned"))
     counts = Text.assemble(("Checks  ", "bold"), (f"{passed} passed", "green"), f", {warned} warned, {failed} failed")
     problems = [problem for each in checks for problem in each.problems]
@@ -110,13 +115,16 @@ def checks_shown(checks: Sequence["Checks"]) -> list[RenderableType]:
         Text(),
         counts,
         *(
-            Text.assemble(("  ", ""), (problem.severity, "yellow"), f"  {problem.asset} {problem.name}: {problem.summary}")
+            Text.assemble(
+                ("  ", ""), (problem.severity, "yellow"), f"  {problem.asset} {problem.name}: {problem.summary}"
+            )
             for problem in problems
         ),
     ]
 
 
 def growth_shown(states: Sequence[Growth]) -> list[RenderableType]:
+    """The fastest states, if there are figures."""
     if not states:
         return []
     year = states[0].year
@@ -126,6 +134,44 @@ def growth_shown(states: Sequence[Growth]) -> list[RenderableType]:
             [(state.geo_name, f"{state.pce_yoy_pct:.2f}") for state in states],
         )
     ]
+
+
+def tables_shown(extract: "ExtractRun") -> RenderableType:
+    """The tables of an extract run, and what was found of each."""
+    return shown.table(
+        ["Table", ">Rows", "Years", "Updated by BEA", ""],
+        [
+            (
+                table,
+                shown.number(entry.rows),
+                shown.years_text(entry.years),
+                str(entry.last_updated or "unknown"),
+                _found(extract, table),
+            )
+            for table, entry in extract.tables.items()
+        ],
+    )
+
+
+def _found(extract: "ExtractRun", table: str) -> str:
+    if extract.outcome == "verified":
+        return "as stored"
+    return "new" if table in extract.changed else f"equals {extract.equals.get(table, 'the extract before')}"
+
+
+def details_of(extract: "ExtractRun") -> str:
+    """How many cells, where from, how long."""
+    from_where = {"api": "BEA's API", "bulk": "BEA's archive", "file": "files", "sample": "the embedded sample"}
+    return (
+        f"{shown.number(extract.rows)} cells of {shown.counted(len(extract.tables), 'table')} "
+        f"from {from_where.get(extract.origin, extract.origin)} in {shown.seconds(extract.seconds)}"
+    )
+
+
+def headline_of(extract: "ExtractRun") -> str:
+    """What an extract run came to, as the beginning of a sentence."""
+    said = outcome_of(extract)
+    return f"Nothing new, {said}" if extract.outcome == "unchanged" else f"{said[0].upper()}{said[1:]}"
 
 
 def outcome_of(extract: "ExtractRun") -> str:

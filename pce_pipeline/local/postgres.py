@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
@@ -102,8 +103,7 @@ class EmbeddedPostgres:
 
         Raises `PostgresNotRunning`.
         """
-        passfile = str(self._passfile).replace("\\", "\\\\").replace("'", "\\'")
-        where = f"host={_HOST} port={self._running().port} user={_NAME} dbname={_NAME} passfile='{passfile}'"
+        where = f"postgresql://{_NAME}@{_HOST}:{self._running().port}/{_NAME}?passfile={quote(str(self._passfile))}"
         return [str(installed_programs() / "psql"), where]
 
     def is_made(self) -> bool:

@@ -63,14 +63,20 @@ def _to_current_stderr(*_: object) -> structlog.PrintLogger:
     return structlog.PrintLogger(sys.stderr)
 
 
-def configure_logs(level: str = "info", *, terminal_level: str | None = None) -> None:
-    """Set up logging for this process: to stderr at `terminal_level`, to the run's log at `level`."""
+def configure_logs(level: str = "info", *, terminal_level: str | None = None, tells_raised_errors: bool = True) -> None:
+    """Set up logging for this process: to stderr at `terminal_level`, to the run's log at `level`.
+
+    Without `tells_raised_errors` stderr is spared the errors that are raised as well: the caller will tell them.
+    """
     floor = logging.getLevelNamesMapping()[(terminal_level or level).upper()]
     on_terminal = sys.stderr.isatty()
-    render = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if on_terminal else _to_json
+    render = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if on_terminal else _to_json
+    )
 
     def _to_stderr(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-        if logging.getLevelNamesMapping()[str(event["level"]).upper()] < floor:
+        is_told_later = bool(event.get("error")) and not tells_raised_errors
+        if is_told_later or logging.getLevelNamesMapping()[str(event["level"]).upper()] < floor:
             raise structlog.DropEvent
         return str(render(logger, method, event))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 import msgspec
+from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.lake.io_managers import REPORTED_BY_US
 from pce_pipeline.lake.pointer import WHOLE, Partition
@@ -17,7 +18,8 @@ from pce_pipeline.partitions import ONE_RUN, SAME_YEAR, YEARS
 from pce_pipeline.schemas import Table
 from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
-from pce_pipeline.warehouse.records import run_row
+from pce_pipeline.warehouse.reading import recorded_runs
+from pce_pipeline.warehouse.records import record_run, run_row
 
 TABLES = (*DIMENSIONS, *LOADED)
 
@@ -67,13 +69,14 @@ def postgres_tables(
         ]
         postgres.migrate()
         with postgres.connect() as connection:
+            _record_extract_runs(connection, lake, journal)
             results = load(
                 connection,
                 loads,
                 years=years,
                 world=lake.layout.world,
                 env=lake.layout.env,
-                run=run_row(step),
+                run=run_row(step.run),
                 manifests=manifests,
             )
         for result in results:
@@ -97,6 +100,19 @@ def _manifest_row(table: Table, partition: Partition) -> ManifestRow:
         inputs=partition.inputs,
         manifest=msgspec.to_builtins(partition),
     )
+
+
+def _record_extract_runs(connection: Connection, lake: Lake, journal: RunJournal) -> None:
+    """The runs that took the current extracts load nothing themselves: their records go in with what was made of them.
+
+    Stays in the open transaction, so that it is committed with the load or not at all.
+    """
+    manifests = lake.bronze.manifests()
+    wanted = {manifests[extract].run_id for extract, _ in lake.sources().values()}
+    for run_id in sorted(wanted - recorded_runs(connection)):
+        record = journal.read(run_id)
+        if record is not None:
+            record_run(connection, run_row(record), world=lake.layout.world, env=lake.layout.env, status="succeeded")
 
 
 def _materialisations(

@@ -4,17 +4,19 @@ A plain class and not a Dagster resource with configuration, because Dagster sho
 one knows a password. The embedded server is started by the first connection that needs it.
 """
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED, parse_dsn
+from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED, make_dsn, parse_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 from pydantic import SecretStr
 
 from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.local.programs import installed_programs
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.errors import (
     OLDEST_SUPPORTED,
@@ -61,6 +63,18 @@ class PostgresResource:
     def embedded(self) -> EmbeddedPostgres | None:
         """The embedded server, if it is one."""
         return self._embedded
+
+    def psql(self) -> tuple[list[str], str | None]:
+        """The command line of a psql on this database, and the password it wants in PGPASSWORD, if any.
+
+        Starts the embedded server, whose password psql finds in a file.
+        """
+        if self._embedded is not None:
+            self._embedded.start()
+            return self._embedded.psql_arguments(), None
+        where = self._parameters()
+        password = where.pop("password", None)
+        return [shutil.which("psql") or str(installed_programs() / "psql"), make_dsn(**where)], password
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:

@@ -55,6 +55,13 @@ def checkpoints(connection: Connection) -> dict[tuple[str, str], Checkpoint]:
         return {(table, partition): Checkpoint(*rest) for table, partition, *rest in cursor.fetchall()}
 
 
+def recorded_runs(connection: Connection) -> set[str]:
+    """The ids of the runs in meta.ingest_runs."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT run_id FROM meta.ingest_runs")
+        return {run_id for (run_id,) in cursor.fetchall()}
+
+
 def fastest_growth(connection: Connection, year: int | None = None, limit: int = 5) -> list[Growth]:
     """The states whose total PCE grew fastest in `year` (by default the newest), fastest first."""
     with connection.cursor() as cursor:

@@ -6,7 +6,7 @@ the run's own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 from psycopg2.extras import Json
 
-from pce_pipeline.observability.records import Step
+from pce_pipeline.observability.records import RunRecord
 from pce_pipeline.warehouse.errors import WrongWorld
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad
 
@@ -122,9 +122,9 @@ THEN DELETE
 """
 
 
-def run_row(step: Step) -> RunRow:
-    """The run so far, as meta.ingest_runs keeps it."""
-    run = step.run
+def run_row(run: RunRecord) -> RunRow:
+    """The run so far, as meta.ingest_runs keeps it; a step that is running counts up to now."""
+    now = datetime.now(UTC)
     return RunRow(
         run_id=run.run_id,
         dataset=run.dataset,
@@ -133,8 +133,10 @@ def run_row(step: Step) -> RunRow:
         parameters=run.requested,
         extracts=run.extracts,
         checks={f"{check.asset}:{check.name}": msgspec.to_builtins(check) for check in run.checks},
-        seconds={each.step: each.seconds for each in run.steps if each is not step.record}
-        | {step.record.step: round(step.seconds, 3)},
+        seconds={
+            step.step: round((now - step.started_at).total_seconds(), 3) if step.status == "running" else step.seconds
+            for step in run.steps
+        },
         versions=run.versions,
         record=msgspec.to_builtins(run),
     )

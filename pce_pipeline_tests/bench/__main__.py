@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from pce_pipeline_tests.bench.measure import MOST_RUNS
-from pce_pipeline_tests.bench.report import Machine, for_machines, markdown, terminal
+from pce_pipeline_tests.bench.report import WIDTH, Machine, for_machines, markdown, terminal
 from pce_pipeline_tests.bench.run import FULL, QUICK, run
 
 
@@ -31,7 +31,9 @@ def main() -> int:
     elif chosen.markdown:
         sys.stdout.write(markdown(outcome, machine) + "\n")
     else:
-        Console().print(terminal(outcome, machine))
+        console = Console()
+        console.width = max(console.width, WIDTH)
+        console.print(terminal(outcome, machine))
     return 0 if outcome.agrees else 1
 
 

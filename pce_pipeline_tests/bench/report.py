@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import psutil
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -17,15 +18,29 @@ from pce_pipeline_tests.bench.measure import ENOUGH_SECONDS, MOST_RUNS, can_rese
 from pce_pipeline_tests.bench.run import Line, Outcome
 from pce_pipeline_tests.bench.world import RELEASE
 
-_HEADINGS = ("stage", "rows", "seconds", "rows/s", "peak MB", "seconds", "rows/s", "peak MB", "times faster")
-_OF_PLAIN = range(5, 8)
+_HEADINGS = (
+    "stage",
+    "rows",
+    "seconds",
+    "rows/s",
+    "peak MB",
+    "plain seconds",
+    "plain MB",
+    "times faster",
+    "times leaner",
+)
+WIDTH = 96
+"""Columns that the table for a terminal needs."""
+
 _MILLION, _THOUSAND = 1_000_000, 1_000
+_THREE_FIGURES = 10
 
 _PLAIN = (
     "Plain is the standard library: json, gzip, lists of dicts, loops, the csv module; and INSERT ... ON CONFLICT row "
     "by row (psycopg2's executemany)"
 )
 _METHOD = "Each stage, either way, is a process of its own with its input in memory."
+_INCLUDED = "with interpreter, libraries and input, without the server of Postgres"
 _MORE = (
     "Beside the same work, ours hashes what each table and year says (decode) and publishes atomically: every file "
     "under its hash and under its fixed key, with a manifest. The plain way writes each file once, as CSV."
@@ -66,15 +81,18 @@ class Machine:
 def notes(outcome: Outcome) -> list[str]:
     """How it was measured and what must be known to read the figures."""
     upserted = next(line for line in outcome.stages if line.stage == "load")
-    sample = round(upserted.plain.share * upserted.rows)
+    tried = (
+        f", tried on {upserted.plain.share * upserted.rows:,.0f} rows and scaled" if upserted.plain.share < 1 else ""
+    )
     peak = "of its first run" if can_reset_peak() else "of its process since the start"
+    fastest = f"The fastest of up to {MOST_RUNS} runs within {ENOUGH_SECONDS:.0f} seconds counts."
+    verdict = "All agree." if outcome.agrees else "NOT ALL AGREE."
     return [
-        f"{_PLAIN}{f', tried on {sample:,} rows and scaled' if upserted.plain.share < 1 else ''}.",
-        f"{_METHOD} The fastest of up to {MOST_RUNS} runs within {ENOUGH_SECONDS:.0f} seconds counts. The peak is the "
-        f"most that was resident at a time, {peak}, interpreter, libraries and input included, Postgres not.",
+        f"{_PLAIN}{tried}.",
+        f"{_METHOD} {fastest} The peak is the most that was resident at a time, {peak}, {_INCLUDED}.",
         _MORE,
         f"{_WHOLE} Imports took {outcome.import_seconds:.1f} seconds before it.",
-        f"{_COMPARED} {'All agree.' if outcome.agrees else 'NOT ALL AGREE.'}",
+        f"{_COMPARED} {verdict}",
     ]
 
 
@@ -85,25 +103,19 @@ def cells(line: Line) -> list[str]:
         f"{line.rows:,}",
         _seconds(line.ours.seconds),
         _speed(line.rows / line.ours.seconds),
-        f"{line.ours.peak_bytes / _MILLION:,.0f}",
+        _megabytes(line.ours.peak_bytes),
         _seconds(line.plain.seconds),
-        _speed(line.rows / line.plain.seconds),
-        f"{line.plain.peak_bytes / _MILLION:,.0f}",
-        f"{line.times_faster:,.1f}" if line.times_faster < 10 else f"{line.times_faster:,.0f}",
+        _megabytes(line.plain.peak_bytes),
+        f"{_ratio(line.plain.seconds / line.ours.seconds)}",
+        f"{_ratio(line.plain.peak_bytes / line.ours.peak_bytes)}",
     ]
 
 
 def terminal(outcome: Outcome, machine: Machine) -> Group:
-    """For a terminal."""
-    table = Table(title=f"{outcome.observations:,} observations, stage by stage")
+    """For a terminal of `WIDTH` columns or more."""
+    table = Table(title=f"{outcome.observations:,} observations, stage by stage", box=SIMPLE_HEAD, pad_edge=False)
     for number, heading in enumerate(_HEADINGS):
-        is_plain = number in _OF_PLAIN
-        table.add_column(
-            f"plain\n{heading}" if is_plain else heading,
-            justify="right" if number else "left",
-            style="dim" if is_plain else "",
-            no_wrap=True,
-        )
+        table.add_column(heading.replace(" ", "\n", 1), justify="right" if number else "left", no_wrap=True)
     for lines in (outcome.stages, outcome.whole):
         for line in lines:
             table.add_row(*cells(line), style="red" if line.differences else "")
@@ -118,10 +130,9 @@ def terminal(outcome: Outcome, machine: Machine) -> Group:
 
 def markdown(outcome: Outcome, machine: Machine) -> str:
     """For the README."""
-    headings = [f"plain: {heading}" if number in _OF_PLAIN else heading for number, heading in enumerate(_HEADINGS)]
     rows = [
-        _row(headings),
-        _row(["---", *["---:"] * (len(headings) - 1)]),
+        _row(_HEADINGS),
+        _row(["---", *["---:"] * (len(_HEADINGS) - 1)]),
         *(_row(cells(line)) for line in outcome.stages),
         *(_row([f"**{cell}**" for cell in cells(line)]) for line in outcome.whole),
     ]
@@ -144,7 +155,7 @@ def for_machines(outcome: Outcome, machine: Machine) -> dict[str, Any]:
 
 
 def _line(line: Line) -> dict[str, Any]:
-    return {**asdict(line), "times_faster": round(line.times_faster, 2)}
+    return asdict(line)
 
 
 def _differences(outcome: Outcome) -> Sequence[str]:
@@ -156,8 +167,16 @@ def _row(texts: Sequence[str]) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:,.1f}"
+    return f"{seconds:.2f}" if seconds < _THREE_FIGURES else f"{seconds:,.1f}"
 
 
 def _speed(rows: float) -> str:
     return f"{rows / _MILLION:.1f} M" if rows >= _MILLION else f"{rows / _THOUSAND:,.0f} k"
+
+
+def _megabytes(amount: float) -> str:
+    return f"{amount / _MILLION:,.0f}"
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:,.1f} x" if ratio < _THREE_FIGURES else f"{ratio:,.0f} x"

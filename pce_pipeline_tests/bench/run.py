@@ -64,10 +64,6 @@ class Line:
     plain: Timing
     differences: Sequence[str]
 
-    @property
-    def times_faster(self) -> float:
-        return self.plain.seconds / self.ours.seconds
-
 
 @dataclass(frozen=True)
 class Outcome:

@@ -16,7 +16,7 @@ STAGES = {
     "facts_rules": "rules of the facts",
     "annual": "levels",
     "metrics": "metrics",
-    "gold_rules": "rules of levels and metrics",
+    "gold_rules": "rules of levels, metrics",
     "publish_gold": "publish Gold",
     "load": "load Postgres, all new",
     "load_again": "load Postgres, nothing new",

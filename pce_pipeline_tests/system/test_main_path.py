@@ -51,6 +51,10 @@ def test_every_cell_of_the_vintage_reaches_silver_gold_and_postgres(full: World)
     assert full.query("SELECT count(*) FROM gold.pce_state_metrics") == [(annual.height,)]
     assert full.query("SELECT count(*) FROM gold.dim_geography") == [(_AREAS,)]
     assert full.query("SELECT world FROM meta.world") == [("sample",)]
+    assert full.query("SELECT job, status FROM meta.ingest_runs ORDER BY started_at") == [
+        ("extract", "succeeded"),
+        ("refresh", "succeeded"),
+    ]
 
 
 def test_the_sample_passes_every_check(full: World) -> None:

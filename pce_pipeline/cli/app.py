@@ -1,0 +1,70 @@
+"""The map of the verbs: what `pce --help` shows, and how a wrong call is answered."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import typer
+
+from pce_pipeline.cli import keeping, looking, pipeline, services
+from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
+from pce_pipeline.errors import UsageError
+
+app = typer.Typer(
+    help="US state-level consumption from the Bureau of Economic Analysis, from raw answers to Postgres.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+_sample = typer.Typer(no_args_is_help=True, help="What the embedded sample publishes.")
+_db = typer.Typer(no_args_is_help=True, help="The world's Postgres.")
+
+
+def _add(to: typer.Typer, name: str, verb: Callable[..., Answer | None], panel: str | None = None) -> None:
+    to.command(name, rich_help_panel=panel)(in_session(verb))
+
+
+_DATA = "Data"
+_CARE = "Care"
+_AROUND = "Around it"
+
+_add(app, "run", pipeline.run, _DATA)
+_add(app, "check", pipeline.check, _DATA)
+_add(app, "extract", pipeline.extract, _DATA)
+_add(app, "refresh", pipeline.refresh, _DATA)
+_add(app, "status", looking.status, _DATA)
+
+_add(app, "verify", keeping.verify, _CARE)
+_add(app, "heal", keeping.heal, _CARE)
+_add(app, "prune", keeping.prune, _CARE)
+_add(app, "pin", keeping.pin, _CARE)
+_add(app, "reset", keeping.reset, _CARE)
+
+_add(app, "env", services.env, _AROUND)
+_add(app, "emulate", services.emulate, _AROUND)
+_add(app, "dictionary", looking.dictionary, _AROUND)
+app.add_typer(_db, name="db", rich_help_panel=_AROUND)
+app.add_typer(_sample, name="sample", rich_help_panel=_AROUND)
+
+_add(_db, "psql", services.db_psql)
+_add(_db, "url", services.db_url)
+_add(_db, "start", services.db_start)
+_add(_db, "stop", services.db_stop)
+_add(_sample, "release", services.sample_release)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """The entry point: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    given = list(sys.argv[1:] if args is None else args)
+    try:
+        code = app(given, prog_name="pce", standalone_mode=False)
+    except typer.TyperException as wrong:
+        if not wrong.format_message():  # no verb at all: the help is shown already
+            sys.exit(WRONG_USAGE)
+        ours = given[: given.index("--")] if "--" in given else given
+        context = getattr(wrong, "ctx", None)
+        verb = context.command_path if context is not None else "pce"
+        error = UsageError(wrong.format_message(), remedy=f"See: {verb} --help")
+        code = Session(as_json="--json" in ours, debug="--debug" in ours).report(error)
+    sys.exit(code)

@@ -1,0 +1,196 @@
+"""The verbs that look after what is stored: verify, heal, prune, pin, reset."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from pce_pipeline import schemas
+from pce_pipeline.cli import shown
+from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.errors import UsageError
+from pce_pipeline.lake.errors import DamagedObject
+from pce_pipeline.lake.integrity import Damage
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.local import world
+from pce_pipeline.years import parse_years
+
+_DAMAGES_SHOWN = 20
+_LAST_OF_DAY = 999_999
+
+
+def verify(
+    session: Session,
+    years: Annotated[str | None, typer.Option(help="Of the tables only these years: 2023, 2015...2018.")] = None,
+) -> Answer:
+    """Read every stored byte again and compare it with its record; exit code 1 where something is damaged."""
+    with session.watched():
+        extracts = session.lake.bronze.extracts()
+        damages = _damages_of_bronze(session, extracts)
+        tables = 0
+        for table in schemas.TABLES:
+            store = session.lake.table(table)
+            held = store.latest()
+            chosen = None
+            if years is not None and "year" in table.column_names and held:
+                first, last = parse_years(years, newest=int(max(held)))
+                chosen = [year for year in held if first <= int(year) <= last]
+            tables += bool(held)
+            damages += store.verify(chosen)
+    stored = f"{shown.counted(len(extracts), 'extract')} and {shown.counted(tables, 'table')}"
+    if not damages:
+        return Answer(
+            {"damages": [], "extracts": extracts, "tables": tables},
+            [Text.assemble(("Intact: ", "bold green"), f"every byte of {stored} is as recorded.")],
+        )
+    return Answer(
+        {"damages": damages, "extracts": extracts, "tables": tables},
+        [
+            Text.assemble((f"{shown.counted(len(damages), 'object')} damaged ", "bold red"), f"in {stored}"),
+            _damages_shown(damages),
+            shown.next_step(session.command("heal")),
+        ],
+        exit_code=FAILED,
+    )
+
+
+def heal(session: Session) -> Answer:
+    """Restore damaged objects of the tables from their second copies; withdraw what has no good copy left."""
+    restored: list[Damage] = []
+    withdrawn: dict[str, list[str]] = {}
+    with session.watched():
+        for table in schemas.TABLES:
+            healed = session.lake.table(table).heal()
+            restored += healed.restored
+            if healed.withdrawn:
+                withdrawn[table.name] = healed.withdrawn
+        lost = _damages_of_bronze(session, session.lake.bronze.extracts())
+    said: list[RenderableType] = []
+    if restored:
+        said += [Text(f"{shown.counted(len(restored), 'object')} restored", "bold"), _damages_shown(restored)]
+    if withdrawn:
+        partitions = [(name, ", ".join(keys)) for name, keys in withdrawn.items()]
+        said += [
+            Text("Withdrawn, because no good copy was left", "bold"),
+            shown.facts(partitions),
+            shown.next_step(session.command("run")),
+        ]
+    if lost:
+        said += [
+            Text("Bronze is kept once and cannot be healed", "bold red"),
+            _damages_shown(lost),
+            Text(
+                "Restore these objects from the bucket's earlier versions or a backup, or ignore their extract: "
+                f"{session.command('pin')} DATE"
+            ),
+        ]
+    return Answer(
+        {"restored": restored, "withdrawn": withdrawn, "lost": lost},
+        said or [Text("Nothing is damaged.", "bold green")],
+        exit_code=FAILED if lost else 0,
+    )
+
+
+def prune(session: Session) -> Answer:
+    """Delete versions that are no longer current and older than PCE_KEEP_VERSIONS_DAYS."""
+    days = session.settings.keep_versions_days
+    gone = prune_versions(session)
+    return Answer(
+        {"versions_pruned": gone, "keep_versions_days": days},
+        [Text(f"{shown.counted(gone, 'version')} older than {shown.counted(days, 'day')} deleted.")],
+    )
+
+
+def prune_versions(session: Session) -> int:
+    """Delete the versions that are old and not current, of all tables; how many these were."""
+    older = timedelta(days=session.settings.keep_versions_days)
+    now = datetime.now(UTC)
+    stores = [session.lake.table(table) for table in schemas.TABLES]
+    # a table without a pointer has lost it: its versions may be all that is left of it
+    return sum(len(store.prune(older, now)) for store in stores if store.latest())
+
+
+def pin(
+    session: Session,
+    day: Annotated[str | None, typer.Argument(metavar="DATE", help="Ignore extracts later than this one.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for those who find the pin later.")] = "",
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Let the newest extracts count again.")] = False,
+) -> Answer:
+    """Ignore extracts later than DATE (a rollback), or let the newest count again."""
+    bronze = session.lake.bronze
+    if (day is None) != clear:
+        raise UsageError(
+            "A pin needs either a DATE or --clear.", remedy="Write: pce pin 2026-02-23, or pce pin --clear"
+        )
+    if day is None:
+        was = bronze.pin()
+        bronze.clear_pin()
+        text = f"The pin on {was.extract} is gone" if was else "There was no pin"
+        document = {"pin": None, "was": was.extract if was else None}
+        return Answer(document, [Text(f"{text}: the newest extracts count."), _then_refresh(session)])
+    chosen = _pinned(bronze.extracts(), day)
+    bronze.write_pin(chosen, now=datetime.now(UTC), reason=reason)
+    return Answer(
+        {"pin": chosen, "reason": reason},
+        [Text(f"Pinned to {chosen}: later extracts do not count."), _then_refresh(session)],
+    )
+
+
+def reset(
+    session: Session,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> Answer:
+    """Drop this world of the laptop: lake, Postgres and Dagster's history."""
+    settings = session.settings
+    world.check_droppable(settings)
+    home = settings.world_home
+    if not yes:
+        if session.as_json or not sys.stdin.isatty():
+            raise UsageError(f"This would delete {home}.", remedy="Add --yes if that is what you want.")
+        if not typer.confirm(f"Delete {home} with lake, Postgres and Dagster's history?", err=True):
+            return Answer({"deleted": []}, [Text("Nothing was deleted.")], exit_code=FAILED)
+    gone = world.drop(settings)
+    said = f"Deleted {', '.join(shown.beside(str(path)) for path in gone)}" if gone else f"There is nothing at {home}"
+    return Answer({"deleted": gone}, [Text(f"{said}.")])
+
+
+def _damages_of_bronze(session: Session, extracts: Sequence[ExtractId]) -> list[Damage]:
+    damages: list[Damage] = []
+    for extract in extracts:
+        try:
+            damages += session.lake.bronze.verify(extract)
+        except DamagedObject as unreadable:
+            damages.append(Damage(unreadable.key, "changed", unreadable.expected, unreadable.found))
+    return damages
+
+
+def _damages_shown(damages: Sequence[Damage]) -> RenderableType:
+    rows = [(damage.problem, Text(damage.key, overflow="fold")) for damage in damages[:_DAMAGES_SHOWN]]
+    more = len(damages) - len(rows)
+    return shown.table(["Problem", "Object"], [*rows, *([("", f"and {more} more")] if more else [])])
+
+
+def _pinned(held: Sequence[ExtractId], day: str) -> ExtractId:
+    """The extract of that name, else the last one up to that day."""
+    try:
+        asked = ExtractId.parse(day)
+    except ValueError:
+        raise UsageError(f"{day!r} is no date.", remedy="Write it as 2026-02-23.") from None
+    if asked in held:
+        return asked
+    until = [extract for extract in held if extract <= ExtractId(asked.day, _LAST_OF_DAY)]
+    if not until or asked.number > 1:
+        raise UsageError(
+            f"There is no extract {asked}.", remedy=f"There is {', '.join(map(str, held)) or 'none at all'}."
+        )
+    return max(until)
+
+
+def _then_refresh(session: Session) -> Text:
+    return shown.next_step(session.command("refresh"))

@@ -1,0 +1,127 @@
+"""The verbs around the pipeline: the embedded Postgres, bare Dagster's environment, BEA's look-alike, the sample."""
+
+import os
+import shlex
+import threading
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
+from pce_pipeline.cli import shown
+from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.errors import UsageError
+from pce_pipeline.local import world
+from pce_pipeline.local.postgres import EmbeddedPostgres
+
+_PORT = 8765
+
+
+def db_start(session: Session) -> Answer:
+    """Start the world's Postgres, making it at the first time."""
+    server = _embedded(session)
+    server.start()
+    return Answer(
+        {"running": True, "directory": server.directory, "psql": server.psql_arguments()},
+        [Text(f"Postgres of {session.settings.world} runs; open it with: {session.command('db psql')}")],
+    )
+
+
+def db_stop(session: Session) -> Answer:
+    """Stop the world's Postgres; nothing committed is lost."""
+    server = _embedded(session)
+    server.stop()
+    return Answer(
+        {"running": False, "directory": server.directory}, [Text(f"Postgres of {session.settings.world} is stopped.")]
+    )
+
+
+def db_psql(
+    session: Session,
+    arguments: Annotated[list[str] | None, typer.Argument(help="For psql, after --, such as: -- -c 'select 1'")] = None,
+) -> Answer:
+    """Open psql on the world's database; with --json only say which command that is."""
+    command, password = session.postgres.psql()
+    command += arguments or []
+    if not session.as_json:
+        if password is not None:
+            os.environ["PGPASSWORD"] = password
+        os.execvp(command[0], command)  # noqa: S606 (psql takes our place, without a shell)
+    return Answer({"psql": command})
+
+
+def db_url(session: Session) -> Answer:
+    """Print the URL of the world's database, password included."""
+    chosen = session.settings.chosen_database_url
+    url = chosen.get_secret_value() if chosen is not None else _embedded(session).start()
+    return Answer({"url": url}, as_is=f"{url}\n", is_secret=True)
+
+
+def env(session: Session) -> Answer:
+    """Print what to export for bare `dagster` commands: eval "$(pce env)"."""
+    exports = world.exports(session.settings)
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]
+    return Answer(exports, as_is="".join(lines), of_world=False)
+
+
+def emulate(
+    session: Session,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1; 0 takes a free one.")] = _PORT,
+    release: Annotated[int, typer.Option(help="Which of its releases it publishes.")] = DEFAULT_RELEASE,
+) -> None:
+    """Serve BEA's look-alike on this machine until Ctrl-C."""
+    from pce_pipeline.bea.emulator.app import create_app  # noqa: PLC0415 (a server that the other verbs do not need)
+    from pce_pipeline.bea.emulator.serve import running  # noqa: PLC0415
+
+    try:
+        app = create_app(release)
+    except LookupError as unknown:
+        raise UsageError(str(unknown)) from None
+    with running(app, port) as url:
+        point = f"PCE_BEA_URL={url} BEA_API_KEY={'0' * 36} PCE_HOME=.pce-emulated {session.command('run')}"
+        session.print(
+            Answer(
+                {"url": url, "release": release, "environment": {"PCE_BEA_URL": url, "BEA_API_KEY": "0" * 36}},
+                [
+                    Text.assemble(("BEA's look-alike ", "bold"), f"publishes release {release} at {url} until Ctrl-C."),
+                    Text("Invented numbers; keep them in a home of their own. Any 36 characters are a key:"),
+                    Text(point, no_wrap=True, overflow="ignore"),
+                ],
+                of_world=False,
+            )
+        )
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+def sample_release(
+    session: Session, release: Annotated[int, typer.Argument(metavar="K", help=f"1 to {VINTAGES[-1].number}")]
+) -> Answer:
+    """Let the embedded sample publish another release, as BEA does in a new year."""
+    world.move_sample(session.settings, release)
+    new = vintage(release)
+    return Answer(
+        {
+            "release": release,
+            "last_updated": new.last_updated,
+            "first_year": new.first_year,
+            "last_year": new.last_year,
+        },
+        [
+            Text(f"The sample publishes release {release}: {new.first_year}...{new.last_year}, of {new.last_updated}."),
+            shown.next_step(session.command("run")),
+        ],
+    )
+
+
+def _embedded(session: Session) -> EmbeddedPostgres:
+    """The world's own server; raises `UsageError` where PCE_DATABASE_URL names another."""
+    embedded = session.postgres.embedded
+    if embedded is None:
+        raise UsageError(
+            f"PCE_DATABASE_URL names the server at {session.postgres.server}, which is not ours to start or stop.",
+            remedy="Unset it to use the embedded Postgres.",
+        )
+    return embedded

@@ -1,0 +1,74 @@
+"""A small world whose BEA is served on loopback, so that tests can change what it publishes."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from pce_pipeline.automation.next_step import Step, next_step
+from pce_pipeline.automation.state import lake_state, loaded_hashes
+from pce_pipeline.bea.emulator.app import create_app
+from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.bea.emulator.state import Emulator
+from pce_pipeline.bea.gateway import BeaGateway, Release
+from pce_pipeline.catalog import Catalog
+from pce_pipeline_tests.postgres_server import PostgresServer
+from pce_pipeline_tests.worlds import World
+
+
+class LiveWorld(World):
+    """A world with a BEA (`emulator`) that tests may change, and the decisions that production makes in it."""
+
+    def __init__(self, home: Path, database_url: str, emulator: Emulator, bea_url: str) -> None:
+        self.key = str(uuid.uuid4())
+        super().__init__(
+            home,
+            database_url,
+            profile="smoke",
+            chosen_source="api",
+            bea_api_key=SecretStr(self.key),
+            bea_url=bea_url,
+            requests_per_minute=100,
+        )
+        self.emulator = emulator
+        resources = dict(self.definitions.resources or {})
+        self.bea: BeaGateway = resources["bea"]
+        self.catalog: Catalog = resources["catalog"]
+
+    def ask(self) -> Release:
+        return self.bea.release(list(self.catalog.tables), self.catalog.release_names)
+
+    def decide(self, release: Release | None = None) -> Step:
+        return next_step(
+            lake_state(self.lake, self.catalog),
+            release or self.ask(),
+            loaded_hashes(self.postgres),
+            tables=self.catalog.tables,
+            full_comparison=timedelta(days=30),
+        )
+
+    def follow(self, step: Step) -> None:
+        if step.action == "extract":
+            self.extract(tables=step.tables)
+        elif step.first_year is not None and step.last_year is not None:
+            self.refresh(step.first_year, step.last_year)
+
+    def settle(self) -> list[Step]:
+        """Do what comes next until nothing does."""
+        done: list[Step] = []
+        while (step := self.decide()).action != "nothing":
+            assert len(done) < 4, "it does not come to rest"
+            self.follow(step)
+            done.append(step)
+        return done
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[LiveWorld]:
+    """One world for the tests of a module, one after the other; release 1 is published and everything settled."""
+    app = create_app(1)
+    with server.database(migrated=False) as url, running(app) as bea_url:
+        yield LiveWorld(tmp_path_factory.mktemp("world"), url, app.state.emulator, bea_url)

@@ -1,0 +1,177 @@
+"""A damaged lake makes exactly the check go red that is there for it, and nothing of it is published."""
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from pce_pipeline import schemas
+from pce_pipeline.automation.jobs import range_tags
+from pce_pipeline.bea.emulator.archive import archive
+from pce_pipeline.lake.pointer import NewPartition
+from pce_pipeline.lake.resource import files_of_year
+from pce_pipeline.lineage import SILVER
+from pce_pipeline_tests.worlds import QUIET, World
+
+YEAR = "2024"
+CALIFORNIA, FAR_WEST, NATION = "06000", "98000", "00000"
+CLOTHING, ABOVE_CLOTHING = 10, [1, 2, 8]
+MEDICINE, ABOVE_MEDICINE = 40, [1, 2, 37, 38, 39]
+
+
+def materialise(world: World, *keys: str, first: str = YEAR) -> dg.ExecuteInProcessResult:
+    """Run assets with their checks over years up to YEAR, as the page would."""
+    assets = [each for each in world.definitions.assets or [] if isinstance(each, dg.AssetsDefinition)]
+    checks = list(world.definitions.asset_checks or [])
+    return dg.materialize(
+        [*assets, *checks],
+        selection=dg.AssetSelection.assets(*(key.split("/") for key in keys)),
+        resources=world.definitions.resources,
+        instance=world.instance,
+        run_config=QUIET,
+        tags=range_tags(int(first), int(YEAR)),
+        raise_on_error=False,
+    )
+
+
+def run_check(world: World, asset: str, check: str) -> dg.ExecuteInProcessResult:
+    """Run one standalone check alone."""
+    return dg.materialize(
+        [*(world.definitions.assets or []), *(world.definitions.asset_checks or [])],  # type: ignore[list-item]
+        selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(asset.split("/")), check)),
+        resources=world.definitions.resources,
+        instance=world.instance,
+        run_config=QUIET,
+        raise_on_error=False,
+    )
+
+
+def red(result: dg.ExecuteInProcessResult) -> set[str]:
+    return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Three tables of the sample in Silver and Gold, in an environment whose thresholds block."""
+    world = World(tmp_path_factory.mktemp("damaged"), "postgresql://nobody@127.0.0.1:1/none", threshold_checks="block")
+    world.extract(tables=["SAPCE1", "SAPCE2", "SAPCE4"])
+    result = materialise(world, "silver/pce_state", "gold")
+    assert result.success
+    assert red(result) == set()
+    return world
+
+
+@pytest.fixture
+def silver(world: World) -> Iterator[pl.DataFrame]:
+    """Silver of the year; whatever a test publishes in its place is put right afterwards."""
+    frame = world.lake.table(schemas.SILVER_PCE_STATE).read([YEAR])
+    yield frame
+    publish(world, frame)
+
+
+def publish(world: World, frame: pl.DataFrame) -> None:
+    segments = dict(world.catalog.areas.select("geo_fips", "path_segment").iter_rows())
+    files = files_of_year(SILVER.table, int(YEAR), frame, segments)
+    partition = NewPartition(YEAR, files, inputs={"damaged": "by a test"}, code_version="test")
+    world.lake.table(schemas.SILVER_PCE_STATE).publish([partition], run_id="test")
+
+
+def cells(table: str, lines: list[int], areas: list[str]) -> pl.Expr:
+    return (pl.col("bea_table") == table) & pl.col("line_code").is_in(lines) & pl.col("geo_fips").is_in(areas)
+
+
+def fifty_more(where: pl.Expr) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    return lambda frame: frame.with_columns(
+        pl.when(where).then(pl.col("value") + 50).otherwise("value").cast(schemas.MONEY).alias("value")
+    )
+
+
+@pytest.mark.parametrize(
+    ("check", "damage"),
+    [
+        ("schema_is_as_declared", lambda frame: frame.with_columns(geo_level=pl.lit(None, pl.String))),
+        ("row_count_is_as_expected", lambda frame: frame.filter(~cells("SAPCE1", [CLOTHING], [CALIFORNIA]))),
+        (
+            "no_unexplained_nulls",
+            lambda frame: frame.with_columns(
+                value=pl.when(cells("SAPCE1", [CLOTHING], [CALIFORNIA])).then(None).otherwise("value")
+            ),
+        ),
+        ("children_add_up_to_parents", fifty_more(cells("SAPCE4", [MEDICINE], [CALIFORNIA, FAR_WEST, NATION]))),
+        ("states_add_up_to_regions", fifty_more(cells("SAPCE4", [MEDICINE, *ABOVE_MEDICINE], [FAR_WEST]))),
+        ("states_add_up_to_the_nation", fifty_more(cells("SAPCE4", [MEDICINE, *ABOVE_MEDICINE], [NATION]))),
+        (
+            "per_capita_times_population_is_the_total",
+            fifty_more(cells("SAPCE2", [CLOTHING, *ABOVE_CLOTHING], [CALIFORNIA])),
+        ),
+    ],
+)
+def test_damage_in_silver_turns_one_check_of_the_facts_red(
+    world: World, silver: pl.DataFrame, check: str, damage: Callable[[pl.DataFrame], pl.DataFrame]
+) -> None:
+    before = world.hashes()["gold", YEAR]
+    publish(world, damage(silver))
+    result = materialise(world, "gold")
+    assert not result.success
+    assert check in red(result)
+    assert red(result) - {check} <= ({"states_add_up_to_the_nation"} if check == "schema_is_as_declared" else set())
+    assert world.hashes()["gold", YEAR] == before
+
+
+def test_flipped_bytes_in_the_lake_are_found_by_the_stored_check_and_stop_the_next_reader(
+    world: World, silver: pl.DataFrame
+) -> None:
+    store = world.lake.table(schemas.SILVER_PCE_STATE)
+    version = store.latest()[YEAR].objects[0].version_key
+    path = Path(world.lake.uri) / world.lake.prefix(schemas.SILVER_PCE_STATE) / version
+    body = path.read_bytes()
+    path.write_bytes(bytes([body[0] ^ 1]) + body[1:])
+    try:
+        result = materialise(world, "gold")
+        assert not result.success
+        assert red(run_check(world, "silver/pce_state", "stored_bytes_are_intact")) == {"stored_bytes_are_intact"}
+    finally:
+        path.write_bytes(body)
+
+
+def _csv(table: str, *, keep: Callable[[str], bool]) -> bytes:
+    """The sample's file of one table, without the lines that `keep` refuses."""
+    with zipfile.ZipFile(io.BytesIO(archive(2))) as opened:
+        name = next(name for name in opened.namelist() if name.startswith(f"{table}__ALL_AREAS"))
+        text = opened.read(name).decode()
+    return "".join(line for line in text.splitlines(keepends=True) if keep(line)).encode()
+
+
+@pytest.mark.parametrize(
+    ("check", "keep"),
+    [
+        ("expected_areas_are_present", lambda line: f'"{CALIFORNIA}"' not in line),
+        ("expected_lines_are_present", lambda line: f'"{CALIFORNIA}"' not in line or ",SAPCE1,10," not in line),
+    ],
+)
+def test_an_extract_with_missing_cells_turns_one_check_of_silver_red(
+    tmp_path: Path, check: str, keep: Callable[[str], bool]
+) -> None:
+    world = World(tmp_path, "postgresql://nobody@127.0.0.1:1/none", threshold_checks="block")
+    file = tmp_path / "received.csv"
+    file.write_bytes(_csv("SAPCE1", keep=keep))
+    world.extract(tables=["SAPCE1"], files=[file])
+    result = materialise(world, "silver/pce_state")
+    assert not result.success
+    assert red(result) == {check}
+    assert world.lake.table(schemas.SILVER_PCE_STATE).latest() == {}
+
+
+def test_where_thresholds_only_warn_the_damage_is_shown_and_published(tmp_path: Path) -> None:
+    world = World(tmp_path, "postgresql://nobody@127.0.0.1:1/none", threshold_checks="warn")
+    file = tmp_path / "received.csv"
+    file.write_bytes(_csv("SAPCE1", keep=lambda line: f'"{CALIFORNIA}"' not in line))
+    world.extract(tables=["SAPCE1"], files=[file])
+    result = materialise(world, "silver/pce_state")
+    assert result.success
+    assert red(result) == {"expected_areas_are_present"}
+    assert YEAR in world.lake.table(schemas.SILVER_PCE_STATE).latest()
