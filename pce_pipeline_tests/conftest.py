@@ -10,16 +10,16 @@ from pce_pipeline_tests.postgres_server import PostgresServer, postgres_server
 from pce_pipeline_tests.servers import S3, s3_server
 
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "bea" / "real"
+_REAL_DATA = Path(os.environ.get("PCE_REAL_DATA", _BESIDE_THE_CHECKOUT)).absolute()
 _OF_THE_PERSON_WHO_TESTS = ("PCE_", "BEA_", "AWS_", "DAGSTER_")
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder with BEA's own files, named by PCE_REAL_DATA; skips where it is absent."""
-    folder = Path(os.environ.get("PCE_REAL_DATA", _BESIDE_THE_CHECKOUT))
-    if not folder.is_dir():
-        pytest.skip(f"BEA's own files are not at {folder}: set PCE_REAL_DATA to the folder that holds them")
-    return folder
+    if not _REAL_DATA.is_dir():
+        pytest.skip(f"BEA's own files are not at {_REAL_DATA}: set PCE_REAL_DATA to the folder that holds them")
+    return _REAL_DATA
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,7 +27,7 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """No variable and no `.env` of the person who runs the tests reaches them."""
     before, here = dict(os.environ), Path.cwd()
     for name in before:
-        if name.startswith(_OF_THE_PERSON_WHO_TESTS) and name != "PCE_REAL_DATA":
+        if name.startswith(_OF_THE_PERSON_WHO_TESTS):
             del os.environ[name]
     os.chdir(tmp_path_factory.mktemp("working-directory"))
     yield
