@@ -33,7 +33,7 @@ format: .venv/.dev ## put the code in order
 	@$(BIN)/ruff check --fix .
 
 bench: .venv/.dev ## time every stage for a full vintage, beside the plainest way to do the same work
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m pce_pipeline_tests.bench
 
 docs: .venv/.run ## write the data dictionary from the table declarations
 	@$(BIN)/pce dictionary > docs/data-dictionary.md

@@ -269,7 +269,9 @@ def _stage(step: StepRecord) -> Stage:
         written=tuple(step.outputs.get("written", ())),
         refreshed=tuple(step.outputs.get("refreshed", ())),
         unchanged=tuple(step.outputs.get("unchanged", ())),
-        loaded={table: counts for table, counts in step.outputs.items() if isinstance(counts, dict) and "inserted" in counts},
+        loaded={
+            table: counts for table, counts in step.outputs.items() if isinstance(counts, dict) and "inserted" in counts
+        },
     )
 
 

@@ -3,6 +3,17 @@
 A verb decides nothing: it asks the rooms of the package and shows their answers. `app` is the map of the verbs.
 """
 
-from pce_pipeline.cli.app import main
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
-__all__ = ["main"]
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point. Exits with 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        from pce_pipeline.cli.app import call  # noqa: PLC0415 (takes half a second, in which Ctrl-C may come)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    sys.exit(call(sys.argv[1:] if arguments is None else arguments))

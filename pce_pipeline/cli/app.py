@@ -1,8 +1,7 @@
 """The map of the verbs: what `pce --help` shows, and how a wrong call is answered."""
 
-import sys
+import itertools
 from collections.abc import Callable, Sequence
-from typing import NoReturn
 
 import typer
 
@@ -54,17 +53,16 @@ _add(_db, "stop", services.db_stop)
 _add(_sample, "release", services.sample_release)
 
 
-def main(args: Sequence[str] | None = None) -> NoReturn:
-    """The entry point: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
-    given = list(sys.argv[1:] if args is None else args)
+def call(arguments: Sequence[str]) -> int:
+    """Call a verb; the exit code. Wrong usage is answered as every other error is."""
     try:
-        code = app(given, prog_name="pce", standalone_mode=False)
+        code: int = app(list(arguments), prog_name="pce", standalone_mode=False)
     except typer.TyperException as wrong:
         if not wrong.format_message():  # no verb at all: the help is shown already
-            sys.exit(WRONG_USAGE)
-        ours = given[: given.index("--")] if "--" in given else given
+            return WRONG_USAGE
+        ours = itertools.takewhile(lambda argument: argument != "--", arguments)
         context = getattr(wrong, "ctx", None)
         verb = context.command_path if context is not None else "pce"
         error = UsageError(wrong.format_message(), remedy=f"See: {verb} --help")
-        code = Session(as_json="--json" in ours, debug="--debug" in ours).report(error)
-    sys.exit(code)
+        return Session(as_json="--json" in ours).report(error)
+    return code

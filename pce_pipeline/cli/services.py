@@ -2,7 +2,7 @@
 
 import os
 import shlex
-import threading
+import time
 from contextlib import suppress
 from typing import Annotated
 
@@ -93,7 +93,8 @@ def emulate(
             )
         )
         with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+            while True:
+                time.sleep(3600)  # unlike a wait on a lock, it ends at Ctrl-C whatever handlers Polars has set
 
 
 def sample_release(

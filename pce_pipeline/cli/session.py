@@ -28,6 +28,7 @@ from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.catalog import Catalog, load_catalog
 from pce_pipeline.cli.progress import Bars
 from pce_pipeline.errors import PceError, UsageError
+from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import configure_logs, hide, without_secrets
 from pce_pipeline.observability.progress import watched_by
@@ -266,6 +267,8 @@ def _words_of(error: Exception) -> str:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (whatever a document holds)
+    if isinstance(value, ExtractId):
+        return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: getattr(value, each.name) for each in fields(value)}
     if isinstance(value, msgspec.Struct):

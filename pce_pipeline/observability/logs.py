@@ -4,6 +4,7 @@ Every line carries what `bound` has bound: run_id, dataset, step, partition. Sec
 line of defence the value of a registered secret is blanked wherever it stands in a line.
 """
 
+import json
 import logging
 import sys
 import threading
@@ -11,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 
@@ -21,20 +23,20 @@ _to_json = structlog.processors.JSONRenderer(sort_keys=True)
 
 
 def hide(secret: str) -> None:
-    """Blank this text in every log line from now on."""
+    """Blank this text in every log line from now on, also as Python, JSON or a URL spells it."""
     if secret:
-        _secrets.add(secret)
+        _secrets.update({secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")})
 
 
 def without_secrets(text: str) -> str:
     """The text with every registered secret blanked."""
-    for secret in _secrets:
+    for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
 
 
 def _plain(value: object) -> object:
-    """The value in JSON's terms, every text in it without secrets (before JSON could escape a part of one)."""
+    """The value in JSON's terms, every text in it without secrets."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
@@ -107,9 +109,3 @@ def log_of(run_id: str) -> bytes:
     """The run's lines so far, as JSON lines."""
     with _lines_lock:
         return "".join(f"{line}\n" for line in _lines.get(run_id, ())).encode()
-
-
-def forget(run_id: str) -> None:
-    """Drop the lines kept for a run that is over."""
-    with _lines_lock:
-        _lines.pop(run_id, None)

@@ -1,6 +1,5 @@
 """The sensor as the daemon meets it: a real instance, real runs in its history, a real BEA look-alike on loopback."""
 
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,12 +13,12 @@ from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.emulator.faults import Fault, FaultKind
 from pce_pipeline.bea.emulator.serve import running
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline_tests.automation.conftest import LiveWorld
+from pce_pipeline_tests.automation.daemon import EXTRACTS, Daemon
+from pce_pipeline_tests.automation.live_world import LiveWorld
 from pce_pipeline_tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("sensor")]
 
-EXTRACTS = "pce_state_extracts"
 MINUTE = timedelta(minutes=1)
 
 
@@ -27,86 +26,47 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-class Daemon:
-    """Evaluates the sensor on an instance as Dagster's daemon does, and keeps its history."""
-
-    def __init__(self, world: LiveWorld, instance: dg.DagsterInstance) -> None:
-        self.world = world
-        self.instance = instance
-        self._repository = world.definitions.get_repository_def()
-        self._sensor = self._repository.get_sensor_def("release_sensor")
-        self._resources = {
-            name: each for name, each in (world.definitions.resources or {}).items() if name != "lake_io"
-        }
-
-    def tick(self) -> tuple[list[dg.RunRequest], str | None]:
-        """Evaluate; what it asks of the partitions is done, what it asks to run is only told, as is why it skips."""
-        with dg.SensorEvaluationContext(
-            instance_ref=self.instance.get_ref(), repository_def=self._repository, resources=self._resources
-        ) as context:
-            told = self._sensor.evaluate_tick(context)
-        for request in told.dynamic_partitions_requests or ():
-            if isinstance(request, dg.AddDynamicPartitionsRequest):
-                self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
-            else:
-                for key in request.partition_keys:
-                    self.instance.delete_dynamic_partition(request.partitions_def_name, key)
-        return list(told.run_requests or ()), told.skip_message
-
-    def run(self, job: str, *events: dg.DagsterEventType, at: datetime | None = None) -> str:
-        """A run in the history that has got as far as the events say."""
-        run_id = str(uuid.uuid4())
-        self.instance.run_storage.add_run(dg.DagsterRun(job, run_id))
-        for event in events:
-            self.instance.run_storage.handle_run_event(
-                run_id, dg.DagsterEvent(event.value, job), update_timestamp=at or datetime.now(UTC)
-            )
-        return run_id
-
-    def ended(self, job: str, *, succeeded: bool, ago: timedelta = timedelta(0)) -> None:
-        last = dg.DagsterEventType.RUN_SUCCESS if succeeded else dg.DagsterEventType.RUN_FAILURE
-        self.run(job, dg.DagsterEventType.RUN_START, last, at=datetime.now(UTC) - ago)
-
-    @property
-    def registered(self) -> list[str]:
-        return list(self.instance.get_dynamic_partitions(EXTRACTS))
+@pytest.fixture(scope="module")
+def _worlds(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[tuple[LiveWorld, LiveWorld]]:
+    """An empty world, and one with an extract of which nothing was made yet."""
+    app = create_app(1)
+    with server.database(migrated=False) as url, running(app) as bea_url:
+        empty, taken = (
+            LiveWorld(tmp_path_factory.mktemp(name), url, app.state.emulator, bea_url) for name in ("empty", "taken")
+        )
+        taken.extract()
+        yield empty, taken
 
 
 @pytest.fixture(scope="module")
-def _empty(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[LiveWorld]:
-    app = create_app(1)
-    with server.database(migrated=False) as url, running(app) as bea_url:
-        yield LiveWorld(tmp_path_factory.mktemp("empty"), url, app.state.emulator, bea_url)
-
-
-@pytest.fixture(scope="module")
-def _with_extract(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[LiveWorld]:
-    app = create_app(1)
-    with server.database(migrated=False) as url, running(app) as bea_url:
-        world = LiveWorld(tmp_path_factory.mktemp("taken"), url, app.state.emulator, bea_url)
-        world.extract()
-        yield world
+def _instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
+        yield instance
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as fresh:
-        yield fresh
+def instance(_instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    """An instance without any history."""
+    for record in _instance.get_run_records():
+        _instance.delete_run(record.dagster_run.run_id)
+    for key in _instance.get_dynamic_partitions(EXTRACTS):
+        _instance.delete_dynamic_partition(EXTRACTS, key)
+    return _instance
 
 
 @pytest.fixture
-def empty(_empty: LiveWorld, instance: dg.DagsterInstance) -> Iterator[Daemon]:
+def empty(_worlds: tuple[LiveWorld, LiveWorld], instance: dg.DagsterInstance) -> Iterator[Daemon]:
     """A daemon beside an empty lake."""
-    yield Daemon(_empty, instance)
-    _empty.emulator.set_faults()
+    yield Daemon(_worlds[0], instance)
+    _worlds[0].emulator.set_faults()
 
 
 @pytest.fixture
-def taken(_with_extract: LiveWorld, instance: dg.DagsterInstance) -> Iterator[Daemon]:
+def taken(_worlds: tuple[LiveWorld, LiveWorld], instance: dg.DagsterInstance) -> Iterator[Daemon]:
     """A daemon with a fresh history beside a lake that holds an extract of which nothing was made yet."""
-    yield Daemon(_with_extract, instance)
-    _with_extract.emulator.set_faults()
-    _with_extract.emulator.set_release(1)
+    yield Daemon(_worlds[1], instance)
+    _worlds[1].emulator.set_faults()
+    _worlds[1].emulator.set_release(1)
 
 
 def test_an_empty_lake_makes_it_launch_an_extract_of_today_which_it_registers(empty):
@@ -141,17 +101,17 @@ def test_a_new_release_makes_it_launch_the_next_extract_of_the_day(taken):
 
 
 @pytest.mark.parametrize(
-    "events",
+    ("job", "events"),
     [
-        (),
-        (dg.DagsterEventType.RUN_ENQUEUED,),
-        (dg.DagsterEventType.RUN_STARTING,),
-        (dg.DagsterEventType.RUN_START,),
-        (dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_CANCELING),
+        (EXTRACT, ()),
+        (EXTRACT, (dg.DagsterEventType.RUN_ENQUEUED,)),
+        (REFRESH, (dg.DagsterEventType.RUN_STARTING,)),
+        (REFRESH, (dg.DagsterEventType.RUN_START,)),
+        (EXTRACT, (dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_CANCELING)),
+        ("__ASSET_JOB", (dg.DagsterEventType.RUN_START,)),
     ],
-    ids=["not started", "queued", "starting", "running", "canceling"],
+    ids=["not started", "queued", "starting", "running", "canceling", "launched from the page"],
 )
-@pytest.mark.parametrize("job", [EXTRACT, REFRESH, "__ASSET_JOB"])
 def test_it_skips_while_a_run_is_under_way_and_leaves_the_partitions_alone(empty, job, events):
     empty.run(job, *events)
     empty.instance.add_dynamic_partitions(EXTRACTS, ["2020-01-01"])
@@ -159,12 +119,10 @@ def test_it_skips_while_a_run_is_under_way_and_leaves_the_partitions_alone(empty
     assert empty.registered == ["2020-01-01"]
 
 
-def test_it_does_not_wait_for_ever_for_a_run_that_died_with_its_machine(empty):
+def test_a_run_nobody_has_heard_of_for_hours_died_with_its_machine_and_is_not_waited_for(empty):
     empty.run(REFRESH, dg.DagsterEventType.RUN_START, at=datetime.now(UTC) - timedelta(hours=5))
     assert empty.tick()[1] == "A run is under way."
-
-
-def test_a_run_nobody_heard_of_for_hours_counts_as_dead(empty):
+    empty.instance.delete_run(empty.instance.get_run_records()[0].dagster_run.run_id)
     empty.run(REFRESH, dg.DagsterEventType.RUN_START, at=datetime.now(UTC) - timedelta(hours=7))
     assert len(empty.tick()[0]) == 1
 
@@ -176,7 +134,7 @@ def test_two_evaluations_in_a_row_never_launch_twice(empty):
     assert empty.registered == [today()]
 
 
-@pytest.mark.parametrize(("failures", "minutes"), [(1, 5), (2, 10), (3, 20), (7, 320), (8, 360), (12, 360)])
+@pytest.mark.parametrize(("failures", "minutes"), [(1, 5), (2, 10), (3, 20), (12, 360)])
 def test_after_failures_it_waits_ever_longer_up_to_six_hours_and_tries_again(empty, failures, minutes):
     empty.ended(EXTRACT, succeeded=True)
     for _ in range(failures):
@@ -254,7 +212,7 @@ def test_a_lake_that_cannot_be_read_is_a_skip_too(taken):
     assert "Upgrade pce_pipeline" in str(skipped)
 
 
-def test_an_extract_it_asked_for_is_one_that_the_job_takes(empty, tmp_path):
+def test_an_extract_it_asked_for_is_one_that_the_job_takes(empty):
     (request,), _ = empty.tick()
     result = empty.world.definitions.resolve_job_def(EXTRACT).execute_in_process(
         instance=empty.instance,

@@ -1,6 +1,7 @@
 """The whole main path at full scale: from BEA's answers to rows in Postgres, on a directory and on S3."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from pce_pipeline_tests.servers import S3
 from pce_pipeline_tests.worlds import World
 
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("main_path")]
+
+ROOT = Path(__file__).parents[2]
 
 _AREAS = 60
 _CELLS_OF_A_YEAR = 17_582
@@ -128,6 +131,17 @@ def test_the_main_path_on_s3_gives_the_content_of_the_main_path_on_a_directory(
         )
 
 
+def test_the_examples_of_the_readme_run(full: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".pce").symlink_to(full.settings.home)
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
+    assert len(examples) == 3
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), {})
+    queries = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
+    assert [len(full.query(query)) for query in queries] == [5]
+
+
 @pytest.mark.system
 def test_the_literal_command_of_the_readme_materialises_gold_and_everything_downstream(
     full: World, tmp_path: Path
@@ -153,7 +167,7 @@ def test_the_literal_command_of_the_readme_materialises_gold_and_everything_down
             "2022...2024",
         ],
         env=environment,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -1,21 +1,16 @@
 """A small world whose BEA is served on loopback, so that tests can change what it publishes."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from pydantic import SecretStr
 
 from pce_pipeline.automation.next_step import Step, next_step
 from pce_pipeline.automation.state import lake_state, loaded_hashes
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.serve import running
 from pce_pipeline.bea.emulator.state import Emulator
 from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.catalog import Catalog
-from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.worlds import World
 
 
@@ -64,11 +59,3 @@ class LiveWorld(World):
             self.follow(step)
             done.append(step)
         return done
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[LiveWorld]:
-    """One world for the tests of a module, one after the other; release 1 is published and everything settled."""
-    app = create_app(1)
-    with server.database(migrated=False) as url, running(app) as bea_url:
-        yield LiveWorld(tmp_path_factory.mktemp("world"), url, app.state.emulator, bea_url)

@@ -1,0 +1,110 @@
+"""The verbs that change a world: new releases, rollback, damage, reset; each on a world of its own."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pce_pipeline_tests.cli.conftest import Pce
+
+pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("cli")]
+
+
+def test_a_new_release_is_noticed_taken_and_rolled_back_by_a_pin(own: Pce) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    assert own("sample", "release", "3", "--json").document["last_year"] == 2025
+    assert own("check", "--json").document["action"] == "extract"
+
+    ran = own("run", "--json").document
+    assert ran["outcome"] == "new data"
+    assert [extract["extract"] for extract in ran["extracts"]] == [f"{today}.2"]
+    # the database was empty, so all years are loaded and not only those of the new release
+    assert [(refresh["first"], refresh["last"]) for refresh in ran["refreshes"]] == [(1997, 2025)]
+    assert ran["fastest_growth"][0]["year"] == 2025
+
+    assert own("pin", today, "--reason", "looks wrong").code == 0
+    status = own("status", "--json").document
+    assert status["pin"]["extract"] == today
+    assert set(status["stale_years"]) == {str(year) for year in range(2021, 2025)}
+    assert any("2025" in warning for warning in status["warnings"])
+    assert own("pin", "--clear", "--json").document["was"] == today
+    assert own("status", "--json").document["stale_years"] == {}
+
+
+def test_force_compares_everything_and_refreshes_every_year(own: Pce) -> None:
+    ran = own("run", "--force", "--json").document
+    assert [extract["outcome"] for extract in ran["extracts"]] == ["unchanged"]
+    assert [(refresh["first"], refresh["last"]) for refresh in ran["refreshes"]] == [(1997, 2024)]
+
+
+def test_heal_restores_what_has_a_second_copy_and_withdraws_the_rest(own: Pce, tmp_path: Path) -> None:
+    gold = tmp_path / "sample-smoke" / "lake" / "local" / "gold" / "sample-smoke" / "pce_state_annual"
+    (gold / "year=2020" / "part-000.parquet").write_bytes(b"something else")
+    (gold / "year=2019" / "part-000.parquet").unlink()
+    shutil.rmtree(gold / "_versions" / "year=2019")
+
+    found = own("verify", "--json")
+    assert found.code == 1
+    assert {damage["problem"] for damage in found.document["damages"]} == {"changed", "missing"}
+    assert own("verify", "--years", "2021").code == 0
+
+    healed = own("heal", "--json")
+    assert healed.code == 0
+    assert healed.document["withdrawn"] == {"gold/pce_state_annual": ["2019"]}
+    assert len(healed.document["restored"]) == 1
+    assert own("check", "--json").document["stale_years"]["2019"] == "gold/pce_state_annual is not materialised"
+    assert own("heal").out.endswith("Nothing is damaged.\n")
+
+
+def test_a_damaged_extract_fails_with_the_check_that_found_it(own: Pce, tmp_path: Path) -> None:
+    (answer,) = (tmp_path / "sample-smoke" / "lake" / "local" / "bronze").rglob("SAPCE1/2.json.gz")
+    answer.write_bytes(b"something else")
+    today = datetime.now(UTC).date().isoformat()
+    failed = own("extract", "--date", today, "--json")
+    assert failed.code == 1
+    error = failed.document["error"]
+    assert error["type"] == "ChecksBlocked"
+    assert "hashes_are_right" in error["message"]
+    assert [check["name"] for check in error["checks"] if not check["passed"]][-1] == "hashes_are_right"
+    assert own("heal", "--json").code == 1
+
+
+@pytest.mark.real
+def test_a_file_of_bea_goes_into_the_world_of_bea(empty: Pce, real_data: Path) -> None:
+    archive = str(real_data / "SAPCE_2022-10-06.zip")
+    taken = empty("extract", "--file", archive, "--date", "2022-10-06", "--json")
+    assert taken.code == 0, taken.err
+    document = taken.document
+    assert (document["world"], document["sample"]) == ("bea-smoke", False)
+    assert (document["outcome"], document["extract"], document["origin"]) == ("new", "2022-10-06", "file")
+
+    again = empty("extract", "--file", archive, "--date", "2022-10-06", "--json").document
+    assert again["outcome"] == "unchanged"
+    assert empty("status", "--json").document["world"] == "bea-smoke"
+
+    too_early = empty("extract", "--file", archive, "--date", "2022-10-01")
+    assert too_early.code == 2
+    assert "2022-10-06" in too_early.err
+
+
+def test_reset_drops_only_what_the_pipeline_made(empty: Pce, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    empty("sample", "release", "4")
+    empty("env")
+    (home / "sample-smoke" / "notes.txt").write_text("mine")
+    refused = empty("reset")
+    assert refused.code == 2
+    assert (home / "sample-smoke" / "dagster").is_dir()
+    assert empty("reset", "--yes").code == 0
+    assert [file.name for file in (home / "sample-smoke").iterdir()] == ["notes.txt"]
+
+
+def test_staging_runs_without_a_history_of_its_own_and_is_never_reset(own: Pce, home: Path, tmp_path: Path) -> None:
+    staging = {"PCE_ENV": "staging", "PCE_SOURCE": "sample", "PCE_LAKE_URI": str(tmp_path / "elsewhere")}
+    taken = own("extract", "--json", **staging)
+    assert taken.code == 0, taken.err
+    assert taken.document["outcome"] == "new"
+    assert not (tmp_path / "sample-smoke" / "dagster").exists()
+    assert own("reset", "--yes", **staging).code == 2
+    assert (tmp_path / "elsewhere" / "staging").is_dir()

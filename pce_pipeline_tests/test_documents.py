@@ -1,0 +1,40 @@
+"""The documents say only what is true: generated ones are fresh, versions agree, named files and verbs exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pce_pipeline
+from pce_pipeline import dictionary
+from pce_pipeline.settings import Settings
+
+ROOT = Path(pce_pipeline.__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_committed_data_dictionary_is_the_rendered_one() -> None:
+    assert (ROOT / "docs" / "data-dictionary.md").read_text("utf-8") == dictionary.markdown()
+
+
+def test_the_changelog_has_an_entry_for_this_version() -> None:
+    assert f"## [{pce_pipeline.__version__}]" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text("utf-8"))
+    assert [target for target in targets if not (document.parent / target).exists()] == []
+
+
+def test_the_lock_pins_every_requirement_and_names_no_address() -> None:
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    assert [line for line in lines if "==" not in line] == []
+    assert [line for line in lines if "//" in line or "--" in line] == []
+
+
+def test_every_setting_of_the_example_file_is_one_that_is_read() -> None:
+    documented = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text("utf-8"), flags=re.MULTILINE))
+    fields = Settings.model_fields
+    read = {str(field.validation_alias or f"PCE_{name.upper()}") for name, field in fields.items()}
+    assert documented == read
