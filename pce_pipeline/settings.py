@@ -144,7 +144,14 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (one value per 
         return Settings(**overrides)
     except ValidationError as invalid:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" if problem["loc"] else problem["msg"]
+            f"{'.'.join(_variable(part) for part in problem['loc'])}: {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"]
             for problem in invalid.errors(include_input=False, include_url=False)
         )
         raise SettingsError(f"The settings do not hold: {problems}.", remedy="See .env.example.") from None
+
+
+def _variable(name: int | str) -> str:
+    """The variable that sets a field; pydantic names the field where both are spelled alike."""
+    return f"PCE_{name.upper()}" if isinstance(name, str) and name in Settings.model_fields else str(name)

@@ -78,7 +78,7 @@ def emulate(
     try:
         app = create_app(release)
     except LookupError as unknown:
-        raise UsageError(str(unknown)) from None
+        raise UsageError(str(unknown), remedy="Choose one of these.") from None
     with running(app, port) as url:
         point = f"PCE_BEA_URL={url} BEA_API_KEY={'0' * 36} PCE_HOME=.pce-emulated {session.command('run')}"
         session.print(

@@ -60,7 +60,7 @@ def move_sample(settings: Settings, release: int) -> None:
     try:
         vintage(release)
     except LookupError as unknown:
-        raise UsageError(str(unknown)) from None
+        raise UsageError(str(unknown), remedy="Choose one of these.") from None
     file = BeaGateway(settings).sample_release_file
     file.parent.mkdir(parents=True, exist_ok=True)
     _write_whole(file, f"{release}\n")

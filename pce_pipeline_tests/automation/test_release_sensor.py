@@ -212,14 +212,16 @@ def test_a_lake_that_cannot_be_read_is_a_skip_too(taken):
     assert "Upgrade pce_pipeline" in str(skipped)
 
 
-def test_an_extract_it_asked_for_is_one_that_the_job_takes(empty):
-    (request,), _ = empty.tick()
-    result = empty.world.definitions.resolve_job_def(EXTRACT).execute_in_process(
-        instance=empty.instance,
+def test_an_extract_it_asked_for_is_one_that_the_job_takes(empty, instance, tmp_path):
+    url = empty.world.settings.chosen_database_url.get_secret_value()
+    own = Daemon(LiveWorld(tmp_path, url, empty.world.emulator, empty.world.settings.bea_url), instance)
+    (request,), _ = own.tick()
+    result = own.world.definitions.resolve_job_def(EXTRACT).execute_in_process(
+        instance=instance,
         partition_key=request.partition_key,
         run_config={**request.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     assert result.success
-    (refresh,), _ = empty.tick()
+    (refresh,), _ = own.tick()
     assert refresh.job_name == REFRESH
-    assert empty.world.lake.bronze.extracts() == [ExtractId.parse(str(request.partition_key))]
+    assert own.world.lake.bronze.extracts() == [ExtractId.parse(str(request.partition_key))]

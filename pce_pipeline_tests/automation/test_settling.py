@@ -3,13 +3,14 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 
 from pce_pipeline import schemas
-from pce_pipeline.automation.next_step import stale_years
+from pce_pipeline.automation.next_step import Step, stale_years
 from pce_pipeline.automation.state import lake_state, loaded_hashes
 from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.emulator.faults import Fault, FaultKind
@@ -25,12 +26,30 @@ pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("settling")]
 YEARLY = [schemas.SILVER_PCE_STATE, schemas.GOLD_FACTS, schemas.GOLD_PCE_STATE_ANNUAL, schemas.GOLD_PCE_STATE_METRICS]
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A world brought to rest once, and the steps that took."""
+
+    world: LiveWorld
+    steps: list[Step]
+
+
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[LiveWorld]:
-    """One world for all tests here, one after the other; BEA begins with its first release."""
+def begun(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[Begun]:
     app = create_app(1)
     with server.database(migrated=False) as url, running(app) as bea_url:
-        yield LiveWorld(tmp_path_factory.mktemp("world"), url, app.state.emulator, bea_url)
+        world = LiveWorld(tmp_path_factory.mktemp("world"), url, app.state.emulator, bea_url)
+        yield Begun(world, world.settle())
+
+
+@pytest.fixture
+def world(begun: Begun) -> LiveWorld:
+    """A world at rest that holds what BEA publishes, whatever the tests before have done to it."""
+    begun.world.emulator.set_faults()
+    begun.world.lake.bronze.clear_pin()
+    begun.world.extract()
+    begun.world.settle()
+    return begun.world
 
 
 def data_objects(world: LiveWorld) -> dict[str, object]:
@@ -50,53 +69,57 @@ def years_written(before: dict[str, object], after: dict[str, object]) -> set[in
     return {int(key.partition("/year=")[2][:4]) for key in keys}
 
 
-def test_a_new_world_settles_after_one_extract_and_one_refresh_of_all_years(world):
-    extract, refresh = world.settle()
+def test_a_new_world_settles_after_one_extract_and_one_refresh_of_all_years(begun):
+    extract, refresh = begun.steps
     assert (extract.action, extract.tables) == ("extract", ("SAPCE1",))
     assert (refresh.action, refresh.first_year, refresh.last_year) == ("refresh", 1997, 2023)
+
+
+def test_in_a_settled_world_nothing_is_done_and_the_sensor_skips(world, tmp_path):
     before = data_objects(world)
     assert world.settle() == []
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        assert Daemon(world, instance).tick() == ([], "Nothing is new.")
     assert data_objects(world) == before
 
 
-def test_in_a_settled_world_the_sensor_skips_because_nothing_is_new(world, tmp_path):
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        assert Daemon(world, instance).tick() == ([], "Nothing is new.")
-
-
-@pytest.mark.parametrize(
-    ("number", "changed"),
-    [(3, range(2019, 2026)), (4, range(2023, 2026)), (2, range(2021, 2025))],
-    ids=["the third, after the first", "the fourth", "back to the second"],
-)
-def test_each_release_changes_its_years_and_no_others(world, number, changed):
-    world.emulator.set_release(number)
-    before = data_objects(world)
-    extract, refresh = world.settle()
-    assert (extract.action, refresh.action) == ("extract", "refresh")
-    assert (refresh.first_year, refresh.last_year) == (changed.start, changed.stop - 1)
-    after = data_objects(world)
-    assert years_written(before, after) == set(changed)
-    assert before.keys() <= after.keys()
-
-
-def test_years_that_bea_no_longer_publishes_are_told(world):
+def test_each_release_changes_its_years_and_no_others_also_when_bea_goes_back(world):
+    world.emulator.set_release(1)
+    world.settle()
+    for number, changed in ((3, range(2019, 2026)), (4, range(2023, 2026)), (2, range(2021, 2025))):
+        world.emulator.set_release(number)
+        before = data_objects(world)
+        extract, refresh = world.settle()
+        assert (extract.action, refresh.action) == ("extract", "refresh")
+        assert (refresh.first_year, refresh.last_year) == (changed.start, changed.stop - 1)
+        after = data_objects(world)
+        assert years_written(before, after) == set(changed)
+        assert before.keys() <= after.keys()
     (warning,) = world.decide().warnings
-    assert warning.startswith("2025 stay published")
+    assert warning == "2025 stay published though the extracts that count now do not cover them."
 
 
-def test_a_silently_revised_number_is_found_by_the_full_comparison(world):
+def test_a_silently_revised_number_is_found_by_the_full_comparison_and_undone_by_a_pin(world):
+    before, hashes = data_objects(world), world.hashes()
+    pinned = world.lake.bronze.extracts()[-1]
     world.emulator.set_faults(Fault(FaultKind.SILENT_REVISION, lines=(13,)))
     assert world.decide().action == "nothing"
     asked = world.ask()
-    later = type(asked)(asked.asked_at + timedelta(days=30), asked.notes, asked.calendar, asked.release_names)
-    due = world.decide(later)
+    due = world.decide(replace(asked, asked_at=asked.asked_at + timedelta(days=30)))
     assert due.reasons == {"SAPCE1": "not compared in full for 30 days"}
-    before = data_objects(world)
     world.follow(due)
+    newest = lake_state(world.lake, world.catalog).covered_years[-1]
     (refresh,) = world.settle()
-    assert (refresh.first_year, refresh.last_year) == (2023, 2024)
-    assert years_written(before, data_objects(world)) == {2023, 2024}
+    assert (refresh.first_year, refresh.last_year) == (newest - 1, newest)
+    assert years_written(before, data_objects(world)) == {newest - 1, newest}
+    revised = world.hashes()
+    assert revised != hashes
+    world.lake.bronze.write_pin(pinned, now=datetime.now(UTC), reason="a test")
+    assert [step.action for step in world.settle()] == ["refresh"]
+    assert world.hashes() == hashes
+    world.lake.bronze.clear_pin()
+    assert [step.action for step in world.settle()] == ["refresh"]
+    assert world.hashes() == revised
 
 
 def test_a_comparison_that_finds_nothing_is_remembered_in_the_lake(world):
@@ -108,7 +131,7 @@ def test_a_comparison_that_finds_nothing_is_remembered_in_the_lake(world):
 
 
 def test_a_year_revised_long_ago_reaches_the_windows_of_the_next_four_years_and_nothing_else(world, tmp_path):
-    archive = LookAlike(2, Fault(FaultKind.SILENT_REVISION, lines=(13,))).emulator.archive
+    archive = LookAlike(world.emulator.release).emulator.archive
     rows = list(csv.reader(io.StringIO(member_of(archive, "SAPCE1__ALL").decode()), skipinitialspace=True))
     column = rows[0].index("2010")
     for row in rows[1:]:
@@ -132,25 +155,13 @@ def test_a_year_revised_long_ago_reaches_the_windows_of_the_next_four_years_and_
     }
 
 
-def test_a_pin_brings_older_figures_back_and_lifting_it_the_newer_ones(world):
-    now = world.hashes()
-    *_, before_the_newest, _ = world.lake.bronze.extracts()
-    world.lake.bronze.write_pin(before_the_newest, now=datetime.now(UTC), reason="a test")
-    (back,) = world.settle()
-    assert back.action == "refresh"
-    assert world.hashes() != now
-    world.lake.bronze.clear_pin()
-    world.settle()
-    assert world.hashes() == now
-
-
 def test_a_dimension_that_postgres_has_lost_is_loaded_again(world):
     with world.postgres.connect() as connection, connection.cursor() as cursor:
         cursor.execute("DELETE FROM meta.checkpoints WHERE table_name = 'gold/dim_geography'")
         connection.commit()
     before = data_objects(world)
     (load,) = world.settle()
-    assert (load.reasons, load.first_year) == ({"gold/dim_geography": "Postgres holds none"}, 2024)
+    assert (load.reasons, load.first_year) == ({"gold/dim_geography": "Postgres holds none"}, load.last_year)
     assert data_objects(world) == before
 
 

@@ -11,15 +11,15 @@ from pce_pipeline_tests.cli.conftest import Pce
 pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("cli")]
 
 
-def test_a_new_release_is_noticed_taken_and_rolled_back_by_a_pin(own: Pce) -> None:
+def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pce) -> None:
     today = datetime.now(UTC).date().isoformat()
     assert own("sample", "release", "3", "--json").document["last_year"] == 2025
     assert own("check", "--json").document["action"] == "extract"
 
-    ran = own("run", "--json").document
+    ran = own("run", "--force", "--json").document
     assert ran["outcome"] == "new data"
     assert [extract["extract"] for extract in ran["extracts"]] == [f"{today}.2"]
-    # the database was empty, so all years are loaded and not only those of the new release
+    # every year, because of --force; and nothing was left to do after it
     assert [(refresh["first"], refresh["last"]) for refresh in ran["refreshes"]] == [(1997, 2025)]
     assert ran["fastest_growth"][0]["year"] == 2025
 
@@ -30,12 +30,6 @@ def test_a_new_release_is_noticed_taken_and_rolled_back_by_a_pin(own: Pce) -> No
     assert any("2025" in warning for warning in status["warnings"])
     assert own("pin", "--clear", "--json").document["was"] == today
     assert own("status", "--json").document["stale_years"] == {}
-
-
-def test_force_compares_everything_and_refreshes_every_year(own: Pce) -> None:
-    ran = own("run", "--force", "--json").document
-    assert [extract["outcome"] for extract in ran["extracts"]] == ["unchanged"]
-    assert [(refresh["first"], refresh["last"]) for refresh in ran["refreshes"]] == [(1997, 2024)]
 
 
 def test_heal_restores_what_has_a_second_copy_and_withdraws_the_rest(own: Pce, tmp_path: Path) -> None:

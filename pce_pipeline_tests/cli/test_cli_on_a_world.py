@@ -7,6 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from pce_pipeline.catalog import load_catalog
@@ -29,12 +30,11 @@ def _data(home: Path) -> dict[str, int]:
 
 
 def _runs(home: Path) -> list[tuple[str, str | None]]:
-    with PostgresResource(directory=home / "sample-smoke" / "postgres").connect() as connection:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT job, record #>> '{steps,-1,outputs,outcome}' FROM meta.ingest_runs ORDER BY started_at"
-            )
-            return [(str(job), outcome) for job, outcome in cursor.fetchall()]
+    statement = "SELECT job, record #>> '{steps,-1,outputs,outcome}' FROM meta.ingest_runs ORDER BY started_at"
+    postgres = PostgresResource(directory=home / "sample-smoke" / "postgres")
+    with postgres.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return [(str(job), outcome) for job, outcome in cursor.fetchall()]
 
 
 def test_the_first_run_ends_with_rows_checks_growth_and_a_way_in(first_run: Called) -> None:
@@ -132,8 +132,6 @@ def test_verify_and_prune_find_nothing_in_a_sound_world(pce: Pce) -> None:
 
 
 def test_the_extracts_of_lake_and_dagster_are_the_same_after_each_verb(pce: Pce, home: Path) -> None:
-    import dagster as dg
-
     held = [extract["extract"] for extract in pce("status", "--json").document["extracts"]]
     pce("extract")
     with dg.DagsterInstance.from_config(str(home / "sample-smoke" / "dagster")) as instance:

@@ -11,12 +11,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pce_pipeline_tests.cli.conftest import Called
+from pce_pipeline.automation.runs import open_instance
+from pce_pipeline.settings import Settings
+from pce_pipeline_tests.cli.conftest import Called, Pce
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("cli")]
 
 KEY = "0123456789abcdefSECRETSECRETSECRET01"
-PROGRAM = [sys.executable, "-c", "from pce_pipeline.cli import main; main()"]
+# a test runner in the background ignores SIGINT, and so would the programs it starts
+PROGRAM = "import signal; signal.signal(2, signal.default_int_handler); from pce_pipeline.cli import main; main()"
 
 
 def _environment(**variables: str) -> dict[str, str]:
@@ -25,14 +28,12 @@ def _environment(**variables: str) -> dict[str, str]:
 
 def _start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*PROGRAM, *arguments],
+        [sys.executable, "-c", PROGRAM, *arguments],
         env=_environment(**variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # a test runner in the background ignores SIGINT, and its children would as well
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -58,7 +59,7 @@ def test_what_needs_no_dagster_does_not_load_it(arguments: list[str], tmp_path: 
     assert called.stderr.splitlines()[-1] == "False"
 
 
-def test_ctrl_c_ends_a_run_with_130_and_the_next_one_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_run_with_130_and_the_next_one_goes_on(tmp_path: Path, empty: Pce) -> None:
     process = _start("extract", PCE_HOME=str(tmp_path))
     history = tmp_path / "sample-smoke" / "dagster" / "history"
     deadline = time.monotonic() + 30
@@ -70,13 +71,10 @@ def test_ctrl_c_ends_a_run_with_130_and_the_next_one_goes_on(tmp_path: Path) -> 
     assert out == ""
     assert "goes on" in err
     assert "Traceback" not in err
-    assert _call("extract", "--json", PCE_HOME=str(tmp_path)).document["outcome"] == "new"
+    assert empty("extract", "--json", PCE_HOME=str(tmp_path)).document["outcome"] == "new"
 
 
 def test_a_run_that_was_killed_does_not_stay_under_way(tmp_path: Path) -> None:
-    from pce_pipeline.automation.runs import open_instance
-    from pce_pipeline.settings import Settings
-
     settings = Settings(home=tmp_path, chosen_source="sample", profile="smoke")
     kill = (
         "import os, dagster as dg; from pce_pipeline.automation import runs; from pce_pipeline.settings import *; "
@@ -91,7 +89,7 @@ def test_a_run_that_was_killed_does_not_stay_under_way(tmp_path: Path) -> None:
         assert [run.status.value for run in instance.get_runs()] == ["FAILURE"]
 
 
-def test_the_look_alike_serves_until_ctrl_c_and_the_key_is_never_shown(tmp_path: Path) -> None:
+def test_the_look_alike_serves_until_ctrl_c_and_the_key_is_never_shown(tmp_path: Path, empty: Pce) -> None:
     served = _start("emulate", "--port", "0", "--release", "2", "--json")
     try:
         assert served.stdout is not None
@@ -101,12 +99,11 @@ def test_the_look_alike_serves_until_ctrl_c_and_the_key_is_never_shown(tmp_path:
         url = json.loads("".join(lines))["url"]
         assert httpx.get(f"{url}/health").json()["release"] == 2
 
-        bea = {"PCE_BEA_URL": url, "BEA_API_KEY": KEY, "PCE_HOME": str(tmp_path)}
-        taken = _call("extract", "--verbose", **bea)
+        taken = empty("extract", "--verbose", PCE_BEA_URL=url, BEA_API_KEY=KEY)
         assert taken.code == 0, taken.err
         assert "SAMPLE" not in taken.out
         assert "step finished" in taken.err
-        wrong = _call("extract", "--debug", "--json", **{**bea, "BEA_API_KEY": KEY[:20]})
+        wrong = _call("check", "--debug", "--json", PCE_BEA_URL=url, BEA_API_KEY=KEY[:20], PCE_HOME=str(tmp_path))
         assert (wrong.code, wrong.document["error"]["type"]) == (1, "BeaKeyRejected")
         assert "Traceback" in wrong.err
         printed = [taken.out, taken.err, wrong.out, wrong.err]
