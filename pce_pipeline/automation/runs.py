@@ -9,7 +9,7 @@ import socket
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,7 +24,7 @@ from pce_pipeline.errors import PceError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.local.world import prepared_dagster_home
+from pce_pipeline.local.world import alone, prepared_dagster_home
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, StepRecord
 from pce_pipeline.settings import Settings
 
@@ -141,10 +141,11 @@ class RefreshRun:
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Dagster's history: of DAGSTER_HOME, of the laptop's world, or, elsewhere, none that outlives the process."""
     if settings.env != "local" and settings.chosen_dagster_home is None:
-        opened = dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}})
-    else:
-        opened = dg.DagsterInstance.local_temp(str(prepared_dagster_home(settings)), overrides=_WITHOUT_CAPTURE)
-    with opened as instance:
+        with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
+            yield instance
+        return
+    home = str(prepared_dagster_home(settings))
+    with dg.DagsterInstance.local_temp(home, overrides=_WITHOUT_CAPTURE) as instance:
         _mark_dead_runs(instance)
         yield instance
 
@@ -256,8 +257,8 @@ class Jobs:
 
 @contextmanager
 def open_jobs(settings: Settings) -> Iterator[Jobs]:
-    """The jobs of the world that the settings name, on its history."""
-    with open_instance(settings) as instance:
+    """The jobs of the world that the settings name, on its history; a laptop's world has them for one at a time."""
+    with alone(settings) if settings.env == "local" else nullcontext(), open_instance(settings) as instance:
         yield Jobs(settings, instance)
 
 

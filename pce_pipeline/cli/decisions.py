@@ -8,6 +8,7 @@ from pce_pipeline.automation.next_step import LakeState, Step, next_step, stale_
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.cli.session import Session
 from pce_pipeline.cli.shown import years_text
+from pce_pipeline.observability import progress
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Decision:
 def decide(session: Session, *, ask_bea: bool = True, ask_postgres: bool = True) -> Decision:
     """Ask all three, or those that are to be asked, and decide; reads only."""
     catalog = session.catalog
-    release = session.bea.release(list(catalog.tables), catalog.release_names) if ask_bea else None
+    release = None
+    if ask_bea:
+        progress.stage("asking BEA")
+        release = session.bea.release(list(catalog.tables), catalog.release_names)
     state = session.state()
     loaded = session.loaded() if ask_postgres else None
     step = next_step(

@@ -17,6 +17,7 @@ from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.local import world
+from pce_pipeline.observability import progress
 from pce_pipeline.years import parse_years
 
 _DAMAGES_SHOWN = 20
@@ -33,6 +34,7 @@ def verify(
         damages = _damages_of_bronze(session, extracts)
         tables = 0
         for table in schemas.TABLES:
+            progress.stage(table.name)
             store = session.lake.table(table)
             held = store.latest()
             chosen = None
@@ -64,6 +66,7 @@ def heal(session: Session) -> Answer:
     withdrawn: dict[str, list[str]] = {}
     with session.watched():
         for table in schemas.TABLES:
+            progress.stage(table.name)
             healed = session.lake.table(table).heal()
             restored += healed.restored
             if healed.withdrawn:
@@ -163,6 +166,7 @@ def reset(
 def _damages_of_bronze(session: Session, extracts: Sequence[ExtractId]) -> list[Damage]:
     damages: list[Damage] = []
     for extract in extracts:
+        progress.stage(f"extract {extract}")
         try:
             damages += session.lake.bronze.verify(extract)
         except DamagedObject as unreadable:

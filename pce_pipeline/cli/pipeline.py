@@ -134,9 +134,9 @@ def extract(
     if files:
         _choose_world_of_files(session)
     wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
-    asked = _extract_asked_for(session, day, from_files=bool(files))
+    asked = _extract_asked_for(session, day, from_files=bool(files)) if day else None
     with session.jobs() as jobs:
-        done = jobs.extract(asked, tables=wanted, files=[str(path) for path in files or ()])
+        done = jobs.extract(asked or _next_of_today(session), tables=wanted, files=[str(path) for path in files or ()])
     return Answer(
         {**vars(done), "rows": done.rows},
         [
@@ -159,12 +159,14 @@ def _choose_world_of_files(session: Session) -> None:
         session.move_to("bulk")
 
 
-def _extract_asked_for(session: Session, text: str | None, *, from_files: bool) -> ExtractId:
+def _next_of_today(session: Session) -> ExtractId:
+    return next_extract_id(session.lake.bronze, datetime.now(UTC).date())
+
+
+def _extract_asked_for(session: Session, text: str, *, from_files: bool) -> ExtractId:
     """The extract of that name if it is to be verified, else the next free one of its day."""
     bronze = session.lake.bronze
     today = datetime.now(UTC).date()
-    if text is None:
-        return next_extract_id(bronze, today)
     try:
         asked = ExtractId.parse(text)
     except ValueError:
@@ -247,11 +249,10 @@ def run(
     if force or decision.step.action != "nothing":
         with session.jobs() as jobs:
             if force:
-                extracts.append(jobs.extract(next_extract_id(session.lake.bronze, datetime.now(UTC).date())))
+                extracts.append(jobs.extract(_next_of_today(session)))
                 covered = session.state().covered_years
                 refreshes.append(jobs.refresh(covered[0], covered[-1]))
-                decision = decide(session)
-            decision = _until_nothing_is_new(session, jobs, decision, extracts, refreshes)
+            decision = _until_nothing_is_new(session, jobs, extracts, refreshes)
     wrote = any(each.wrote for each in refreshes)
     is_new = wrote or any(each.outcome == "new" for each in extracts)
     if not is_new:
@@ -286,7 +287,6 @@ def run(
 def _until_nothing_is_new(
     session: Session,
     jobs: "Jobs",
-    decision: Decision,
     extracts: "list[ExtractRun]",
     refreshes: "list[RefreshRun]",
 ) -> Decision:
@@ -295,14 +295,14 @@ def _until_nothing_is_new(
     Raises `NoRest` where the same would come next again.
     """
     done: list[tuple[str, Mapping[str, str]]] = []
+    decision = decide(session)  # again, because another pce may have moved first
     while decision.step.action != "nothing":
         step = decision.step
         if (step.action, step.reasons) in done:
             raise NoRest(step)
         done.append((step.action, step.reasons))
         if step.action == "extract":
-            today = datetime.now(UTC).date()
-            extracts.append(jobs.extract(next_extract_id(session.lake.bronze, today), tables=step.tables))
+            extracts.append(jobs.extract(_next_of_today(session), tables=step.tables))
         else:
             refreshes.append(jobs.refresh(step.first_year or 0, step.last_year or 0))
         decision = decide(session)

@@ -3,16 +3,22 @@
 Works from settings alone. Only what the pipeline itself has put there is ever deleted.
 """
 
+import fcntl
+import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pce_pipeline.bea.emulator.vintages import vintage
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.errors import UsageError
 from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.observability import progress
 from pce_pipeline.settings import Settings
 
+_LOOK_AGAIN_SECONDS = 0.2
 _DAGSTER_YAML = """\
 # Dagster's history of this world, in SQLite files beside this one; `pce env` points bare dagster commands here.
 
@@ -32,6 +38,29 @@ def prepared_dagster_home(settings: Settings) -> Path:
     if not configuration.exists():
         _write_whole(configuration, _DAGSTER_YAML)
     return home
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """One process at a time moves data in a laptop's world: a second one waits here for the first to end."""
+    home = prepared_dagster_home(settings)
+    lock = os.open(home / "pce.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _locked(lock):
+            progress.stage("waiting for another pce to end")
+            while not _locked(lock):
+                time.sleep(_LOOK_AGAIN_SECONDS)  # unlike a wait for the lock, it ends at Ctrl-C
+        yield
+    finally:
+        os.close(lock)
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def exports(settings: Settings) -> Mapping[str, str]:

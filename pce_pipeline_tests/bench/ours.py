@@ -1,6 +1,5 @@
 """Our way through each stage: the pipeline's own functions, on the frames that the stage before has left."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -181,14 +180,7 @@ def _publication(ours: Ours, tables: Sequence[Table]) -> Task:
             **{table.name: facts_of_frame(store(folder, table).read(), table.key) for table in tables},
         }
 
-    return Task(work=work, look=look, place=temporary_folder)
-
-
-@contextmanager
-def temporary_folder() -> Iterator[Path]:
-    """A folder to publish to, for one run."""
-    with tempfile.TemporaryDirectory(prefix="pce-bench-") as folder:
-        yield Path(folder)
+    return Task(work=work, look=look, place=ours.scratch.place)
 
 
 def _load(ours: Ours, *, again: bool) -> Task:

@@ -4,7 +4,6 @@ Nothing but the standard library and psycopg2 takes part in the work. What compa
 after the measurement, so that the memory of Polars is not counted against the plain way.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -128,12 +127,7 @@ def _publication(way: Plain, partitions: Mapping[str, Sequence[str]]) -> Task:
         read = {name: _agreement().facts_of_csv(paths, name) for name, paths in written.items()}
         return {"rows": sum(map(len, tables.values())), **read}
 
-    @contextmanager
-    def place() -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="pce-bench-") as folder:
-            yield Path(folder)
-
-    return Task(work=work, look=look, place=place)
+    return Task(work=work, look=look, place=way.scratch.place)
 
 
 def _load(way: Plain, *, again: bool) -> Task:

@@ -32,12 +32,13 @@ _PLAIN = (
 _METHOD = "Each stage, either way, is a process of its own with its input in memory."
 _INCLUDED = "with interpreter, libraries and input, without the server of Postgres"
 _MORE = (
-    "Beside the same work, ours hashes what each table and year says (decode) and publishes atomically: every file "
+    "Beside the same work, ours publishes atomically, by the hash of what each year says: every file "
     "under its hash and under its fixed key, with a manifest. The plain way writes each file once, as CSV."
 )
 _WHOLE = (
     "The whole is the job `refresh` in a new process on an empty database: Dagster and its run history, migrations, "
-    "all stages and checks, and reading back what was published in between. Plain is the sum of its stages."
+    "all stages and checks, and reading back what was published in between; the faster of two runs. Plain is the sum "
+    "of its stages."
 )
 _COMPARED = (
     "Results were compared in the same run: rows cell by cell, rules by verdict and figures, Postgres by content."

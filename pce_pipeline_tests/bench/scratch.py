@@ -3,8 +3,12 @@
 Each way leaves the result of a stage for its own later stages: ours a frame, the plain one its list of dicts.
 """
 
+import gc
 import json
 import pickle
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,11 @@ class Scratch:
         """The pipeline's own home; its lake holds Bronze."""
         return self.folder / "home"
 
+    @contextmanager
+    def place(self) -> Iterator[Path]:
+        """A new folder to publish to. It stays until the bench is over: file systems are slow after large deletions."""
+        yield Path(tempfile.mkdtemp(dir=self.folder))
+
     def frame(self, name: str) -> Path:
         """Where our way leaves a frame."""
         return self.folder / f"{name}.arrow"
@@ -35,8 +44,12 @@ class Scratch:
             pickle.dump(rows, file, protocol=pickle.HIGHEST_PROTOCOL)
 
     def rows(self, name: str) -> Any:
-        with (self.folder / f"{name}.pickle").open("rb") as file:
-            return pickle.load(file)
+        gc.disable()  # millions of new dicts would be searched for garbage again and again
+        try:
+            with (self.folder / f"{name}.pickle").open("rb") as file:
+                return pickle.load(file)
+        finally:
+            gc.enable()
 
     def leave_reference(self, reference: dict[str, Any]) -> None:
         (self.folder / "reference.json").write_text(json.dumps(reference), "utf-8")
