@@ -153,7 +153,16 @@ def stale_years(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | No
         reason = _stale_in_lake(lake, year) or (None if checkpoints is None else _stale_load(lake, year, checkpoints))
         if reason:
             stale[year] = reason
-    return stale
+    return stale | dict.fromkeys(_years_to_withdraw(lake, checkpoints), "no extract that counts covers it any more")
+
+
+def _years_to_withdraw(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | None) -> list[int]:
+    """The years that are published although the extracts that count now do not cover them (BEA went back, or a pin)."""
+    covered = lake.covered_years
+    in_lake = {year for derivation in DERIVATIONS for year in lake.partitions.get(derivation.table.name, {})}
+    loaded = {table.name for table in LOADED}
+    in_postgres = {year for table, year in checkpoints or {} if table in loaded}
+    return sorted({int(year) for year in in_lake | in_postgres} - set(covered)) if covered else []
 
 
 def _stale_in_lake(lake: LakeState, year: int) -> str | None:
@@ -210,7 +219,7 @@ def next_step(
 
     `release` None leaves BEA out (nobody asked it); `checkpoints` None leaves Postgres out.
     """
-    warnings = (*_warnings_of_calendar(release), *_warnings_of_years(lake))
+    warnings = _warnings_of_calendar(release)
     if release is not None:
         wanted = tables_to_extract(lake, release, tables, full_comparison=full_comparison)
         if wanted:
@@ -245,11 +254,3 @@ def _warnings_of_calendar(release: Release | None) -> tuple[str, ...]:
             ),
         )
     return ()
-
-
-def _warnings_of_years(lake: LakeState) -> tuple[str, ...]:
-    covered = {str(year) for year in lake.covered_years}
-    beyond = sorted(lake.partitions.get(SILVER.table.name, {}).keys() - covered) if covered else []
-    if not beyond:
-        return ()
-    return (f"{', '.join(beyond)} stay published though the extracts that count now do not cover them.",)

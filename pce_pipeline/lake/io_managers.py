@@ -4,7 +4,7 @@ Out: one frame for a whole range of years is split and published, and each year 
 as materialised, with its own content hash as data version. In: the years asked for come as one frame, verified.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -90,6 +90,7 @@ class LakeIOManager(dg.IOManager):
             now=datetime.now(UTC),
         )
         published = publication.partitions
+        withdrawn = self._withdraw(table, context.asset_partition_keys)
         step = self._journal.running(context.run_id, table.name)
         if step is not None:
             step.rows(**{table.name: obj.frame.height})
@@ -97,6 +98,7 @@ class LakeIOManager(dg.IOManager):
                 written=publication.written,
                 refreshed=publication.refreshed,
                 unchanged=publication.unchanged,
+                withdrawn=withdrawn,
                 objects_written=publication.objects_written,
                 content_sha256={str(year): published[str(year)].content_sha256 for year in obj.inputs},
             )
@@ -122,6 +124,12 @@ class LakeIOManager(dg.IOManager):
                 )
             )
 
+    def _withdraw(self, table: Table, years: Sequence[str]) -> list[str]:
+        """Take out years that were published from an extract which no longer counts (BEA went back, or a pin)."""
+        covered = self._lake.covered_years()
+        gone = [year for year in years if int(year) not in covered]
+        return self._lake.table(table).withdraw(gone) if covered and gone else []
+
     def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
         table = _table_of(context.asset_key)
         years = list(context.asset_partition_keys)
@@ -129,8 +137,8 @@ class LakeIOManager(dg.IOManager):
         held = store.latest()
         wanted = [year for year in years if year in held]
         missing = sorted(set(years) - set(held), key=int)
-        covered = {str(year) for _, entry in self._lake.sources().values() for year in entry.years}
-        needed = [year for year in missing if year in covered]
+        covered = self._lake.covered_years()
+        needed = [year for year in missing if int(year) in covered]
         if needed:
             raise MissingPartitions(
                 table.name,

@@ -123,6 +123,20 @@ class TableStore:
             partitions={each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions},
         )
 
+    def withdraw(self, partitions: Collection[str]) -> list[str]:
+        """Takes partitions out of the table, and their files from the fixed keys; returns those that were published.
+
+        Versions stay until they are pruned. Killed in between, the next call removes what is left.
+        """
+        pointer, token = self._read_pointer()
+        given = {key: each for key, each in pointer.partitions.items() if key in partitions}
+        if given:
+            self._commit(pointer, token, lambda there: {k: each for k, each in there.items() if given.get(k) != each})
+            pointer, _ = self._read_pointer()
+        gone = withdrawn_files(self._keys, pointer.partitions, self._promotion.look())
+        self._store.delete_many([self._keys.full(path) for path in gone])
+        return list(given)
+
     def verify(self, partitions: Collection[str] | None = None) -> list[Damage]:
         """Reads every byte of the partitions (default: all), versions and fixed keys; what is not as recorded."""
         seen = self._promotion.look()

@@ -61,6 +61,10 @@ class Lake:
         pin = self.bronze.pin()
         return source_of_table(self.bronze.manifests(), pin=ExtractId.parse(pin.extract) if pin else None)
 
+    def covered_years(self) -> set[int]:
+        """The years for which the current extracts hold any cell."""
+        return {year for _, entry in self.sources().values() for year in entry.years}
+
     def run_folder(self, run_id: str) -> str:
         """Where a run's record and log lie."""
         return f"{self.layout.runs}/{self.layout.world}/{run_id}"

@@ -5,18 +5,17 @@ named; what contradicts the catalogue stops with the difference spelled out. Key
 in `quality/`, not here.
 """
 
-import re
+from collections import Counter
 from dataclasses import dataclass
 
 import polars as pl
 
+from pce_pipeline.bea.observations import clean_description
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.schemas import SILVER_PCE_STATE
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea
 
 _LINE = ["bea_table", "line_code"]
-_TABLE_PREFIX = re.compile(r"^\s*\[[^\]]*\]")
-_FOOTNOTE_MARKS = re.compile(r"(\s*(\d+[/.]|\*),?)+\s*$")
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,6 @@ class Normalised:
 
     frame: pl.DataFrame
     left_out: pl.DataFrame
-
-
-def clean_description(text: str) -> str:
-    """BEA's text of a line without table prefix, footnote marks and superfluous spaces."""
-    return " ".join(_FOOTNOTE_MARKS.sub("", _TABLE_PREFIX.sub("", text)).split())
 
 
 def table_years(cells: pl.DataFrame) -> dict[str, tuple[int, ...]]:
@@ -83,21 +77,28 @@ def _check_meanings(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Ca
         if table not in present:
             continue
         pinned = catalog.lines.filter(pl.col("bea_table") == table).sort("line_code")
+        texts = dict(pinned.select("line_code", "description").iter_rows())
+        before = {code: _before(published.get((table, code)), clean_description(text)) for code, text in texts.items()}
+        shared = {prefix for prefix, lines in Counter(before.values()).items() if lines > 1 or len(texts) == 1}
         differences = [
-            LineDifference(code, text, published.get((table, code)))
-            for code, text in pinned.select("line_code", "description").iter_rows()
-            if not _means(published.get((table, code)), clean_description(text))
+            LineDifference(code, texts[code], published.get((table, code)))
+            for code, prefix in before.items()
+            if prefix is None or (prefix and prefix not in shared)
         ]
         if differences:
             raise LineMeaningChanged(table, differences)
 
 
-def _means(published: str | None, pinned: str) -> bool:
-    # BEA's API puts the statistic before the item ("Total ...: Health"): whole words at the end are the item.
+def _before(published: str | None, pinned: str) -> str | None:
+    """What BEA writes before the pinned text; None where its text does not end with it in whole words.
+
+    BEA's API puts the statistic before the item ("Total ...: Health"), the same for many lines of a table: a text that
+    stands before one line alone is a qualification, and the line means something else.
+    """
     if published is None or not published.endswith(pinned):
-        return False
-    before = published[: -len(pinned)]
-    return not before or not before[-1].isalnum()
+        return None
+    before = published[: len(published) - len(pinned)]
+    return None if before and before[-1].isalnum() else before
 
 
 def _check_units(differing: pl.DataFrame) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 import msgspec
+import polars as pl
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.lake.io_managers import REPORTED_BY_US
@@ -52,16 +53,22 @@ def postgres_tables(
     postgres: dg.ResourceParam[PostgresResource],
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
-    """Load the tables chosen, for the years that the lake holds of all of them."""
+    """Load the tables chosen, for the years that the lake holds of all of them.
+
+    A year that no current extract covers any more is taken out of Postgres too.
+    """
     chosen = [table for table in TABLES if _key(table) in context.selected_asset_keys]
     with recorded_step(context, journal, "postgres") as step:
         held = {table.name: lake.table(table).latest() for table in chosen}
-        years = [
+        yearly = [held[table.name] for table in chosen if table in LOADED]
+        years = [int(year) for year in context.partition_keys if all(year in each for each in yearly)]
+        covered = lake.covered_years()
+        withdrawn = [
             int(year)
             for year in context.partition_keys
-            if all(year in held[table.name] for table in chosen if table in LOADED)
+            if covered and int(year) not in covered and not any(year in each for each in yearly)
         ]
-        loads = [TableLoad(table, lake.table(table).read(_partitions(table, years))) for table in chosen]
+        loads = [TableLoad(table, _rows(lake, table, _partitions(table, years))) for table in chosen]
         manifests = [
             _manifest_row(table, held[table.name][partition])
             for table in chosen
@@ -73,7 +80,7 @@ def postgres_tables(
             results = load(
                 connection,
                 loads,
-                years=years,
+                years=[*years, *withdrawn],
                 world=lake.layout.world,
                 env=lake.layout.env,
                 run=run_row(step.run),
@@ -88,6 +95,10 @@ def postgres_tables(
 
 def _partitions(table: Table, years: list[int]) -> list[str]:
     return [str(year) for year in years] if table in LOADED else [WHOLE]
+
+
+def _rows(lake: Lake, table: Table, partitions: list[str]) -> pl.DataFrame:
+    return lake.table(table).read(partitions) if partitions else pl.DataFrame(schema=table.polars_schema)
 
 
 def _manifest_row(table: Table, partition: Partition) -> ManifestRow:

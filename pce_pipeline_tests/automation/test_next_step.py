@@ -338,12 +338,12 @@ def test_a_calendar_that_cannot_be_read_or_lacks_the_name_is_a_warning_and_no_fa
     assert decide(lake, release(), loaded).warnings == ()
 
 
-def test_years_that_the_extracts_no_longer_cover_are_a_warning(world):
+def test_years_that_the_extracts_no_longer_cover_are_withdrawn_by_a_refresh(world):
     lake, loaded = world
     shorter = known({year: digest_ for year, digest_ in lake.tables["SAPCE1"].entry.years.items() if year < 2024})
     step = decide(replace(lake, tables={"SAPCE1": shorter}), None, loaded)
-    assert step.action == "nothing"
-    assert step.warnings == ("2024 stay published though the extracts that count now do not cover them.",)
+    assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
+    assert step.reasons == {"2024": "no extract that counts covers it any more"}
 
 
 YEAR = st.integers(2015, 2024)

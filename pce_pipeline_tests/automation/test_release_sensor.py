@@ -17,7 +17,7 @@ from pce_pipeline_tests.automation.daemon import EXTRACTS, Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld
 from pce_pipeline_tests.postgres_server import PostgresServer
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("sensor")]
+pytestmark = [pytest.mark.postgres]
 
 MINUTE = timedelta(minutes=1)
 

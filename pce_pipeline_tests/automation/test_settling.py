@@ -21,7 +21,7 @@ from pce_pipeline_tests.automation.live_world import LiveWorld
 from pce_pipeline_tests.bronze.look_alike import archive_of, member_of
 from pce_pipeline_tests.postgres_server import PostgresServer
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("settling")]
+pytestmark = [pytest.mark.postgres]
 
 YEARLY = [schemas.SILVER_PCE_STATE, schemas.GOLD_FACTS, schemas.GOLD_PCE_STATE_ANNUAL, schemas.GOLD_PCE_STATE_METRICS]
 

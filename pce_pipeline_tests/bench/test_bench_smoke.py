@@ -9,7 +9,7 @@ from pce_pipeline_tests.bench.report import Machine, for_machines, markdown, ter
 from pce_pipeline_tests.bench.run import QUICK, WHOLE, Outcome, run
 from pce_pipeline_tests.bench.task import STAGES
 
-pytestmark = [pytest.mark.postgres, pytest.mark.system, pytest.mark.xdist_group("bench")]
+pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from pce_pipeline_tests.cli.conftest import Pce
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("cli")]
+pytestmark = [pytest.mark.postgres]
 
 
 def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pce) -> None:

@@ -14,7 +14,7 @@ from pce_pipeline.catalog import load_catalog
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline_tests.cli.conftest import Called, Pce
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("cli")]
+pytestmark = [pytest.mark.postgres]
 
 LAST_YEAR = 2024
 

@@ -15,7 +15,7 @@ from pce_pipeline.automation.runs import open_instance
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.cli.conftest import Called, Pce
 
-pytestmark = [pytest.mark.system, pytest.mark.xdist_group("cli")]
+pytestmark = [pytest.mark.system]
 
 KEY = "0123456789abcdefSECRETSECRETSECRET01"
 # a test runner in the background ignores SIGINT, and so would the programs it starts

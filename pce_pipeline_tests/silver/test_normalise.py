@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pce_pipeline.bea.observations import clean_description
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.schemas import MONEY, SILVER_PCE_STATE, content_sha256
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea
-from pce_pipeline.silver.observations import clean_description, normalise, table_years
+from pce_pipeline.silver.observations import normalise, table_years
 
 MILLIONS = "Millions of current dollars"
 CATALOG = load_catalog()
@@ -86,13 +87,25 @@ def test_observations_without_any_line_list_stop():
         "Goods 1.",
         "Goods *",
         "[SAPCE1] Goods",
-        "[SAPCE1] Total personal consumption expenditures: Goods",
-        "[SAPCE1]  Personal consumption expenditures (PCE) by major type of product:  Goods 1/",
     ],
 )
-def test_prefixes_footnote_marks_and_spaces_are_no_change_of_meaning(goods):
+def test_table_names_footnote_marks_and_spaces_are_no_change_of_meaning(goods):
     lines = listed((1, "Personal consumption expenditures"), (2, goods), (13, "Services"))
     assert normalise(observations(cell(2)), lines, SMOKE).frame.height == 1
+
+
+@pytest.mark.parametrize("statistic", ["Total personal consumption expenditures: ", "PCE (by type of product):  "])
+def test_a_statistic_before_many_lines_is_no_change_of_meaning(statistic):
+    items = [(1, "Personal consumption expenditures"), (2, f"{statistic}Goods 1/"), (13, f"{statistic}Services")]
+    lines = listed(*((code, f"[SAPCE1] {text}") for code, text in items))
+    assert normalise(observations(cell(2)), lines, SMOKE).frame.height == 1
+
+
+def test_words_before_one_line_alone_are_a_change_of_meaning():
+    lines = listed((1, "Personal consumption expenditures"), (2, "Redefined: Goods"), (13, "Services"))
+    with pytest.raises(LineMeaningChanged) as stopped:
+        normalise(observations(cell(2)), lines, SMOKE)
+    assert [difference.line_code for difference in stopped.value.differences] == [2]
 
 
 @pytest.mark.parametrize("text", ["Goods and services", "NondurableGoods", "goods", "", "Good"])

@@ -13,7 +13,7 @@ from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.system.dagster_page import Page, dagster_dev
 
-pytestmark = [pytest.mark.system, pytest.mark.postgres, pytest.mark.xdist_group("dagster_dev")]
+pytestmark = [pytest.mark.system, pytest.mark.postgres]
 
 ROOT = Path(__file__).parents[2]
 

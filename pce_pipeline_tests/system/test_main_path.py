@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -14,11 +15,12 @@ import pytest
 from pce_pipeline import schemas
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.integrity import sha256_of
+from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 from pce_pipeline_tests.worlds import World
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("main_path")]
+pytestmark = [pytest.mark.postgres]
 
 ROOT = Path(__file__).parents[2]
 
@@ -192,3 +194,26 @@ def test_gold_and_everything_downstream_are_the_groups_gold_and_postgres(full: W
     graph = full.definitions.resolve_asset_graph()
     downstream = dg.AssetSelection.assets("gold").downstream().resolve(graph)
     assert downstream == dg.AssetSelection.groups("gold", "postgres").resolve(graph)
+
+
+def test_a_rollback_takes_later_years_out_of_lake_and_postgres_and_can_be_undone(
+    server: PostgresServer, tmp_path: Path
+) -> None:
+    with server.database(migrated=False) as url:
+        world = World(tmp_path, url, profile="smoke")
+        first = world.extract().dagster_run.tags["dagster/partition"]
+        world.refresh(1997, 2024)
+        before = world.hashes()
+        BeaGateway(world.settings).sample_release_file.write_text("3")
+        world.extract()
+        world.refresh(1997, 2025)
+        after = world.hashes()
+        world.lake.bronze.write_pin(ExtractId.parse(first), now=datetime.now(UTC), reason="a test")
+        world.refresh(1997, 2025)
+        assert world.hashes() == before
+        assert world.query("SELECT max(year) FROM gold.pce_state_annual") == [(2024,)]
+        assert not list(Path(world.lake.uri).glob("local/gold/*/pce_state_annual/year=2025/*"))
+        world.lake.bronze.clear_pin()
+        world.refresh(1997, 2025)
+        assert world.hashes() == after
+        assert world.query("SELECT max(year) FROM gold.pce_state_annual") == [(2025,)]

@@ -14,7 +14,7 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.worlds import World
 
-pytestmark = [pytest.mark.real, pytest.mark.postgres, pytest.mark.xdist_group("real_vintage")]
+pytestmark = [pytest.mark.real, pytest.mark.postgres]
 
 _YEARS = range(1997, 2022)
 _LINES_TIMES_AREAS = 17_582
