@@ -102,8 +102,9 @@ class ExtractRun:
 class Stage:
     """One step of a refresh.
 
-    `written`, `refreshed` (same content from other inputs or code) and `unchanged` are partitions; `loaded` counts
-    the rows a load inserted, updated, deleted and found unchanged, by table.
+    `written`, `refreshed` (same content from other inputs or code), `unchanged` and `withdrawn` (no extract covers
+    them any more) are partitions; `loaded` counts the rows a load inserted, updated, deleted and found unchanged, by
+    table.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Stage:
     written: tuple[str, ...]
     refreshed: tuple[str, ...]
     unchanged: tuple[str, ...]
+    withdrawn: tuple[str, ...]
     loaded: Mapping[str, Mapping[str, int]]
 
 
@@ -132,6 +134,7 @@ class RefreshRun:
         return any(
             stage.written
             or stage.refreshed
+            or stage.withdrawn
             or any(counts[what] for counts in stage.loaded.values() for what in ("inserted", "updated", "deleted"))
             for stage in self.stages
         )
@@ -270,6 +273,7 @@ def _stage(step: StepRecord) -> Stage:
         written=tuple(step.outputs.get("written", ())),
         refreshed=tuple(step.outputs.get("refreshed", ())),
         unchanged=tuple(step.outputs.get("unchanged", ())),
+        withdrawn=tuple(step.outputs.get("withdrawn", ())),
         loaded={
             table: counts for table, counts in step.outputs.items() if isinstance(counts, dict) and "inserted" in counts
         },

@@ -205,8 +205,9 @@ def refresh(
         if last > datetime.now(UTC).year:
             raise UsageError(f"{last} is in the future.", remedy=f"The newest year published is {covered[-1]}.")
         asked = range(first, last + 1)
-    inside = [year for year in asked if year in covered]
-    beyond = [year for year in asked if year not in covered]
+    # beside the years that extracts cover: those that none covers any more, which are withdrawn
+    inside = [year for year in asked if year in covered or year in decision.stale]
+    beyond = [year for year in asked if year not in inside]
     notes = [Text(f"Not published yet: {shown.years_text(beyond)}")] if beyond else []
     if not inside:
         return Answer({"outcome": "not published yet", "not_published": beyond}, notes)

@@ -190,7 +190,12 @@ def _outcome_of_stage(stage: "Stage") -> str:
         totals = {what: sum(counts[what] for counts in stage.loaded.values()) for what in _LOADED}
         return ", ".join(f"{count:,} {what}" for what, count in totals.items() if count) or "nothing to load"
     if not stage.name.startswith("gold/dim_") and stage.name != schemas.CATEGORY_LINE.name:
-        counts = {"written": stage.written, "restamped": stage.refreshed, "unchanged": stage.unchanged}
+        counts = {
+            "written": stage.written,
+            "restamped": stage.refreshed,
+            "unchanged": stage.unchanged,
+            "withdrawn": stage.withdrawn,
+        }
         said = [f"{shown.counted(len(years), 'year')} {what}" for what, years in counts.items() if years]
         return ", ".join(said) or "no year"
     return "written" if stage.written else "unchanged"

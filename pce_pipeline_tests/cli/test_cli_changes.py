@@ -26,10 +26,12 @@ def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pc
     assert own("pin", today, "--reason", "looks wrong").code == 0
     status = own("status", "--json").document
     assert status["pin"]["extract"] == today
-    assert set(status["stale_years"]) == {str(year) for year in range(2021, 2025)}
-    assert any("2025" in warning for warning in status["warnings"])
+    assert set(status["stale_years"]) == {str(year) for year in range(2021, 2026)}
+    back = own("refresh", "--years", "2025", "--json").document
+    assert back["stages"][0]["withdrawn"] == ["2025"]
+    assert own("status", "--json").document["years"]["silver/pce_state"][-1] == 2024
     assert own("pin", "--clear", "--json").document["was"] == today
-    assert own("status", "--json").document["stale_years"] == {}
+    assert set(own("status", "--json").document["stale_years"]) == {"2025"}
 
 
 def test_heal_restores_what_has_a_second_copy_and_withdraws_the_rest(own: Pce, tmp_path: Path) -> None:
