@@ -20,6 +20,11 @@ ALL_EXTRACTS = dg.AllPartitionMapping()
 ONE_RUN = dg.BackfillPolicy.single_run()
 
 
+def partition_keys_of(context: dg.AssetExecutionContext) -> list[str]:
+    """The partitions of a run; none where only tables in one piece were asked for."""
+    return list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else []
+
+
 def mapping_of(derivation: Derivation) -> dg.TimeWindowPartitionMapping:
     """Dagster's view of a derivation's reach; the years before the first one do not exist and are not asked for."""
     return dg.TimeWindowPartitionMapping(

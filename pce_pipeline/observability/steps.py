@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from pce_pipeline.observability.records import RunJournal, Step
+from pce_pipeline.partitions import partition_keys_of
 
 
 def recorded_step(
@@ -17,5 +18,6 @@ def recorded_step(
     `requested` are parameters of the run beside its partitions and its run configuration.
     """
     run = context.run
-    partitions = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else []
-    return journal.step(run.run_id, name, partitions=partitions, job=run.job_name, requested=requested or {})
+    return journal.step(
+        run.run_id, name, partitions=partition_keys_of(context), job=run.job_name, requested=requested or {}
+    )

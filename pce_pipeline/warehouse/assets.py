@@ -15,7 +15,7 @@ from pce_pipeline.lineage import DIMENSIONS, LOADED
 from pce_pipeline.metadata import OWNERS, declared, describe
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.observability.steps import recorded_step
-from pce_pipeline.partitions import ONE_RUN, SAME_YEAR, YEARS
+from pce_pipeline.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
 from pce_pipeline.schemas import Table
 from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -41,7 +41,7 @@ def _spec(table: Table) -> dg.AssetSpec:
         kinds={"postgres"},
         skippable=True,
         code_version="1",
-        partitions_def=YEARS,
+        partitions_def=YEARS if table in LOADED else None,
         metadata=declared(table),
     )
 
@@ -61,11 +61,11 @@ def postgres_tables(
     with recorded_step(context, journal, "postgres") as step:
         held = {table.name: lake.table(table).latest() for table in chosen}
         yearly = [held[table.name] for table in chosen if table in LOADED]
-        years = [int(year) for year in context.partition_keys if all(year in each for each in yearly)]
+        years = [int(year) for year in partition_keys_of(context) if all(year in each for each in yearly)]
         covered = lake.covered_years()
         withdrawn = [
             int(year)
-            for year in context.partition_keys
+            for year in partition_keys_of(context)
             if covered and int(year) not in covered and not any(year in each for each in yearly)
         ]
         loads = [TableLoad(table, _rows(lake, table, _partitions(table, years))) for table in chosen]
@@ -129,14 +129,15 @@ def _record_extract_runs(connection: Connection, lake: Lake, journal: RunJournal
 def _materialisations(
     context: dg.AssetExecutionContext, table: Table, result: LoadResult, years: list[int], held: dict[str, Partition]
 ) -> Iterator[dg.Output[None]]:
-    for year in years:
-        partition = held[str(year)] if table in LOADED else held[WHOLE]
+    for key in _partitions(table, years):
+        partition = held[key]
+        is_yearly = table in LOADED
         context.log_event(
             dg.AssetMaterialization(
                 asset_key=_key(table),
-                partition=str(year),
+                partition=key if is_yearly else None,
                 metadata={
-                    "dagster/partition_row_count": partition.rows,
+                    "dagster/partition_row_count" if is_yearly else "dagster/row_count": partition.rows,
                     "content_sha256": partition.content_sha256,
                     "run_inserted": result.inserted,
                     "run_updated": result.updated,
