@@ -109,10 +109,14 @@ def prune(session: Session) -> Answer:
 
 
 def prune_versions(session: Session) -> int:
-    """Delete the versions that are old and not current, of all tables; how many these were."""
+    """Delete the versions that are old and not current, and downloads that were never finished; how many versions."""
     older = timedelta(days=session.settings.keep_versions_days)
     now = datetime.now(UTC)
     stores = [session.lake.table(table) for table in schemas.TABLES]
+    # downloads of an earlier day are never gone on with: BEA may publish something else by now
+    for extract in session.lake.bronze.unfinished():
+        if extract.day < now.date():
+            session.lake.bronze.discard_staging(extract)
     # a table without a pointer has lost it: its versions may be all that is left of it
     return sum(len(store.prune(older, now)) for store in stores if store.latest())
 

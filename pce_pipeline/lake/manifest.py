@@ -162,6 +162,10 @@ class BronzeStore:
         staged = self._store.list(self._layout.staging(self._dataset, extract))
         self._store.delete_many([info.key for info in staged])
 
+    def unfinished(self) -> list[ExtractId]:
+        """Extracts that have something in staging, in order."""
+        return _extract_ids(self._store.list_dirs(join(self._prefix, "_staging")))
+
     def publish(self, extract: ExtractId, manifest: Manifest, objects: Mapping[str, bytes]) -> None:
         """Makes the extract exist: objects first, the manifest last; run again after a kill, it goes on.
 
@@ -223,13 +227,7 @@ class BronzeStore:
         return join(self._layout.extract(self._dataset, extract), name)
 
     def _folders(self) -> list[ExtractId]:
-        found = []
-        for name in self._store.list_dirs(self._prefix):
-            try:
-                found.append(ExtractId.parse(name))
-            except ValueError:
-                continue  # `_staging`, or something that is none of ours
-        return sorted(found)
+        return _extract_ids(self._store.list_dirs(self._prefix))
 
 
 def newest_by_table(manifests: Mapping[ExtractId, Manifest], *, pin: ExtractId | None = None) -> dict[str, ExtractId]:
@@ -269,6 +267,16 @@ def pack(body: bytes) -> bytes:
 def unpack(body: bytes) -> bytes:
     """Raises `gzip.BadGzipFile`, `EOFError` or `zlib.error` for what `pack` did not make."""
     return gzip.decompress(body)
+
+
+def _extract_ids(names: Iterable[str]) -> list[ExtractId]:
+    found = []
+    for name in names:
+        try:
+            found.append(ExtractId.parse(name))
+        except ValueError:
+            continue  # `_staging`, or something that is none of ours
+    return sorted(found)
 
 
 def _until(manifests: Iterable[ExtractId], pin: ExtractId | None) -> list[ExtractId]:

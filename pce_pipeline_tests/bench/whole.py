@@ -1,4 +1,4 @@
-"""The whole way in one process: the job `refresh` from Bronze to committed rows of Postgres, Dagster included.
+"""The whole way in one process: a refresh from Bronze to committed rows of Postgres, as `pce refresh` does it.
 
 Imports are timed, so they happen inside a function here and nowhere else.
 """
@@ -15,7 +15,7 @@ from pce_pipeline_tests.bench.scratch import Scratch
 
 
 def refresh(scratch: Scratch, *, url: str, home: str) -> dict[str, Any]:
-    """Run the job once on the home at `home`, which begins as a copy of the bench's if it is not there yet.
+    """Refresh all years once in the home at `home`, which begins as a copy of the bench's if it is not there yet.
 
     `url` is that of a database. Peak and CPU are those of the process from its start.
     """
@@ -23,31 +23,19 @@ def refresh(scratch: Scratch, *, url: str, home: str) -> dict[str, Any]:
         shutil.copytree(scratch.home, home)
     years = scratch.reference()["years"]
     began = time.perf_counter()
-    dagster = import_module("dagster")
-    definitions = import_module("pce_pipeline.definitions")
-    settings = import_module("pce_pipeline.settings")
-    logs = import_module("pce_pipeline.observability.logs")
-    jobs = import_module("pce_pipeline.automation.jobs")
-    logs.configure_logs("info", terminal_level="error")
-    location = definitions.build_definitions(
-        settings.load_settings(
-            home=Path(home), profile=scratch.profile, chosen_source="sample", chosen_database_url=url
-        )
-    )
+    runs = import_module("pce_pipeline.automation.runs")
+    import_module("pce_pipeline.definitions")
     imported = time.perf_counter() - began
-    history = Path(home) / "dagster"
-    history.mkdir(exist_ok=True)
+    settings = import_module("pce_pipeline.settings").load_settings(
+        home=Path(home), profile=scratch.profile, chosen_source="sample", chosen_database_url=url
+    )
+    import_module("pce_pipeline.observability.logs").configure_logs("info", terminal_level="error")
     cpu, clock = time.process_time(), time.perf_counter()
-    with dagster.DagsterInstance.local_temp(str(history)) as instance:
-        result = location.resolve_job_def(jobs.REFRESH).execute_in_process(
-            instance=instance,
-            tags=jobs.range_tags(years[0], years[-1]),
-            run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
-        )
+    with runs.open_jobs(settings) as jobs:
+        run = jobs.refresh(years[0], years[-1])
     measured = Measured(time.perf_counter() - clock, time.process_time() - cpu, peak_bytes(), runs=1)
-    run = location.resources["journal"].read(result.run_id)
     return {
         "measured": asdict(measured),
         "import_seconds": imported,
-        "steps": {step.step: step.seconds for step in run.steps},
+        "steps": {stage.name: stage.seconds for stage in run.stages},
     }

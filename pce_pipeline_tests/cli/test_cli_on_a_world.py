@@ -131,6 +131,14 @@ def test_verify_and_prune_find_nothing_in_a_sound_world(pce: Pce) -> None:
     assert pce("prune", "--json").document["versions_pruned"] == 0
 
 
+def test_prune_drops_downloads_of_earlier_days_that_were_never_finished(pce: Pce, home: Path) -> None:
+    staging = home / "sample-smoke" / "lake" / "local" / "bronze" / "sample-smoke" / "pce_state" / "_staging"
+    (staging / "2020-01-01" / "SAPCE1").mkdir(parents=True)
+    (staging / "2020-01-01" / "SAPCE1" / "1.json.gz").write_bytes(b"cut off")
+    assert pce("prune").code == 0
+    assert not list(staging.rglob("*.gz"))
+
+
 def test_the_extracts_of_lake_and_dagster_are_the_same_after_each_verb(pce: Pce, home: Path) -> None:
     held = [extract["extract"] for extract in pce("status", "--json").document["extracts"]]
     pce("extract")

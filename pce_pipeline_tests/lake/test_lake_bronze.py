@@ -185,7 +185,9 @@ def test_downloads_gather_until_they_are_discarded(bronze, store):
     bronze.stage(FIRST, "plan.json", b"{}")
     bronze.stage(SECOND, "A/1.json.gz", b"another extract")
     assert bronze.staged(FIRST) == {"A/1.json.gz": b"one again", "plan.json": b"{}"}
+    assert bronze.unfinished() == [FIRST, SECOND]
     bronze.discard_staging(FIRST)
+    assert bronze.unfinished() == [SECOND]
     assert bronze.staged(FIRST) == {}
     assert bronze.staged(SECOND) == {"A/1.json.gz": b"another extract"}
 
