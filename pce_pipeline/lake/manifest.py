@@ -164,7 +164,9 @@ class BronzeStore:
 
     def unfinished(self) -> list[ExtractId]:
         """Extracts that have something in staging, in order."""
-        return _extract_ids(self._store.list_dirs(join(self._prefix, "_staging")))
+        staging = join(self._prefix, "_staging")
+        keys = [info.key.removeprefix(f"{staging}/") for info in self._store.list(staging)]
+        return _extract_ids({key.partition("/")[0] for key in keys})
 
     def publish(self, extract: ExtractId, manifest: Manifest, objects: Mapping[str, bytes]) -> None:
         """Makes the extract exist: objects first, the manifest last; run again after a kill, it goes on.
