@@ -5,7 +5,7 @@ named; what contradicts the catalogue stops with the difference spelled out. Key
 in `quality/`, not here.
 """
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -77,28 +77,29 @@ def _check_meanings(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Ca
         if table not in present:
             continue
         pinned = catalog.lines.filter(pl.col("bea_table") == table).sort("line_code")
-        texts = dict(pinned.select("line_code", "description").iter_rows())
-        before = {code: _before(published.get((table, code)), clean_description(text)) for code, text in texts.items()}
-        shared = {prefix for prefix, lines in Counter(before.values()).items() if lines > 1 or len(texts) == 1}
         differences = [
-            LineDifference(code, texts[code], published.get((table, code)))
-            for code, prefix in before.items()
-            if prefix is None or (prefix and prefix not in shared)
+            LineDifference(code, text, published.get((table, code)))
+            for code, text in pinned.select("line_code", "description").iter_rows()
+            if not _means(
+                published.get((table, code)),
+                clean_description(text),
+                others=[other for line, other in published.items() if line[0] == table and line[1] != code],
+            )
         ]
         if differences:
             raise LineMeaningChanged(table, differences)
 
 
-def _before(published: str | None, pinned: str) -> str | None:
-    """What BEA writes before the pinned text; None where its text does not end with it in whole words.
+def _means(published: str | None, pinned: str, others: Sequence[str]) -> bool:
+    """Whether BEA's text of a line ends with the pinned one in whole words.
 
-    BEA's API puts the statistic before the item ("Total ...: Health"), the same for many lines of a table: a text that
-    stands before one line alone is a qualification, and the line means something else.
+    BEA's API puts the statistic before the item ("Total ...: Health"), the same for many lines of a table: what stands
+    before one line alone is a qualification, and the line means something else.
     """
     if published is None or not published.endswith(pinned):
-        return None
+        return False
     before = published[: len(published) - len(pinned)]
-    return None if before and before[-1].isalnum() else before
+    return not before or (not before[-1].isalnum() and any(other.startswith(before) for other in others))
 
 
 def _check_units(differing: pl.DataFrame) -> None:

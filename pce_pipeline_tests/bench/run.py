@@ -23,11 +23,10 @@ from pce_pipeline_tests.bench.measure import MOST_RUNS, Facts
 from pce_pipeline_tests.bench.task import STAGES
 from pce_pipeline_tests.postgres_server import PostgresServer, reachable_folder
 
-FULL, QUICK = "full", "smoke"
-"""The profiles of the catalogue that the bench runs under."""
-
 WHOLE = {"whole": "Bronze to Postgres, all new", "whole_again": "Bronze to Postgres, nothing new"}
 
+_FULL, _SMALL = "full", "smoke"
+_ALL_YEARS, _FEW_YEARS = "ALL", "LAST5"
 _WHOLE_RUNS = 2
 _SETTINGS_OF_OTHERS = ("PCE_", "BEA_", "DAGSTER_", "AWS_")
 _ROOT = Path(__file__).parents[2]
@@ -81,18 +80,24 @@ class Outcome:
         return not any(line.differences for line in (*self.stages, *self.whole))
 
 
-def run(*, profile: str = FULL, most_runs: int = MOST_RUNS, tell: Callable[[str], None]) -> Outcome:
-    """Measure everything; `tell` hears what is being measured. Raises `PieceFailed`."""
-    with _world(profile) as world:
+def run(*, quick: bool, tell: Callable[[str], None]) -> Outcome:
+    """Measure everything; `tell` hears what is being measured. Raises `PieceFailed`.
+
+    A quick bench tries everything once on five years of three lines, each way in one process: its figures mean little.
+    """
+    most_runs = 1 if quick else MOST_RUNS
+    with _world(_SMALL if quick else _FULL) as world:
         tell("making the world")
-        observations = world.piece("world")
-        lines, facts = [], {}
-        for name, label in STAGES.items():
-            tell(label)
-            line, facts[name] = _stage(world, name, label, most_runs)
-            lines.append(line)
+        observations = world.piece("world", years=_FEW_YEARS if quick else _ALL_YEARS)
+        told: dict[str, dict[str, Any]] = {OURS: {}, PLAIN: {}}
+        for names in [list(STAGES)] if quick else [[name] for name in STAGES]:
+            tell(STAGES[names[0]])
+            for way, answers in told.items():
+                answers.update(world.piece("stages", url=world.server, way=way, names=names, most_runs=most_runs))
+        lines = [_line(name, told[OURS][name], told[PLAIN][name]) for name in STAGES]
         tell("from Bronze to Postgres")
-        return _with_whole(world, observations, lines, facts["load"], whole_runs=min(most_runs, _WHOLE_RUNS))
+        loaded = told[OURS]["load"]["facts"]
+        return _with_whole(world, observations, lines, loaded, whole_runs=1 if quick else _WHOLE_RUNS)
 
 
 class _World:
@@ -103,14 +108,14 @@ class _World:
         self.server = server
         self._profile = profile
 
-    def piece(self, piece: str, *, url: str = "", **named: object) -> Any:
-        """Do one piece in a process of its own, with a server's or a database's URL; its answer."""
+    def piece(self, piece: str, *, url: str | None = None, **named: object) -> Any:
+        """Do one piece in a process of its own, with the URL of a server or a database if it needs one; its answer."""
         answer = self.folder / "answer.json"
         order = {"piece": piece, "folder": str(self.folder), "profile": self._profile, "answer": str(answer)}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_OF_OTHERS)}
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "pce_pipeline_tests.bench.child"],
-            input=json.dumps({**order, "url": url, **named}),
+            input=json.dumps({**order, **({"url": url} if url else {}), **named}),
             capture_output=True,
             text=True,
             check=False,
@@ -134,20 +139,15 @@ def _world(profile: str) -> Iterator[_World]:
             embedded.remove()
 
 
-def _stage(world: _World, name: str, label: str, most_runs: int) -> tuple[Line, Facts]:
-    told = {
-        way: world.piece("stage", url=world.server, way=way, name=name, most_runs=most_runs) for way in (OURS, PLAIN)
-    }
-    ours, plain = told[OURS], told[PLAIN]
-    line = Line(
+def _line(name: str, ours: Mapping[str, Any], plain: Mapping[str, Any]) -> Line:
+    return Line(
         stage=name,
-        label=label,
+        label=STAGES[name],
         rows=ours["facts"]["rows"],
         ours=_timing(ours["measured"]),
         plain=_timing(plain["measured"], plain["share"]),
         differences=differences(ours["facts"], plain["facts"]),
     )
-    return line, ours["facts"]
 
 
 def _timing(measured: Mapping[str, Any], share: float = 1.0) -> Timing:

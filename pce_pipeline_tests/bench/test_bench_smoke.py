@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from pce_pipeline_tests.bench.report import Machine, for_machines, markdown, terminal
-from pce_pipeline_tests.bench.run import QUICK, WHOLE, Outcome, run
+from pce_pipeline_tests.bench.run import WHOLE, Outcome, run
 from pce_pipeline_tests.bench.task import STAGES
 
 pytestmark = [pytest.mark.postgres, pytest.mark.system]
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.system]
 
 @pytest.fixture(scope="module")
 def outcome() -> Outcome:
-    return run(profile=QUICK, most_runs=1, tell=lambda _: None)
+    return run(quick=True, tell=lambda _: None)
 
 
 def test_every_stage_is_measured_both_ways(outcome):

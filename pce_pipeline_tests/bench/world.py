@@ -2,8 +2,14 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
-from pce_pipeline.bea.gateway import BeaGateway
+import httpx
+from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
+
+from pce_pipeline.bea.client import BeaClient
+from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.values import STATUS_OF_CODE
 from pce_pipeline.bronze.extract import next_extract_id, prepare, publish
 from pce_pipeline.bronze.feeds import ApiFeed
@@ -15,6 +21,9 @@ from pce_pipeline_tests.bench.scratch import Scratch
 RELEASE = 3
 RUN_ID = "bench"
 
+_URL = "http://sample"
+_KEY = SecretStr("00000000-0000-0000-0000-0000000bench")
+
 
 def settings_of(scratch: Scratch, *, database_url: str | None = None) -> Settings:
     """The settings of a sample world below the scratch folder."""
@@ -23,17 +32,17 @@ def settings_of(scratch: Scratch, *, database_url: str | None = None) -> Setting
     )
 
 
-def make_world(scratch: Scratch) -> int:
-    """Take the extract and leave the reference; how many observations the extract holds."""
+def make_world(scratch: Scratch, *, years: str) -> int:
+    """Take the extract and leave the reference; how many observations the extract holds.
+
+    `years` is what BEA's API is asked for: ALL, or LAST5 for a small world.
+    """
     settings, catalog = settings_of(scratch), load_catalog(scratch.profile)
     bronze_lake = Lake.of(settings, catalog.dataset)
-    bea = BeaGateway(settings)
-    bea.sample_release_file.parent.mkdir(parents=True)
-    bea.sample_release_file.write_text(str(RELEASE), "ascii")
     extract = next_extract_id(bronze_lake.bronze, datetime.now(UTC).date())
     prepared = prepare(
         bronze_lake.bronze,
-        ApiFeed(bea.client, catalog, bea.origin),
+        ApiFeed(partial(_client, years), catalog, settings.source),
         catalog,
         extract,
         list(catalog.tables),
@@ -57,3 +66,14 @@ def make_world(scratch: Scratch) -> int:
         }
     )
     return sum(entry.rows for entry in prepared.manifest.tables.values())
+
+
+def _client(years: str) -> BeaClient:
+    app = create_app(RELEASE)
+
+    async def asked_for_years(scope: Scope, receive: Receive, send: Send) -> None:
+        # the pipeline always asks for all years
+        query = scope["query_string"].replace(b"Year=ALL", f"Year={years}".encode())
+        await app({**scope, "query_string": query}, receive, send)
+
+    return BeaClient(_URL, _KEY, transport=httpx.ASGITransport(app=asked_for_years))

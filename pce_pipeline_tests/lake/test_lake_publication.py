@@ -504,7 +504,6 @@ _WRITE_A_FRAME = """
 import hashlib, polars as pl
 from pce_pipeline.lake.parquet import to_parquet
 from pce_pipeline.schemas import content_sha256
-from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 n = 120_000
 frame = pl.select(pl.int_range(n).alias("i")).with_columns(
     state="S" + (pl.col("i") % 60).cast(pl.String),
