@@ -90,6 +90,8 @@ def merge(cursor: Cursor, incoming: Incoming, years: Sequence[int]) -> LoadResul
     target = target_of(load.table)
     cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(target))
     if cursor.fetchone() == (False,):
+        # what a transaction puts into a table it has emptied needs no log where the server keeps as little as it may
+        cursor.execute(sql.SQL("TRUNCATE {}").format(target))
         _copy(cursor, incoming, target)
         inserted, updated, deleted = incoming.rows, 0, 0
     else:
