@@ -86,7 +86,7 @@ def test_unknown_fields_are_tolerated_on_demand(answer, row):
         (b"\x1f\x8b\x08 damaged", "damaged"),
         (b"BZh damaged", "damaged"),
         (b"\xfd7zXZ\x00 damaged", "damaged"),
-        (gzip.compress(gzip.compress(b"a,b")), "compressed twice"),
+        (gzip.compress(gzip.compress(b"a,b", mtime=0), mtime=0), "compressed twice"),
     ],
 )
 def test_strangers_are_refused_with_what_they_look_like(content, words):

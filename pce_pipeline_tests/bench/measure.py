@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 MOST_RUNS = 3
-ENOUGH_SECONDS = 3.0
+ENOUGH_SECONDS = 2.0
 
 Facts = dict[str, Any]
 """What a look at a result says of it; both ways must say the same."""

@@ -36,9 +36,8 @@ _MORE = (
     "under its hash and under its fixed key, with a manifest. The plain way writes each file once, as CSV."
 )
 _WHOLE = (
-    "The whole is the job `refresh` in a new process on an empty database: Dagster and its run history, migrations, "
-    "all stages and checks, and reading back what was published in between; the faster of two runs. Plain is the sum "
-    "of its stages."
+    "The whole is `pce refresh` in a new process on an empty database, run once: Dagster and its run history, "
+    "migrations, all stages and checks, and reading back what was published in between. Plain is the sum of its stages."
 )
 _COMPARED = (
     "Results were compared in the same run: rows cell by cell, rules by verdict and figures, Postgres by content."

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ WHOLE = {"whole": "Bronze to Postgres, all new", "whole_again": "Bronze to Postg
 
 _FULL, _SMALL = "full", "smoke"
 _ALL_YEARS, _FEW_YEARS = "ALL", "LAST5"
-_WHOLE_RUNS = 2
 _SETTINGS_OF_OTHERS = ("PCE_", "BEA_", "DAGSTER_", "AWS_")
 _ROOT = Path(__file__).parents[2]
 
@@ -97,7 +96,7 @@ def run(*, quick: bool, tell: Callable[[str], None]) -> Outcome:
         lines = [_line(name, told[OURS][name], told[PLAIN][name]) for name in STAGES]
         tell("from Bronze to Postgres")
         loaded = told[OURS]["load"]["facts"]
-        return _with_whole(world, observations, lines, loaded, whole_runs=1 if quick else _WHOLE_RUNS)
+        return _with_whole(world, observations, lines, loaded)
 
 
 class _World:
@@ -160,31 +159,23 @@ def _timing(measured: Mapping[str, Any], share: float = 1.0) -> Timing:
     )
 
 
-def _with_whole(world: _World, observations: int, lines: Sequence[Line], loaded: Facts, *, whole_runs: int) -> Outcome:
-    """The outcome, with runs of the whole: each on a lake and a database of its own, and the last of them again."""
-    told = []
-    with ExitStack() as databases:
-        for number in range(whole_runs):
-            home = str(world.folder / f"whole-{number}")
-            database = databases.enter_context(PostgresServer(world.server).database(migrated=False))
-            told.append(world.piece("whole", url=database, home=home))
-        again = world.piece("whole", url=database, home=home)
+def _with_whole(world: _World, observations: int, lines: Sequence[Line], loaded: Facts) -> Outcome:
+    """The outcome, with two runs of the whole on one new lake and database: all new, then nothing new."""
+    with PostgresServer(world.server).database(migrated=False) as database:
+        home = str(world.folder / "whole")
+        first, again = (world.piece("whole", url=database, home=home) for _ in WHOLE)
         held = facts_of_database(database, loaded["years_compared"])
         postgres = _version(database)
-    first = min(told, key=lambda each: each["measured"]["seconds"])
     whole = [
         Line(
             stage=stage,
             label=WHOLE[stage],
             rows=observations,
-            ours=_timing({**measured, "runs": runs}),
+            ours=_timing(told["measured"]),
             plain=_sum([line.plain for line in lines if line.stage != left_out]),
             differences=differences(loaded, held),
         )
-        for stage, measured, runs, left_out in (
-            ("whole", first["measured"], whole_runs, "load_again"),
-            ("whole_again", again["measured"], 1, "load"),
-        )
+        for stage, told, left_out in (("whole", first, "load_again"), ("whole_again", again, "load"))
     ]
     return Outcome(observations, lines, whole, first["import_seconds"], first["steps"], postgres)
 

@@ -23,7 +23,7 @@ STAGES = {
 }
 """What is measured, in order, and what tables call it."""
 
-_ROWS_UPSERTED = 50_000
+_ROWS_UPSERTED = 25_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,6 @@ class Task:
 
 
 def years_upserted(years: Sequence[int], rows: int) -> list[int]:
-    """The newest years that together have 50,000 of the rows, which is what plain upserts are tried on."""
+    """The newest years that together have 25,000 of the rows, which is what plain upserts are tried on."""
     wanted = -(-_ROWS_UPSERTED * len(years) // max(rows, 1))
     return list(years)[-wanted:]
