@@ -36,13 +36,13 @@ def main() -> int:
         return _failed(ProvisioningError(str(error), remedy="Check region, credentials and network, and run again."))
 
 
-def run(options: Options, cloud: Cloud, console: Console) -> int:
+def run(options: Options, cloud: Cloud, console: Console, template: Path = TEMPLATE) -> int:
     """One call of the program; 0 where all is as asked, `--drift` gives 1 where something drifted.
 
     Raises `ProvisioningError` and botocore's own errors.
     """
     try:
-        return _run(options, cloud, console)
+        return _run(options, cloud, console, template)
     except ClientError as error:
         raise ProvisioningError(
             f"AWS refused {error.operation_name}: {error_code(error)}, {error_message(error)}",
@@ -55,13 +55,13 @@ def run(options: Options, cloud: Cloud, console: Console) -> int:
         ) from None
 
 
-def template_body(path: Path = TEMPLATE) -> str:
+def template_body(path: Path) -> str:
     """The template as it is sent: without comments, because CloudFormation takes 51,200 bytes."""
     lines = path.read_text("utf-8").splitlines()
     return "\n".join(line for line in lines if not re.match(r"\s*(#|$)", line)) + "\n"
 
 
-def _run(options: Options, cloud: Cloud, console: Console) -> int:
+def _run(options: Options, cloud: Cloud, console: Console, template: Path) -> int:
     console.say(f"Environment {options.environment}: stack {options.stack}, {cloud.region}, account {cloud.account()}.")
     match options.action:
         case "destroy":
@@ -71,17 +71,17 @@ def _run(options: Options, cloud: Cloud, console: Console) -> int:
         case "outputs":
             _show(options, cloud, console, _existing(options, cloud, console))
         case _:
-            _apply(options, cloud, console)
+            _apply(options, cloud, console, template_body(template))
     return 0
 
 
-def _apply(options: Options, cloud: Cloud, console: Console) -> None:
+def _apply(options: Options, cloud: Cloud, console: Console, template: str) -> None:
     stack = Stack(cloud, options.stack, console)
     only_plan = options.action == "plan"
     existing = stack.settle(may_change=not only_plan)
     parameters, notes = _parameters(options, cloud, existing)
     tags = {"pce:environment": options.environment, "pce:managed-by": "infra/provision_aws.py"}
-    proposal = stack.propose(template_body(), parameters, tags, existing)
+    proposal = stack.propose(template, parameters, tags, existing)
     reach = _effective("DatabaseReach", parameters, existing, default="runner")
     plan = read_plan(proposal.changes, public_database=reach == "runner", notes=notes)
     for line in plan.lines():
