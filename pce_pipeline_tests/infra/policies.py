@@ -7,6 +7,7 @@ operators are an error, so that nothing is passed over.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeAlias
 
@@ -52,8 +53,13 @@ def applies(statement: Statement, call: Call) -> bool:
 
 def matches(pattern: str, value: str, *, ignore_case: bool = False) -> bool:
     """AWS's wildcards: `*` is any text, slashes too, `?` any one character."""
+    return _compiled(pattern, ignore_case).fullmatch(value) is not None
+
+
+@cache
+def _compiled(pattern: str, ignore_case: bool) -> re.Pattern[str]:
     expression = "".join({"*": ".*", "?": "."}.get(letter, re.escape(letter)) for letter in pattern)
-    return re.fullmatch(expression, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def _element(statement: Statement, name: str, value: str, *, ignore_case: bool = False) -> bool:

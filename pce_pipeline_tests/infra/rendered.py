@@ -45,7 +45,7 @@ class Rendered:
 
     def __init__(self, environment: str = "staging", template: str | None = None, **parameters: str) -> None:
         self.template = parsed(template if template is not None else TEMPLATE.read_text("utf-8"))
-        defaults = {name: each["Default"] for name, each in self.template["Parameters"].items() if "Default" in each}
+        defaults = {name: str(each["Default"]) for name, each in self.template["Parameters"].items() if "Default" in each}
         self.parameters = {**defaults, **_REQUIRED, "Environment": environment, **parameters}
         self.environment = environment
         self.resources: dict[str, dict[str, Any]] = {
