@@ -17,13 +17,12 @@ from pce_pipeline_tests.infra.cloud_formation import CloudFormation
 from pce_pipeline_tests.infra.rendered import REGION
 
 FIRST = ("--repository", "octo@1/pce@2", "--alert-email", "ops@example.org")
-_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": REGION}
 
 
 @cache
 def _session() -> boto3.Session:
-    """One for all: it reads AWS's descriptions of its services once."""
-    return boto3.Session(**_KEYS)
+    """One for all, because it reads AWS's descriptions of its services."""
+    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
 
 
 class Killed(BaseException):
@@ -108,7 +107,7 @@ class Account:
         if self._dies_at == (len(self.calls), "before"):
             raise Killed
 
-    def _after(self, model: Any, **_: object) -> None:
+    def _after(self, **_: object) -> None:
         if self._dies_at == (len(self.calls), "after"):
             raise Killed
 
@@ -116,9 +115,7 @@ class Account:
         """What CloudFormation creates that the program later touches itself."""
         if kind == "AWS::S3::Bucket":
             self.client("s3").create_bucket(Bucket=physical)
-            self.client("s3").put_bucket_versioning(
-                Bucket=physical, VersioningConfiguration={"Status": "Enabled"}
-            )
+            self.client("s3").put_bucket_versioning(Bucket=physical, VersioningConfiguration={"Status": "Enabled"})
         if kind == "AWS::RDS::DBInstance":
             self.client("rds").create_db_instance(
                 DBInstanceIdentifier=physical,
@@ -142,3 +139,14 @@ def account() -> Iterator[Account]:
     """An empty account, gone when the context ends."""
     with mock_aws():
         yield Account()
+
+
+def with_data(aws: Account) -> None:
+    """Make staging, with a protected database and a few versions of objects."""
+    aws.protects_databases = True
+    aws.run(*FIRST, "--yes")
+    s3, bucket = aws.client("s3"), aws.formation.stack.resources["DataBucket"]
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket=bucket, Key="staging/silver/x", Body=body)
+    s3.delete_object(Bucket=bucket, Key="staging/silver/x")
+    s3.put_object(Bucket=bucket, Key="staging/bronze/x", Body=b"3")

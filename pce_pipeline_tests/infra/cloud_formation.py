@@ -5,23 +5,18 @@ whether anybody watches or not; change sets compare templates as rendered; failu
 by the test. What moto has (S3, RDS, IAM, STS, Secrets Manager) is left to moto.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.validate import validate_parameters
 
+from pce_pipeline_tests.infra.change_sets import difference
 from pce_pipeline_tests.infra.rendered import ACCOUNT, REGION, Rendered
 
-_REPLACING = {
-    "AWS::RDS::DBInstance": {"StorageEncrypted", "DBName", "MasterUsername", "DBInstanceIdentifier", "DBSubnetGroupName"},
-    "AWS::Budgets::Budget": {"Budget", "NotificationsWithSubscribers"},
-    "AWS::EC2::SecurityGroup": {"GroupDescription", "VpcId"},
-    "AWS::SNS::Topic": {"TopicName"},
-}
 _START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 
@@ -52,10 +47,11 @@ class Stack:
 
 
 class CloudFormation:
-    """All stacks of one account. `fails` maps a resource to the reason why its creation or change fails."""
+    """All stacks of one account. `fails` maps a resource to why its creation or change fails."""
 
     def __init__(self, *, on_create: Callable[[str, str], None] = lambda *_: None) -> None:
         self.stacks: list[Stack] = []
+        self.refuses = ""
         self.fails: dict[str, str] = {}
         self.rollback_fails: set[str] = set()
         self.delete_fails: dict[str, str] = {}
@@ -72,8 +68,8 @@ class CloudFormation:
         events.register("before-call.cloudformation", self._answer)
 
     @property
-    def stack(self) -> Stack | None:
-        """The newest stack that is not deleted."""
+    def stack(self) -> Any:
+        """The newest stack that is not deleted, or None."""
         return next((each for each in reversed(self.stacks) if each.status != "DELETE_COMPLETE"), None)
 
     @staticmethod
@@ -89,7 +85,7 @@ class CloudFormation:
         except Refused as refused:
             status, answer = 400, {"Error": {"Code": refused.code, "Message": str(refused)}}
         answer = {**answer, "ResponseMetadata": {"HTTPStatusCode": status}}
-        return AWSResponse("https://cloudformation", status, {}, None), answer
+        return AWSResponse("https://cloudformation", status, HTTPHeaders(), None), answer
 
     def _DescribeStacks(self, StackName: str) -> dict[str, Any]:  # noqa: N802, N803 (AWS's names)
         stack = self._advanced(StackName)
@@ -109,6 +105,8 @@ class CloudFormation:
 
     def _CreateChangeSet(self, **asked: Any) -> dict[str, Any]:  # noqa: N802
         name = asked["StackName"]
+        if self.refuses:
+            raise Refused("ValidationError", self.refuses)
         found = self._found(name, missing_ok=True)
         creating = asked["ChangeSetType"] == "CREATE"
         if found is None:
@@ -126,7 +124,7 @@ class CloudFormation:
             parameters[key] = found.parameters[key] if each.get("UsePreviousValue") else each["ParameterValue"]
         environment = parameters.pop("Environment")
         rendered = Rendered(environment, asked["TemplateBody"], **parameters)
-        changes = self._difference(found.rendered if not creating else None, rendered)
+        changes = difference(found.rendered if not creating else None, rendered)
         found.change_sets[asked["ChangeSetName"]] = {
             "rendered": rendered,
             "template": asked["TemplateBody"],
@@ -142,7 +140,9 @@ class CloudFormation:
         if proposal["looks"] == 1:
             return {"Status": "CREATE_IN_PROGRESS", "ChangeSetName": ChangeSetName}
         if not proposal["changes"]:
-            reason = "The submitted information didn't contain changes. Submit different information to create a change set."
+            reason = (
+                "The submitted information didn't contain changes. Submit different information to create a change set."
+            )
             return {"Status": "FAILED", "StatusReason": reason, "ChangeSetName": ChangeSetName}
         # two pages, as for a large stack
         half = max(1, len(proposal["changes"]) // 2)
@@ -187,7 +187,9 @@ class CloudFormation:
         stack = self._found(StackName, missing_ok=True)
         if stack is not None:
             if stack.protected:
-                raise Refused("ValidationError", f"Stack [{stack.name}] cannot be deleted while TerminationProtection is on")
+                raise Refused(
+                    "ValidationError", f"Stack [{stack.name}] cannot be deleted while TerminationProtection is on"
+                )
             stack.todo = [("DELETE", name) for name in reversed(stack.resources)]
             self._turn(stack, "DELETE_IN_PROGRESS", "User Initiated")
         return {}
@@ -289,8 +291,12 @@ class CloudFormation:
             if stack.todo:
                 self._event(stack, stack.todo[0][1], f"{verb}_FAILED", "Resource creation cancelled")
             creating = stack.status == "CREATE_IN_PROGRESS"
-            done = [event["LogicalResourceId"] for event in stack.events if event["ResourceStatus"] == f"{verb}_COMPLETE"]
-            stack.todo = [("DELETE" if creating else "UPDATE", each) for each in reversed(done) if each in stack.resources]
+            done = [
+                event["LogicalResourceId"] for event in stack.events if event["ResourceStatus"] == f"{verb}_COMPLETE"
+            ]
+            stack.todo = [
+                ("DELETE" if creating else "UPDATE", each) for each in reversed(done) if each in stack.resources
+            ]
             reason = f"The following resource(s) failed to {verb.lower()}: [{name}]. Rollback requested by user."
             self._turn(stack, "ROLLBACK_IN_PROGRESS" if creating else "UPDATE_ROLLBACK_IN_PROGRESS", reason)
         else:
@@ -325,59 +331,3 @@ class CloudFormation:
                 **({"ResourceStatusReason": reason} if reason else {}),
             }
         )
-
-    def _difference(self, old: Rendered | None, new: Rendered) -> list[dict[str, Any]]:
-        """The changes of a change set, in CloudFormation's form."""
-        before = old.resources if old is not None else {}
-        changes = []
-        for name, resource in new.resources.items():
-            common = {"LogicalResourceId": name, "ResourceType": resource["Type"]}
-            if name not in before:
-                changes.append({"Action": "Add", **common})
-            elif before[name]["Properties"] != resource["Properties"]:
-                changes.append({"Action": "Modify", **common, **self._modification(before[name], resource)})
-        for name in before.keys() - new.resources.keys():
-            policy = before[name].get("DeletionPolicy", "Delete")
-            action = {"Snapshot": "Snapshot", "Delete": "Delete"}.get(policy, "Retain")
-            changes.append(
-                {
-                    "Action": "Remove",
-                    "PolicyAction": action,
-                    "LogicalResourceId": name,
-                    "ResourceType": before[name]["Type"],
-                }
-            )
-        return [{"Type": "Resource", "ResourceChange": each} for each in changes]
-
-    @staticmethod
-    def _modification(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-        was, will = old["Properties"], new["Properties"]
-        changed = [each for each in {**was, **will} if was.get(each) != will.get(each)]
-        replacing = set(changed) & _REPLACING.get(new["Type"], set())
-        policy = {"Snapshot": "ReplaceAndSnapshot", "Retain": "ReplaceAndRetain"}.get(
-            new.get("UpdateReplacePolicy", ""), "ReplaceAndDelete"
-        )
-        return {
-            "Replacement": "True" if replacing else "False",
-            **({"PolicyAction": policy} if replacing else {}),
-            "Scope": ["Properties"],
-            "Details": [
-                {
-                    "Target": {
-                        "Attribute": "Properties",
-                        "Name": each,
-                        "Path": f"/Properties/{each}",
-                        "RequiresRecreation": "Always" if each in replacing else "Never",
-                        "BeforeValue": _text(was.get(each)),
-                        "AfterValue": _text(will.get(each)),
-                    },
-                    "Evaluation": "Static",
-                    "ChangeSource": "DirectModification",
-                }
-                for each in changed
-            ],
-        }
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -4,9 +4,9 @@ Names and addresses that only AWS knows are made up in AWS's own form, so that p
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from infra.provisioning.command import TEMPLATE
@@ -14,12 +14,19 @@ from infra.provisioning.command import TEMPLATE
 ACCOUNT, REGION = "111122223333", "us-east-1"
 
 _REQUIRED = {"GitHubRepository": "octo@1/pce@2", "AlertEmail": "ops@example.org"}
+_NAMED_BY = {
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::RDS::DBInstance": "DBInstanceIdentifier",
+    "AWS::ECS::Cluster": "ClusterName",
+}
 _ABSENT = object()
 _yaml: Any = import_module("yaml")  # it brings no types
 
 
+@cache
 def parsed(text: str) -> dict[str, Any]:
-    """A template's YAML, short functions in their long form."""
+    """A template's YAML, short functions in their long form; shared, not to be changed."""
 
     class Loader(_yaml.SafeLoader):  # type: ignore[misc] # of an untyped module
         pass
@@ -45,7 +52,9 @@ class Rendered:
 
     def __init__(self, environment: str = "staging", template: str | None = None, **parameters: str) -> None:
         self.template = parsed(template if template is not None else TEMPLATE.read_text("utf-8"))
-        defaults = {name: str(each["Default"]) for name, each in self.template["Parameters"].items() if "Default" in each}
+        defaults = {
+            name: str(each["Default"]) for name, each in self.template["Parameters"].items() if "Default" in each
+        }
         self.parameters = {**defaults, **_REQUIRED, "Environment": environment, **parameters}
         self.environment = environment
         self.resources: dict[str, dict[str, Any]] = {
@@ -70,31 +79,18 @@ class Rendered:
         """What `Ref` gives."""
         kind = self.template["Resources"][name]["Type"]
         own = self.template["Resources"][name].get("Properties", {})
-        env, lower = self.environment, name.lower()
-        here = f"{REGION}:{ACCOUNT}"
-        match kind:
-            case "AWS::S3::Bucket":
-                return f"pce-{env}-{lower}-1x2y3z"
-            case "AWS::IAM::ManagedPolicy":
-                return f"arn:aws:iam::{ACCOUNT}:policy/pce-{env}-{name}-1X2Y3Z"
-            case "AWS::IAM::OIDCProvider":
-                return f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
-            case "AWS::SNS::Topic":
-                return f"arn:aws:sns:{here}:{self._value(own['TopicName'])}"
-            case "AWS::SecretsManager::Secret":
-                return f"arn:aws:secretsmanager:{here}:secret:{name}-{env}-a1b2c3"
-            case "AWS::Logs::LogGroup":
-                return str(self._value(own["LogGroupName"]))
-            case "AWS::IAM::Role":
-                return str(self._value(own["RoleName"]))
-            case "AWS::RDS::DBInstance":
-                return str(self._value(own["DBInstanceIdentifier"]))
-            case "AWS::ECS::Cluster":
-                return str(self._value(own["ClusterName"]))
-            case "AWS::EC2::SecurityGroup":
-                return f"sg-{env}{lower}"
-            case _:
-                return f"{env}-{lower}"
+        env, lower, here = self.environment, name.lower(), f"{REGION}:{ACCOUNT}"
+        if kind in _NAMED_BY:
+            return str(self._value(own[_NAMED_BY[kind]]))
+        made_up = {
+            "AWS::S3::Bucket": f"pce-{env}-{lower}-1x2y3z",
+            "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/pce-{env}-{name}-1X2Y3Z",
+            "AWS::IAM::OIDCProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com",
+            "AWS::SNS::Topic": f"arn:aws:sns:{here}:pce-{env}-alerts",
+            "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{here}:secret:{name}-{env}-a1b2c3",
+            "AWS::EC2::SecurityGroup": f"sg-{env}{lower}",
+        }
+        return made_up.get(kind, f"{env}-{lower}")
 
     def attribute(self, name: str, attribute: str) -> str:
         """What `GetAtt` gives."""
@@ -132,37 +128,26 @@ class Rendered:
         return {key: each for key, each in evaluated.items() if each is not _ABSENT}
 
     def _called(self, function: str, argument: Any) -> Any:
-        match function:
-            case "Ref":
-                return self._reference(argument)
-            case "Condition":
-                return self._holds(argument)
-            case "Fn::GetAtt":
-                return self.attribute(argument[0], argument[1])
-            case "Fn::Sub":
-                return self._substituted(argument)
-            case "Fn::If":
-                return self._value(argument[1 if self._holds(argument[0]) else 2])
-            case "Fn::Equals":
-                return self._value(argument[0]) == self._value(argument[1])
-            case "Fn::And":
-                return all(self._value(each) for each in argument)
-            case "Fn::Or":
-                return any(self._value(each) for each in argument)
-            case "Fn::Not":
-                return not self._value(argument[0])
-            case "Fn::Join":
-                parts = self._value(argument[1])
-                return argument[0].join(parts.split(",") if isinstance(parts, str) else parts)
-            case "Fn::Select":
-                return self._value(argument[1])[int(argument[0])]
-            case "Fn::GetAZs":
-                return [f"{REGION}{letter}" for letter in "abc"]
-            case "Fn::FindInMap":
-                first, second, third = map(self._value, argument)
-                return self.template["Mappings"][first][second][third]
-            case _:
-                raise NotImplementedError(function)
+        calls: dict[str, Callable[[Any], Any]] = {
+            "Ref": self._reference,
+            "Condition": self._holds,
+            "Fn::GetAtt": lambda path: self.attribute(*path),
+            "Fn::Sub": self._substituted,
+            "Fn::If": lambda parts: self._value(parts[1 if self._holds(parts[0]) else 2]),
+            "Fn::Equals": lambda pair: self._value(pair[0]) == self._value(pair[1]),
+            "Fn::And": lambda several: all(map(self._value, several)),
+            "Fn::Or": lambda several: any(map(self._value, several)),
+            "Fn::Not": lambda one: not self._value(one[0]),
+            "Fn::Join": lambda parts: parts[0].join(map(str, self._value(parts[1]))),
+            "Fn::Select": lambda parts: self._value(parts[1])[int(parts[0])],
+            "Fn::GetAZs": lambda _: [f"{REGION}{letter}" for letter in "abc"],
+            "Fn::FindInMap": self._mapped,
+        }
+        return calls[function](argument)
+
+    def _mapped(self, path: Sequence[Any]) -> Any:
+        first, second, third = map(self._value, path)
+        return self.template["Mappings"][first][second][third]
 
     def _reference(self, name: str) -> Any:
         pseudo = {
@@ -192,9 +177,3 @@ class Rendered:
             return str(self._reference(name))
 
         return re.sub(r"\$\{([^!}]+)\}", one, text)
-
-
-def template_without(*lines: str) -> str:
-    """The template's text without lines that contain any of these."""
-    text = Path(TEMPLATE).read_text("utf-8")
-    return "\n".join(line for line in text.splitlines() if not any(each in line for each in lines))

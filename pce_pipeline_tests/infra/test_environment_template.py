@@ -67,7 +67,9 @@ def test_the_lake_is_versioned_and_its_accesses_are_logged():
 
 @BOTH_ENVIRONMENTS
 def test_the_lifecycle_clears_up_and_saves_without_touching_what_is_current(environment):
-    rules = {rule["Id"]: rule for rule in Rendered(environment).properties("DataBucket")["LifecycleConfiguration"]["Rules"]}
+    rules = {
+        rule["Id"]: rule for rule in Rendered(environment).properties("DataBucket")["LifecycleConfiguration"]["Rules"]
+    }
     assert all(rule["Status"] == "Enabled" for rule in rules.values())
     keep = {"staging": "30", "prod": "365"}[environment]
     assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": keep}
@@ -134,7 +136,13 @@ def test_only_with_runner_reach_the_database_subnets_lead_to_the_internet():
 
 def test_changing_the_reach_changes_no_subnet_of_the_database():
     both = [Rendered(DatabaseReach=reach) for reach in ("runner", "private")]
-    for name in ("DatabaseSubnets", "DatabaseSubnetA", "DatabaseSubnetB", "DatabaseSecurityGroup", "DatabaseParameters"):
+    for name in (
+        "DatabaseSubnets",
+        "DatabaseSubnetA",
+        "DatabaseSubnetB",
+        "DatabaseSecurityGroup",
+        "DatabaseParameters",
+    ):
         assert both[0].properties(name) == both[1].properties(name)
     differing = {
         key for key, value in both[0].properties("Database").items() if both[1].properties("Database")[key] != value
@@ -186,7 +194,9 @@ def test_alerts_and_the_budget_reach_the_address():
 
 def test_no_secret_is_a_parameter_an_output_or_a_value():
     rendered = Rendered(DatabaseReach="private")
-    assert not [name for name in rendered.template["Parameters"] if re.search("password|key|token", name, re.IGNORECASE)]
+    assert not [
+        name for name in rendered.template["Parameters"] if re.search("password|key|token", name, re.IGNORECASE)
+    ]
     assert "SecretString" not in rendered.properties("BeaKeySecret")
     assert "GenerateSecretString" not in rendered.properties("BeaKeySecret")
     (container,) = rendered.properties("Task")["ContainerDefinitions"]
@@ -216,7 +226,12 @@ def test_tasks_run_without_a_way_in_and_log_where_the_workflow_reads():
 
 def test_runner_reach_has_nothing_of_the_private_one():
     kinds = {each["Type"] for each in Rendered().resources.values()}
-    assert not kinds & {"AWS::ECS::Cluster", "AWS::ECR::Repository", "AWS::EC2::VPCEndpoint", "AWS::SecretsManager::Secret"}
+    assert not kinds & {
+        "AWS::ECS::Cluster",
+        "AWS::ECR::Repository",
+        "AWS::EC2::VPCEndpoint",
+        "AWS::SecretsManager::Secret",
+    }
 
 
 def test_the_oidc_provider_is_shared_and_made_only_where_there_is_none():
@@ -236,7 +251,13 @@ def test_an_existing_bucket_or_network_is_used_and_not_managed():
         DatabaseReach="private",
     )  # fmt: skip
     kinds = {each["Type"] for each in rendered.resources.values()}
-    assert not kinds & {"AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::EC2::VPC", "AWS::EC2::Subnet", "AWS::EC2::Route"}
+    assert not kinds & {
+        "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
+        "AWS::EC2::VPC",
+        "AWS::EC2::Subnet",
+        "AWS::EC2::Route",
+    }
     assert "S3GatewayEndpoint" not in rendered.resources, "it needs to know the route tables"
     assert rendered.properties("DatabaseSubnets")["SubnetIds"] == ["subnet-a", "subnet-b"]
     assert rendered.properties("DatabaseSecurityGroup")["VpcId"] == "vpc-1"
@@ -250,6 +271,8 @@ def test_the_two_environments_share_no_name():
         json.dumps([each["Properties"] for each in Rendered(environment, DatabaseReach="private").resources.values()])
         for environment in ("staging", "prod")
     )
-    names = re.compile(r'"(?:RoleName|TopicName|LogGroupName|DBInstanceIdentifier|ClusterName|RepositoryName|Family)": "([^"]+)"')
+    names = re.compile(
+        r'"(?:RoleName|TopicName|LogGroupName|DBInstanceIdentifier|ClusterName|RepositoryName|Family)": "([^"]+)"'
+    )
     shared = set(names.findall(staging)) & set(names.findall(prod))
     assert shared == {"postgres17"}

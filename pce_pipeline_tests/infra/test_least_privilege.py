@@ -9,6 +9,7 @@ import pytest
 
 from pce_pipeline import schemas
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline_tests.infra.policies import Call, allowed, applies
 from pce_pipeline_tests.infra.recorded_run import RecordingBackend, requests
 from pce_pipeline_tests.infra.rendered import ACCOUNT, REGION, Rendered
@@ -184,7 +185,10 @@ def test_the_bucket_policy_hinders_nothing_that_the_run_does_in_either_environme
         rendered = Rendered(environment)
         bucket = rendered.outputs["BucketName"]
         for key in ("silver/bea/x/_latest.json", "gold/bea/facts/year=2024/part-000.parquet", "bronze/bea/d/_pin.json"):
-            for call in (*requests("put", f"{environment}/{key}", bucket), *requests("delete", f"{environment}/{key}", bucket)):
+            for call in (
+                *requests("put", f"{environment}/{key}", bucket),
+                *requests("delete", f"{environment}/{key}", bucket),
+            ):
                 assert may(rendered, "RuntimeRole", call), call
 
 
@@ -209,7 +213,9 @@ def forbidden(rendered: Rendered) -> dict[str, Call]:
         "list versions": Call("s3:ListBucketVersions", mine, {"s3:prefix": "staging/"}),
         "overwrite an object of an extract": Call("s3:PutObject", f"{mine}/{EXTRACT}/SAPCE1/1.json.gz"),
         "overwrite a manifest": Call("s3:PutObject", f"{mine}/{EXTRACT}/manifest.json"),
-        "replace an object of an extract": Call("s3:PutObject", f"{mine}/{EXTRACT}/manifest.json", {"s3:if-match": "x"}),
+        "replace an object of an extract": Call(
+            "s3:PutObject", f"{mine}/{EXTRACT}/manifest.json", {"s3:if-match": "x"}
+        ),
         "overwrite a stored event": Call("s3:PutObject", f"{mine}/staging/bronze/bea/webhook_events/2026-02-23/e.json"),
         "delete an object of an extract": Call("s3:DeleteObject", f"{mine}/{EXTRACT}/SAPCE1/1.json.gz"),
         "delete a manifest": Call("s3:DeleteObject", f"{mine}/{EXTRACT}/manifest.json"),
@@ -227,7 +233,9 @@ def forbidden(rendered: Rendered) -> dict[str, Call]:
         "read the other environment's database secret": Call(
             "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:rds!db-prod-a1b2c3"
         ),
-        "read any other secret": Call("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:x-a1b2c3"),
+        "read any other secret": Call(
+            "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:x-a1b2c3"
+        ),
         "change a secret": Call("secretsmanager:PutSecretValue", rendered.outputs["DatabaseSecretArn"]),
         "connect to the other database": Call("rds-db:connect", f"arn:aws:rds-db:{HERE}:dbuser:db-PROD/pce_loader"),
         "connect as master": Call("rds-db:connect", f"arn:aws:rds-db:{HERE}:dbuser:db-STAGING/pce_master"),
@@ -370,8 +378,6 @@ def test_no_statement_of_any_role_grants_a_wildcard_action():
 
 
 def test_the_recorder_is_a_backend_of_the_lake(tmp_path: Path):
-    from pce_pipeline.lake.store import Store, open_store
-
     recorder = RecordingBackend(open_store(tmp_path).backend)
     Store(recorder).put("a/b", b"x")
     assert recorder.operations == {("put", "a/b")}
