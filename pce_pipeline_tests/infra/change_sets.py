@@ -43,6 +43,7 @@ def difference(old: Rendered | None, new: Rendered) -> list[dict[str, Any]]:
         )
     return [{"Type": "Resource", "ResourceChange": each} for each in changes]
 
+
 def _modification(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     was, will = old["Properties"], new["Properties"]
     changed = [each for each in {**was, **will} if was.get(each) != will.get(each)]
@@ -73,4 +74,4 @@ def _modification(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
 
 
 def _text(value: Any) -> str:
-return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value)
