@@ -60,10 +60,8 @@ def test_the_template_becomes_resources_with_the_properties_that_matter(aws, for
     (statement,) = iam.get_role(RoleName="pce-staging-workflow")["Role"]["AssumeRolePolicyDocument"]["Statement"]
     subject = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
     assert subject == "repo:octo@1/pce@2:environment:staging"
-    retained = {
-        each["logGroupName"]: each.get("retentionInDays")
-        for each in aws.client("logs").describe_log_groups()["logGroups"]
-    }
+    groups = aws.client("logs").describe_log_groups()["logGroups"]
+    retained = {each["logGroupName"]: int(each["retentionInDays"]) for each in groups}
     assert retained == {"/pce/staging/pipeline": 30, "/aws/rds/instance/pce-staging/postgresql": 30}
     group = aws.client("ec2").describe_security_groups(
         Filters=[{"Name": "tag:Name", "Values": ["pce-staging-database"]}]
