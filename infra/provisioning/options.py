@@ -1,0 +1,144 @@
+"""What was asked for: the command line, then real variables, then `.env`.
+
+An option that sets a parameter of the template has a variable of the same meaning. What is given nowhere keeps its
+value of the last run, or on the first run the template's default.
+"""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.provisioning.errors import UsageRefused
+
+
+@dataclass(frozen=True)
+class ParameterOption:
+    """A parameter of the template and the two ways to set it."""
+
+    parameter: str
+    flag: str
+    variable: str
+    meaning: str
+
+
+PARAMETERS = (
+    ParameterOption(
+        "GitHubRepository", "--repository", "PCE_INFRA_REPOSITORY", "owner/name, or owner@id/name@id (see README)"
+    ),
+    ParameterOption("AlertEmail", "--alert-email", "PCE_INFRA_ALERT_EMAIL", "who gets alerts and the budget alarm"),
+    ParameterOption("MonthlyBudgetUsd", "--budget", "PCE_INFRA_BUDGET_USD", "US dollars a month for the alarm"),
+    ParameterOption("DatabaseReach", "--reach", "PCE_INFRA_REACH", "runner or private"),
+    ParameterOption(
+        "MasterSecretReadable", "--master-secret-readable", "PCE_INFRA_MASTER_SECRET_READABLE", "yes or no"
+    ),
+    ParameterOption("DatabaseClass", "--database-class", "PCE_INFRA_DATABASE_CLASS", "db.t4g.micro or larger"),
+    ParameterOption("PostgresMajor", "--postgres", "PCE_INFRA_POSTGRES", "17 or 18"),
+    ParameterOption("BucketName", "--bucket", "PCE_INFRA_BUCKET", "an existing bucket to use"),
+    ParameterOption("OidcProviderArn", "--oidc-provider", "PCE_INFRA_OIDC_PROVIDER", "an existing OIDC provider"),
+    ParameterOption("VpcId", "--vpc", "PCE_INFRA_VPC", "an existing VPC to use"),
+    ParameterOption("DatabaseSubnetIds", "--database-subnets", "PCE_INFRA_DATABASE_SUBNETS", "two or more, by comma"),
+    ParameterOption("TaskSubnetIds", "--task-subnets", "PCE_INFRA_TASK_SUBNETS", "public subnets for tasks, by comma"),
+    ParameterOption("RouteTableIds", "--route-tables", "PCE_INFRA_ROUTE_TABLES", "of the task subnets, by comma"),
+)
+
+_CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "aws_access_key_id",
+    "AWS_SECRET_ACCESS_KEY": "aws_secret_access_key",
+    "AWS_SESSION_TOKEN": "aws_session_token",
+    "AWS_PROFILE": "profile_name",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """One call of the program. `session` are arguments for boto3.Session; `parameters` are those given, by name."""
+
+    environment: str
+    action: str
+    parameters: Mapping[str, str]
+    session: Mapping[str, str]
+    bea_api_key: str | None
+    yes: bool = False
+    allow_replacement: bool = False
+    delete_data: bool = False
+    confirm: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Options({self.environment}, {self.action}, {dict(self.parameters)})"
+
+    @property
+    def stack(self) -> str:
+        return f"pce-{self.environment}"
+
+
+def read_options(arguments: Sequence[str], variables: Mapping[str, str], dotenv: Path) -> Options:
+    """Raises `UsageRefused` without a region; exits like argparse for a wrong command line."""
+    given = _parser().parse_args(arguments)
+    known = {**read_dotenv(dotenv), **{name: value for name, value in variables.items() if value}}
+    region = given.region or known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION")
+    if not region:
+        raise UsageRefused("No region is set.", remedy="Add --region us-east-1, or set AWS_REGION in .env.")
+    parameters = {}
+    for option in PARAMETERS:
+        value = getattr(given, option.parameter)
+        value = known.get(option.variable) if value is None else value
+        if value is not None:
+            parameters[option.parameter] = value
+    return Options(
+        environment=given.env,
+        action=given.action or "apply",
+        parameters=parameters,
+        session={
+            "region_name": region,
+            **{argument: known[name] for name, argument in _CREDENTIALS.items() if known.get(name)},
+        },
+        bea_api_key=known.get("BEA_API_KEY"),
+        yes=given.yes,
+        allow_replacement=given.allow_replacement,
+        delete_data=given.delete_data,
+        confirm=given.confirm,
+    )
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Names and values of a `.env` file; none where there is no file. Quotes and trailing comments are taken off."""
+    if not path.is_file():
+        return {}
+    found = {}
+    for line in path.read_text("utf-8").splitlines():
+        match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*", line)
+        if match is None:
+            continue
+        quoted = re.fullmatch(r"(['\"])(.*)\1(?:\s+#.*)?", match[2])
+        value = quoted[2] if quoted else re.sub(r"(^|\s+)#.*$", "", match[2])
+        if value:
+            found[match[1]] = value
+    return found
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="provision_aws.py", description="Make or change an environment on AWS: plan in words, ask, apply, outputs."
+    )
+    parser.add_argument("--env", required=True, choices=["staging", "prod"])
+    parser.add_argument("--region", help="default: AWS_REGION")
+    actions = parser.add_mutually_exclusive_group()
+    for action, meaning in (
+        ("plan", "only say what would change"),
+        ("outputs", "only print what is needed to use the environment"),
+        ("drift", "say what was changed by hand since the last apply"),
+        ("destroy", "remove the environment; refuses while it holds data"),
+    ):
+        actions.add_argument(f"--{action}", dest="action", action="store_const", const=action, help=meaning)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--allow-replacement", action="store_true", help="with --yes, also replace or drop what holds data"
+    )
+    parser.add_argument("--delete-data", action="store_true", help="with --destroy, delete bucket and database")
+    parser.add_argument("--confirm", metavar="ENV", help="the environment's name, typed, where nobody can be asked")
+    settings = parser.add_argument_group("parameters, each kept from run to run")
+    for option in PARAMETERS:
+        settings.add_argument(option.flag, dest=option.parameter, help=f"{option.meaning} [{option.variable}]")
+    return parser

@@ -1,0 +1,74 @@
+"""What an environment tells its users: as a table, as lines for `.env`, as commands for GitHub.
+
+Pure: from the outputs of the stack. Nothing here is secret; the key is asked for by `gh` itself.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from infra.provisioning.console import table
+
+_EVERYWHERE = {
+    "PCE_LOG_GROUP": "LogGroupName",
+    "PCE_ALERT_TOPIC_ARN": "AlertTopicArn",
+    "PCE_DATABASE_SECRET_ARN": "DatabaseSecretArn",
+}
+_WORKFLOWS = {
+    "AWS_ROLE_ARN": "WorkflowRoleArn",
+    "PCE_DATABASE_REACH": "DatabaseReach",
+    "PCE_DATABASE_SECURITY_GROUP": "DatabaseSecurityGroupId",
+    "PCE_ECS_CLUSTER": "ClusterName",
+    "PCE_ECS_TASK_DEFINITION": "TaskDefinitionFamily",
+    "PCE_ECS_SUBNETS": "TaskSubnetIds",
+    "PCE_ECS_SECURITY_GROUP": "TaskSecurityGroupId",
+    "PCE_ECS_LOG_GROUP": "TaskLogGroupName",
+    "PCE_IMAGE_REPOSITORY": "ImageRepositoryUri",
+}
+
+
+def outputs_of(described: Mapping[str, Any]) -> dict[str, str]:
+    """A stack's outputs by name."""
+    return {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", ())}
+
+
+def environment_lines(environment: str, region: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """What a process needs to work in the environment, by variable. The database's address has no password."""
+    url = (
+        f"postgresql://pce_loader@{outputs['DatabaseHost']}:{outputs['DatabasePort']}/{outputs['DatabaseName']}"
+        "?sslmode=verify-full"
+    )
+    return {
+        "PCE_ENV": environment,
+        "PCE_LAKE_URI": f"s3://{outputs['BucketName']}",
+        "PCE_DATABASE_URL": url,
+        "AWS_REGION": region,
+        **{name: outputs[output] for name, output in _EVERYWHERE.items() if output in outputs},
+    }
+
+
+def workflow_variables(environment: str, region: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """What the workflows need as variables of the GitHub environment."""
+    return {
+        **environment_lines(environment, region, outputs),
+        **{name: outputs[output] for name, output in _WORKFLOWS.items() if output in outputs},
+    }
+
+
+def shown(environment: str, region: str, repository: str, outputs: Mapping[str, str]) -> Sequence[str]:
+    """Everything a person needs after an apply, in blocks ready to paste."""
+    lines = environment_lines(environment, region, outputs)
+    variables = workflow_variables(environment, region, outputs)
+    plain = re.sub(r"@[0-9]+", "", repository)
+    where = f"--repo {plain} --env {environment}"
+    return [
+        f"\nOutputs of pce-{environment}\n",
+        table(["Output", "Value"], sorted(outputs.items())),
+        "\nFor .env\n",
+        *(f"{name}={value}" for name, value in lines.items()),
+        "\nFor GitHub (the first line makes the environment, the second asks for the key)\n",
+        f"gh api --silent --method PUT repos/{plain}/environments/{environment}",
+        f"gh secret set BEA_API_KEY {where}",
+        *(f"gh variable set {name} {where} --body {shlex.quote(value)}" for name, value in variables.items()),
+    ]

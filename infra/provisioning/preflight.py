@@ -1,0 +1,89 @@
+"""What must hold before a plan is worth making: parameters belong together, and what is reused is fit for it."""
+
+import json
+from collections.abc import Mapping
+
+from botocore.exceptions import ClientError
+
+from infra.provisioning.cloud import Cloud, error_code
+from infra.provisioning.errors import UsageRefused
+
+_GITHUB = "oidc-provider/token.actions.githubusercontent.com"
+_NEEDED = {"GitHubRepository": "--repository", "AlertEmail": "--alert-email"}
+_SUBNETS_OF_A_DATABASE = 2
+
+
+def check_parameters(parameters: Mapping[str, str], *, creating: bool) -> None:
+    """Raises `UsageRefused` for what is missing or does not go together."""
+    missing = [flag for name, flag in _NEEDED.items() if creating and not parameters.get(name)]
+    if missing:
+        raise UsageRefused(
+            f"The first run needs {' and '.join(missing)}.", remedy="Add it, or set its variable in .env (see --help)."
+        )
+    if parameters.get("VpcId"):
+        subnets = [each for each in parameters.get("DatabaseSubnetIds", "").split(",") if each]
+        if len(subnets) < _SUBNETS_OF_A_DATABASE:
+            raise UsageRefused(
+                "An existing VPC needs two or more subnets for the database.",
+                remedy="Add --database-subnets subnet-a,subnet-b in different zones.",
+            )
+        if parameters.get("DatabaseReach") == "private" and not parameters.get("TaskSubnetIds"):
+            raise UsageRefused(
+                "An existing VPC with private reach needs public subnets for the tasks.",
+                remedy="Add --task-subnets subnet-c,subnet-d.",
+            )
+
+
+def existing_oidc_provider(cloud: Cloud) -> str | None:
+    """The account's OIDC provider of GitHub Actions, of which there can be only one. Raises `UsageRefused` if unfit."""
+    iam = cloud.client("iam")
+    for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
+        arn = str(provider["Arn"])
+        if arn.endswith(_GITHUB):
+            described = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+            if "sts.amazonaws.com" not in described.get("ClientIDList", ()):
+                raise UsageRefused(
+                    f"{arn} exists but does not accept the audience sts.amazonaws.com.",
+                    remedy="aws iam add-client-id-to-open-id-connect-provider --client-id sts.amazonaws.com "
+                    f"--open-id-connect-provider-arn {arn}",
+                )
+            return arn
+    return None
+
+
+def shortcomings_of_bucket(cloud: Cloud, bucket: str) -> list[str]:
+    """What an existing bucket lacks of what one of our own would have. Raises `UsageRefused` if it cannot be used."""
+    s3 = cloud.client("s3")
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        raise UsageRefused(
+            f"The bucket {bucket} cannot be used ({error_code(error)}).",
+            remedy="Name one of this account, or leave --bucket out and one is created.",
+        ) from None
+    lacking = []
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        lacking.append("versioning is off: what is overwritten is lost")
+    try:
+        block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    except ClientError as error:
+        if error_code(error) != "NoSuchPublicAccessBlockConfiguration":
+            raise
+        block = {}
+    if not block or not all(block.values()):
+        lacking.append("public access is not blocked")
+    try:
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if error_code(error) != "NoSuchBucketPolicy":
+            raise
+        policy = {"Statement": []}
+    denials = json.dumps([each for each in policy["Statement"] if each.get("Effect") == "Deny"])
+    for needle, text in (
+        ("aws:SecureTransport", "connections without TLS are not refused"),
+        ("s3:if-none-match", "others than the pipeline may overwrite Bronze"),
+        ("s3:DeleteObject", "others than the pipeline may delete Bronze"),
+    ):
+        if needle.lower() not in denials.lower():
+            lacking.append(text)
+    return lacking

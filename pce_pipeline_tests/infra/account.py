@@ -1,0 +1,152 @@
+"""An AWS account for tests: moto for what it has, `CloudFormation` for stacks, and a way to be killed at any call."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto import mock_aws
+
+from infra.provisioning.cloud import Cloud
+from infra.provisioning.command import TEMPLATE, run
+from infra.provisioning.console import Console
+from infra.provisioning.options import read_options
+from pce_pipeline_tests.infra.cloud_formation import CloudFormation
+from pce_pipeline_tests.infra.rendered import REGION
+
+FIRST = ("--repository", "octo@1/pce@2", "--alert-email", "ops@example.org")
+
+
+@cache
+def _session() -> boto3.Session:
+    """One for all, because it reads AWS's descriptions of its services."""
+    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
+
+
+class Killed(BaseException):
+    """The program is gone."""
+
+
+class _WatchedCloud(Cloud):
+    """Calls `on_client` for each client it makes."""
+
+    def __init__(self, on_client: Callable[[str, Any], None]) -> None:
+        super().__init__(_session())
+        self._on_client = on_client
+
+    def client(self, service: str) -> Any:
+        is_new = service not in self._clients
+        made = super().client(service)
+        if is_new:
+            self._on_client(service, made)
+        return made
+
+
+class Account:
+    """One account in moto; `said` are the lines of the last run, `asked` its questions, `calls` all requests."""
+
+    def __init__(self) -> None:
+        self.formation = CloudFormation(on_create=self._create)
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.calls: list[str] = []
+        self.answers: list[str] = []
+        self.protects_databases = False
+        self._dies_at: tuple[int, str] | None = None
+
+    def client(self, service: str) -> Any:
+        make: Any = _session().client
+        return make(service)
+
+    def run(
+        self,
+        *arguments: str,
+        env: str = "staging",
+        answers: tuple[str, ...] = (),
+        variables: dict[str, str] | None = None,
+        template: Path = TEMPLATE,
+        dotenv: Path = Path("no.env"),
+        dies_at: tuple[int, str] | None = None,
+        formation: bool = True,
+    ) -> int:
+        """One call of the program. `dies_at` is (number of the request, "before" or "after" it)."""
+        self.said, self.asked, self.calls = [], [], []
+        self.answers, self._dies_at = list(answers), dies_at
+        options = read_options(["--env", env, "--region", REGION, *arguments], variables or {}, dotenv)
+        console = Console(say=self.said.append, ask=self._ask, sleep=lambda _: None)
+        cloud = _WatchedCloud(self._watch if formation else self._only_protect)
+        return run(options, cloud, console, template)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.said)
+
+    def _ask(self, question: str) -> str:
+        self.asked.append(question)
+        return self.answers.pop(0)
+
+    def _watch(self, service: str, client: Any) -> None:
+        if service == "cloudformation":
+            self.formation.attach(client)
+        client.meta.events.register_first("before-call", self._before)
+        client.meta.events.register_first("after-call", self._after)
+
+    @staticmethod
+    def _only_protect(service: str, client: Any) -> None:
+        """Moto's CloudFormation lacks termination protection."""
+        if service == "cloudformation":
+            formation = CloudFormation()
+            events = client.meta.events
+            events.register("before-parameter-build.cloudformation.UpdateTerminationProtection", formation._remember)
+            events.register("before-call.cloudformation.UpdateTerminationProtection", lambda **_: (_Fine(), {}))
+
+    def _before(self, model: Any, **_: object) -> None:
+        self.calls.append(model.name)
+        if self._dies_at == (len(self.calls), "before"):
+            raise Killed
+
+    def _after(self, **_: object) -> None:
+        if self._dies_at == (len(self.calls), "after"):
+            raise Killed
+
+    def _create(self, kind: str, physical: str) -> None:
+        """What CloudFormation creates that the program later touches itself."""
+        if kind == "AWS::S3::Bucket":
+            self.client("s3").create_bucket(Bucket=physical)
+            self.client("s3").put_bucket_versioning(Bucket=physical, VersioningConfiguration={"Status": "Enabled"})
+        if kind == "AWS::RDS::DBInstance":
+            self.client("rds").create_db_instance(
+                DBInstanceIdentifier=physical,
+                Engine="postgres",
+                DBInstanceClass="db.t4g.micro",
+                AllocatedStorage=20,
+                MasterUsername="pce_master",
+                MasterUserPassword="long-enough-for-moto",
+                DeletionProtection=self.protects_databases,
+            )
+        if kind == "AWS::SecretsManager::Secret":
+            self.client("secretsmanager").create_secret(Name=physical.rsplit(":", 1)[-1])
+
+
+class _Fine:
+    status_code = 200
+
+
+@contextmanager
+def account() -> Iterator[Account]:
+    """An empty account, gone when the context ends."""
+    with mock_aws():
+        yield Account()
+
+
+def with_data(aws: Account) -> None:
+    """Make staging, with a protected database and a few versions of objects."""
+    aws.protects_databases = True
+    aws.run(*FIRST, "--yes")
+    s3, bucket = aws.client("s3"), aws.formation.stack.resources["DataBucket"]
+    for body in (b"1", b"2"):
+        s3.put_object(Bucket=bucket, Key="staging/silver/x", Body=body)
+    s3.delete_object(Bucket=bucket, Key="staging/silver/x")
+    s3.put_object(Bucket=bucket, Key="staging/bronze/x", Body=b"3")

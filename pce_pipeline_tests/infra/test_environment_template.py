@@ -1,0 +1,278 @@
+"""The template says what must hold: encryption, closed doors, retention, deletion policies, isolation, size."""
+
+import json
+import re
+import shutil
+import subprocess
+import sysconfig
+
+import pytest
+
+from infra.provisioning import outputs
+from infra.provisioning.command import TEMPLATE, template_body
+from infra.provisioning.options import PARAMETERS
+from pce_pipeline.catalog import load_catalog
+from pce_pipeline.lake.layout import Layout
+from pce_pipeline_tests.infra.rendered import Rendered, parsed
+
+BOTH_REACHES = pytest.mark.parametrize("reach", ["runner", "private"])
+BOTH_ENVIRONMENTS = pytest.mark.parametrize("environment", ["staging", "prod"])
+
+
+def test_cfn_lint_has_nothing_to_say():
+    program = shutil.which("cfn-lint", path=sysconfig.get_path("scripts")) or shutil.which("cfn-lint")
+    if program is None:
+        pytest.skip("cfn-lint is not installed: pip install cfn-lint")
+    told = subprocess.run(
+        [program, "--include-checks", "I", "--", str(TEMPLATE)], capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+def test_the_template_is_sent_whole_and_in_one_piece():
+    body = template_body(TEMPLATE)
+    assert len(body.encode()) < 51_200
+    assert parsed(body) == parsed(TEMPLATE.read_text("utf-8"))
+    assert "#" not in body
+    assert not re.search(r"(^|\s)[&*][a-z]", re.sub(r"\S\*|\*\S*/", "", body)), "CloudFormation refuses YAML aliases"
+
+
+def test_every_parameter_can_be_set_and_every_option_sets_one():
+    assert {option.parameter for option in PARAMETERS} | {"Environment"} == set(Rendered().template["Parameters"])
+    assert all(option.variable.startswith("PCE_INFRA_") for option in PARAMETERS)
+
+
+@BOTH_ENVIRONMENTS
+@pytest.mark.parametrize("bucket", ["DataBucket", "LogBucket"])
+def test_buckets_are_private_encrypted_and_outlive_the_stack(environment, bucket):
+    rendered = Rendered(environment)
+    resource, properties = rendered.resources[bucket], rendered.properties(bucket)
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["PublicAccessBlockConfiguration"]) == 4
+    (encryption,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert "BucketName" not in properties, "a fixed name would clash with the bucket that an earlier stack left behind"
+
+
+def test_the_lake_is_versioned_and_its_accesses_are_logged():
+    properties = Rendered().properties("DataBucket")
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["LoggingConfiguration"]["DestinationBucketName"] == Rendered().physical("LogBucket")
+    delivery = Rendered().properties("LogBucketPolicy")["PolicyDocument"]["Statement"][1]
+    assert delivery["Principal"] == {"Service": "logging.s3.amazonaws.com"}
+    assert delivery["Condition"]["ArnLike"] == {"aws:SourceArn": Rendered().attribute("DataBucket", "Arn")}
+
+
+@BOTH_ENVIRONMENTS
+def test_the_lifecycle_clears_up_and_saves_without_touching_what_is_current(environment):
+    rules = {
+        rule["Id"]: rule for rule in Rendered(environment).properties("DataBucket")["LifecycleConfiguration"]["Rules"]
+    }
+    assert all(rule["Status"] == "Enabled" for rule in rules.values())
+    keep = {"staging": "30", "prod": "365"}[environment]
+    assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": keep}
+    assert rules["broken-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    bronze = rules["bronze-to-cheaper-tiers"]
+    assert bronze["Prefix"] == f"{environment}/bronze/"
+    assert [each["StorageClass"] for each in bronze["Transitions"]] == ["STANDARD_IA", "GLACIER_IR"]
+    expiring = {rule["Prefix"] for rule in rules.values() if "ExpirationInDays" in rule}
+    permanent = ("silver/", "gold/")
+    assert not any(prefix.startswith(f"{environment}/{layer}") for prefix in expiring for layer in permanent)
+    assert {prefix for prefix in expiring if "/bronze/" in prefix} == {
+        f"{Layout(environment, world).dataset('bronze', load_catalog().dataset)}/_staging/"
+        for world in ("bea", "bea-smoke", "sample", "sample-smoke")
+    }
+
+
+@BOTH_ENVIRONMENTS
+@BOTH_REACHES
+def test_the_database_is_encrypted_backed_up_and_protected(environment, reach):
+    rendered = Rendered(environment, DatabaseReach=reach)
+    resource, database = rendered.resources["Database"], rendered.properties("Database")
+    is_prod = environment == "prod"
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Snapshot", "Snapshot")
+    assert database["Engine"] == "postgres"
+    assert int(database["EngineVersion"]) >= 17
+    assert database["StorageEncrypted"] is True
+    assert database["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in database
+    assert database["EnableIAMDatabaseAuthentication"] is True
+    assert database["DeletionProtection"] == ("true" if is_prod else "false")
+    assert int(database["BackupRetentionPeriod"]) >= (30 if is_prod else 7)
+    assert database["PubliclyAccessible"] is (reach == "runner")
+    assert database["CopyTagsToSnapshot"] is True
+    assert database["EnableCloudwatchLogsExports"] == ["postgresql"]
+    parameters = rendered.properties("DatabaseParameters")
+    assert parameters["Family"] == f"postgres{database['EngineVersion']}"
+    assert parameters["Parameters"]["rds.force_ssl"] == "1"
+
+
+@BOTH_REACHES
+def test_nobody_can_connect_to_the_database_after_an_apply_but_the_tasks(reach):
+    rendered = Rendered(DatabaseReach=reach)
+    assert "SecurityGroupIngress" not in rendered.properties("DatabaseSecurityGroup")
+    rules = rendered.of_type("AWS::EC2::SecurityGroupIngress")
+    if reach == "runner":
+        assert rules == {}
+    else:
+        (rule,) = rules.values()
+        assert rule["SourceSecurityGroupId"] == rendered.physical("TaskSecurityGroup")
+        assert (rule["FromPort"], rule["ToPort"]) == (5432, 5432)
+        assert "SecurityGroupIngress" not in rendered.properties("TaskSecurityGroup")
+    egress = rendered.properties("DatabaseSecurityGroup")["SecurityGroupEgress"]
+    assert [each["CidrIp"] for each in egress] == ["127.0.0.1/32"]
+
+
+def test_only_with_runner_reach_the_database_subnets_lead_to_the_internet():
+    assert "DatabaseInternetRoute" in Rendered().resources
+    private = Rendered(DatabaseReach="private")
+    routes = private.of_type("AWS::EC2::Route")
+    assert set(routes) == {"TaskInternetRoute"}
+    assert routes["TaskInternetRoute"]["RouteTableId"] == private.physical("TaskRouteTable")
+    assert not private.of_type("AWS::EC2::NatGateway")
+
+
+def test_changing_the_reach_changes_no_subnet_of_the_database():
+    both = [Rendered(DatabaseReach=reach) for reach in ("runner", "private")]
+    for name in (
+        "DatabaseSubnets",
+        "DatabaseSubnetA",
+        "DatabaseSubnetB",
+        "DatabaseSecurityGroup",
+        "DatabaseParameters",
+    ):
+        assert both[0].properties(name) == both[1].properties(name)
+    differing = {
+        key for key, value in both[0].properties("Database").items() if both[1].properties("Database")[key] != value
+    }
+    assert differing == {"PubliclyAccessible"}
+
+
+def test_the_gateway_endpoint_leads_to_the_lake_and_to_container_layers_only():
+    rendered = Rendered(DatabaseReach="private")
+    endpoint = rendered.properties("S3GatewayEndpoint")
+    assert endpoint["VpcEndpointType"] == "Gateway"
+    assert endpoint["RouteTableIds"] == [rendered.physical("TaskRouteTable")]
+    resources = [
+        arn
+        for statement in endpoint["PolicyDocument"]["Statement"]
+        for arn in (statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]])
+    ]
+    lake = rendered.attribute("DataBucket", "Arn")
+    assert resources == [lake, f"{lake}/*", "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"]
+
+
+@BOTH_ENVIRONMENTS
+def test_log_groups_end_and_carry_the_environments_name(environment):
+    groups = Rendered(environment, DatabaseReach="private").of_type("AWS::Logs::LogGroup")
+    assert {each["LogGroupName"] for each in groups.values()} == {
+        f"/pce/{environment}/pipeline",
+        f"/pce/{environment}/task",
+        f"/aws/rds/instance/pce-{environment}/postgresql",
+    }
+    assert {each["RetentionInDays"] for each in groups.values()} == {{"staging": "30", "prod": "365"}[environment]}
+    rendered = Rendered(environment)
+    assert rendered.resources["Database"]["DependsOn"] == "DatabaseLogGroup", "else RDS makes one that never ends"
+
+
+def test_alerts_and_the_budget_reach_the_address():
+    rendered = Rendered(AlertEmail="me@example.org", MonthlyBudgetUsd="25")
+    subscription = rendered.properties("AlertSubscription")
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "me@example.org")
+    assert rendered.properties("AlertTopic")["KmsMasterKeyId"] == "alias/aws/sns"
+    budget = rendered.properties("MonthlyBudget")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": "25", "Unit": "USD"}
+    assert budget["Budget"]["TimeUnit"] == "MONTHLY"
+    notified = [
+        (each["Notification"]["NotificationType"], each["Notification"]["Threshold"], each["Subscribers"][0]["Address"])
+        for each in budget["NotificationsWithSubscribers"]
+    ]
+    assert notified == [("ACTUAL", 80, "me@example.org"), ("FORECASTED", 100, "me@example.org")]
+
+
+def test_no_secret_is_a_parameter_an_output_or_a_value():
+    rendered = Rendered(DatabaseReach="private")
+    assert not [
+        name for name in rendered.template["Parameters"] if re.search("password|key|token", name, re.IGNORECASE)
+    ]
+    assert "SecretString" not in rendered.properties("BeaKeySecret")
+    assert "GenerateSecretString" not in rendered.properties("BeaKeySecret")
+    (container,) = rendered.properties("Task")["ContainerDefinitions"]
+    assert [each["Name"] for each in container["Secrets"]] == ["BEA_API_KEY"]
+    assert not [each for each in container["Environment"] if re.search("KEY|PASSWORD|SECRET", each["Name"])]
+    address = next(each["Value"] for each in container["Environment"] if each["Name"] == "PCE_DATABASE_URL")
+    assert re.fullmatch(r"postgresql://pce_loader@[^:@]+:5432/pce\?sslmode=verify-full", address)
+
+
+def test_a_task_gets_the_environment_that_the_outputs_name():
+    rendered = Rendered("prod", DatabaseReach="private")
+    (container,) = rendered.properties("Task")["ContainerDefinitions"]
+    given = {each["Name"]: each["Value"] for each in container["Environment"]}
+    wanted = outputs.environment_lines("prod", "us-east-1", rendered.outputs)
+    assert given == {name: wanted[name] for name in given}
+    assert set(wanted) - set(given) == {"PCE_DATABASE_SECRET_ARN"}
+
+
+def test_tasks_run_without_a_way_in_and_log_where_the_workflow_reads():
+    rendered = Rendered(DatabaseReach="private")
+    task = rendered.properties("Task")
+    assert (task["NetworkMode"], task["RequiresCompatibilities"]) == ("awsvpc", ["FARGATE"])
+    assert task["TaskRoleArn"] == rendered.outputs["RuntimeRoleArn"]
+    assert task["ExecutionRoleArn"] == rendered.outputs["TaskExecutionRoleArn"]
+    assert task["ContainerDefinitions"][0]["LogConfiguration"]["Options"]["awslogs-group"] == "/pce/staging/task"
+
+
+def test_runner_reach_has_nothing_of_the_private_one():
+    kinds = {each["Type"] for each in Rendered().resources.values()}
+    assert not kinds & {
+        "AWS::ECS::Cluster",
+        "AWS::ECR::Repository",
+        "AWS::EC2::VPCEndpoint",
+        "AWS::SecretsManager::Secret",
+    }
+
+
+def test_the_oidc_provider_is_shared_and_made_only_where_there_is_none():
+    own = Rendered()
+    assert own.resources["GitHubOidcProvider"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert own.properties("GitHubOidcProvider")["ClientIdList"] == ["sts.amazonaws.com"]
+    arn = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
+    reused = Rendered(OidcProviderArn=arn)
+    assert "GitHubOidcProvider" not in reused.resources
+    (trust,) = reused.properties("WorkflowRole")["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Federated": arn}
+
+
+def test_an_existing_bucket_or_network_is_used_and_not_managed():
+    rendered = Rendered(
+        BucketName="lake", VpcId="vpc-1", DatabaseSubnetIds="subnet-a,subnet-b", TaskSubnetIds="subnet-c",
+        DatabaseReach="private",
+    )  # fmt: skip
+    kinds = {each["Type"] for each in rendered.resources.values()}
+    assert not kinds & {
+        "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
+        "AWS::EC2::VPC",
+        "AWS::EC2::Subnet",
+        "AWS::EC2::Route",
+    }
+    assert "S3GatewayEndpoint" not in rendered.resources, "it needs to know the route tables"
+    assert rendered.properties("DatabaseSubnets")["SubnetIds"] == ["subnet-a", "subnet-b"]
+    assert rendered.properties("DatabaseSecurityGroup")["VpcId"] == "vpc-1"
+    assert rendered.outputs["TaskSubnetIds"] == "subnet-c"
+    routed = Rendered(VpcId="vpc-1", DatabaseReach="private", RouteTableIds="rtb-1,rtb-2")
+    assert routed.properties("S3GatewayEndpoint")["RouteTableIds"] == ["rtb-1", "rtb-2"]
+
+
+def test_the_two_environments_share_no_name():
+    staging, prod = (
+        json.dumps([each["Properties"] for each in Rendered(environment, DatabaseReach="private").resources.values()])
+        for environment in ("staging", "prod")
+    )
+    names = re.compile(
+        r'"(?:RoleName|TopicName|LogGroupName|DBInstanceIdentifier|ClusterName|RepositoryName|Family)": "([^"]+)"'
+    )
+    shared = set(names.findall(staging)) & set(names.findall(prod))
+    assert shared == {"postgres17"}
