@@ -6,8 +6,9 @@ Names and addresses that only AWS knows are made up in AWS's own form, so that p
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib import import_module
 from typing import Any
+
+import yaml
 
 from infra.provisioning.command import TEMPLATE
 
@@ -21,29 +22,28 @@ _NAMED_BY = {
     "AWS::ECS::Cluster": "ClusterName",
 }
 _ABSENT = object()
-_yaml: Any = import_module("yaml")  # it brings no types
 
 
 @cache
 def parsed(text: str) -> dict[str, Any]:
     """A template's YAML, short functions in their long form; shared, not to be changed."""
 
-    class Loader(_yaml.SafeLoader):  # type: ignore[misc] # of an untyped module
+    class Loader(yaml.SafeLoader):
         pass
 
     def function(loader: Any, suffix: str, node: Any) -> dict[str, Any]:
-        if isinstance(node, _yaml.ScalarNode):
+        if isinstance(node, yaml.ScalarNode):
             value = loader.construct_scalar(node)
             if suffix == "GetAtt":
                 value = value.split(".", 1)
-        elif isinstance(node, _yaml.SequenceNode):
+        elif isinstance(node, yaml.SequenceNode):
             value = loader.construct_sequence(node, deep=True)
         else:
             value = loader.construct_mapping(node, deep=True)
         return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
     Loader.add_multi_constructor("!", function)
-    loaded: dict[str, Any] = _yaml.load(text, Loader)
+    loaded: dict[str, Any] = yaml.load(text, Loader)
     return loaded
 
 
