@@ -114,13 +114,13 @@ class LakeIOManager(dg.IOManager):
                         "content_sha256": partition.content_sha256,
                         "publication": "unchanged" if str(year) in publication.unchanged else "written",
                         "objects": len(partition.objects),
+                        "code_version": partition.code_version,
                         "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
                         "preview": dg.MetadataValue.md(preview(by_year[year])),
                     },
-                    tags={
-                        "dagster/data_version": partition.content_sha256,
-                        "dagster/code_version": partition.code_version,
-                    },
+                    # With a code version too, Dagster would ask for the versions of all inputs, and paint as unsynced
+                    # what lacks them; what is stale, `next_step` says from the inputs in the lake's manifests.
+                    tags={"dagster/data_version": partition.content_sha256},
                 )
             )
 

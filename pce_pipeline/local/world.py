@@ -25,6 +25,9 @@ _DAGSTER_YAML = """\
 telemetry:
   enabled: false
 
+nux:
+  enabled: false # no sign-up window over the page
+
 run_retries:
   enabled: false # the sensor tries again, with back-off
 """

@@ -53,6 +53,11 @@ query M($key: AssetKeyInput!) {
     ... on DefaultPartitionStatuses { materializedPartitions } } } }
 }
 """
+_STALE = """
+query S($key: AssetKeyInput!, $year: String!) {
+  assetNodeOrError(assetKey: $key) { ... on AssetNode { staleStatus(partition: $year) } }
+}
+"""
 _ADD_EXTRACT = """
 mutation Add($repository: RepositorySelector!, $name: String!, $key: String!) {
   addDynamicPartition(repositorySelector: $repository, partitionsDefName: $name, partitionKey: $key) { __typename }
@@ -139,6 +144,11 @@ class Page:
             if found["status"] == "MATERIALIZED"
             for year in range(int(found["startKey"]), int(found["endKey"]) + 1)
         }
+
+    def stale_status(self, asset: str, year: str) -> str:
+        """How the page marks one year: FRESH, STALE (unsynced) or MISSING."""
+        node = self.ask(_STALE, key={"path": asset.split("/")}, year=year)["assetNodeOrError"]
+        return str(node["staleStatus"])
 
     def _until(self, look: Any, ends: set[str], wait: float) -> str:
         deadline = time.monotonic() + wait

@@ -88,6 +88,14 @@ def test_a_person_materialises_backfills_meets_a_clear_error_and_lets_the_sensor
     page.start_sensor()
     _eventually(lambda: _newest_year_in_postgres(settings) == 2024, page, seconds=120)
     assert page.materialised("gold/pce_state_metrics") == {str(year) for year in range(1997, 2025)}
+    yearly = [
+        "silver/pce_state",
+        "gold",
+        "gold/pce_state_annual",
+        "gold/pce_state_metrics",
+        "postgres/pce_state_annual",
+    ]
+    assert {page.stale_status(asset, "2024") for asset in yearly} == {"FRESH"}
 
     BeaGateway(settings).sample_release_file.write_text("3")
     _eventually(lambda: _newest_year_in_postgres(settings) == 2025, page, seconds=120)
