@@ -6,10 +6,11 @@ died with its process is noticed by the next one and marked as failed, so that n
 
 import os
 import socket
+import sqlite3
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -220,7 +221,7 @@ class Jobs:
     ) -> RunRecord:
         run_id = str(uuid.uuid4())
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _kept_open(self._settings, run_id):
                 # Dagster calls parameters that we use on purpose beta, each time one is used.
                 warnings.simplefilter("ignore", dg.BetaWarning)
                 self._definitions.resolve_job_def(job).execute_in_process(
@@ -263,6 +264,23 @@ def open_jobs(settings: Settings) -> Iterator[Jobs]:
     """The jobs of the world that the settings name, on its history; a laptop's world has them for one at a time."""
     with alone(settings) if settings.env == "local" else nullcontext(), open_instance(settings) as instance:
         yield Jobs(settings, instance)
+
+
+@contextmanager
+def _kept_open(settings: Settings, run_id: str) -> Iterator[None]:
+    """Keep the history's SQLite files open while a run lasts.
+
+    Dagster opens and closes one for each event, and who closes a file last writes its log back and removes that: with
+    hundreds of events, seconds. An idle reader spares it, and loses nothing.
+    """
+    history = settings.dagster_home / "history"
+    files = [history / "runs.db", history / "runs" / "index.db", history / "runs" / f"{run_id}.db"]
+    with ExitStack() as open_files:
+        for file in files if (history / "runs" / "index.db").exists() else ():
+            reader = open_files.enter_context(closing(sqlite3.connect(file)))
+            reader.execute("PRAGMA journal_mode=WAL").fetchall()
+            reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        yield
 
 
 def _stage(step: StepRecord) -> Stage:

@@ -37,7 +37,7 @@ _MORE = (
 )
 _WHOLE = (
     "The whole is `pce refresh` in a new process on an empty database, run once: Dagster and its run history, "
-    "migrations, all stages and checks, and reading back what was published in between. Plain is the sum of its stages."
+    "migrations, all stages and their checks. Plain is the sum of its stages."
 )
 _COMPARED = (
     "Results were compared in the same run: rows cell by cell, rules by verdict and figures, Postgres by content."
