@@ -3,15 +3,19 @@
 A verb decides nothing: it asks the rooms of the package and shows their answers. `app` is the map of the verbs.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
+
+from pce_pipeline.memory import keep_less
 
 _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point. Exits with 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    keep_less(os.environ)
     try:
         from pce_pipeline.cli.app import call  # noqa: PLC0415 (takes half a second, in which Ctrl-C may come)
     except KeyboardInterrupt:

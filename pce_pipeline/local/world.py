@@ -15,6 +15,7 @@ from pce_pipeline.bea.emulator.vintages import vintage
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.errors import UsageError
 from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.memory import ALLOCATOR
 from pce_pipeline.observability import progress
 from pce_pipeline.settings import Settings
 
@@ -72,6 +73,7 @@ def exports(settings: Settings) -> Mapping[str, str]:
         "DAGSTER_HOME": str(prepared_dagster_home(settings)),
         "DAGSTER_MODULE_NAME": "pce_pipeline.definitions",
         "DAGSTER_DISABLE_TELEMETRY": "1",
+        **ALLOCATOR,
         "PCE_HOME": str(settings.home.absolute()),
         "PCE_ENV": settings.env,
         "PCE_SOURCE": settings.source,

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg2
 
 from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.memory import ALLOCATOR
 from pce_pipeline_tests.bench.agreement import differences, facts_of_database
 from pce_pipeline_tests.bench.child import OURS, PLAIN
 from pce_pipeline_tests.bench.measure import MOST_RUNS, Facts
@@ -119,7 +120,7 @@ class _World:
             text=True,
             check=False,
             cwd=self.folder,
-            env={**kept, "PYTHONPATH": str(_ROOT), "DAGSTER_DISABLE_TELEMETRY": "1"},
+            env={**ALLOCATOR, **kept, "PYTHONPATH": str(_ROOT), "DAGSTER_DISABLE_TELEMETRY": "1"},
         )
         if done.returncode:
             raise PieceFailed(" ".join(map(str, [piece, *named.values()])), done.stderr.strip())

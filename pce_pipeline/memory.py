@@ -1,0 +1,15 @@
+"""How Polars' allocator is told to keep less, which works only before Polars is imported.
+
+By default it keeps many arenas and, for ten seconds, what was freed; measured on a full vintage, two arenas that give
+back after a second peak at 1.2 GB instead of 1.4 to 1.5, in the same time.
+"""
+
+from collections.abc import MutableMapping
+
+ALLOCATOR = {"_RJEM_MALLOC_CONF": "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0"}
+
+
+def keep_less(environment: MutableMapping[str, str]) -> None:
+    """Set the allocator's variable where nobody has; call it before Polars is imported."""
+    for name, value in ALLOCATOR.items():
+        environment.setdefault(name, value)
