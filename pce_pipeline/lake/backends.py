@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -100,20 +101,22 @@ class Backend(Protocol):
         """The names directly below `prefix/` that have something below them, sorted."""
 
 
-class _Obstore:
+class _Obstore(ABC):
     """What both places do the same way."""
 
     parallel = 1
 
+    @abstractmethod
     def _readable(self) -> "ObjectStore | None":
         """The store; None where there is nothing to read yet."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _writable(self) -> "ObjectStore":
-        raise NotImplementedError
+        """The store, made ready to be written to."""
 
+    @abstractmethod
     def _translated(self, key: str, error: Exception) -> Exception:
-        raise NotImplementedError
+        """Our error for what obstore raised."""
 
     @contextmanager
     def _speaking(self, key: str) -> Iterator[None]:
