@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     profile: str = "full"
     chosen_lake_uri: str | None = Field(default=None, validation_alias="PCE_LAKE_URI")
     chosen_database_url: SecretStr | None = Field(default=None, validation_alias="PCE_DATABASE_URL")
+    database_login: Literal["url", "iam", "secret"]
+    database_secret_arn: str | None = None
     bea_api_key: SecretStr | None = Field(default=None, validation_alias="BEA_API_KEY")
     bea_url: str
     chosen_dagster_home: Path | None = Field(default=None, validation_alias="DAGSTER_HOME")
@@ -65,6 +67,12 @@ class Settings(BaseSettings):
     keep_versions_days: int = Field(ge=0)
     release_check_minutes: float = Field(gt=0)
     log_level: Literal["debug", "info", "warning", "error"]
+    log_group: str | None = None
+    alert_topic_arn: str | None = None
+    alert_slack_url: SecretStr | None = None
+    alert_webhook_url: SecretStr | None = None
+    alert_webhook_secret: SecretStr | None = None
+    hook_secret: SecretStr | None = None
     tolerate_unknown_fields: bool
     threshold_checks: Literal["block", "warn"]
 
