@@ -6,13 +6,13 @@ died with its process is noticed by the next one and marked as failed, so that n
 
 import os
 import socket
-import sqlite3
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -25,7 +25,7 @@ from pce_pipeline.errors import PceError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.local.world import alone, prepared_dagster_home
+from pce_pipeline.local.world import alone, is_as_prepared, prepared_dagster_home
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, StepRecord
 from pce_pipeline.settings import Settings
 
@@ -38,7 +38,7 @@ _UNFINISHED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 # Capturing output forks two processes per run; the run's own log lies in the lake.
-_WITHOUT_CAPTURE = {
+_WITHOUT_CAPTURE: dict[str, object] = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -148,10 +148,22 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
             yield instance
         return
-    home = str(prepared_dagster_home(settings))
-    with dg.DagsterInstance.local_temp(home, overrides=_WITHOUT_CAPTURE) as instance:
+    home = prepared_dagster_home(settings)
+    with dg.DagsterInstance.local_temp(str(home), overrides=_overrides(home)) as instance:
         _mark_dead_runs(instance)
         yield instance
+
+
+def _overrides(home: Path) -> dict[str, object]:
+    """What a run in this process has otherwise than its history's dagster.yaml says."""
+    if not is_as_prepared(home):
+        return _WITHOUT_CAPTURE
+    kept_open = {
+        "module": "pce_pipeline.history.sqlite",
+        "class": "KeptOpenEventLog",
+        "config": {"base_dir": str(home / "history" / "runs")},
+    }
+    return {**_WITHOUT_CAPTURE, "event_log_storage": kept_open}
 
 
 class Jobs:
@@ -221,7 +233,7 @@ class Jobs:
     ) -> RunRecord:
         run_id = str(uuid.uuid4())
         try:
-            with warnings.catch_warnings(), _kept_open(self._settings, run_id):
+            with warnings.catch_warnings():
                 # Dagster calls parameters that we use on purpose beta, each time one is used.
                 warnings.simplefilter("ignore", dg.BetaWarning)
                 self._definitions.resolve_job_def(job).execute_in_process(
@@ -264,23 +276,6 @@ def open_jobs(settings: Settings) -> Iterator[Jobs]:
     """The jobs of the world that the settings name, on its history; a laptop's world has them for one at a time."""
     with alone(settings) if settings.env == "local" else nullcontext(), open_instance(settings) as instance:
         yield Jobs(settings, instance)
-
-
-@contextmanager
-def _kept_open(settings: Settings, run_id: str) -> Iterator[None]:
-    """Keep the history's SQLite files open while a run lasts.
-
-    Dagster opens and closes one for each event, and who closes a file last writes its log back and removes that: with
-    hundreds of events, seconds. An idle reader spares it, and loses nothing.
-    """
-    history = settings.dagster_home / "history"
-    files = [history / "runs.db", history / "runs" / "index.db", history / "runs" / f"{run_id}.db"]
-    with ExitStack() as open_files:
-        for file in files if (history / "runs" / "index.db").exists() else ():
-            reader = open_files.enter_context(closing(sqlite3.connect(file)))
-            reader.execute("PRAGMA journal_mode=WAL").fetchall()
-            reader.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        yield
 
 
 def _stage(step: StepRecord) -> Stage:

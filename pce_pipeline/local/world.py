@@ -44,6 +44,11 @@ def prepared_dagster_home(settings: Settings) -> Path:
     return home
 
 
+def is_as_prepared(home: Path) -> bool:
+    """Whether this folder of Dagster's history is configured as `prepared_dagster_home` does, by nobody else."""
+    return (home / "dagster.yaml").read_text("utf-8") == _DAGSTER_YAML
+
+
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
     """One process at a time moves data in a laptop's world: a second one waits here for the first to end."""
