@@ -9,6 +9,7 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import unquote
 
 from dotenv import load_dotenv
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -17,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from pce_pipeline.errors import SettingsError
 
 _DOTENV = ".env"
+_SHORTEST_PASSWORD = 12
 
 Environment = Literal["local", "staging", "prod"]
 Source = Literal["api", "bulk", "sample"]
@@ -72,6 +74,8 @@ class Settings(BaseSettings):
     alert_slack_url: SecretStr | None = None
     alert_webhook_url: SecretStr | None = None
     alert_webhook_secret: SecretStr | None = None
+    late_after_hours: float = Field(gt=0)
+    dagster_url: str | None = None
     hook_secret: SecretStr | None = None
     tolerate_unknown_fields: bool
     threshold_checks: Literal["block", "warn"]
@@ -127,6 +131,18 @@ class Settings(BaseSettings):
     @property
     def lake_uri(self) -> str:
         return self.chosen_lake_uri or str(self.world_home / "lake")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything the logs must blank: each secret setting, and the password inside the database's URL.
+
+        A short password is some word that also means something else, and is left alone outside of the URL.
+        """
+        values = [value for name in type(self).model_fields if isinstance(value := getattr(self, name), SecretStr)]
+        found = [value.get_secret_value() for value in values]
+        url = self.chosen_database_url.get_secret_value() if self.chosen_database_url is not None else ""
+        password = unquote(url.rpartition("@")[0].partition("://")[2].partition(":")[2])
+        return (*found, password) if len(password) >= _SHORTEST_PASSWORD else (*found,)
 
     @property
     def dagster_home(self) -> Path:

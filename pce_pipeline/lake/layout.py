@@ -4,10 +4,13 @@
                                                  /manifest.json              written last: the extract exists
                                   /_staging/<extract_date>/...               downloads in progress
                                   /_verified.json  /_pin.json                last comparison; chosen extract
+    <env>/bronze/<world>/webhook_events/id-<sha256 of the id>.json            events that announce releases, or
+                                       /payload-<sha256>.json                of a sender that gives no ids
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
     <env>/gold/<world>/<dimension>/part-000.parquet
-    <env>/observability/runs/...
+    <env>/observability/runs/<world>/<run>/...
+    <env>/observability/alerts/<world>/<kind>/<key>/<channel>.json           sent, and when
 
 The world is the source segment: `bea`, `sample`, `sample-smoke`. Names that start with `_` are records and versions
 of this package, never data to glob. Keys are relative to the lake's root. No I/O here.
@@ -95,6 +98,16 @@ class Layout:
         return join(self.dataset("bronze", dataset), "_staging", str(extract))
 
     @property
+    def webhook_events(self) -> str:
+        """The prefix of the events that announce releases, of all datasets."""
+        return self.dataset("bronze", "webhook_events")
+
+    @property
     def runs(self) -> str:
         """The prefix of run records, of all worlds: observability is per environment."""
         return join(self.env, "observability", "runs")
+
+    @property
+    def alerts(self) -> str:
+        """The prefix of the records of alerts that were sent about this world."""
+        return join(self.env, "observability", "alerts", self.world)

@@ -1,24 +1,31 @@
 """Structured logs: JSON lines for machines, readable lines on a terminal, the run's lines kept for the lake.
 
 Every line carries what `bound` has bound: run_id, dataset, step, partition. Secrets never get this far; as a last
-line of defence the value of a registered secret is blanked wherever it stands in a line.
+line of defence the value of a registered secret is blanked wherever it stands in a line. Whoever asks by `copy_to`
+gets each JSON line as well.
 """
 
 import json
 import logging
+import re
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 import structlog
 
+Taker = Callable[[str, str | None], None]
+"""Takes a JSON line and the id of the run it belongs to, if any; at once and without an error."""
+
 _lines: dict[str, list[str]] = defaultdict(list)
 _lines_lock = threading.Lock()
+_takers: set[Taker] = set()
 _secrets: set[str] = set()
+_SIGNATURE = re.compile(r"(?<=X-Amz-Signature=)[0-9a-f]+")
 _to_json = structlog.processors.JSONRenderer(sort_keys=True)
 
 
@@ -29,10 +36,10 @@ def hide(secret: str) -> None:
 
 
 def without_secrets(text: str) -> str:
-    """The text with every registered secret blanked."""
+    """The text with every registered secret blanked, and what signs a token or URL of AWS (each is used once)."""
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
-    return text
+    return _SIGNATURE.sub("***", text)
 
 
 def _plain(value: object) -> object:
@@ -53,10 +60,13 @@ def _drop_secrets(logger: object, method: str, event: MutableMapping[str, Any]) 
 
 def _keep_for_the_run(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     run_id = event.get("run_id")
-    if run_id:
+    if run_id or _takers:
         line = str(_to_json(logger, method, dict(event)))
-        with _lines_lock:
-            _lines[run_id].append(line)
+        if run_id:
+            with _lines_lock:
+                _lines[run_id].append(line)
+        for take in tuple(_takers):
+            take(line, run_id)
     return event
 
 
@@ -96,6 +106,16 @@ def configure_logs(level: str = "info", *, terminal_level: str | None = None, te
         logger_factory=_to_current_stderr,
         cache_logger_on_first_use=False,
     )
+
+
+def copy_to(taker: Taker) -> None:
+    """Give every line from now on to `taker` as well, as JSON and without secrets."""
+    _takers.add(taker)
+
+
+def copy_no_more(taker: Taker) -> None:
+    """Leave `taker` alone from now on."""
+    _takers.discard(taker)
 
 
 @contextmanager

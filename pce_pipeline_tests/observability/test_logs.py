@@ -121,3 +121,23 @@ def test_every_line_is_one_line_of_json(value):
 def test_hiding_nothing_hides_nothing():
     logs.hide("")
     assert logs.without_secrets("a text") == "a text"
+
+
+def test_who_asks_for_copies_gets_each_line_as_json_without_secrets_until_it_asks_no_more(run_id):
+    taken: list[tuple[str, str | None]] = []
+
+    def take(line: str, run: str | None) -> None:
+        taken.append((line, run))
+
+    logs.copy_to(take)
+    try:
+        structlog.get_logger().info("outside", password=SECRET)
+        with logs.bound(run_id=run_id):
+            structlog.get_logger().info("inside")
+            structlog.get_logger().debug("below the level")
+    finally:
+        logs.copy_no_more(take)
+    structlog.get_logger().info("after")
+    assert [(json.loads(line)["event"], run) for line, run in taken] == [("outside", None), ("inside", run_id)]
+    assert json.loads(taken[0][0])["password"] == "***"
+    assert taken[1][0] == logs.log_of(run_id).decode().strip()

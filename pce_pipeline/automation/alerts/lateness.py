@@ -1,0 +1,91 @@
+"""Whether a release is late: BEA's calendar says that it is out, and the lake does not have it.
+
+Pure functions over what the lake holds and what the calendar says. That the calendar cannot be read is no lateness.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pce_pipeline.automation.alerts.alert import Alert, key_of
+from pce_pipeline.automation.next_step import SOONEST_REPEAT, WAIT_FOR_LATE_RELEASE, KnownTable, LakeState
+from pce_pipeline.bea.gateway import Release
+
+_SCHEDULE = "https://www.bea.gov/news/schedule"
+
+
+@dataclass(frozen=True)
+class LateRelease:
+    """A release announced for `announced` (UTC) that the lake does not hold; `tables` say what it has instead."""
+
+    name: str
+    announced: datetime
+    asked_at: datetime
+    tables: Mapping[str, str]
+
+
+def unknowable(release: Release) -> str | None:
+    """Why nothing can be said of lateness; None where it can."""
+    if release.calendar is None:
+        return "BEA's release calendar could not be read."
+    if release.calendar.name_found(release.release_names) is None:
+        return "BEA's release calendar names none of the releases that the catalogue lists."
+    return None
+
+
+def late_release(lake: LakeState, release: Release, *, tables: Iterable[str], grace: timedelta) -> LateRelease | None:
+    """The newest release that is announced for longer than `grace` ago, if the lake lacks it.
+
+    A table has a release if BEA's note of it is not older, if its figures changed since, or if a comparison after it
+    found nothing new and the next one is not overdue either: BEA may publish after the announced moment, so the first
+    comparison settles nothing, and they are repeated at growing distances for two weeks.
+    """
+    name = release.calendar.name_found(release.release_names) if release.calendar is not None else None
+    if release.calendar is None or name is None:
+        return None
+    announced = release.calendar.latest_before(release.release_names, release.asked_at - grace)
+    if announced is None:
+        return None
+    without = {
+        table: "not in any extract" if known is None else f"last compared {known.compared_at:%Y-%m-%d %H:%M} UTC"
+        for table in tables
+        if _is_late(known := lake.tables.get(table) or lake.beyond_pin.get(table), announced, release.asked_at, grace)
+    }
+    return LateRelease(name, announced, release.asked_at, without) if without else None
+
+
+def _is_late(known: KnownTable | None, announced: datetime, now: datetime, grace: timedelta) -> bool:
+    if known is None or known.compared_at < announced:
+        return True
+    noted = known.last_updated is not None and known.last_updated >= announced.date()
+    changed = known.changed_at is not None and known.changed_at >= announced
+    if noted or changed:
+        return False
+    next_comparison = known.compared_at + max(SOONEST_REPEAT, known.compared_at - announced)
+    return next_comparison - announced <= WAIT_FOR_LATE_RELEASE and now - next_comparison > grace
+
+
+def alert_of_late(late: LateRelease, *, env: str, world: str, dataset: str, lake: str) -> Alert:
+    """The alert, the same one for the same release."""
+    hours = (late.asked_at - late.announced).total_seconds() / 3600
+    held = "; ".join(f"{table}: {what}" for table, what in late.tables.items())
+    return Alert(
+        kind="release_late",
+        key=key_of(dataset, late.announced.date().isoformat()),
+        severity="warning",
+        env=env,
+        world=world,
+        title=f"{dataset}: BEA's release of {late.announced:%Y-%m-%d} is not in the lake",
+        happened=f"BEA's calendar has {late.name!r} for {late.announced:%Y-%m-%d %H:%M} UTC, {hours:.0f} hours ago. "
+        f"The lake does not hold it ({held}).",
+        remedy="Look whether the daily run or the release sensor is on and why it stopped (`pce status`), and what it "
+        "would do now (`pce check`); `pce run` takes the release at once. Where BEA itself is late, its page says so.",
+        facts={
+            "dataset": dataset,
+            "release": late.announced.isoformat(),
+            "tables": ", ".join(late.tables),
+            "lake": lake,
+            "schedule": _SCHEDULE,
+        },
+        at=late.asked_at,
+    )

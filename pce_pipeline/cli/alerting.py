@@ -1,0 +1,117 @@
+"""The verbs that alert, for workflows and for trying the channels: late, failed, test.
+
+Quiet means done: `late` and `failed` exit with 0 also where no channel is set, and say so, because a job without
+alerts is what somebody chose; with 1 where a channel did not take an alert.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from pce_pipeline.automation.alerts.alert import Alert, key_of
+from pce_pipeline.automation.alerts.channels import VARIABLES
+from pce_pipeline.automation.alerts.lateness import alert_of_late, late_release, unknowable
+from pce_pipeline.automation.alerts.sending import Alerts, Delivery
+from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.errors import UsageError
+
+_NO_CHANNEL = f"No alert channel is set ({VARIABLES}): nothing is sent."
+
+
+def late(session: Session) -> Answer:
+    """Alert once for a release that BEA's calendar says is out and the lake does not have."""
+    settings, catalog = session.settings, session.catalog
+    release = session.bea.release((), catalog.release_names)
+    reason = unknowable(release)
+    found = late_release(
+        session.state(), release, tables=catalog.tables, grace=timedelta(hours=settings.late_after_hours)
+    )
+    if found is None:
+        return Answer({"late": None, "warning": reason}, [Text(reason or "No release is late.")])
+    alert = alert_of_late(found, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=session.lake.uri)
+    return _answer(session, alert, {"late": found, "warning": None})
+
+
+def failed(
+    session: Session,
+    what: Annotated[str, typer.Option(help="What failed, in one sentence.")],
+    step: Annotated[str | None, typer.Option(help="Which step of it.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Which run; each is alerted once. Default: what and step, once a day.")
+    ] = None,
+    link: Annotated[str | None, typer.Option(help="Where to read more.")] = None,
+    remedy: Annotated[str | None, typer.Option(help="What to do.")] = None,
+) -> Answer:
+    """Alert that something around the pipeline failed."""
+    settings, dataset = session.settings, session.catalog.dataset
+    now = datetime.now(UTC)
+    facts = {"dataset": dataset, "step": step, "run": run, "link": link}
+    alert = Alert(
+        kind="run_failed",
+        key=key_of(run) if run else key_of(now.date().isoformat(), what, step or ""),
+        severity="error",
+        env=settings.env,
+        world=settings.world,
+        title=f"{dataset}: {what}",
+        happened=what + (f" (step {step})" if step else ""),
+        remedy=remedy or "Read what it says there, and look: `pce status`. Running again goes on where it stopped.",
+        facts={name: fact for name, fact in facts.items() if fact},
+        at=now,
+    )
+    return _answer(session, alert, {})
+
+
+def test(session: Session) -> Answer:
+    """Send an alert that says that alerts work."""
+    settings = session.settings
+    if not _alerts(session).channels:
+        raise UsageError("No alert channel is set.", remedy=f"Set {VARIABLES}.")
+    now = datetime.now(UTC)
+    alert = Alert(
+        kind="test",
+        key=key_of(now.strftime("%Y-%m-%dT%H%M%S%f")),
+        severity="info",
+        env=settings.env,
+        world=settings.world,
+        title=f"{session.catalog.dataset}: alerts arrive here",
+        happened="Somebody asked for a test by `pce alert test`.",
+        remedy="Nothing.",
+        facts={"dataset": session.catalog.dataset},
+        at=now,
+    )
+    return _answer(session, alert, {})
+
+
+def _alerts(session: Session) -> Alerts:
+    return Alerts.of(session.settings, session.lake)
+
+
+def _answer(session: Session, alert: Alert, document: dict[str, object]) -> Answer:
+    alerts = _alerts(session)
+    delivery = alerts.send(alert) if alerts.channels else Delivery((), ())
+    note = None if alerts.channels else _NO_CHANNEL
+    return Answer(
+        {
+            **document,
+            "alert": {"kind": alert.kind, "key": alert.key, "title": alert.title},
+            "sent": delivery.sent,
+            "sent_earlier": delivery.earlier,
+            "not_recorded": delivery.unrecorded,
+            "note": note,
+        },
+        _shown(alert, delivery, note),
+    )
+
+
+def _shown(alert: Alert, delivery: Delivery, note: str | None) -> list[RenderableType]:
+    said = [alert.subject]
+    if note:
+        said.append(note)
+    if delivery.sent:
+        said.append(f"Sent to {' and '.join(delivery.sent)}.")
+    if delivery.earlier:
+        said.append(f"{' and '.join(delivery.earlier)} had it already.")
+    return [Text(line) for line in said]
