@@ -15,6 +15,7 @@ from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.local import world
 from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.warehouse.migrate import newest_revision
 
 _PORT = 8765
 
@@ -54,9 +55,23 @@ def db_psql(
 
 def db_url(session: Session) -> Answer:
     """Print the URL of the world's database, password included."""
-    chosen = session.settings.chosen_database_url
-    url = chosen.get_secret_value() if chosen is not None else _embedded(session).start()
+    url = session.postgres.url()
     return Answer({"url": url}, as_is=f"{url}\n", is_secret=True)
+
+
+def db_migrate(session: Session) -> Answer:
+    """Bring the database to this version's tables, roles and comments; run it as pce_owner, at first as the master."""
+    server = session.postgres
+    has_roles = server.establish(is_sample=session.settings.is_sample)
+    who = (
+        "roles pce_owner, pce_loader and pce_reader have their rights"
+        if has_roles
+        else "no roles, because this user may not make them: all is this user's own"
+    )
+    return Answer(
+        {"server": server.server, "migration": newest_revision(), "roles": has_roles},
+        [Text(f"{server.server} is at migration {newest_revision()}; {who}.")],
+    )
 
 
 def env(session: Session) -> Answer:

@@ -1,7 +1,7 @@
 """What the database says about itself: comments on schemas, tables, views and columns, derived from `schemas.py`.
 
-Only comments that differ are written, so that an unchanged run writes nothing. In a world of sample data every table
-and view says so first.
+Only comments that differ are written, so that an unchanged run writes nothing, and only the owner of a table may write
+its comments. In a world of sample data every table and view says so first.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 
 from pce_pipeline import schemas
 from pce_pipeline.schemas import Column, Table
+from pce_pipeline.warehouse.errors import CommentsOutdated
 
 SAMPLE_PREFIX = "SAMPLE, synthetic numbers. "
 
@@ -19,6 +20,7 @@ _SCHEMAS = {
     "meta": "What was loaded, when and from what: runs, manifests, checkpoints.",
     "gold": "The published tables, as in the lake: one row per key, loaded by merge.",
     "serving": "Views for people and tools that read: names joined in, growth and means ready.",
+    "dagster": "The history of an orchestrator that keeps it in this database; none of the pipeline's tables.",
 }
 _META = {
     "world": "One row: the world and environment this database belongs to. Loads of another world are refused.",
@@ -52,10 +54,10 @@ VIEW_COLUMNS = (
 _PUBLISHED = tuple(table for table in schemas.TABLES if table.name.startswith("gold/"))
 
 _PRESENT = """
-SELECT n.nspname, NULL, NULL, NULL, obj_description(n.oid, 'pg_namespace')
-FROM pg_namespace AS n WHERE n.nspname IN ('meta', 'gold', 'serving')
+SELECT n.nspname, NULL, NULL, NULL, obj_description(n.oid, 'pg_namespace'), pg_has_role(n.nspowner, 'USAGE')
+FROM pg_namespace AS n WHERE n.nspname IN ('meta', 'gold', 'serving', 'dagster')
 UNION ALL
-SELECT n.nspname, c.relname, c.relkind::text, a.attname, d.description
+SELECT n.nspname, c.relname, c.relkind::text, a.attname, d.description, pg_has_role(c.relowner, 'USAGE')
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN LATERAL (
@@ -70,22 +72,29 @@ WHERE n.nspname IN ('meta', 'gold', 'serving') AND c.relkind IN ('r', 'v')
 
 
 def apply_comments(connection: Connection, *, is_sample: bool) -> int:
-    """Write the comments that differ from what the declarations say; how many these were."""
+    """Write the comments that differ from what the declarations say, where they are this user's; how many these were.
+
+    Raises `CommentsOutdated` where tables of somebody else are wrong about holding sample data.
+    """
     wanted = dict(_wanted(is_sample=is_sample))
     with connection.cursor() as cursor:
         cursor.execute(_PRESENT)
         differing = [
-            (kind, schema, relation, column, text)
-            for schema, relation, kind, column, present in cursor.fetchall()
+            (kind, schema, relation, column, text, present or "", is_own)
+            for schema, relation, kind, column, present, is_own in cursor.fetchall()
             if (text := wanted.get((schema, relation, column))) is not None and text != present
         ]
-        for kind, schema, relation, column, text in differing:
+        for kind, schema, relation, column, text, present, is_own in differing:
+            if not is_own:
+                if text.startswith(SAMPLE_PREFIX) != present.startswith(SAMPLE_PREFIX):
+                    raise CommentsOutdated(is_sample=is_sample)
+                continue
             noun = "SCHEMA" if relation is None else "COLUMN" if column else "VIEW" if kind == "v" else "TABLE"
             path = [part for part in (schema, relation, column) if part is not None]
             cursor.execute(
                 sql.SQL("COMMENT ON {} {} IS {}").format(sql.SQL(noun), sql.Identifier(*path), sql.Literal(text))
             )
-    return len(differing)
+    return sum(is_own for *_, is_own in differing)
 
 
 def _wanted(*, is_sample: bool) -> Iterator[tuple[tuple[str, str | None, str | None], str]]:

@@ -5,9 +5,10 @@ Passwords are no facts: a URL is named by its server and database only.
 
 from typing import ClassVar
 
-from pce_pipeline.errors import PceError, SettingsError
+from pce_pipeline.errors import PceError, SettingsError, UsageError
 
 OLDEST_SUPPORTED = 17
+RDS_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, downloaded to a file"
 
 
 class WarehouseError(PceError):
@@ -30,12 +31,88 @@ class WarehouseUnreachable(WarehouseError):
 
     retryable: ClassVar[bool] = True
 
-    def __init__(self, server: str, reason: str) -> None:
+    def __init__(self, server: str, reason: str, *, remedy: str = "") -> None:
         self.server = server
         self.reason = reason
         super().__init__(
             f"Cannot connect to Postgres at {server}: {reason}",
-            remedy="Check that it runs and that host, user, password and TLS parameters of PCE_DATABASE_URL are right.",
+            remedy=remedy
+            or "Check that it runs and that host, user, password and TLS parameters of PCE_DATABASE_URL are right.",
+        )
+
+
+class CertificateRefused(WarehouseUnreachable):
+    """The server did not prove that it is the one the URL names, so no password was sent."""
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, server: str, reason: str) -> None:
+        super().__init__(
+            server,
+            reason,
+            remedy="Name the authority that signed the server's certificate in PGSSLROOTCERT (or as sslrootcert= in "
+            f"PCE_DATABASE_URL): for RDS {RDS_BUNDLE}. The URL's host must be the name in the certificate.",
+        )
+
+
+class SignInRefused(WarehouseUnreachable):
+    """The server was reached and did not take user and password."""
+
+    def __init__(self, server: str, reason: str, way: str) -> None:
+        self.way = way
+        super().__init__(
+            server,
+            reason,
+            remedy={
+                "iam": "The database user must be granted rds_iam (`pce db migrate` as the master user does that), and "
+                "the AWS identity be allowed rds-db:connect as this user.",
+                "secret": "PCE_DATABASE_SECRET_ARN must name the secret of this very server's master user.",
+            }.get(way, "Check user and password of PCE_DATABASE_URL."),
+        )
+
+
+class ConnectionTooWeak(WarehouseError, SettingsError):
+    """The URL would send a password to a server that need not prove who it is."""
+
+    def __init__(self, server: str, sslmode: str | None, reason: str) -> None:
+        self.server = server
+        self.sslmode = sslmode
+        super().__init__(
+            f"{reason}, and the URL of {server} asks for sslmode={sslmode or 'prefer'}.",
+            remedy="Write sslmode=verify-full in PCE_DATABASE_URL and name the authority that signed the server's "
+            f"certificate in PGSSLROOTCERT (or as sslrootcert= in the URL): for RDS {RDS_BUNDLE}.",
+        )
+
+
+class DatabaseNotNamed(WarehouseError, SettingsError):
+    """There is nothing to sign in to."""
+
+    def __init__(self, env: str) -> None:
+        self.env = env
+        super().__init__(
+            f"No database is named for {env}.",
+            remedy="Set PCE_DATABASE_URL, such as postgresql://pce_loader@host:5432/pce?sslmode=verify-full.",
+        )
+
+
+class SignInUnavailable(WarehouseError):
+    """There is no password to sign in with, because AWS does not give one."""
+
+    def __init__(self, reason: str, *, remedy: str = "") -> None:
+        self.reason = reason
+        super().__init__(
+            f"Cannot sign in to the database: {reason}.",
+            remedy=remedy or "Check AWS credentials and region (aws sts get-caller-identity), or PCE_DATABASE_LOGIN.",
+        )
+
+
+class ClientMissing(WarehouseError, UsageError):
+    """The psql that comes with the package speaks no TLS."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server wants TLS, and the psql that comes with the package has none.",
+            remedy="Install Postgres' client, such as postgresql-client of Debian, so that psql is on the PATH.",
         )
 
 
@@ -69,7 +146,31 @@ class WarehouseNotMigrated(WarehouseError):
         self.expected = expected
         super().__init__(
             f"The database is at migration {found or 'none'}, this code needs {expected}.",
-            remedy="Call PostgresResource.migrate() first.",
+            remedy="Run `pce db migrate` as the database's owner, pce_owner (the first time as the master user).",
+        )
+
+
+class WarehouseForbidden(WarehouseError):
+    """The pipeline does not run as this user."""
+
+    def __init__(self, user: str, reason: str) -> None:
+        self.user = user
+        self.reason = reason
+        super().__init__(
+            f"{user} may not look after the database: {reason}.",
+            remedy="Name pce_loader in PCE_DATABASE_URL; for `pce db migrate` pce_owner, or the master user.",
+        )
+
+
+class CommentsOutdated(WarehouseError):
+    """The tables say that they hold invented numbers and get real ones, or the other way round."""
+
+    def __init__(self, *, is_sample: bool) -> None:
+        self.is_sample = is_sample
+        super().__init__(
+            f"The tables' comments do {'not ' if is_sample else ''}say that numbers are invented, and the load's "
+            f"{'are' if is_sample else 'are not'}; only the tables' owner may write comments.",
+            remedy="Run `pce db migrate` as pce_owner, with the same PCE_SOURCE (or --source).",
         )
 
 

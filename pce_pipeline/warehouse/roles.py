@@ -1,0 +1,143 @@
+"""Who may do what in the database: pce_owner owns it, pce_loader fills it, pce_reader reads what is published.
+
+Roles belong to the server and not to one database, so they are no frozen step: what should hold is said here, and
+brought about after the steps of every migration, by whoever may. Where nobody may, the database works without roles.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from psycopg2 import errors, sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
+
+OWNER, LOADER, READER = "pce_owner", "pce_loader", "pce_reader"
+
+# A reader's long transaction would keep the loads from emptying a table. Set once, so that people may choose others.
+_NEW = {
+    OWNER: "CREATE ROLE pce_owner LOGIN",
+    LOADER: "CREATE ROLE pce_loader LOGIN",
+    READER: """
+        CREATE ROLE pce_reader LOGIN;
+        ALTER ROLE pce_reader SET default_transaction_read_only = on;
+        ALTER ROLE pce_reader SET statement_timeout = '5min';
+        ALTER ROLE pce_reader SET idle_in_transaction_session_timeout = '10min';
+    """,
+}
+
+# (member, role): the owner can do what the loader can; members of rds_iam sign in by token.
+_MEMBERSHIPS = ((OWNER, LOADER), (OWNER, "rds_iam"), (LOADER, "rds_iam"))
+
+_OF_DATABASE = """
+GRANT CONNECT ON DATABASE {database} TO pce_owner, pce_loader, pce_reader;
+GRANT CREATE, TEMPORARY ON DATABASE {database} TO pce_owner;
+GRANT TEMPORARY ON DATABASE {database} TO pce_loader;
+REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;
+DO $$ BEGIN
+    IF to_regnamespace('public') IS NOT NULL THEN REVOKE CREATE ON SCHEMA public FROM PUBLIC; END IF;
+END $$;
+"""
+
+_STRAYS = """
+SELECT 'SCHEMA', ARRAY[nspname], CASE nspname WHEN 'dagster' THEN 'pce_loader' ELSE 'pce_owner' END AS owner
+FROM pg_namespace
+WHERE nspname IN ('meta', 'gold', 'serving') AND nspowner <> 'pce_owner'::regrole
+    OR nspname = 'dagster' AND nspowner <> 'pce_loader'::regrole
+UNION ALL
+SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, ARRAY[n.nspname, c.relname], 'pce_owner'
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('meta', 'gold', 'serving') AND c.relkind IN ('r', 'v') AND c.relowner <> 'pce_owner'::regrole
+"""
+
+# Which step the database has taken, and whose world it is, are for others to change.
+_OF_OBJECTS = """
+GRANT USAGE ON SCHEMA gold, serving TO pce_loader, pce_reader;
+GRANT USAGE ON SCHEMA meta TO pce_loader;
+GRANT SELECT ON ALL TABLES IN SCHEMA gold, serving TO pce_loader, pce_reader;
+GRANT INSERT, UPDATE, DELETE, TRUNCATE, MAINTAIN ON ALL TABLES IN SCHEMA gold TO pce_loader;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA meta TO pce_loader;
+REVOKE INSERT, UPDATE, DELETE ON meta.alembic_version FROM pce_loader;
+REVOKE UPDATE, DELETE ON meta.world FROM pce_loader;
+ALTER DEFAULT PRIVILEGES FOR ROLE pce_owner IN SCHEMA gold, serving GRANT SELECT ON TABLES TO pce_loader, pce_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE pce_owner IN SCHEMA gold
+    GRANT INSERT, UPDATE, DELETE, TRUNCATE, MAINTAIN ON TABLES TO pce_loader;
+ALTER DEFAULT PRIVILEGES FOR ROLE pce_owner IN SCHEMA meta GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO pce_loader;
+"""
+
+
+@contextmanager
+def roles_kept(cursor: Cursor) -> Iterator[None]:
+    """Make the roles there are to be, let the caller take the steps with their rights, then give each its own.
+
+    All in the caller's transaction. Where this user may not (make roles, act for the owner), the steps are taken all
+    the same, everything stays this user's own, and a line of the log says so.
+    """
+    refusal = _tried(cursor, _make)
+    is_guest = refusal is None and not (_is(cursor, None, OWNER, "SET") and _is(cursor, None, OWNER, "USAGE"))
+    if is_guest:
+        refusal = _tried(cursor, _join_owner)
+    yield
+    if refusal is None:
+        refusal = _tried(cursor, _hand_out)
+        if is_guest:
+            cursor.execute("REVOKE pce_owner FROM CURRENT_USER")
+    if refusal is not None:
+        structlog.get_logger(__name__).warning(
+            "the database stays without roles", reason=refusal, remedy="Run `pce db migrate` as a user who may."
+        )
+
+
+def has_roles(cursor: Cursor) -> bool:
+    """Whether the tables are the owner's, as they are once the roles have their rights."""
+    cursor.execute("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'gold'")
+    return cursor.fetchone() == (OWNER,)
+
+
+def _tried(cursor: Cursor, action: Callable[[Cursor], None]) -> str | None:
+    """Do it, or nothing of it; the reason where this user may not."""
+    cursor.execute("SAVEPOINT roles")
+    try:
+        action(cursor)
+    except errors.InsufficientPrivilege as refused:
+        cursor.execute("ROLLBACK TO SAVEPOINT roles")
+        return refused.diag.message_primary or str(refused)
+    cursor.execute("RELEASE SAVEPOINT roles")
+    return None
+
+
+def _make(cursor: Cursor) -> None:
+    cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", ([*_NEW, "rds_iam"],))
+    present = {name for (name,) in cursor.fetchall()}
+    for role, statements in _NEW.items():
+        if role not in present:
+            cursor.execute(statements)
+    for member, role in _MEMBERSHIPS:
+        if role in {*_NEW, *present} and not _is(cursor, member, role, "MEMBER"):
+            cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(member)))
+
+
+def _join_owner(cursor: Cursor) -> None:
+    """Become a member of the owner, for this transaction only.
+
+    RDS takes whoever is a member of a member of rds_iam for one who signs in by token, and its master's password
+    would open nothing any more.
+    """
+    cursor.execute("GRANT pce_owner TO CURRENT_USER WITH INHERIT TRUE, SET TRUE")
+
+
+def _hand_out(cursor: Cursor) -> None:
+    cursor.execute("SELECT datname, pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()")
+    database, is_ours = cursor.fetchone() or ("", False)
+    if is_ours:
+        cursor.execute(sql.SQL(_OF_DATABASE).format(database=sql.Identifier(database)))
+    cursor.execute(_STRAYS)
+    for kind, path, owner in cursor.fetchall():
+        cursor.execute(
+            sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), sql.Identifier(*path), sql.Identifier(owner))
+        )
+    cursor.execute(_OF_OBJECTS)
+
+
+def _is(cursor: Cursor, member: str | None, role: str, how: str) -> bool:
+    cursor.execute("SELECT pg_has_role(coalesce(%s, current_user), %s, %s)", (member, role, how))
+    return cursor.fetchone() == (True,)
