@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import dagster as dg
 
+from pce_pipeline.automation.alerts.sensors import build_alert_sensors
 from pce_pipeline.automation.jobs import extract_job, refresh_job
-from pce_pipeline.automation.sensor import build_release_sensor
+from pce_pipeline.automation.sensor import build_release_sensor, build_webhook_sensor
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.assets import bronze_pce_state
 from pce_pipeline.catalog import load_catalog
@@ -17,6 +18,7 @@ from pce_pipeline.gold.assets import dimension_assets, gold_facts, gold_pce_stat
 from pce_pipeline.lake.io_managers import LakeIOManager
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.metadata import OWNERS
+from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.quality.stored import stored_checks
@@ -33,6 +35,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     catalog = load_catalog(settings.profile)
     lake = Lake.of(settings, catalog.dataset)
     journal = RunJournal(lake, catalog.dataset)
+    looks_every = timedelta(minutes=settings.release_check_minutes)
     return dg.Definitions(
         assets=[
             *_in_group("bronze", [bronze_pce_state]),
@@ -42,7 +45,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         ],
         asset_checks=stored_checks,
         jobs=[extract_job, refresh_job],
-        sensors=[build_release_sensor(timedelta(minutes=settings.release_check_minutes))],
+        sensors=[build_release_sensor(looks_every), build_webhook_sensor(looks_every), *build_alert_sensors()],
         executor=dg.in_process_executor,
         resources={
             "lake": lake,
@@ -66,8 +69,8 @@ def _in_group(group: str, assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDe
 def defs() -> dg.Definitions:
     """What Dagster loads: the code location for the environment's settings."""
     settings = load_settings()
+    for secret in settings.secrets:
+        hide(secret)
     configure_logs(settings.log_level)
-    for secret in (settings.bea_api_key, settings.chosen_database_url):
-        if secret is not None:
-            hide(secret.get_secret_value())
+    send_to_cloudwatch(settings)
     return build_definitions(settings)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
+from pce_pipeline.lake.events import Received
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.pointer import WHOLE, Partition
@@ -44,12 +45,14 @@ class LakeState:
     """What the lake holds: known tables, and the current partitions of every table it publishes.
 
     `beyond_pin` are BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone.
+    `event` is the newest that announced a release, where some table was not compared with BEA since it came.
     """
 
     tables: Mapping[str, KnownTable]
     partitions: Mapping[str, Mapping[str, Partition]]
     stale_dimensions: tuple[str, ...] = ()
     beyond_pin: Mapping[str, KnownTable] = field(default_factory=dict)
+    event: Received | None = None
 
     def hashes(self, table: str) -> dict[str, str]:
         return {year: partition.content_sha256 for year, partition in self.partitions.get(table, {}).items()}
@@ -91,21 +94,35 @@ def tables_to_extract(
     comparison that found nothing on a release day is repeated after an hour, and then whenever the time since the
     announcement has doubled (once a day without an API), until note or figures have changed or 14 days have passed:
     about ten comparisons for a release that never comes.
+
+    An event that came after a table was last compared makes it compared in any case. The comparison answers the event,
+    whatever it finds, and nobody need note that.
     """
     reasons: dict[str, str] = {}
     for table in tables:
         known = lake.tables.get(table) or lake.beyond_pin.get(table)
         if known is None:
             reasons[table] = "no extract holds it yet"
-        elif release.notes is not None:
-            reason = _note_says_new(known, release.notes.get(table)) or _comparison_due(known, release, full_comparison)
-            if reason:
-                reasons[table] = reason
-        elif known.compared_at.date() < release.asked_at.date():
-            reason = _late_release(known, release) or _comparison_due(known, release, full_comparison)
-            if reason:
-                reasons[table] = reason
+        elif reason := _due(table, known, release, full_comparison) or _announced(known, lake.event):
+            reasons[table] = reason
     return reasons
+
+
+def _due(table: str, known: KnownTable, release: Release, full_comparison: timedelta) -> str | None:
+    if release.notes is not None:
+        return _note_says_new(known, release.notes.get(table)) or _comparison_due(known, release, full_comparison)
+    if known.compared_at.date() < release.asked_at.date():
+        return _late_release(known, release) or _comparison_due(known, release, full_comparison)
+    return None
+
+
+def _announced(known: KnownTable, event: Received | None) -> str | None:
+    if event is None or event.at < known.compared_at:
+        return None
+    return (
+        f"event {event.name} announced a release on {event.at:%Y-%m-%d %H:%M} UTC, "
+        f"after the last comparison at {known.compared_at:%Y-%m-%d %H:%M:%S}"
+    )
 
 
 def _note_says_new(known: KnownTable, note: ReleaseNote | None) -> str | None:

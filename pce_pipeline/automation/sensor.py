@@ -1,7 +1,8 @@
-"""The release sensor: asks what comes next and launches it; remembers nothing.
+"""The sensors that ask what comes next and launch it; they remember nothing.
 
-It skips while a run of its jobs is queued or running, waits longer after each failure, and keeps the instance's
-extract dates equal to the lake's, because the lake and not the instance says which extracts exist.
+One looks now and then, the other as soon as an event has announced a release; looking is the same. They skip while a
+run is queued or running, wait longer after each failure, and keep the instance's extract dates equal to the lake's,
+because the lake and not the instance says which extracts exist.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
 _FAILURES_LOOKED_AT = 8
 _LONGEST_RUN = timedelta(hours=6)
+_EVENTS_EVERY_SECONDS = 30
 
 WHY = "pce/why"
 _LONGEST_TAG = 250
@@ -74,53 +76,101 @@ def build_release_sensor(interval: timedelta) -> dg.SensorDefinition:
         catalog: dg.ResourceParam[Catalog],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SensorResult | dg.SkipReason:
-        instance = context.instance
-        if _runs_under_way(instance):
-            return dg.SkipReason("A run is under way.")
-        requests: Requests = []
-        try:
-            requests = register_extracts(instance, lake)
-            step = next_step(
-                lake_state(lake, catalog),
-                bea.release(list(catalog.tables), catalog.release_names),
-                loaded_hashes(postgres),
-                tables=catalog.tables,
-                full_comparison=timedelta(days=settings.full_comparison_days),
-            )
-        except PceError as problem:
-            reason = without_secrets(str(problem))
-            context.log.warning(reason)
-            return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)
-        for warning in step.warnings:
-            context.log.warning(warning)
-        if step.action == "nothing":
-            return dg.SensorResult(skip_reason="Nothing is new.", dynamic_partitions_requests=requests)
-        job = EXTRACT if step.action == "extract" else REFRESH
-        wait = wait_after_failures(_ended_runs(instance, job), datetime.now(UTC))
-        if wait is not None:
-            reason = f"The last {job} run failed; the next try is in {wait.total_seconds() / 60:.0f} minutes."
-            return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)
-        why = "; ".join(f"{name}: {reason}" for name, reason in step.reasons.items())
-        context.log.info("%s: %s", job, why)
-        tags = {WHY: why[:_LONGEST_TAG]}
-        if step.action == "extract":
-            extract = str(next_extract_id(lake.bronze, datetime.now(UTC).date()))
-            return dg.SensorResult(
-                run_requests=[
-                    dg.RunRequest(
-                        job_name=EXTRACT, partition_key=extract, run_config=extract_config(step.tables), tags=tags
-                    )
-                ],
-                dynamic_partitions_requests=register_extracts(instance, lake, planned=extract),
-            )
-        return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(job_name=REFRESH, tags={**range_tags(step.first_year or 0, step.last_year or 0), **tags})
-            ],
-            dynamic_partitions_requests=requests,
-        )
+        return _look(context, lake, bea, postgres, catalog, settings)
 
     return release_sensor
+
+
+def build_webhook_sensor(interval: timedelta) -> dg.SensorDefinition:
+    """The sensor that looks as soon as an event has come, beside a release sensor that looks every `interval`.
+
+    Mostly it lists the events, of which there are few, and does nothing else.
+    """
+
+    @dg.sensor(
+        name="webhook_sensor",
+        jobs=[extract_job, refresh_job],
+        minimum_interval_seconds=_EVENTS_EVERY_SECONDS,
+        description="Looks at BEA as release_sensor does, as soon as `pce serve-hooks` was told of a release.",
+    )
+    def webhook_sensor(
+        context: dg.SensorEvaluationContext,
+        lake: dg.ResourceParam[Lake],
+        bea: dg.ResourceParam[BeaGateway],
+        postgres: dg.ResourceParam[PostgresResource],
+        catalog: dg.ResourceParam[Catalog],
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.SensorResult | dg.SkipReason:
+        met_by_release_sensor = datetime.now(UTC) - 2 * interval
+        return _look(context, lake, bea, postgres, catalog, settings, events_since=met_by_release_sensor)
+
+    return webhook_sensor
+
+
+def _look(
+    context: dg.SensorEvaluationContext,
+    lake: Lake,
+    bea: BeaGateway,
+    postgres: PostgresResource,
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    events_since: datetime | None = None,
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask what comes next, and launch it.
+
+    With `events_since`, look only where an event has come since then, and ask BEA only until the event is answered:
+    from there to the end it is a matter of stale years.
+    """
+    instance = context.instance
+    if _runs_under_way(instance):
+        return dg.SkipReason("A run is under way.")
+    requests: Requests = []
+    try:
+        if events_since is not None and not lake.events.may_have_come_since(events_since):
+            return dg.SkipReason("No event has come.")
+        requests = register_extracts(instance, lake)
+        state = lake_state(lake, catalog)
+        asks_bea = events_since is None or state.event is not None
+        step = next_step(
+            state,
+            bea.release(list(catalog.tables), catalog.release_names) if asks_bea else None,
+            loaded_hashes(postgres),
+            tables=catalog.tables,
+            full_comparison=timedelta(days=settings.full_comparison_days),
+        )
+    except PceError as problem:
+        reason = without_secrets(str(problem))
+        context.log.warning(reason)
+        return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)
+    for warning in step.warnings:
+        context.log.warning(warning)
+    if step.action == "nothing":
+        return dg.SensorResult(skip_reason="Nothing is new.", dynamic_partitions_requests=requests)
+    job = EXTRACT if step.action == "extract" else REFRESH
+    wait = wait_after_failures(_ended_runs(instance, job), datetime.now(UTC))
+    if wait is not None:
+        reason = f"The last {job} run failed; the next try is in {wait.total_seconds() / 60:.0f} minutes."
+        return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)
+    why = "; ".join(f"{name}: {reason}" for name, reason in step.reasons.items())
+    context.log.info("%s: %s", job, why)
+    tags = {WHY: why[:_LONGEST_TAG]}
+    if step.action == "extract":
+        extract = str(next_extract_id(lake.bronze, datetime.now(UTC).date()))
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(
+                    job_name=EXTRACT, partition_key=extract, run_config=extract_config(step.tables), tags=tags
+                )
+            ],
+            dynamic_partitions_requests=register_extracts(instance, lake, planned=extract),
+        )
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(job_name=REFRESH, tags={**range_tags(step.first_year or 0, step.last_year or 0), **tags})
+        ],
+        dynamic_partitions_requests=requests,
+    )
 
 
 def extract_config(tables: Sequence[str] = (), files: Sequence[str] = ()) -> dict[str, object]:

@@ -19,7 +19,8 @@ from pce_pipeline.warehouse.reading import checkpoints
 def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
     """What the lake holds: a few small reads, no data.
 
-    A pin decides which figures count; what was compared with BEA, and when, does not depend on it.
+    A pin decides which figures count; what was compared with BEA, and when, does not depend on it. Nor do events, of
+    which those are looked for that came after the comparison longest ago.
     """
     manifests = lake.bronze.manifests()
     verified = lake.bronze.verified()
@@ -41,6 +42,9 @@ def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
             table.name for table in DIMENSIONS if _is_stale(catalog, table, partitions[table.name].get(WHOLE))
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
+        event=lake.events.newest_since(min(each.compared_at for each in known.values()))
+        if known
+        else lake.events.newest(),
     )
 
 

@@ -27,7 +27,7 @@ def status(session: Session) -> Answer:
         for table in schemas.TABLES
         if "year" in table.column_names
     }
-    pin, compared = bronze.pin(), bronze.verified()
+    pin, compared, event = bronze.pin(), bronze.verified(), session.lake.events.newest()
     document = {
         "extracts": extracts,
         "years": years,
@@ -36,6 +36,8 @@ def status(session: Session) -> Answer:
         "warnings": decision.step.warnings,
         "pin": pin,
         "compared_at": compared.checked_at if compared else None,
+        "event": event,
+        "unanswered_event": decision.state.event,
         "sample_release": session.bea.sample_release() if session.settings.is_sample else None,
         "lake": session.lake.uri,
     }
@@ -48,6 +50,9 @@ def status(session: Session) -> Answer:
     ]
     if compared:
         facts.append(("Compared", f"{compared.checked_at:%Y-%m-%d %H:%M} UTC, nothing was new"))
+    if event:
+        answered = "no comparison since" if decision.state.event else "compared since"
+        facts.append(("Event", f"{event.name}, received {event.at:%Y-%m-%d %H:%M} UTC, {answered}"))
     if pin:
         facts.append(("Pin", f"extracts after {pin.extract} do not count ({pin.reason or 'no reason given'})"))
     if document["sample_release"]:

@@ -10,6 +10,7 @@ from functools import cached_property
 import polars as pl
 
 from pce_pipeline import schemas
+from pce_pipeline.lake.events import EventStore
 from pce_pipeline.lake.layout import ExtractId, Layout
 from pce_pipeline.lake.manifest import BronzeStore, TableEntry, source_of_table
 from pce_pipeline.lake.publication import TableStore
@@ -45,6 +46,10 @@ class Lake:
     @cached_property
     def bronze(self) -> BronzeStore:
         return BronzeStore(self.store, self.layout, self.dataset)
+
+    @cached_property
+    def events(self) -> EventStore:
+        return EventStore(self.store, self.layout)
 
     def prefix(self, table: Table) -> str:
         """Where a table lies: the conformed facts have the asset key `gold` and the folder `facts`."""

@@ -1,4 +1,4 @@
-"""Dagster's daemon as far as the sensor meets it: it evaluates, changes partitions, and keeps a history of runs."""
+"""Dagster's daemon as far as the sensors meet it: it evaluates, changes partitions, and keeps a history of runs."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -13,13 +13,13 @@ EXTRACTS = "pce_state_extracts"
 
 
 class Daemon:
-    """Evaluates the sensor on an instance as Dagster's daemon does, and keeps its history."""
+    """Evaluates a sensor on an instance as Dagster's daemon does, and keeps its history."""
 
-    def __init__(self, world: LiveWorld, instance: dg.DagsterInstance) -> None:
+    def __init__(self, world: LiveWorld, instance: dg.DagsterInstance, sensor: str = "release_sensor") -> None:
         self.world = world
         self.instance = instance
         self._repository = world.definitions.get_repository_def()
-        self._sensor = self._repository.get_sensor_def("release_sensor")
+        self._sensor = self._repository.get_sensor_def(sensor)
         self._resources = {
             name: each for name, each in (world.definitions.resources or {}).items() if name != "lake_io"
         }

@@ -16,6 +16,7 @@ from pce_pipeline.automation.next_step import KnownTable, LakeState, Step, next_
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.releases import Calendar
+from pce_pipeline.lake.events import Received
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.pointer import WHOLE, Partition
@@ -389,3 +390,44 @@ def test_one_refresh_of_what_it_says_settles_everything_and_touches_no_other_yea
     assert decide(after, None, {**holds, **newly}).action == "nothing"
     expected, _ = settled(tables)
     assert after.partitions == expected.partitions
+
+
+def announced(lake: LakeState, at: datetime) -> LakeState:
+    return replace(lake, event=Received("evt_1", at))
+
+
+@pytest.mark.parametrize("notes", [{"SAPCE1": NOTE}, None], ids=["api", "archive"])
+def test_an_event_is_a_reason_to_compare_until_somebody_has_compared(world, notes):
+    lake, loaded = world
+    asked = release(NOON + HOUR, notes=notes, calendar=False)
+    for came in (timedelta(0), HOUR / 2, HOUR):
+        step = decide(announced(lake, NOON + came), asked, loaded)
+        assert (step.action, step.tables) == ("extract", ("SAPCE1",))
+    assert step.reasons == {
+        "SAPCE1": "event evt_1 announced a release on 2026-03-10 13:30 UTC, "
+        "after the last comparison at 2026-03-10 12:30:00"
+    }
+    assert decide(announced(lake, NOON - timedelta(microseconds=1)), asked, loaded).action == "nothing"
+
+
+def test_an_event_asks_for_the_tables_that_were_not_compared_since():
+    tables = {
+        "SAPCE1": known({2024: "a"}, compared_at=NOON),
+        "SAPCE2": known({2024: "b"}, compared_at=NOON + HOUR),
+    }
+    lake, loaded = settled(tables)
+    beyond = replace(lake, tables={"SAPCE2": tables["SAPCE2"]}, beyond_pin={"SAPCE1": tables["SAPCE1"]})
+    for each in (lake, beyond):
+        step = decide(announced(each, NOON + HOUR / 2), release(NOON + 2 * HOUR), loaded, tables=["SAPCE1", "SAPCE2"])
+        assert step.tables == ("SAPCE1",)
+
+
+def test_what_bea_says_itself_is_the_better_reason_than_an_event(world):
+    lake, loaded = world
+    step = decide(announced(lake, NOON + HOUR), release(notes={"SAPCE1": date(2026, 3, 10)}), loaded)
+    assert "BEA updated it on 2026-03-10" in step.reasons["SAPCE1"]
+
+
+def test_without_asking_bea_an_event_changes_nothing(world):
+    lake, loaded = world
+    assert decide(announced(lake, NOON + HOUR), None, loaded).action == "nothing"
