@@ -49,6 +49,9 @@ def server() -> Iterator[PostgresServer]:
         yield running
 
 
+_SLOW = ("system", "workflows", "bench", "automation", "local", "cli", "infra")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole files go to one worker each: those that take minutes first, so that none is left over for the end."""
-    items.sort(key=lambda item: item.path.parent.name not in {"system", "cli", "infra"})
+    items.sort(key=lambda item: _SLOW.index(room) if (room := item.path.parent.name) in _SLOW else len(_SLOW))
