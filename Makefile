@@ -5,7 +5,7 @@ PORT ?= 3000
 BIN := .venv/bin
 UV_VERSION := 0.13.8
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-live check format bench docs clean reset
+.PHONY: help run dev test test-live coverage check lint-infra format bench docs clean reset
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ dev: .venv/.run ## open Dagster on http://127.0.0.1:$(PORT) with the lake, datab
 test: .venv/.dev ## run the whole suite, offline
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+coverage: .venv/.dev ## run the whole suite and measure what it covers
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=xml --cov-report=term:skip-covered
+
 test-live: .venv/.dev ## ask BEA itself for a few numbers (needs BEA_API_KEY)
 	@$(BIN)/python -m pytest -m live
 
@@ -27,6 +30,10 @@ check: .venv/.dev ## format, lint, strict types, definitions
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@env -i PATH="$(CURDIR)/$(BIN):$$PATH" HOME="$$HOME" DAGSTER_DISABLE_TELEMETRY=1 $(BIN)/dagster definitions validate --log-level warning
+
+lint-infra: .venv/.dev ## check templates and workflows: cfn-lint, zizmor, actionlint
+	@$(BIN)/cfn-lint infra/templates/*.yaml
+	@$(BIN)/python -m pytest -q pce_pipeline_tests/workflows/test_workflow_lint.py
 
 format: .venv/.dev ## put the code in order
 	@$(BIN)/ruff format .

@@ -122,7 +122,7 @@ def run(arguments: Sequence[str], variables: Mapping[str, str]) -> list[str]:
     door = Door(make("ec2"), given.group)
     now = datetime.now(UTC)
     if given.verb == "open":
-        address = IPv4Address(given.address) if given.address else own_address()
+        address = IPv4Address(given.address) if given.address else own_address(given.ask)
         if not address.is_global:
             raise UsageRefused(
                 f"{address} is no address of the internet.", remedy="Name the public one with --address."
@@ -139,6 +139,7 @@ def _parser(variables: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--region", default=variables.get("AWS_REGION"))
     parser.add_argument("--run", default=variables.get("GITHUB_RUN_ID", "by-hand"), help="which run this is")
     parser.add_argument("--address", help="IPv4 address to let in; default: the one this machine is seen with")
+    parser.add_argument("--ask", default=variables.get("PCE_OWN_ADDRESS_URL", _WHO_AM_I), help="who tells that address")
     parser.add_argument("--older-than", type=float, default=180.0, metavar="MINUTES", help="what sweep takes away")
     return parser
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from pce_pipeline.cli import keeping, looking, pipeline, services
+from pce_pipeline.cli import alerting, hooks, keeping, looking, pipeline, reporting, services
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
 
@@ -17,6 +17,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _sample = typer.Typer(no_args_is_help=True, help="What the embedded sample publishes.")
+_alert = typer.Typer(no_args_is_help=True, help="Alerts to the channels that are set.")
 _db = typer.Typer(no_args_is_help=True, help="The world's Postgres.")
 
 
@@ -42,12 +43,20 @@ _add(app, "reset", keeping.reset, _CARE)
 
 _add(app, "env", services.env, _AROUND)
 _add(app, "emulate", services.emulate, _AROUND)
+_add(app, "serve-hooks", hooks.serve_hooks, _AROUND)
 _add(app, "dictionary", looking.dictionary, _AROUND)
+_add(app, "years", reporting.years, _AROUND)
+_add(app, "report", reporting.report, _AROUND)
+app.add_typer(_alert, name="alert", rich_help_panel=_AROUND)
 app.add_typer(_db, name="db", rich_help_panel=_AROUND)
 app.add_typer(_sample, name="sample", rich_help_panel=_AROUND)
 
+_add(_alert, "late", alerting.late)
+_add(_alert, "failed", alerting.failed)
+_add(_alert, "test", alerting.test)
 _add(_db, "psql", services.db_psql)
 _add(_db, "url", services.db_url)
+_add(_db, "migrate", services.db_migrate)
 _add(_db, "start", services.db_start)
 _add(_db, "stop", services.db_stop)
 _add(_sample, "release", services.sample_release)

@@ -30,6 +30,7 @@ from pce_pipeline.cli.progress import Bars
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide, without_secrets
 from pce_pipeline.observability.progress import watched_by
 from pce_pipeline.observability.records import RunJournal
@@ -220,11 +221,11 @@ class Session:
     def _load(self, source: Source | None) -> Settings:
         chosen = {"chosen_source": source, "profile": self.profile}
         settings = load_settings(**{name: value for name, value in chosen.items() if value is not None})
-        for secret in (settings.bea_api_key, settings.chosen_database_url):
-            if secret is not None:
-                hide(secret.get_secret_value())
+        for secret in settings.secrets:
+            hide(secret)
         shown_from = settings.log_level if self.verbose else "warning"
         configure_logs(settings.log_level, terminal_level=shown_from, tells_raised_errors=self.verbose)
+        send_to_cloudwatch(settings)
         return settings
 
 

@@ -1,0 +1,13 @@
+"""Run a command as a task of the private network, as if it ran here: `python infra/run_task.py pce check --json`.
+
+For workflows with private reach. Its output becomes this program's output, its exit code this program's. Needs only
+boto3; what it does lies in provisioning/task.py.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.exit(import_module("infra.provisioning.task").main())

@@ -1,0 +1,192 @@
+"""A workflow's summary as Markdown, from what its commands said and what its runs recorded. Pure: text in, text out.
+
+Everything that comes from data or errors is escaped, so that no cell, name or message can break a table or the page.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pce_pipeline.cli import shown
+from pce_pipeline.errors import PceError
+from pce_pipeline.observability.records import CheckOutcome, RunRecord, StepRecord
+
+Said: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""The documents of `pce --json`, by step."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The step that failed, what it said, and what to do."""
+
+    step: str
+    what: str
+    remedy: str
+
+
+_AGAIN = "Run the workflow again: it goes on from there, and what is done is not done twice."
+_REMEDIES: Mapping[str, str] = {
+    "ready": "Provision the environment and set its variables: infra/README.md, docs/setup.md.",
+    "install": "Look at the step's log: the package index may be out of reach. Run the workflow again.",
+    "credentials": (
+        "The role was not assumed. Does `PCE_INFRA_REPOSITORY` name this repository as GitHub does, and is the GitHub "
+        "environment the one of the role? infra/README.md, step 2."
+    ),
+    "trust": "RDS's certificates could not be fetched. Run the workflow again.",
+    "door": (
+        "The database was not opened for this runner. `python infra/provision_aws.py --env … --outputs` names the "
+        "security group that PCE_DATABASE_SECURITY_GROUP must name."
+    ),
+    "migrate": "Is the database running, and are its users made? docs/operability.md, runbook.",
+    "check": "BEA or the database could not be asked. " + _AGAIN,
+    "extract": "Nothing of this extract counts until it is whole. " + _AGAIN,
+    "years": "Give years such as 2023 or 2015...2018, or none.",
+    "silver": "The error and the checks below say why; what was published before stands. docs/operability.md, runbook.",
+    "gold": "The error and the checks below say why; what was loaded before stands. docs/operability.md, runbook.",
+    "prune": "The data is loaded; only old versions were not dropped. The next run drops them.",
+    "late": "The data is loaded; only the question whether a release is late was not answered. " + _AGAIN,
+}
+
+
+def remedy_of(step: str) -> str:
+    """What to do where the step itself did not say."""
+    return _REMEDIES.get(step, _AGAIN)
+
+
+def report(
+    title: str, said: Said, records: Sequence[RunRecord], failure: Failure | None, problem: PceError | None
+) -> str:
+    """The whole summary; `problem` is why the records could not be read."""
+    parts = [
+        f"## {_text(title)}",
+        _headline(said, records, failure),
+        *([_failed(failure)] if failure else []),
+        *([f"> The runs' records could not be read: {_text(str(problem))}"] if problem else []),
+        *_compared(said.get("check", {})),
+        *_stale(said.get("years", said.get("check", {}))),
+        *_rows(records),
+        *_checks(records),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _headline(said: Said, records: Sequence[RunRecord], failure: Failure | None) -> str:
+    if failure is not None:
+        return f"**Failed in step `{_text(failure.step)}`.** What was published before stands."
+    if records:
+        return f"**Done**: {_text('; '.join(_outcome(record) for record in records))}."
+    match said.get("check", {}).get("action"):
+        case "nothing":
+            return "**Nothing is new.**"
+        case "extract":
+            return "**An extract would be taken**, and what it changes refreshed. Nothing was done."
+        case "refresh":
+            document = said["check"]
+            span = shown.span(document["first_year"], document["last_year"])
+            return f"**{span} would be refreshed.** Nothing was done."
+        case _:
+            return "Nothing was done."
+
+
+def _outcome(record: RunRecord) -> str:
+    if record.job == "extract" or any(step.step.startswith("bronze/") for step in record.steps):
+        outputs = record.steps[-1].outputs if record.steps else {}
+        return f"new extract {outputs['extract']}" if outputs.get("extract") else "the extract found nothing new"
+    names = [step.step for step in record.steps]
+    years = str(record.requested.get("partitions", ""))
+    return f"{years} {'to ' + names[-1] if names else ''}".strip()
+
+
+def _failed(failure: Failure) -> str:
+    lines = [f"**What happened**: {_text(failure.what)}  "] if failure.what else []
+    return "\n".join([*lines, f"**What to do**: {_text(failure.remedy)}"])
+
+
+def _compared(check: Mapping[str, Any]) -> list[str]:
+    """What BEA says against what we had, and warnings."""
+    if "compared" not in check:
+        return []
+    tables = [
+        (each["table"], each["extract"] or "nothing", each["last_updated"] or "", each["bea"], each["verdict"])
+        for each in check["compared"]
+    ]
+    return [
+        "### What changed",
+        _table(["Table", "We had", "of", "BEA says", "Verdict"], tables),
+        *(f"> Warning: {_text(warning)}" for warning in check["warnings"]),
+    ]
+
+
+def _stale(said: Mapping[str, Any]) -> list[str]:
+    """The years that were to be brought to Postgres, and why; dimensions stand as they are."""
+    reasons: Mapping[str, str] = said.get("stale_years") or {}
+    years = {int(key): reason for key, reason in reasons.items() if key.isdecimal()}
+    rows = [*shown.reasons_by_years(years), *((key, why) for key, why in reasons.items() if not key.isdecimal())]
+    return [_table(["Stale", "Because"], rows)] if rows else []
+
+
+def _rows(records: Sequence[RunRecord]) -> list[str]:
+    steps = [step for record in records for step in record.steps]
+    if not steps:
+        return []
+    rows = [
+        (step.step, f"{sum(step.rows.values()):,}", _did(step), f"{step.seconds:.1f}", step.status) for step in steps
+    ]
+    return ["### Rows by layer", _table(["Layer", "Rows", "What was done", "Seconds", "Status"], rows, right={1, 3})]
+
+
+def _did(step: StepRecord) -> str:
+    loads = [counts for counts in step.outputs.values() if isinstance(counts, dict) and "inserted" in counts]
+    if loads:
+        totals = {what: sum(load.get(what, 0) for load in loads) for what in ("inserted", "updated", "deleted")}
+        return ", ".join(f"{count:,} {what}" for what, count in totals.items() if count) or "nothing to load"
+    if "outcome" in step.outputs:
+        return str(step.outputs["outcome"])
+    words = {"written": "written", "refreshed": "restamped", "unchanged": "unchanged", "withdrawn": "withdrawn"}
+    counts = {word: len(step.outputs.get(name, ())) for name, word in words.items()}
+    return ", ".join(f"{shown.counted(count, 'partition')} {word}" for word, count in counts.items() if count)
+
+
+def _checks(records: Sequence[RunRecord]) -> list[str]:
+    checks = [check for record in records for check in record.checks]
+    if not checks:
+        return []
+    bad = [check for check in checks if not check.passed]
+    blocking = sum(check.severity == "error" for check in bad)
+    counts = f"{len(checks) - len(bad)} passed, {len(bad) - blocking} warned, {blocking} failed"
+    table = _table(
+        ["Outcome", "Asset", "Check", "Found"],
+        [
+            (_verdict(check), check.asset, check.name, check.summary)
+            for check in sorted(checks, key=lambda one: one.passed)
+        ],
+    )
+    return [
+        "### Checks",
+        counts,
+        f"<details{' open' if bad else ''}><summary>Every check</summary>\n\n{table}\n\n</details>",
+    ]
+
+
+def _verdict(check: CheckOutcome) -> str:
+    if check.passed:
+        return "passed"
+    return "failed" if check.severity == "error" else "warned"
+
+
+def _table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: frozenset[int] | set[int] = frozenset()
+) -> str:
+    """A Markdown table; the columns in `right` are set to the right."""
+    rules = ["---:" if column in right else "---" for column in range(len(headings))]
+    lines = [headings, rules, *([_text(str(cell)) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(text: str) -> str:
+    """The text with everything escaped that means something to Markdown or HTML, on one line."""
+    flat = " ".join(text.split())
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
+        flat = flat.replace(sign, entity)
+    return re.sub(r"([\\`*\[\]])", r"\\\1", flat)

@@ -1,0 +1,123 @@
+"""BEA itself, asked for a few numbers: does it still answer as we believe, and do its API and its archive agree?
+
+Run by `make test-live` with BEA_API_KEY. About a dozen requests, within the budget of the key.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass
+
+import polars as pl
+import pytest
+from pydantic import SecretStr
+
+from pce_pipeline.bea.bulk import read_archive
+from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bea.observations import Observations, ReleaseNote, combined
+from pce_pipeline.bea.protocol import decode_data, decode_lines
+from pce_pipeline.bea.releases import Calendar, parse_calendar
+from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.settings import Settings
+
+pytestmark = [pytest.mark.live]
+
+# read before the tests forget the environment of whoever runs them
+_KEY = os.environ.get("BEA_API_KEY", "")
+_URL = os.environ.get("PCE_BEA_URL", "https://apps.bea.gov")
+
+TABLE, TOTAL, GOODS, SERVICES = "SAPCE1", 1, 2, 13
+CELL = ["line_code", "geo_fips", "year"]
+ROUNDING = 0.05  # figures are published with one decimal, in millions of dollars
+
+
+@dataclass(frozen=True)
+class Today:
+    """What BEA says now: three lines by API, the same from the archive, the lists of lines, notes and the calendar."""
+
+    api: Observations
+    archive: Observations
+    lines: dict[str, pl.DataFrame]
+    notes: dict[str, ReleaseNote | None]
+    calendar: Calendar
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load_catalog()
+
+
+@pytest.fixture(scope="module")
+def today(request: pytest.FixtureRequest, catalog: Catalog) -> Today:
+    if "live" not in request.config.getoption("markexpr"):
+        pytest.skip("asks BEA itself: make test-live")
+    if not _KEY:
+        pytest.skip("BEA_API_KEY is not set")
+    settings = Settings(chosen_source="api", bea_api_key=SecretStr(_KEY), bea_url=_URL)
+    return asyncio.run(_ask(BeaGateway(settings), catalog))
+
+
+async def _ask(gateway: BeaGateway, catalog: Catalog) -> Today:
+    async with gateway.client() as bea:
+        answers = [decode_data((await bea.data(TABLE, line)).body) for line in (TOTAL, GOODS, SERVICES)]
+        archive = read_archive((await bea.bulk(catalog.archive)).body)
+        return Today(
+            api=combined(answer.observations for answer in answers),
+            archive=archive,
+            lines={table: decode_lines((await bea.lines(table)).body, table=table) for table in catalog.tables},
+            notes={table: await bea.last_updated(table) for table in catalog.tables},
+            calendar=parse_calendar((await bea.release_dates()).body),
+        )
+
+
+def _numbers(observations: Observations) -> pl.DataFrame:
+    """Cells of our three lines as numbers; coded ones are NULL."""
+    frame = observations.frame.filter(pl.col("bea_table") == TABLE, pl.col("line_code").is_in([TOTAL, GOODS, SERVICES]))
+    return frame.select(*CELL, value=pl.col("value_text").cast(pl.Float64, strict=False))
+
+
+def test_every_area_and_year_is_there(today: Today, catalog: Catalog) -> None:
+    cells = _numbers(today.api)
+    assert set(cells["geo_fips"]) == set(catalog.areas["geo_fips"])
+    years = sorted(set(cells["year"]))
+    assert years == list(range(catalog.first_year, years[-1] + 1))
+    assert cells.height == 3 * catalog.areas.height * len(years)
+    assert cells["value"].null_count() == 0
+
+
+def test_the_api_and_the_archive_agree_cell_by_cell(today: Today) -> None:
+    by_api, in_archive = today.api.notes[TABLE], today.archive.notes[TABLE]
+    if by_api.last_updated != in_archive.last_updated:
+        pytest.skip(f"the archive is of {in_archive.last_updated}, the API of {by_api.last_updated}")
+    both = _numbers(today.api).join(_numbers(today.archive), on=CELL, how="full", suffix="_in_archive")
+    assert both.filter(pl.col("value").ne_missing(pl.col("value_in_archive"))).rows() == []
+
+
+def test_goods_and_services_add_up_and_services_of_the_states_to_those_of_the_nation(
+    today: Today, catalog: Catalog
+) -> None:
+    wide = _numbers(today.api).pivot("line_code", index=["geo_fips", "year"], values="value")
+    gap = wide.with_columns(gap=pl.col(str(TOTAL)) - pl.col(str(GOODS)) - pl.col(str(SERVICES)))
+    assert gap.filter(pl.col("gap").abs() > 4 * ROUNDING).rows() == []
+
+    states = catalog.areas.filter(pl.col("geo_level") == "state")["geo_fips"]
+    services = _numbers(today.api).filter(pl.col("line_code") == SERVICES)
+    sums = services.filter(pl.col("geo_fips").is_in(states.to_list())).group_by("year").agg(pl.col("value").sum())
+    nation = services.filter(pl.col("geo_fips") == "00000").join(sums, on="year", suffix="_of_states")
+    apart = nation.filter((pl.col("value") - pl.col("value_of_states")).abs() > ROUNDING * (len(states) + 1))
+    assert apart.rows() == []
+
+
+def test_the_tables_have_the_lines_that_are_pinned(today: Today, catalog: Catalog) -> None:
+    found = {table: tuple(lines["line_code"]) for table, lines in today.lines.items()}
+    assert found == {table: catalog.line_codes(table) for table in catalog.tables}
+
+
+def test_each_table_says_when_it_was_updated_and_which_years_changed(today: Today) -> None:
+    said = {table: note for table, note in today.notes.items() if note is not None}
+    assert set(said) == set(today.notes)
+    assert not [note.text for note in said.values() if not (note.new_years or note.revised_years)]
+
+
+def test_the_calendar_knows_the_release(today: Today, catalog: Catalog) -> None:
+    assert today.calendar.name_found(catalog.release_names) is not None
+    assert today.calendar.unreadable == ()

@@ -1,0 +1,174 @@
+"""ingest.yml, its steps run as they are written, in order: S3, Postgres and BEA's look-alike on loopback."""
+
+import json
+import os
+import shutil
+import sysconfig
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from pce_pipeline.bea.emulator.faults import Fault, FaultKind
+from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline_tests.workflows.conftest import ADDRESS, Place
+from pce_pipeline_tests.workflows.job import Ran
+from pce_pipeline_tests.workflows.loopback_ecs import LoopbackEcs
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.postgres,
+    pytest.mark.s3,
+    pytest.mark.skipif(not all(map(shutil.which, ("jq", "make", "bash"))), reason="needs jq, make and bash"),
+]
+
+_QUIET = ["ready", "checkout", "python", "install", "credentials", "door", "migrate", "check", "late"]
+_AFTER = ["close", "report", "keep"]
+
+
+@pytest.fixture(scope="module")
+def first(place: Place) -> Ran:
+    """The first run of an empty environment."""
+    ran = place.run()
+    assert not ran.failed, str(ran)
+    return ran
+
+
+def test_the_first_run_brings_everything_to_postgres(first: Ran, place: Place) -> None:
+    assert first.done == [*_QUIET[:-1], "extract", "years", "silver", "gold", "prune", "late", *_AFTER]
+    assert place.query("SELECT min(year), max(year) FROM gold.pce_state_metrics") == [(1997, 2024)]
+    assert place.query("SELECT world, env FROM meta.world") == [("bea-smoke", "staging")]
+    assert place.query("SELECT DISTINCT status FROM meta.ingest_runs") == [("succeeded",)]
+
+
+def test_the_summary_says_what_changed_the_rows_of_each_layer_and_every_check(first: Ran) -> None:
+    summary = first.summary
+    assert "| SAPCE1 | nothing |" in summary
+    for layer in ("bronze/pce_state | 5,040", "silver/pce_state | 5,040", "gold/pce_state_metrics | 5,040"):
+        assert f"| {layer} |" in summary
+    assert "inserted" in summary
+    assert "| 1997...2024 | silver/pce_state is not materialised |" in summary
+    records = [json.loads(file.read_text()) for file in first.kept.glob("runs/*/record.json")]
+    checks = [(check["asset"], check["name"]) for each in records for step in each["steps"] for check in step["checks"]]
+    assert len(records) == 3
+    assert len(checks) > 20
+    assert not [check for check in checks if f"| {check[0]} | {check[1]} |" not in summary]
+
+
+def test_logs_manifests_and_records_are_kept(first: Ran) -> None:
+    kept = {str(file.relative_to(first.kept)) for file in first.kept.rglob("*") if file.is_file()}
+    assert {"check.json", "extract.json", "silver.log", "gold.log"} <= kept
+    assert len([name for name in kept if name.startswith("manifests/")]) == 1
+    assert len([name for name in kept if name.endswith("log.jsonl")]) == 3
+
+
+def test_the_database_is_open_for_this_machine_while_it_runs_and_closed_after(first: Ran, place: Place) -> None:
+    assert f"lets in {ADDRESS} on port 5432" in first.output["door"]
+    assert f"no longer lets in {ADDRESS}/32" in first.output["close"]
+    assert place.let_in() == set()
+
+
+def test_the_key_is_in_nothing_that_is_shown_or_kept(first: Ran, place: Place) -> None:
+    texts = [str(first), first.summary, *(file.read_text() for file in first.kept.rglob("*") if file.is_file())]
+    assert not [text for text in texts if place.key in text]
+
+
+def test_a_run_that_finds_nothing_new_is_quiet(first: Ran, place: Place) -> None:
+    ran = place.run()
+    assert ran.done == [*_QUIET, *_AFTER], str(ran)
+    assert "**Nothing is new.**" in ran.summary
+    assert place.alerts() == []
+
+
+def test_a_failing_step_alerts_says_what_to_do_and_leaves_the_database_closed(first: Ran, place: Place) -> None:
+    place.emulator.set_faults(Fault(FaultKind.API_ERROR, lines=(2,), code="40"))
+    try:
+        ran = place.run(force=True)
+    finally:
+        place.emulator.set_faults()
+    assert ran.failed == ["extract"], str(ran)
+    assert [ran.outcomes[step] for step in ("years", "silver", "gold", "late")] == ["skipped"] * 4
+    assert [ran.outcomes[step] for step in ("close", "alert", "keep")] == ["success"] * 3
+    assert place.let_in() == set()
+    assert "Failed in step `extract`" in ran.summary
+    failure = json.loads((ran.kept / "failure.json").read_text())
+    assert failure["what"]
+    assert failure["remedy"]
+    (alert,) = place.alerts()
+    assert "The ingest of staging failed" in alert
+    assert failure["what"] in alert
+    assert f"https://github.example/octo/pce/actions/runs/{int(ran.folder.name, 16)}" in alert
+
+
+def test_a_database_out_of_reach_is_reported_before_bea_is_asked(place: Place) -> None:
+    ran = place.run(variables={"PCE_DATABASE_URL": "postgresql://pce_loader@127.0.0.1:9/pce"})
+    assert ran.failed == ["migrate"], str(ran)
+    assert "check" not in ran.done
+    assert "Failed in step `migrate`" in ran.summary
+    assert len(place.alerts()) == 1
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(first: Ran, place: Place) -> None:
+    place.emulator.set_release(3)
+    try:
+        before = place.query("SELECT count(*) FROM meta.ingest_runs")
+        ran = place.run(dry_run=True)
+    finally:
+        place.emulator.set_release(2)
+    assert ran.done == [*(step for step in _QUIET if step not in {"migrate", "late"}), *_AFTER], str(ran)
+    assert "**An extract would be taken**" in ran.summary
+    assert "BEA updated it on" in ran.summary
+    assert place.query("SELECT count(*) FROM meta.ingest_runs") == before
+
+
+def test_force_takes_an_extract_and_years_are_refreshed_although_nothing_is_new(first: Ran, place: Place) -> None:
+    ran = place.run(force=True, years="2022...2023")
+    assert not ran.failed, str(ran)
+    assert "the extract found nothing new" in ran.summary
+    assert "2022...2023" in ran.summary
+    assert {"extract", "years", "silver", "gold"} <= set(ran.done)
+
+
+def test_with_private_reach_the_same_commands_run_as_tasks(first: Ran, place: Place, tmp_path: Path) -> None:
+    url = urlsplit(place.database_url)
+    without_password = urlunsplit(url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}"))
+    container = {
+        "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "PGPASSWORD": url.password or "",
+        "BEA_API_KEY": place.key,
+        "PCE_BEA_URL": place.bea_url,
+        "PCE_ENV": "staging",
+        "PCE_LAKE_URI": place.variables["PCE_LAKE_URI"],
+        **place.s3.environment,
+    }
+    ecs = LoopbackEcs(container)
+    with running(ecs.app) as ecs_url:
+        ran = place.run(
+            variables={
+                "PCE_DATABASE_REACH": "private",
+                "PCE_DATABASE_URL": without_password,
+                "PCE_ECS_CLUSTER": "pce-staging",
+                "PCE_ECS_TASK_DEFINITION": "pce-staging",
+                "PCE_ECS_SUBNETS": "subnet-a",
+                "PCE_ECS_SECURITY_GROUP": "sg-tasks",
+                "PCE_ECS_LOG_GROUP": "/pce/staging/task",
+            },
+            machine={"AWS_ENDPOINT_URL_ECS": ecs_url, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": ecs_url},
+        )
+    with_tasks = ["tasks" if step == "door" else step for step in _QUIET]
+    assert ran.done == [*with_tasks, *(step for step in _AFTER if step != "close")], str(ran)
+    commands = [asked["overrides"]["containerOverrides"][0]["command"][4:6] for asked in ecs.asked]
+    assert commands == [["pce", "db"], ["pce", "check"], ["pce", "alert"]]
+    assert "**Nothing is new.**" in ran.summary
+    assert place.let_in() == set()
+
+
+@pytest.mark.parametrize(("event", "failed"), [("schedule", []), ("workflow_dispatch", ["ready"])])
+def test_an_environment_that_is_not_provisioned_is_skipped_on_schedule_and_refused_by_hand(
+    place: Place, event: str, failed: list[str]
+) -> None:
+    ran = place.run(event=event, variables={"AWS_ROLE_ARN": ""})
+    assert ran.failed == failed
+    assert set(ran.done) <= {"ready"}
+    assert place.alerts() == []
