@@ -4,6 +4,7 @@ Defaults come from environments.toml, then `.env`, then real variables. A `Setti
 to know about where it is: environment, world, lake, database, source. Nothing here opens, creates or connects.
 """
 
+import os
 import tomllib
 from functools import cached_property
 from importlib.resources import files
@@ -164,6 +165,8 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (one value per 
     Raises `SettingsError` naming each variable that does not hold and what it should be.
     """
     load_dotenv(_DOTENV)
+    if region := os.environ.get("AWS_REGION"):
+        os.environ.setdefault("AWS_DEFAULT_REGION", region)  # the only name of it that boto3 reads
     try:
         return Settings(**overrides)
     except ValidationError as invalid:

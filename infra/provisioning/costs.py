@@ -22,6 +22,10 @@ _PER_TYPE = {
     "AWS::S3::Bucket": Cost(0.0, "by use: 0.023 a GB, a full history is below 1 GB"),
     "AWS::Logs::LogGroup": Cost(0.0, "by use: 0.50 for each GB of lines, a run writes below 1 MB"),
     "AWS::ECR::Repository": Cost(0.10, "by use: 0.10 a GB of images"),
+    "AWS::ECS::Service": Cost(
+        (0.5 * 0.04048 + 3 * 0.004445 + 0.005) * HOURS_OF_A_MONTH,
+        "Dagster's daemon and page, always on: half a vCPU, 3 GB and an IPv4 address",
+    ),
     "AWS::ECS::TaskDefinition": Cost(0.0, "by use: 0.12 for each hour a task runs, by the second"),
 }
 MASTER_SECRET = Cost(0.40, "the database's master password in Secrets Manager")

@@ -30,6 +30,7 @@ PARAMETERS = (
     ParameterOption("AlertEmail", "--alert-email", "PCE_INFRA_ALERT_EMAIL", "who gets alerts and the budget alarm"),
     ParameterOption("MonthlyBudgetUsd", "--budget", "PCE_INFRA_BUDGET_USD", "US dollars a month for the alarm"),
     ParameterOption("DatabaseReach", "--reach", "PCE_INFRA_REACH", "runner or private"),
+    ParameterOption("DagsterService", "--dagster-service", "PCE_INFRA_DAGSTER_SERVICE", "yes or no; private reach"),
     ParameterOption(
         "MasterSecretReadable", "--master-secret-readable", "PCE_INFRA_MASTER_SECRET_READABLE", "yes or no"
     ),

@@ -43,6 +43,7 @@ def environment_lines(environment: str, region: str, outputs: Mapping[str, str])
         "PCE_ENV": environment,
         "PCE_LAKE_URI": f"s3://{outputs['BucketName']}",
         "PCE_DATABASE_URL": url,
+        "PCE_DATABASE_LOGIN": "iam",
         "AWS_REGION": region,
         **{name: outputs[output] for name, output in _EVERYWHERE.items() if output in outputs},
     }

@@ -30,6 +30,7 @@ _NOUNS = {
     "AWS::Budgets::Budget": "budget alarm",
     "AWS::SecretsManager::Secret": "secret",
     "AWS::ECS::TaskDefinition": "task definition",
+    "AWS::ECS::Service": "service",
 }
 
 

@@ -22,8 +22,15 @@ from infra.provisioning.cloud import Client, Cloud, error_code, error_message
 from infra.provisioning.errors import ProvisioningError, UsageRefused
 
 CONTAINER = "pce"
-HANDED_OVER = ("PCE_PROFILE", "PCE_SOURCE", "PCE_DATABASE_LOGIN", "PCE_DATABASE_URL", "PCE_LOG_LEVEL")
-"""Variables that the workflow decides; all others are the task definition's."""
+HANDED_OVER = (
+    "PCE_PROFILE",
+    "PCE_SOURCE",
+    "PCE_DATABASE_LOGIN",
+    "PCE_DATABASE_SECRET_ARN",
+    "PCE_DATABASE_URL",
+    "PCE_LOG_LEVEL",
+)
+"""Variables that whoever starts a task decides; all others are the task definition's."""
 
 _PLACE = (
     "PCE_ECS_CLUSTER",

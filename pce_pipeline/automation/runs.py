@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from pce_pipeline.settings import Settings
 
 _PROCESS = "pce/process"
 _CLOCK_DRIFT_SECONDS = 10.0  # when a process began is told by a clock that may be set meanwhile
+_LONGEST_RUN = timedelta(hours=6)  # no hosted job lasts longer
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -316,6 +318,9 @@ def _mark_dead_runs(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         if _is_dead(run.tags.get(_PROCESS)):
             instance.report_run_failed(run, "The process of this run was killed; running again goes on.")
+    unheard_of = dg.RunsFilter(statuses=_UNFINISHED, updated_before=datetime.now(UTC) - _LONGEST_RUN)
+    for run in instance.get_runs(unheard_of):
+        instance.report_run_failed(run, "The machine of this run is gone; running again goes on.")
 
 
 def _this_process() -> str:
