@@ -17,10 +17,10 @@ dev: .venv/.run ## open Dagster on http://127.0.0.1:$(PORT) with the lake, datab
 	@exports="$$($(BIN)/pce env)" && eval "$$exports" && exec env -u DAGSTER_MODULE_NAME $(BIN)/dagster dev --host 127.0.0.1 --port $(PORT)
 
 test: .venv/.dev ## run the whole suite, offline
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: .venv/.dev ## run the whole suite and measure what it covers
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=xml --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=xml --cov-report=term:skip-covered
 
 test-live: .venv/.dev ## ask BEA itself for a few numbers (needs BEA_API_KEY)
 	@$(BIN)/python -m pytest -m live

@@ -15,7 +15,6 @@ import pytest
 from pce_pipeline import schemas
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.integrity import sha256_of
-from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 from pce_pipeline_tests.worlds import World
@@ -33,6 +32,16 @@ def full(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> It
     """The sample's default vintage, brought to Postgres once for all tests here."""
     with server.database(migrated=False) as url:
         world = World(tmp_path_factory.mktemp("full"), url)
+        world.extract()
+        world.refresh(1997, 2024)
+        yield world
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[World]:
+    """The same for one table and three lines."""
+    with server.database(migrated=False) as url:
+        world = World(tmp_path_factory.mktemp("small"), url, profile="smoke")
         world.extract()
         world.refresh(1997, 2024)
         yield world
@@ -100,35 +109,24 @@ def test_the_fixed_keys_hold_what_the_pointer_says(full: World) -> None:
     assert california.height == 295 - 2, "two lines are published for the nation only"
 
 
-def test_a_new_release_changes_the_years_its_note_says_and_leaves_the_others_alone(full: World) -> None:
-    before = full.hashes()
-    BeaGateway(full.settings).sample_release_file.write_text("3")
-    full.extract()
-    full.refresh(1997, 2025)
-    after = full.hashes()
-    changed = {
-        int(year) for (table, year), digest in after.items() if table == "gold" and before.get((table, year)) != digest
-    }
-    assert changed == set(range(2016, 2026))
-    metrics = "gold/pce_state_metrics"
-    assert all(before[metrics, str(year)] == after[metrics, str(year)] for year in range(1997, 2016))
-    assert full.query("SELECT max(year) FROM gold.pce_state_metrics") == [(2025,)]
-
-
 @pytest.mark.s3
 def test_the_main_path_on_s3_gives_the_content_of_the_main_path_on_a_directory(
-    full: World, s3: S3, tmp_path: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    small: World, s3: S3, tmp_path: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
     with server.database(migrated=False) as url:
-        on_s3 = World(tmp_path, url, chosen_lake_uri=f"s3://{s3.bucket}/main-path", aws_endpoint_url=s3.endpoint_url)
-        BeaGateway(on_s3.settings).sample_release_file.parent.mkdir(parents=True)
-        BeaGateway(on_s3.settings).sample_release_file.write_text(str(BeaGateway(full.settings).sample_release()))
+        on_s3 = World(
+            tmp_path,
+            url,
+            profile="smoke",
+            chosen_lake_uri=f"s3://{s3.bucket}/main-path",
+            aws_endpoint_url=s3.endpoint_url,
+        )
         on_s3.extract()
-        on_s3.refresh(1997, 2025)
-        assert on_s3.hashes() == full.hashes()
-        assert on_s3.query("SELECT count(*), sum(pce_millions_usd) FROM gold.pce_state_annual") == full.query(
+        on_s3.refresh(1997, 2024)
+        assert on_s3.hashes() == small.hashes()
+        assert on_s3.query("SELECT count(*), sum(pce_millions_usd) FROM gold.pce_state_annual") == small.query(
             "SELECT count(*), sum(pce_millions_usd) FROM gold.pce_state_annual"
         )
 
@@ -196,24 +194,29 @@ def test_gold_and_everything_downstream_are_the_groups_gold_and_postgres(full: W
     assert downstream == dg.AssetSelection.groups("gold", "postgres").resolve(graph)
 
 
-def test_a_rollback_takes_later_years_out_of_lake_and_postgres_and_can_be_undone(
-    server: PostgresServer, tmp_path: Path
+def test_a_new_release_changes_the_years_it_revises_and_a_rollback_takes_it_back_and_can_be_undone(
+    small: World,
 ) -> None:
-    with server.database(migrated=False) as url:
-        world = World(tmp_path, url, profile="smoke")
-        first = world.extract().dagster_run.tags["dagster/partition"]
-        world.refresh(1997, 2024)
-        before = world.hashes()
-        BeaGateway(world.settings).sample_release_file.write_text("3")
-        world.extract()
-        world.refresh(1997, 2025)
-        after = world.hashes()
-        world.lake.bronze.write_pin(ExtractId.parse(first), now=datetime.now(UTC), reason="a test")
-        world.refresh(1997, 2025)
-        assert world.hashes() == before
-        assert world.query("SELECT max(year) FROM gold.pce_state_annual") == [(2024,)]
-        assert not list(Path(world.lake.uri).glob("local/gold/*/pce_state_annual/year=2025/*"))
-        world.lake.bronze.clear_pin()
-        world.refresh(1997, 2025)
-        assert world.hashes() == after
-        assert world.query("SELECT max(year) FROM gold.pce_state_annual") == [(2025,)]
+    before = small.hashes()
+    (first,) = small.lake.bronze.extracts()
+    BeaGateway(small.settings).sample_release_file.write_text("3")
+    small.extract()
+    small.refresh(1997, 2025)
+    after = small.hashes()
+    changed = {
+        int(year) for (table, year), digest in after.items() if table == "gold" and before.get((table, year)) != digest
+    }
+    assert changed == set(range(2021, 2026))
+    metrics = "gold/pce_state_metrics"
+    assert all(before[metrics, str(year)] == after[metrics, str(year)] for year in range(1997, 2021))
+    assert small.query("SELECT max(year) FROM gold.pce_state_metrics") == [(2025,)]
+
+    small.lake.bronze.write_pin(first, now=datetime.now(UTC), reason="a test")
+    small.refresh(1997, 2025)
+    assert small.hashes() == before
+    assert small.query("SELECT max(year) FROM gold.pce_state_annual") == [(2024,)]
+    assert not list(Path(small.lake.uri).glob("local/gold/*/pce_state_annual/year=2025/*"))
+    small.lake.bronze.clear_pin()
+    small.refresh(1997, 2025)
+    assert small.hashes() == after
+    assert small.query("SELECT max(year) FROM gold.pce_state_annual") == [(2025,)]

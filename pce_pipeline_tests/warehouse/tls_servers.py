@@ -125,18 +125,20 @@ def postgres_with_tls(folder: Path, certificate: tuple[Path, Path], programs: Pa
             **account.spawn_arguments,
         )
     try:
-        _wait_until_listening(port, process, folder / "server.log")
+        _wait_until_ready(data / "postmaster.pid", process, folder / "server.log")
         yield port
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_until_listening(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def _wait_until_ready(status: Path, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Its port answers earlier, but "is starting up"; its last line of status says when that is over."""
     deadline = time.monotonic() + _READY_WITHIN_SECONDS
     while True:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
+        with suppress(FileNotFoundError):
+            if status.read_text().rstrip().endswith("ready"):
+                return
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"Postgres did not start: {log.read_text()}")
         time.sleep(0.02)
