@@ -125,6 +125,11 @@ def of_task_starter(rendered: Rendered) -> list[Call]:
         Call("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": f"{env}/observability/runs/"}),
         Call("s3:GetObject", f"arn:aws:s3:::{bucket}/{env}/observability/runs/bea/r1/record.json"),
         Call("s3:GetObject", f"arn:aws:s3:::{bucket}/{env}/bronze/bea/pce_state/2026-02-23/manifest.json"),
+        Call(
+            "s3:PutObject",
+            f"arn:aws:s3:::{bucket}/{env}/observability/alerts/bea/run_failed/k/sns.json",
+            {"s3:if-none-match": "*"},
+        ),
         Call("sns:Publish", rendered.outputs["AlertTopicArn"]),
     ]
 
