@@ -49,6 +49,12 @@ class PostgresServer:
         finally:
             self._administer("DROP DATABASE {} WITH (FORCE)", name)
 
+    def forget_at_power_cuts(self) -> None:
+        """Wait for no disk: what tests store need not outlive the machine."""
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            self._administer(f"ALTER SYSTEM SET {setting} = off")
+        self._administer("SELECT pg_reload_conf()")
+
     def _make_template(self) -> None:
         connection = psycopg2.connect(f"{self._server}/postgres")
         try:
@@ -78,6 +84,8 @@ def postgres_server() -> Iterator[PostgresServer]:
     with reachable_folder() as folder:
         embedded = EmbeddedPostgres(folder / "postgres")
         try:
-            yield PostgresServer(embedded.start())
+            server = PostgresServer(embedded.start())
+            server.forget_at_power_cuts()
+            yield server
         finally:
             embedded.remove()

@@ -82,20 +82,6 @@ def test_the_sample_passes_every_check(full: World) -> None:
     }
 
 
-def test_a_second_refresh_writes_no_object_and_no_row(full: World) -> None:
-    before = _listing(full)
-    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE schemaname = 'gold'"
-    full.query("SELECT pg_stat_force_next_flush()")
-    rows_before = full.query(written)
-    record = full.record(full.refresh(1997, 2024))
-    full.query("SELECT pg_stat_force_next_flush()")
-    assert _listing(full) == before
-    assert full.query(written) == rows_before
-    load = record.step("postgres")
-    assert load is not None
-    assert load.outputs["gold/pce_state_annual"]["unchanged"] == load.rows["postgres/pce_state_annual"]
-
-
 def test_the_fixed_keys_hold_what_the_pointer_says(full: World) -> None:
     folder = Path(full.lake.uri) / full.lake.prefix(schemas.SILVER_PCE_STATE)
     year = full.lake.table(schemas.SILVER_PCE_STATE).latest()["2024"]
@@ -129,6 +115,20 @@ def test_the_main_path_on_s3_gives_the_content_of_the_main_path_on_a_directory(
         assert on_s3.query("SELECT count(*), sum(pce_millions_usd) FROM gold.pce_state_annual") == small.query(
             "SELECT count(*), sum(pce_millions_usd) FROM gold.pce_state_annual"
         )
+
+
+def test_a_second_refresh_writes_no_object_and_no_row(small: World) -> None:
+    before = _listing(small)
+    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE schemaname = 'gold'"
+    small.query("SELECT pg_stat_force_next_flush()")
+    rows_before = small.query(written)
+    record = small.record(small.refresh(1997, 2024))
+    small.query("SELECT pg_stat_force_next_flush()")
+    assert _listing(small) == before
+    assert small.query(written) == rows_before
+    load = record.step("postgres")
+    assert load is not None
+    assert load.outputs["gold/pce_state_annual"]["unchanged"] == load.rows["postgres/pce_state_annual"]
 
 
 def test_the_examples_of_the_readme_run(full: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

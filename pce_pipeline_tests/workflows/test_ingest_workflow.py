@@ -122,10 +122,10 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(first: Ran, place:
 
 
 def test_force_takes_an_extract_and_years_are_refreshed_although_nothing_is_new(first: Ran, place: Place) -> None:
-    ran = place.run(force=True, years="2022...2023")
+    ran = place.run(force=True, years="2023")
     assert not ran.failed, str(ran)
     assert "the extract found nothing new" in ran.summary
-    assert "2022...2023" in ran.summary
+    assert "| 2023 |" in ran.summary or "2023...2023" in ran.summary
     assert {"extract", "years", "silver", "gold"} <= set(ran.done)
 
 
