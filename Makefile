@@ -16,8 +16,9 @@ run: .venv/.run ## set up, then bring the newest data from BEA (or the sample) t
 dev: .venv/.run ## open Dagster on http://127.0.0.1:$(PORT) with the lake, database and history of `make run`
 	@exports="$$($(BIN)/pce env)" && eval "$$exports" && exec env -u DAGSTER_MODULE_NAME $(BIN)/dagster dev --host 127.0.0.1 --port $(PORT)
 
+# More workers than cores, because some tests wait for Dagster's daemon; so one thread for each.
 test: .venv/.dev ## run the whole suite, offline
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: .venv/.dev ## run the whole suite and measure what it covers
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=xml --cov-report=term:skip-covered

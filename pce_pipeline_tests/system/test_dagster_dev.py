@@ -95,7 +95,8 @@ def test_a_person_materialises_backfills_meets_a_clear_error_and_lets_the_sensor
         "gold/pce_state_metrics",
         "postgres/pce_state_annual",
     ]
-    assert {page.stale_status(asset, "2024") for asset in yearly} == {"FRESH"}
+    # rows are committed a moment before Dagster is told of them
+    _eventually(lambda: {page.stale_status(asset, "2024") for asset in yearly} == {"FRESH"}, page, seconds=60)
 
     BeaGateway(settings).sample_release_file.write_text("3")
     _eventually(lambda: _newest_year_in_postgres(settings) == 2025, page, seconds=120)
