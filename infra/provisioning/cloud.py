@@ -1,5 +1,6 @@
 """AWS as this program sees it: clients by name, from one session, with patient retries."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import boto3
@@ -39,6 +40,18 @@ class Cloud:
                 f"AWS does not know who this is ({type(refused).__name__}).",
                 remedy="Sign in (`aws sso login`, AWS_PROFILE) or put credentials into the environment.",
             ) from None
+
+
+def session(arguments: Mapping[str, str]) -> boto3.Session:
+    """A session of boto3 with these arguments of its own; AWS's default chain gives what they leave out."""
+    make: Client = boto3.Session
+    made: boto3.Session = make(**arguments)
+    return made
+
+
+def refusal(error: ClientError | BotoCoreError) -> str:
+    """What AWS, or boto3 before it was asked, has against a call."""
+    return f"{error_code(error)}, {error_message(error)}" if isinstance(error, ClientError) else str(error)
 
 
 def error_code(error: ClientError) -> str:

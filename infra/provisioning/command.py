@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.provisioning import outputs, preflight
-from infra.provisioning.cloud import Cloud, error_code, error_message
+from infra.provisioning.cloud import Cloud, error_code, error_message, session
 from infra.provisioning.console import Console
 from infra.provisioning.destroy import destroy
 from infra.provisioning.drift import drift
@@ -29,7 +28,7 @@ def main() -> int:
     """Run with the command line and environment of this process."""
     try:
         options = read_options(sys.argv[1:], os.environ, Path(".env"))
-        return run(options, Cloud(boto3.Session(**dict(options.session))), Console())  # type: ignore[arg-type] # strings for keywords
+        return run(options, Cloud(session(options.session)), Console())
     except ProvisioningError as error:
         return _failed(error)
     except BotoCoreError as error:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.provisioning.cloud import Client, error_code, error_message
+from infra.provisioning.cloud import Client, Cloud, error_code, refusal, session
 from infra.provisioning.errors import ProvisioningError, UsageRefused
+from infra.provisioning.options import known_variables, session_arguments
 
 PORT = 5432
 
@@ -101,14 +101,14 @@ def own_address(url: str = _WHO_AM_I) -> IPv4Address:
 def main() -> int:
     """Run with the command line of this process; 0 done, 1 failed, 2 refused."""
     try:
-        for line in run(sys.argv[1:], os.environ):
+        for line in run(sys.argv[1:], known_variables(os.environ)):
             sys.stdout.write(f"{line}\n")
     except ProvisioningError as error:
         sys.stderr.write(f"{error}\n{error.remedy}\n")
         return error.exit_code
     except (ClientError, BotoCoreError) as error:
-        reason = f"{error_code(error)}, {error_message(error)}" if isinstance(error, ClientError) else str(error)
-        sys.stderr.write(f"AWS refused: {reason}\nCheck the role's permissions and the group's id, and run again.\n")
+        sys.stderr.write(f"AWS refused: {refusal(error)}\n")
+        sys.stderr.write("Check the role's permissions and the group's id, and run again.\n")
         return 1
     return 0
 
@@ -118,8 +118,8 @@ def run(arguments: Sequence[str], variables: Mapping[str, str]) -> list[str]:
     given = _parser(variables).parse_args(arguments)
     if not given.group:
         raise UsageRefused("No security group.", remedy="Add --group, or set PCE_DATABASE_SECURITY_GROUP.")
-    make: Client = boto3.Session(region_name=given.region).client
-    door = Door(make("ec2"), given.group)
+    here = session(session_arguments({**variables, "AWS_REGION": given.region or ""}))
+    door = Door(Cloud(here).client("ec2"), given.group)
     now = datetime.now(UTC)
     if given.verb == "open":
         address = IPv4Address(given.address) if given.address else own_address(given.ask)

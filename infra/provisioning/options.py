@@ -44,7 +44,8 @@ PARAMETERS = (
     ParameterOption("RouteTableIds", "--route-tables", "PCE_INFRA_ROUTE_TABLES", "of the task subnets, by comma"),
 )
 
-_CREDENTIALS = {
+_SESSION = {
+    "AWS_REGION": "region_name",
     "AWS_ACCESS_KEY_ID": "aws_access_key_id",
     "AWS_SECRET_ACCESS_KEY": "aws_secret_access_key",
     "AWS_SESSION_TOKEN": "aws_session_token",
@@ -77,7 +78,7 @@ class Options:
 def read_options(arguments: Sequence[str], variables: Mapping[str, str], dotenv: Path) -> Options:
     """Raises `UsageRefused` without a region; exits like argparse for a wrong command line."""
     given = _parser().parse_args(arguments)
-    known = {**read_dotenv(dotenv), **{name: value for name, value in variables.items() if value}}
+    known = known_variables(variables, dotenv)
     region = given.region or known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION")
     if not region:
         raise UsageRefused("No region is set.", remedy="Add --region us-east-1, or set AWS_REGION in .env.")
@@ -91,16 +92,23 @@ def read_options(arguments: Sequence[str], variables: Mapping[str, str], dotenv:
         environment=given.env,
         action=given.action or "apply",
         parameters=parameters,
-        session={
-            "region_name": region,
-            **{argument: known[name] for name, argument in _CREDENTIALS.items() if known.get(name)},
-        },
+        session=session_arguments({**known, "AWS_REGION": region}),
         bea_api_key=known.get("BEA_API_KEY"),
         yes=given.yes,
         allow_replacement=given.allow_replacement,
         delete_data=given.delete_data,
         confirm=given.confirm,
     )
+
+
+def known_variables(variables: Mapping[str, str], dotenv: Path = Path(".env")) -> dict[str, str]:
+    """The variables that are not empty, and of a `.env` file those that are not among them."""
+    return {**read_dotenv(dotenv), **{name: value for name, value in variables.items() if value}}
+
+
+def session_arguments(known: Mapping[str, str]) -> dict[str, str]:
+    """What of these variables is for boto3.Session: region, profile, keys."""
+    return {argument: known[name] for name, argument in _SESSION.items() if known.get(name)}
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

@@ -15,11 +15,11 @@ from threading import Event
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.provisioning.cloud import Client, Cloud, error_code, error_message
+from infra.provisioning.cloud import Client, Cloud, error_code, refusal, session
 from infra.provisioning.errors import ProvisioningError, UsageRefused
+from infra.provisioning.options import known_variables, session_arguments
 
 CONTAINER = "pce"
 HANDED_OVER = (
@@ -214,13 +214,12 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        return _run(sys.argv[1:], os.environ, stopping)
+        return _run(sys.argv[1:], known_variables(os.environ), stopping)
     except ProvisioningError as error:
         sys.stderr.write(f"{error}\n{error.remedy}\n")
         return error.exit_code
     except (ClientError, BotoCoreError) as error:
-        reason = f"{error_code(error)}, {error_message(error)}" if isinstance(error, ClientError) else str(error)
-        sys.stderr.write(f"AWS refused: {reason}\nCheck the role's permissions and PCE_ECS_*, and run again.\n")
+        sys.stderr.write(f"AWS refused: {refusal(error)}\nCheck the role's permissions and PCE_ECS_*, and run again.\n")
         return 1
 
 
@@ -228,7 +227,7 @@ def _run(command: Sequence[str], variables: Mapping[str, str], stopping: Event) 
     if not command:
         raise UsageRefused("No command.", remedy="For example: python infra/run_task.py pce check --json")
     place = Place.of(variables)
-    cloud = Cloud(boto3.Session(region_name=variables.get("AWS_REGION")))
+    cloud = Cloud(session(session_arguments(variables)))
 
     def to(stream: TextIO) -> Callable[[str], None]:
         def write(line: str) -> None:

@@ -3,12 +3,17 @@
 A job cannot span both partition sets, so the second is launched when the first has left something to do.
 """
 
+from datetime import timedelta
+
 import dagster as dg
 
 from pce_pipeline.quality.stored import stored_checks
 
 EXTRACT = "extract"
 REFRESH = "refresh"
+
+# No hosted machine lets a job run longer: a run of which nothing was heard for so long died with its machine.
+LONGEST_RUN = timedelta(hours=6)
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"

@@ -11,14 +11,14 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 import dagster as dg
 import psutil
 
-from pce_pipeline.automation.jobs import EXTRACT, REFRESH, range_tags
+from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config, register_extracts
 from pce_pipeline.bronze.assets import chosen_tables
 from pce_pipeline.catalog import load_catalog
@@ -32,7 +32,6 @@ from pce_pipeline.settings import Settings
 
 _PROCESS = "pce/process"
 _CLOCK_DRIFT_SECONDS = 10.0  # when a process began is told by a clock that may be set meanwhile
-_LONGEST_RUN = timedelta(hours=6)  # no hosted job lasts longer
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -318,7 +317,7 @@ def _mark_dead_runs(instance: dg.DagsterInstance) -> None:
     for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
         if _is_dead(run.tags.get(_PROCESS)):
             instance.report_run_failed(run, "The process of this run was killed; running again goes on.")
-    unheard_of = dg.RunsFilter(statuses=_UNFINISHED, updated_before=datetime.now(UTC) - _LONGEST_RUN)
+    unheard_of = dg.RunsFilter(statuses=_UNFINISHED, updated_before=datetime.now(UTC) - LONGEST_RUN)
     for run in instance.get_runs(unheard_of):
         instance.report_run_failed(run, "The machine of this run is gone; running again goes on.")
 

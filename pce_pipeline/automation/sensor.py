@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from pce_pipeline.automation.jobs import EXTRACT, REFRESH, extract_job, range_tags, refresh_job
+from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, extract_job, range_tags, refresh_job
 from pce_pipeline.automation.next_step import next_step
 from pce_pipeline.automation.state import lake_state, loaded_hashes
 from pce_pipeline.bea.gateway import BeaGateway
@@ -33,8 +33,7 @@ _UNDER_WAY = [
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
 _FAILURES_LOOKED_AT = 8
-_LONGEST_RUN = timedelta(hours=6)
-_EVENTS_EVERY_SECONDS = 30
+_EVENTS_EVERY = timedelta(seconds=30)
 
 WHY = "pce/why"
 _LONGEST_TAG = 250
@@ -61,24 +60,11 @@ def wait_after_failures(ended: Sequence[tuple[bool, datetime]], now: datetime) -
 
 def build_release_sensor(interval: timedelta) -> dg.SensorDefinition:
     """The sensor, looking every `interval`."""
-
-    @dg.sensor(
-        name="release_sensor",
-        jobs=[extract_job, refresh_job],
-        minimum_interval_seconds=int(interval.total_seconds()),
-        description="Looks for new or revised data at BEA, takes an extract and refreshes what it changes.",
+    return _looking(
+        "release_sensor",
+        "Looks for new or revised data at BEA, takes an extract and refreshes what it changes.",
+        every=interval,
     )
-    def release_sensor(
-        context: dg.SensorEvaluationContext,
-        lake: dg.ResourceParam[Lake],
-        bea: dg.ResourceParam[BeaGateway],
-        postgres: dg.ResourceParam[PostgresResource],
-        catalog: dg.ResourceParam[Catalog],
-        settings: dg.ResourceParam[Settings],
-    ) -> dg.SensorResult | dg.SkipReason:
-        return _look(context, lake, bea, postgres, catalog, settings)
-
-    return release_sensor
 
 
 def build_webhook_sensor(interval: timedelta) -> dg.SensorDefinition:
@@ -86,14 +72,24 @@ def build_webhook_sensor(interval: timedelta) -> dg.SensorDefinition:
 
     Mostly it lists the events, of which there are few, and does nothing else.
     """
-
-    @dg.sensor(
-        name="webhook_sensor",
-        jobs=[extract_job, refresh_job],
-        minimum_interval_seconds=_EVENTS_EVERY_SECONDS,
-        description="Looks at BEA as release_sensor does, as soon as `pce serve-hooks` was told of a release.",
+    return _looking(
+        "webhook_sensor",
+        "Looks at BEA as release_sensor does, as soon as `pce serve-hooks` was told of a release.",
+        every=_EVENTS_EVERY,
+        events_within=2 * interval,  # the release sensor has met those before
     )
-    def webhook_sensor(
+
+
+def _looking(
+    name: str, description: str, *, every: timedelta, events_within: timedelta | None = None
+) -> dg.SensorDefinition:
+    @dg.sensor(
+        name=name,
+        jobs=[extract_job, refresh_job],
+        minimum_interval_seconds=int(every.total_seconds()),
+        description=description,
+    )
+    def sensor(
         context: dg.SensorEvaluationContext,
         lake: dg.ResourceParam[Lake],
         bea: dg.ResourceParam[BeaGateway],
@@ -101,10 +97,10 @@ def build_webhook_sensor(interval: timedelta) -> dg.SensorDefinition:
         catalog: dg.ResourceParam[Catalog],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SensorResult | dg.SkipReason:
-        met_by_release_sensor = datetime.now(UTC) - 2 * interval
-        return _look(context, lake, bea, postgres, catalog, settings, events_since=met_by_release_sensor)
+        since = datetime.now(UTC) - events_within if events_within is not None else None
+        return _look(context, lake, bea, postgres, catalog, settings, events_since=since)
 
-    return webhook_sensor
+    return sensor
 
 
 def _look(
@@ -115,7 +111,7 @@ def _look(
     catalog: Catalog,
     settings: Settings,
     *,
-    events_since: datetime | None = None,
+    events_since: datetime | None,
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask what comes next, and launch it.
 
@@ -197,7 +193,7 @@ def _runs_under_way(instance: dg.DagsterInstance) -> bool:
 
     A run of which nothing was heard for hours died with its machine, and would otherwise be waited for for ever.
     """
-    heard_of_since = datetime.now(UTC) - _LONGEST_RUN
+    heard_of_since = datetime.now(UTC) - LONGEST_RUN
     return instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY, updated_after=heard_of_since)) > 0
 
 

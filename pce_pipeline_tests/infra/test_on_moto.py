@@ -16,6 +16,7 @@ from infra.provisioning import door
 from infra.provisioning.command import TEMPLATE
 from infra.provisioning.door import Door, own_address
 from infra.provisioning.errors import ProvisioningError, UsageRefused
+from infra.provisioning.options import known_variables, session_arguments
 from pce_pipeline_tests.infra.account import FIRST, Account, account
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -161,3 +162,11 @@ def test_the_own_address_is_what_the_world_sees_or_an_error(answer, address):
         else:
             assert own_address(url) == address
         thread.join()
+
+
+def test_the_door_and_tasks_know_what_env_says_and_variables_win(tmp_path):
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("AWS_REGION=us-west-2\nAWS_PROFILE=of-env\nPCE_DATABASE_SECURITY_GROUP=sg-1\n")
+    known = known_variables({"AWS_PROFILE": "of-shell", "AWS_REGION": ""}, dotenv)
+    assert known["PCE_DATABASE_SECURITY_GROUP"] == "sg-1"
+    assert session_arguments(known) == {"region_name": "us-west-2", "profile_name": "of-shell"}
