@@ -4,6 +4,7 @@ Free of Dagster, so that the command line can decide without loading it; `partit
 """
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.errors import UsageError
@@ -34,3 +35,12 @@ def hull_with_reach(years: Iterable[int], *, newest: int) -> tuple[int, int]:
     """The range to run so that every window over a changed year is computed again."""
     changed = sorted(years)
     return changed[0], max(changed[-1], min(changed[-1] + MAX_REACH, newest))
+
+
+def years_text(years: Iterable[int | str]) -> str:
+    """`1997...2024, 2026`; other partitions than years stand as they are."""
+    ordered = sorted(int(year) for year in years if str(year).isdecimal())
+    runs = [
+        [year for _, year in run] for _, run in groupby(enumerate(ordered), key=lambda indexed: indexed[1] - indexed[0])
+    ]
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}...{run[-1]}" for run in runs)

@@ -12,9 +12,8 @@ from typing import Literal
 
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
+from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.lake.events import Received
-from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, derivation_of, inputs_of
 from pce_pipeline.years import hull_with_reach
@@ -28,16 +27,18 @@ SOONEST_REPEAT = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class KnownTable:
-    """What the lake knows of one BEA table: the extract that counts, its release, when it was last compared.
+    """What the lake knows of one BEA table."""
 
-    `changed_at` is when the figures that BEA was last seen to publish were seen first.
-    """
-
-    extract: ExtractId
-    entry: TableEntry
+    vintage: Vintage
+    """The vintage that counts."""
     last_updated: date | None
+    """The release it is of, as far as it is known."""
     compared_at: datetime
+    """When it was last compared with what BEA publishes (UTC)."""
     changed_at: datetime | None = None
+    """When the figures that BEA was last seen to publish were seen first (UTC)."""
+    is_complete: bool = True
+    """Whether it may stand for what BEA published: parts of a table say nothing of the rest."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ class LakeState:
     @property
     def covered_years(self) -> list[int]:
         """The years for which the current extracts hold any cell, ascending."""
-        return sorted({year for known in self.tables.values() for year in known.entry.years})
+        return sorted({year for known in self.tables.values() for year in known.vintage.years})
 
     def silver_inputs(self, year: int) -> dict[str, str]:
-        """What Silver's year is or would be made from: BEA table to content hash of its cells of that year."""
+        """What Silver's year is or would be made from: content hashes of the cells of that year, by BEA table."""
         return {
-            name: known.entry.years[year] for name, known in sorted(self.tables.items()) if year in known.entry.years
+            name: digest
+            for _, known in sorted(self.tables.items())
+            for name, digest in known.vintage.inputs(year).items()
         }
 
 
@@ -103,6 +106,8 @@ def tables_to_extract(
         known = lake.tables.get(table) or lake.beyond_pin.get(table)
         if known is None:
             reasons[table] = "no extract holds it yet"
+        elif not known.is_complete:
+            reasons[table] = "only a part of it is held"
         elif reason := _due(table, known, release, full_comparison) or _announced(known, lake.event):
             reasons[table] = reason
     return reasons

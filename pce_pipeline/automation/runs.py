@@ -20,8 +20,7 @@ import psutil
 
 from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config, register_extracts
-from pce_pipeline.bronze.assets import chosen_tables
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.catalog import chosen_tables, load_catalog
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
@@ -78,21 +77,32 @@ class Checks:
 
 @dataclass(frozen=True)
 class ExtractRun:
-    """What an extract run came to.
-
-    `outcome` is new, unchanged or verified; `extract` exists now, and is None where nothing was new; `equals` names
-    the extract that each unchanged table equals. `tables` are what it holds or equals; `seconds` are of the whole run.
-    """
+    """What an extract run came to."""
 
     run_id: str
+    """Dagster's id of the run."""
     outcome: str
+    """`new`, `unchanged` or `verified`."""
     extract: str | None
+    """The extract that exists now; None where nothing was new."""
     origin: str
+    """Where it came from: `api`, `bulk`, `file` or `sample`."""
     tables: Mapping[str, TableEntry]
+    """What it holds, or what it equals."""
     changed: tuple[str, ...]
+    """The tables that say something new."""
     equals: Mapping[str, str]
+    """For the other tables, the extract that says the same."""
+    counts: Mapping[str, bool]
+    """Whether each table counts."""
+    why: Mapping[str, str]
+    """Why each table counts or does not."""
+    refused: Mapping[str, str]
+    """The tables of BEA's answer that lack what counts, each with what is lost: somebody has to decide."""
     checks: Checks
+    """What the checks said."""
     seconds: float
+    """Of the whole run."""
 
     @property
     def rows(self) -> int:
@@ -180,12 +190,17 @@ class Jobs:
     def extract(self, extract: ExtractId, *, tables: Sequence[str] = (), files: Sequence[str] = ()) -> ExtractRun:
         """Materialise one extract: taken if it is the next of its day, verified if it exists.
 
-        Raises what the pipeline raised, or `ChecksBlocked`.
+        Tables of BEA's answer that do not count are in `refused`. Raises what the pipeline raised, or `ChecksBlocked`.
         """
-        chosen_tables(self._catalog, list(tables))
+        chosen_tables(self._catalog, tables)
         self._register(planned=str(extract))
         try:
             record = self._run(EXTRACT, partition_key=str(extract), config=extract_config(tables, files))
+        except ChecksBlocked as blocked:
+            left = self._journal.read(blocked.run_id)
+            if left is None or not left.steps[-1].outputs.get("refused"):
+                raise
+            record = left  # what BEA answered is kept, and does not count: the other tables go on
         finally:
             self._register()
         step = record.steps[-1]
@@ -198,12 +213,12 @@ class Jobs:
             outcome=step.outputs["outcome"],
             extract=taken,
             origin=held[ExtractId.parse(taken)].origin if taken else record.requested["origin"],
-            tables={
-                **tables_of,
-                **{table: held[ExtractId.parse(equal)].tables[table] for table, equal in equals.items()},
-            },
+            tables=tables_of or {table: held[ExtractId.parse(equal)].tables[table] for table, equal in equals.items()},
             changed=tuple(step.outputs.get("changed", ())),
             equals=equals,
+            counts=step.outputs.get("counts", {}),
+            why=step.outputs.get("why", {}),
+            refused=step.outputs.get("refused", {}),
             checks=Checks.of(record),
             seconds=_seconds(record),
         )

@@ -128,10 +128,11 @@ def _look(
         requests = register_extracts(instance, lake)
         state = lake_state(lake, catalog)
         asks_bea = events_since is None or state.event is not None
+        loaded = loaded_hashes(postgres)
         step = next_step(
             state,
             bea.release(list(catalog.tables), catalog.release_names) if asks_bea else None,
-            loaded_hashes(postgres),
+            loaded,
             tables=catalog.tables,
             full_comparison=timedelta(days=settings.full_comparison_days),
         )
@@ -145,6 +146,13 @@ def _look(
         return dg.SensorResult(skip_reason="Nothing is new.", dynamic_partitions_requests=requests)
     job = EXTRACT if step.action == "extract" else REFRESH
     wait = wait_after_failures(_ended_runs(instance, job), datetime.now(UTC))
+    if wait is not None and step.action == "extract":
+        # an answer that does not count keeps failing until somebody decides: what does count goes on meanwhile
+        step = next_step(
+            state, None, loaded, tables=catalog.tables, full_comparison=timedelta(days=settings.full_comparison_days)
+        )
+        if step.action == "refresh" and wait_after_failures(_ended_runs(instance, REFRESH), datetime.now(UTC)) is None:
+            job, wait = REFRESH, None
     if wait is not None:
         reason = f"The last {job} run failed; the next try is in {wait.total_seconds() / 60:.0f} minutes."
         return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import KnownTable, LakeState
+from pce_pipeline.bronze.counting import Source
+from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.extract import taken_at
+from pce_pipeline.bronze.judgement import is_complete
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
-from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import Manifest, TableEntry, Verified, newest_by_table, source_of_table
+from pce_pipeline.lake.manifest import Verified
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import DERIVATIONS, DIMENSION_CODE_VERSION, DIMENSIONS
@@ -22,13 +24,12 @@ def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
     A pin decides which figures count; what was compared with BEA, and when, does not depend on it. Nor do events, of
     which those are looked for that came after the comparison longest ago.
     """
-    manifests = lake.bronze.manifests()
+    now = current(lake.bronze, catalog)
     verified = lake.bronze.verified()
-    pin = lake.bronze.pin()
-    counting = source_of_table(manifests, pin=ExtractId.parse(pin.extract) if pin else None)
+    counting = now.sources
     known = {
-        table: _known(manifests, verified, table, *counting.get(table, newest))
-        for table, newest in source_of_table(manifests).items()
+        table: _known(now, verified, counting.get(table, newest), newest, catalog)
+        for table, newest in now.unpinned.items()
         if table in catalog.tables
     }
     partitions = {
@@ -54,21 +55,25 @@ def loaded_hashes(postgres: PostgresResource) -> Mapping[tuple[str, str], str]:
         return {key: checkpoint.content_sha256 for key, checkpoint in checkpoints(connection).items()}
 
 
-def _known(
-    manifests: Mapping[ExtractId, Manifest],
-    verified: Verified | None,
-    table: str,
-    extract: ExtractId,
-    entry: TableEntry,
-) -> KnownTable:
-    newest = newest_by_table(manifests)[table]
-    last_updated, compared_at = manifests[newest].tables[table].last_updated, taken_at(manifests[newest], table)
+def _known(now: Current, verified: Verified | None, counting: Source, unpinned: Source, catalog: Catalog) -> KnownTable:
+    """What counts of a table, and what BEA was last seen to publish: extracts that do not count say nothing of it."""
+    table, newest = unpinned.newest.table, unpinned.newest
+    lowest = newest.layers[0]
+    last_updated = lowest.entry.last_updated
+    compared_at = taken_at(now.manifests[lowest.extract], table)
     check = verified.tables.get(table) if verified else None
-    # a comparison with another extract than the newest says nothing of what came after it
-    if check is not None and check.extract == str(newest) and check.checked_at > compared_at:
+    # a comparison with another extract than the current one says nothing of what came after it
+    same = {str(layer.extract) for vintage in (newest, unpinned.vintage) for layer in vintage.layers}
+    if check is not None and check.extract in same and check.checked_at > compared_at:
         last_updated, compared_at = check.last_updated, check.checked_at
-    first, _ = source_of_table(manifests)[table]
-    return KnownTable(extract, entry, last_updated, compared_at, changed_at=taken_at(manifests[first], table))
+    first = unpinned.vintage.layers[0].extract
+    return KnownTable(
+        counting.vintage,
+        last_updated,
+        compared_at,
+        changed_at=taken_at(now.manifests[first], table),
+        is_complete=is_complete(newest, catalog),
+    )
 
 
 def _is_stale(catalog: Catalog, table: schemas.Table, held: Partition | None) -> bool:

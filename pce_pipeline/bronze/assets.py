@@ -8,17 +8,26 @@ import dagster as dg
 from pydantic import Field
 
 from pce_pipeline.bea.gateway import BeaGateway
-from pce_pipeline.bronze.extract import next_extract_id, note_unchanged, prepare, publish, stored_subject
-from pce_pipeline.bronze.feeds import FROM_FILES, ApiFeed, BulkFeed, Feed, FileFeed
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.extract import (
+    Prepared,
+    next_extract_id,
+    note_unchanged,
+    places,
+    prepare,
+    publish,
+    stored_subject,
+)
+from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.catalog import Catalog, chosen_tables
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import Manifest
+from pce_pipeline.lake.manifest import FROM_FILES, Manifest
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.observability.steps import recorded_step
 from pce_pipeline.partitions import EXTRACTS
-from pce_pipeline.quality.bronze import bronze_rules
+from pce_pipeline.quality.bronze import bronze_rules, counting_rules, stored_rules
 from pce_pipeline.quality.checks import check_specs, report
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.settings import Settings
@@ -54,7 +63,7 @@ def bronze_pce_state(
     """BEA's answers as received, one extract per vintage, write-once, with a manifest of where each came from.
 
     Materialising an extract that exists verifies it and never fetches again. A run that finds nothing new writes no
-    extract, only that BEA was compared.
+    extract, only that BEA was compared. An answer of BEA that lacks what counts is kept and does not count.
     """
     extract = ExtractId.parse(context.partition_key)
     origin = FROM_FILES if config.files else bea.origin
@@ -62,39 +71,70 @@ def bronze_pce_state(
     with recorded_step(context, journal, "bronze/pce_state", requested=requested) as step:
         if extract in lake.bronze.extracts():
             lake.bronze.discard_staging(extract)
-            results = judge(bronze_rules, stored_subject(lake.bronze, extract))
+            results = judge(bronze_rules, stored_subject(lake.bronze, catalog, extract))
             yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
             _materialised(context, lake, step, lake.bronze.manifest(extract), "verified")
             return
         free = next_extract_id(lake.bronze, extract.day)
         if extract != free:
             raise UsageError(f"{extract} is not the next extract date of its day.", remedy=f"Use {free}.")
+        feed = feed_of(bea, catalog, config.files)
         prepared = prepare(
             lake.bronze,
-            feed_of(bea, catalog, config.files),
+            feed,
             catalog,
             extract,
-            chosen_tables(catalog, config.tables),
+            _tables_at(feed, catalog, lake, chosen_tables(catalog, config.tables), extract),
             world=lake.layout.world,
             run_id=context.run.run_id,
+            tolerate_unknown=settings.tolerate_unknown_fields,
         )
         step.inputs(origin=prepared.manifest.origin, objects=len(prepared.objects))
         try:
-            results = judge(bronze_rules, prepared.subject)
+            results = judge(stored_rules, prepared.subject)
             yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
         except dg.Failure:
             # what was judged wrong is not resumed: the next try asks BEA again
             lake.bronze.discard_staging(extract)
             raise
-        if not prepared.changed:
-            note_unchanged(lake.bronze, prepared)
-            equals = {table: str(prepared.newest[table]) for table in prepared.manifest.tables}
-            step.outputs(outcome="unchanged", compared=sorted(equals), equals=equals)
-            context.log.info("Nothing is new, so there is no new extract. What the tables equal: %s", equals)
-            return
+        _publish(context, lake, step, prepared)
+        results = judge(counting_rules, prepared.subject)
+        yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
+
+
+def _tables_at(feed: Feed, catalog: Catalog, lake: Lake, tables: list[str], extract: ExtractId) -> list[str]:
+    """The tables to take: all of them live; of files, those they hold, if they belong to that day."""
+    if not isinstance(feed, FileFeed):
+        return tables
+    found = places(feed, tables, extract.day, current(lake.bronze, catalog))
+    elsewhere = [place for place in found if place.day != extract.day]
+    if elsewhere:
+        place = elsewhere[0]
+        raise UsageError(
+            f"BEA published {', '.join(place.tables)} of these files on {place.day}, and something newer before "
+            f"{extract.day}.",
+            remedy=f"Use {next_extract_id(lake.bronze, place.day)}.",
+        )
+    return [table for place in found for table in place.tables]
+
+
+def _publish(context: dg.AssetExecutionContext, lake: Lake, step: Step, prepared: Prepared) -> None:
+    verdicts = prepared.manifest.verdicts or {}
+    step.outputs(
+        equals={table: str(extract) for table, extract in prepared.equals.items()},
+        counts={table: verdict.counts for table, verdict in verdicts.items()},
+        why={table: verdict.why for table, verdict in verdicts.items()},
+        refused=prepared.refused,
+    )
+    if prepared.changed:
         published = publish(lake.bronze, prepared)
         step.outputs(changed=list(prepared.changed))
         _materialised(context, lake, step, lake.bronze.manifest(published), "new")
+        return
+    note_unchanged(lake.bronze, prepared)
+    equals = {table: str(extract) for table, extract in prepared.equals.items()}
+    step.outputs(outcome="unchanged", compared=sorted(equals))
+    context.log.info("Nothing is new, so there is no new extract. What the tables equal: %s", equals)
 
 
 def feed_of(bea: BeaGateway, catalog: Catalog, files: list[str]) -> Feed:
@@ -104,16 +144,6 @@ def feed_of(bea: BeaGateway, catalog: Catalog, files: list[str]) -> Feed:
     if bea.origin == "bulk":
         return BulkFeed(bea.client, catalog)
     return ApiFeed(bea.client, catalog, bea.origin)
-
-
-def chosen_tables(catalog: Catalog, tables: list[str]) -> list[str]:
-    """The tables asked for, in the catalogue's order; raises `UsageError` for one it does not hold."""
-    unknown = sorted(set(tables) - set(catalog.tables))
-    if unknown:
-        raise UsageError(
-            f"The catalogue holds no {', '.join(unknown)}.", remedy=f"It holds {', '.join(catalog.tables)}."
-        )
-    return [table for table in catalog.tables if not tables or table in tables]
 
 
 def _materialised(context: dg.AssetExecutionContext, lake: Lake, step: Step, manifest: Manifest, outcome: str) -> None:

@@ -1,12 +1,14 @@
-"""Taking an extract: gather, compare with what is there, publish only what is new.
+"""Taking an extract: gather, judge it against what counts, publish only what says something new.
 
-An extract exists when it is complete, was checked, and differs from the newest one of its tables. Everything before
-that lies in staging, and a run that finds nothing new writes only that it looked. Run again after a kill, it goes on.
+Everything gathers in staging until it is judged. A file that Silver could not be made of is refused there; what BEA
+itself answers is kept in any case, and counts only if it covers what it would follow. A run that finds nothing new
+writes only that it looked. Run again after a kill, it goes on.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -14,7 +16,11 @@ import structlog
 
 from pce_pipeline import __version__
 from pce_pipeline.bea.errors import BeaError, BeaFileRefused, BeaUnknownField
-from pce_pipeline.bronze.feeds import FROM_FILES, Feed, Gathered
+from pce_pipeline.bronze.counting import in_use, verdict_of
+from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.errors import FileUnusable
+from pce_pipeline.bronze.feeds import Feed, FileFeed, Gathered
+from pce_pipeline.bronze.judgement import Judge, holds_of, refusal
 from pce_pipeline.bronze.reading import Content, Scope, read_content
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import UsageError
@@ -22,32 +28,54 @@ from pce_pipeline.lake.errors import MissingObject, ObjectExists
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import (
+    FROM_FILES,
     BronzeStore,
     Manifest,
     Verified,
     VerifiedTable,
     content_sha256_of_tables,
-    newest_by_table,
 )
 from pce_pipeline.quality.bronze import Extract, ReadBack, StoredObject, rows_by_line
 
 _log = structlog.get_logger()
 
-_LAST_OF_DAY = 999_999
-
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything gathered and read, not yet published; `changed` are the tables whose content is new.
-
-    `subject` is what the rules of Bronze look at; `newest` is the extract each table was compared with.
-    """
+    """Everything gathered, read and judged, not yet published."""
 
     manifest: Manifest
+    """The manifest it would be published with, verdicts included."""
     objects: Mapping[str, bytes]
+    """The stored bytes by name."""
     changed: tuple[str, ...]
-    newest: Mapping[str, ExtractId]
+    """The tables that say something which no kept extract says already; without any there is nothing to publish."""
+    equals: Mapping[str, ExtractId]
+    """For the other tables, the extract that says the same."""
     subject: Extract
+    """What the rules of Bronze look at."""
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The tables of a live answer that do not count, each with the reason: somebody has to look at them."""
+        verdicts = self.manifest.verdicts or {}
+        if not self.manifest.is_live:
+            return {}
+        return {table: verdict.why for table, verdict in verdicts.items() if not verdict.counts}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the tables of some files go: one extract per date."""
+
+    day: date
+    """The day of the extract."""
+    tables: tuple[str, ...]
+    """The tables that are of this day."""
+    files: tuple[Path, ...]
+    """The files that hold them."""
+    asked: date | None = None
+    """The day that was asked for, where another one is right."""
 
 
 def next_extract_id(bronze: BronzeStore, day: date) -> ExtractId:
@@ -56,21 +84,54 @@ def next_extract_id(bronze: BronzeStore, day: date) -> ExtractId:
     return max(taken).next_of_day if taken else ExtractId(day)
 
 
-def check_day(extract: ExtractId, feed: Feed, today: date, tables: Sequence[str] | None = None) -> None:
-    """Raise `UsageError` if nothing this feed gives (of the tables) can have been what BEA published on that day."""
-    if feed.is_live and extract.day != today:
-        raise UsageError(
-            f"BEA says only what it publishes today ({today}), not on {extract.day}.",
-            remedy="Leave --date out, or name an archived file of that day with --file.",
-        )
-    earliest = feed.earliest_day(tables)
+def places(feed: FileFeed, tables: Sequence[str], asked: date | None, now: Current) -> list[Place]:
+    """Where the tables of files go: each to the day that its file says it was last updated, oldest first.
+
+    Another day may be asked for, up to which BEA published nothing newer: a file that is older than what is held goes
+    to its own day whatever is asked for. Raises `UsageError` for a file that says no day where none is asked for, and
+    `BeaFileRefused` for files that hold none of the tables.
+    """
+    found: dict[tuple[date, date | None], tuple[dict[str, None], dict[Path, None]]] = {}
+    for path, table, own in feed.own_days(tables):
+        day = own if asked is None else asked
+        if day is None:
+            raise UsageError(
+                f"{path.name} does not say when BEA last updated {table}.",
+                remedy="Add --date with the day on which BEA published it, such as --date 2022-10-06.",
+            )
+        if asked is not None and own is not None and own < asked and _is_older(table, own, asked, now):
+            day = own
+        names, files = found.setdefault((day, asked if asked != day else None), ({}, {}))
+        names[table] = files[path] = None
+    return [
+        Place(day, tuple(table for table in tables if table in names), tuple(files), moved)
+        for (day, moved), (names, files) in sorted(found.items(), key=lambda item: item[0][0])
+    ]
+
+
+def _is_older(table: str, own: date, asked: date, now: Current) -> bool:
+    """Whether BEA had published a newer release of the table than `own` by the day asked for."""
+    known = (each.release for each in now.vintages(table) if each.at.day <= asked)
+    return any(release is not None and release > own for release in known)
+
+
+def check_day(extract: ExtractId, feed: Feed, today: date, tables: Sequence[str]) -> None:
+    """Raise `UsageError` if what this feed gives of the tables cannot have been what BEA published on that day."""
+    if extract.day > today:
+        raise UsageError(f"{extract.day} is in the future.", remedy="Use a day up to today (UTC).")
+    if not isinstance(feed, FileFeed):
+        if extract.day != today:
+            raise UsageError(
+                f"BEA says only what it publishes today ({today}), not on {extract.day}.",
+                remedy="Leave --date out, or name an archived file of that day with --file.",
+            )
+        return
+    earliest = max((own for _, _, own in feed.own_days(tables) if own is not None), default=None)
     if earliest is not None and extract.day < earliest:
         raise UsageError(
             f"The file was last updated by BEA on {earliest}, so it was not published on {extract.day}.",
             remedy=f"Use --date {earliest} or a later day.",
         )
-    if extract.day > today:
-        raise UsageError(f"{extract.day} is in the future.", remedy="Use a day up to today (UTC).")
 
 
 def prepare(
@@ -82,19 +143,27 @@ def prepare(
     *,
     world: str,
     run_id: str,
+    tolerate_unknown: bool = False,
 ) -> Prepared:
-    """Gather into staging and read what was gathered; publishes nothing.
+    """Gather into staging, read what was gathered, and judge it; publishes nothing.
 
-    Fields that this version does not know are kept and passed over here; Silver stops at them. Raises `BeaError` for
-    what BEA or the file does not give, `UsageError` for a day the feed cannot be of. What could not be read is not
-    kept for the next try.
+    Fields that this version does not know are kept; a live answer with them does not count, and a file is refused,
+    unless they are tolerated. Raises `BeaError` for what BEA or the file does not give, `FileUnusable` for a file that
+    Silver could not be made of, `UsageError` for a day the feed cannot be of. What could not be read is not kept for
+    the next try.
     """
     check_day(extract, feed, datetime.now(UTC).date(), tables)
     gathered = feed.gather(bronze, extract, tables)
     staged = bronze.staged(extract)
     objects = {name: staged[name] for name in gathered.entries}
     try:
-        content = _read(gathered, objects, tables, _scope_of_profile(catalog))
+        content, unknown = _read(gathered, objects, tables, _scope_of_profile(catalog))
+        problems = _problems(content, catalog, unknown if not tolerate_unknown else None)
+        if gathered.origin == FROM_FILES:
+            if unknown is not None and not tolerate_unknown:
+                raise unknown
+            for table, problem in problems.items():
+                raise FileUnusable(table, problem)
     except BeaError:
         bronze.discard_staging(extract)
         raise
@@ -102,8 +171,7 @@ def prepare(
         msgspec.structs.replace(entry, rows=content.rows.get(name, 0))
         for name, entry in sorted(gathered.entries.items())
     )
-    manifests = bronze.manifests()
-    as_of = newest_by_table(manifests, pin=ExtractId(extract.day, _LAST_OF_DAY))
+    now = current(bronze, catalog)
     manifest = Manifest(
         dataset=catalog.dataset,
         world=world,
@@ -112,20 +180,22 @@ def prepare(
         origin=gathered.origin,
         run_id=run_id,
         code_version=__version__,
-        scope=_requested(catalog, gathered.origin, tables, content),
-        tables=dict(content.tables),
+        scope=_requested(catalog, tables, content),
+        tables={
+            table: msgspec.structs.replace(entry, holds=holds_of(content, catalog, table))
+            for table, entry in content.tables.items()
+        },
         objects=entries,
         content_sha256=content_sha256_of_tables(content.tables),
     )
+    judge = Judge(bronze, catalog, now.manifests, now.decisions)
+    judged = {table: judge.table(manifest, content, table, problem=problems.get(table)) for table in manifest.tables}
+    manifest = msgspec.structs.replace(manifest, verdicts={table: each.verdict for table, each in judged.items()})
     return Prepared(
         manifest=manifest,
         objects=objects,
-        changed=tuple(
-            table
-            for table, entry in content.tables.items()
-            if table not in as_of or manifests[as_of[table]].tables[table].content_sha256 != entry.content_sha256
-        ),
-        newest=as_of,
+        changed=tuple(table for table, each in judged.items() if each.equals is None),
+        equals={table: each.equals for table, each in judged.items() if each.equals is not None},
         subject=_subject(
             manifest,
             rows_by_line(content.cells),
@@ -159,20 +229,22 @@ def publish(bronze: BronzeStore, prepared: Prepared) -> ExtractId:
 
 
 def note_unchanged(bronze: BronzeStore, prepared: Prepared) -> None:
-    """Write down that BEA was compared and nothing was new, and clear the staging.
+    """Record that BEA was compared and nothing was new, and clear the staging.
 
-    Files say nothing of what BEA publishes now, so of them nothing is written down.
+    Nothing is recorded for files, which do not say what BEA publishes now, and for tables that do not count.
     """
-    if prepared.manifest.origin != FROM_FILES:
+    verdicts = prepared.manifest.verdicts or {}
+    compared = {
+        table: VerifiedTable(
+            checked_at=taken_at(prepared.manifest, table),
+            last_updated=entry.last_updated,
+            extract=str(prepared.equals[table]),
+        )
+        for table, entry in prepared.manifest.tables.items()
+        if prepared.manifest.is_live and verdicts[table].counts
+    }
+    if compared:
         before = bronze.verified()
-        compared = {
-            table: VerifiedTable(
-                checked_at=taken_at(prepared.manifest, table),
-                last_updated=entry.last_updated,
-                extract=str(prepared.newest[table]),
-            )
-            for table, entry in prepared.manifest.tables.items()
-        }
         bronze.write_verified(
             Verified(checked_at=prepared.manifest.ingested_at, tables={**(before.tables if before else {}), **compared})
         )
@@ -184,18 +256,18 @@ def taken_at(manifest: Manifest, table: str) -> datetime:
 
     Live, that is when its first answer came. Of files only the day of the extract is known.
     """
-    if manifest.origin == FROM_FILES:
+    if not manifest.is_live:
         return datetime.combine(manifest.extract.day, time.min, UTC)
     return min(entry.extracted_at for entry in manifest.objects if table in entry.tables)
 
 
-def stored_subject(bronze: BronzeStore, extract: ExtractId) -> Extract:
+def stored_subject(bronze: BronzeStore, catalog: Catalog, extract: ExtractId) -> Extract:
     """What the rules of Bronze look at, of an extract that exists: reads everything back.
 
     Where an object is missing or changed, what the manifest says of the cells stands in for them, so that each rule
     judges its own matter: the one on hashes names the object, the one on the manifest looks at the manifest.
     """
-    manifest = bronze.manifest(extract)
+    manifest = _as_it_stands(current(bronze, catalog), extract)
     damaged = {damage.key.rsplit(f"/{extract}/", 1)[-1]: damage for damage in bronze.verify(extract)}
     found = {
         entry.key: ReadBack(damaged[entry.key].found if entry.key in damaged else entry.sha256, entry.bytes)
@@ -206,6 +278,18 @@ def stored_subject(bronze: BronzeStore, extract: ExtractId) -> Extract:
         return _subject(manifest, _declared_rows(manifest), found)
     content = read_content(bronze.read_objects(extract), manifest.tables, scope=manifest.scope, tolerate_unknown=True)
     return _subject(manifest, rows_by_line(content.cells), found)
+
+
+def _as_it_stands(now: Current, extract: ExtractId) -> Manifest:
+    """The manifest, with the verdicts that hold now: a table in use counts, one that was superseded needs nobody."""
+    manifest = now.manifests[extract]
+    verdicts = {}
+    for table in manifest.tables:
+        verdict = verdict_of(now.manifests, now.decisions, extract, table)
+        newest = now.unpinned.get(table)
+        settled = extract in in_use(now.decisions) or (newest is not None and newest.newest.at > extract)
+        verdicts[table] = msgspec.structs.replace(verdict, counts=verdict.counts or settled)
+    return msgspec.structs.replace(manifest, verdicts=verdicts)
 
 
 def _clear_staging(bronze: BronzeStore, extract: ExtractId) -> None:
@@ -221,13 +305,16 @@ def _existing(bronze: BronzeStore, extract: ExtractId) -> Manifest | None:
         return None
 
 
-def _read(gathered: Gathered, objects: Mapping[str, bytes], tables: Sequence[str], scope: Scope | None) -> Content:
-    """What was gathered, as far as this version understands it."""
+def _read(
+    gathered: Gathered, objects: Mapping[str, bytes], tables: Sequence[str], scope: Scope | None
+) -> tuple[Content, BeaUnknownField | None]:
+    """What was gathered, as far as this version understands it, and what it does not know."""
     stored = [(entry, objects[name]) for name, entry in gathered.entries.items()]
+    found: BeaUnknownField | None = None
     try:
         content = read_content(stored, tables, scope=scope)
     except BeaUnknownField as unknown:
-        _log.warning("BEA sends unknown fields: kept in Bronze, Silver will stop at them", fields=unknown.fields)
+        found = unknown
         content = read_content(stored, tables, scope=scope, tolerate_unknown=True)
     missing = [table for table in tables if table not in content.tables]
     if missing:
@@ -235,7 +322,16 @@ def _read(gathered: Gathered, objects: Mapping[str, bytes], tables: Sequence[str
             f"What was received holds no {', '.join(missing)}.",
             remedy=f"It holds {', '.join(content.tables) or 'none of the tables asked for'}; name those with --tables.",
         )
-    return content
+    return content, found
+
+
+def _problems(content: Content, catalog: Catalog, unknown: BeaUnknownField | None) -> dict[str, str]:
+    """Why Silver could not be made of a table, by table."""
+    if unknown is not None:
+        _log.warning("BEA sends unknown fields: kept in Bronze, and not used", fields=unknown.fields)
+        return dict.fromkeys(content.tables, str(unknown))
+    found = {table: refusal(content, table, catalog) for table in content.tables}
+    return {table: problem for table, problem in found.items() if problem is not None}
 
 
 def _scope_of_profile(catalog: Catalog) -> Scope | None:
@@ -243,11 +339,11 @@ def _scope_of_profile(catalog: Catalog) -> Scope | None:
     return None if catalog.profile == "full" else {table: catalog.line_codes(table) for table in catalog.tables}
 
 
-def _requested(catalog: Catalog, origin: str, tables: Sequence[str], content: Content) -> dict[str, tuple[int, ...]]:
-    """The lines asked for: those that BEA lists and the profile takes.
+def _requested(catalog: Catalog, tables: Sequence[str], content: Content) -> dict[str, tuple[int, ...]]:
+    """The lines asked for: those that BEA lists and the profile takes; of a file, those that it holds.
 
-    A line BEA has dropped is thus not missing here: what it publishes is kept, and Silver stops with the difference.
-    Files have no list but their own lines, and may be cut, so that of them the pinned lines are expected as well.
+    A line that BEA has dropped is thus not missing here: what it publishes is kept, and whether the extract counts
+    without the line is judged for itself.
     """
     scope = _scope_of_profile(catalog)
     requested: dict[str, tuple[int, ...]] = {}
@@ -255,8 +351,6 @@ def _requested(catalog: Catalog, origin: str, tables: Sequence[str], content: Co
         listed = set(content.lines.filter(pl.col("bea_table") == table)["line_code"])
         if scope is not None:
             listed &= set(scope[table])
-        if origin == FROM_FILES:
-            listed |= set(catalog.line_codes(table))
         requested[table] = tuple(sorted(listed))
     return requested
 
@@ -272,6 +366,8 @@ def _declared_rows(manifest: Manifest) -> dict[str, dict[int, int]]:
 
 def _subject(manifest: Manifest, rows: Mapping[str, Mapping[int, int]], found: Mapping[str, ReadBack]) -> Extract:
     return Extract(
+        verdicts=manifest.verdicts or {},
+        is_live=manifest.is_live,
         requested=manifest.scope,
         rows=rows,
         objects=[StoredObject(entry.key, entry.sha256, entry.bytes, entry.rows) for entry in manifest.objects],

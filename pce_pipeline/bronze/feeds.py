@@ -27,7 +27,7 @@ from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, ObjectEntry, pack
+from pce_pipeline.lake.manifest import FROM_FILES, BronzeStore, ObjectEntry, pack
 from pce_pipeline.observability import progress
 
 _log = structlog.get_logger()
@@ -38,9 +38,6 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
 _COMPRESSED = {".gz", ".bz2", ".xz"}
 _ZIP = b"PK"
-
-FROM_FILES = "file"
-"""The origin of extracts that say nothing of what BEA publishes now."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +51,6 @@ class Gathered:
 class Feed(Protocol):
     """A source of extracts."""
 
-    is_live: bool
-    """Whether it says what BEA publishes now, so that only today's extract can come from it."""
-
-    def earliest_day(self, tables: Sequence[str] | None = None) -> date | None:
-        """The first day this can be the extract of, for these tables (default: all it has), where it says one."""
-
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Bring everything into staging."""
 
@@ -71,16 +62,10 @@ class ReleaseKeptMoving(BeaContentError):
 class ApiFeed:
     """BEA's API, or its look-alike: one answer per table and line, and the list of each table's lines."""
 
-    is_live = True
-
     def __init__(self, client: Callable[[], BeaClient], catalog: Catalog, origin: str) -> None:
         self._client = client
         self._catalog = catalog
         self._origin = origin
-
-    def earliest_day(self, tables: Sequence[str] | None = None) -> date | None:
-        del tables
-        return None
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         return asyncio.run(self._gather(bronze, extract, tables))
@@ -174,15 +159,9 @@ async def _left_by_a_killed_extract(
 class BulkFeed:
     """BEA's keyless archive: one file that holds every table."""
 
-    is_live = True
-
     def __init__(self, client: Callable[[], BeaClient], catalog: Catalog) -> None:
         self._client = client
         self._catalog = catalog
-
-    def earliest_day(self, tables: Sequence[str] | None = None) -> date | None:
-        del tables
-        return None
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         answer = asyncio.run(self._download())
@@ -211,16 +190,24 @@ class _Kept:
 class FileFeed:
     """Files somebody kept: BEA's archive, its CSV files, or answers of its API, also compressed."""
 
-    is_live = False
-
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        self._read: dict[frozenset[str] | None, list[_Kept]] = {}
+        self._read: dict[frozenset[str], list[_Kept]] = {}
 
-    def earliest_day(self, tables: Sequence[str] | None = None) -> date | None:
-        """The newest "Last updated" inside: before that day the files cannot have been what BEA published."""
-        notes = [note for kept in self._files(tables) for note in kept.content.notes.items()]
-        return max((note.last_updated for table, note in notes if tables is None or table in tables), default=None)
+    def own_days(self, tables: Sequence[str]) -> list[tuple[Path, str, date | None]]:
+        """Each file and table of these that it holds, with the "Last updated" that it says of the table.
+
+        Raises `BeaFileRefused` for a file that holds none of the tables.
+        """
+        found = []
+        for path, kept in zip(self._paths, self._files(tables), strict=True):
+            held = [table for table in tables if table in kept.tables]
+            if not held:
+                raise _holds_none(path, kept, tables)
+            for table in held:
+                note = kept.content.notes.get(table)
+                found.append((path, table, note.last_updated if note else None))
+        return found
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Raises `BeaFileRefused` for a file without any of the tables, and for cells that two files both hold."""
@@ -230,25 +217,29 @@ class FileFeed:
         for path, kept in zip(self._paths, files, strict=True):
             held = [table for table in tables if table in kept.tables]
             if not held:
-                holds = ", ".join(sorted(kept.tables)) or "no table"
-                raise BeaFileRefused(
-                    f"{path.name} holds {holds}, but none of {', '.join(tables)}.",
-                    remedy="Leave it out, or name its tables with --tables.",
-                )
+                raise _holds_none(path, kept, tables)
             entries[kept.name] = _file_entry(kept.name, kept.body, held, endpoint=FROM_FILES, extracted_at=now)
         _refuse_overlaps(files, tables)
         for kept in files:
             bronze.stage(extract, kept.name, kept.body)
         return Gathered(FROM_FILES, entries)
 
-    def _files(self, tables: Sequence[str] | None) -> list[_Kept]:
-        wanted = None if tables is None else frozenset(tables)
+    def _files(self, tables: Sequence[str]) -> list[_Kept]:
+        wanted = frozenset(tables)
         if wanted not in self._read:
             self._read[wanted] = [_keep(number, path, wanted) for number, path in enumerate(self._paths, start=1)]
         return self._read[wanted]
 
 
-def _keep(number: int, path: Path, wanted: frozenset[str] | None) -> _Kept:
+def _holds_none(path: Path, kept: _Kept, tables: Sequence[str]) -> BeaFileRefused:
+    holds = ", ".join(sorted(kept.tables)) or "no table"
+    return BeaFileRefused(
+        f"{path.name} holds {holds}, but none of {', '.join(tables)}.",
+        remedy="Leave it out, or name its tables with --tables.",
+    )
+
+
+def _keep(number: int, path: Path, wanted: frozenset[str]) -> _Kept:
     """Read a file; its stored name is numbered, so that no two are equal and none is a record's."""
     try:
         received = path.read_bytes()
@@ -257,9 +248,7 @@ def _keep(number: int, path: Path, wanted: frozenset[str] | None) -> _Kept:
     body = storable(received)
     name = path.stem if path.suffix in _COMPRESSED and body != received else path.name
     present = frozenset(tables_in(body)) if body.startswith(_ZIP) else None
-    content = read_document(
-        body, None if wanted is None or present is None else wanted & present, tolerate_unknown=True
-    )
+    content = read_document(body, None if present is None else wanted & present, tolerate_unknown=True)
     return _Kept(
         name=f"{number:03d}-{_UNSAFE.sub('_', name)[-_LONGEST_NAME:]}",
         body=body,

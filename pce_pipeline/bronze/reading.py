@@ -83,28 +83,60 @@ def read_content(
     return Content(cells, everything.lines, everything.notes, rows)
 
 
-def read_extracts(bronze: BronzeStore, sources: Mapping[str, ExtractId], *, tolerate_unknown: bool = False) -> Content:
-    """The content of several tables, each from its own extract, hash-verified.
+def read_extracts(
+    bronze: BronzeStore, layers: Mapping[str, Sequence[ExtractId]], *, tolerate_unknown: bool = False
+) -> Content:
+    """The content of several tables, each from its own extracts, hash-verified.
 
-    `sources` names the extract of each table. Raises `DamagedObject` beside what `read_content` raises.
+    `layers` names the extracts of each table: what a later one says lies over what an earlier one said, and an empty
+    cell says nothing. Raises `DamagedObject` beside what `read_content` raises.
     """
     by_extract: dict[ExtractId, list[str]] = {}
-    for table, extract in sources.items():
-        by_extract.setdefault(extract, []).append(table)
-    parts = [
-        read_content(
+    for table, extracts in layers.items():
+        for extract in extracts:
+            by_extract.setdefault(extract, []).append(table)
+    read = {
+        extract: read_content(
             bronze.read_objects(extract, tables),
             tables,
             scope=bronze.manifest(extract).scope,
             tolerate_unknown=tolerate_unknown,
         )
         for extract, tables in sorted(by_extract.items())
-    ] or [read_content([], [])]
+    }
+    parts = list(read.values()) or [read_content([], [])]
+    cells, lines = pl.concat([part.cells for part in parts]), pl.concat([part.lines for part in parts])
+    mixed = [table for table, extracts in layers.items() if len(extracts) > 1]
+    if mixed:
+        whole = ~pl.col("bea_table").is_in(mixed)
+        parted = [(table, [read[extract] for extract in layers[table]]) for table in mixed]
+        cells = pl.concat([cells.filter(whole), *(_laid_over(table, over) for table, over in parted)])
+        lines = pl.concat([lines.filter(whole), *(_lines_over(table, over) for table, over in parted)])
     return Content(
-        cells=pl.concat([part.cells for part in parts]),
-        lines=pl.concat([part.lines for part in parts]),
+        cells=cells,
+        lines=lines,
         notes={table: note for part in parts for table, note in part.notes.items()},
         rows={key: count for part in parts for key, count in part.rows.items()},
+    )
+
+
+def _laid_over(table: str, layers: Sequence[Content]) -> pl.DataFrame:
+    """One row per cell of a table: of those that say something the last, else the first empty one."""
+    ordered = [
+        layer.cells.filter(pl.col("bea_table") == table).with_columns(layer=pl.lit(number))
+        for number, layer in enumerate(layers)
+    ]
+    return (
+        pl.concat(ordered)
+        .sort((pl.col("status") != "blank").cast(pl.Int8), "layer", maintain_order=True)
+        .unique(["line_code", "geo_fips", "year"], keep="last", maintain_order=True)
+        .drop("layer")
+    )
+
+
+def _lines_over(table: str, layers: Sequence[Content]) -> pl.DataFrame:
+    return pl.concat([layer.lines.filter(pl.col("bea_table") == table) for layer in layers]).unique(
+        "line_code", keep="last", maintain_order=True
     )
 
 

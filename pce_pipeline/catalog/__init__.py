@@ -5,7 +5,7 @@ typed view. Line codes are BEA's and change between layouts; a `category_id` is 
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -14,7 +14,7 @@ from typing import Literal
 
 import polars as pl
 
-from pce_pipeline.errors import SettingsError
+from pce_pipeline.errors import SettingsError, UsageError
 
 _HERE = files(__name__)
 
@@ -145,3 +145,13 @@ def load_catalog(profile: str = "full", dataset: str = "pce_state") -> Catalog:
             for exception in declared["known_exceptions"]
         ),
     )
+
+
+def chosen_tables(catalog: Catalog, tables: Collection[str]) -> list[str]:
+    """The tables asked for, all if none are, in the catalogue's order; raises `UsageError` for one it does not hold."""
+    unknown = sorted(set(tables) - set(catalog.tables))
+    if unknown:
+        raise UsageError(
+            f"The catalogue holds no {', '.join(unknown)}.", remedy=f"It holds {', '.join(catalog.tables)}."
+        )
+    return [table for table in catalog.tables if not tables or table in tables]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from pce_pipeline.cli import alerting, hooks, keeping, looking, pipeline, reporting, services
+from pce_pipeline.cli import alerting, deciding, hooks, keeping, looking, pipeline, reporting, services
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
 
@@ -39,6 +39,7 @@ _add(app, "verify", keeping.verify, _CARE)
 _add(app, "heal", keeping.heal, _CARE)
 _add(app, "prune", keeping.prune, _CARE)
 _add(app, "pin", keeping.pin, _CARE)
+_add(app, "use", deciding.use, _CARE)
 _add(app, "reset", keeping.reset, _CARE)
 
 _add(app, "env", services.env, _AROUND)

@@ -1,14 +1,14 @@
 """What the moving verbs ask before they move: the lake, BEA and Postgres, and what comes next."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from pce_pipeline.automation.next_step import LakeState, Step, next_step, stale_years
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.cli.session import Session
-from pce_pipeline.cli.shown import years_text
 from pce_pipeline.observability import progress
+from pce_pipeline.years import years_text
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,22 @@ class Decision:
         return f"{years_text(self.state.covered_years)} are in Postgres as {what} say{since}."
 
 
-def decide(session: Session, *, ask_bea: bool = True, ask_postgres: bool = True) -> Decision:
-    """Ask all three, or those that are to be asked, and decide; reads only."""
+def decide(
+    session: Session, *, ask_bea: bool = True, ask_postgres: bool = True, leave_out: Collection[str] = ()
+) -> Decision:
+    """Ask all three, or those that are to be asked, and decide; the tables to leave out are not asked for again."""
     catalog = session.catalog
     release = None
     if ask_bea:
         progress.stage("asking BEA")
-        release = session.bea.release(list(catalog.tables), catalog.release_names)
+        release = session.bea.release([each for each in catalog.tables if each not in leave_out], catalog.release_names)
     state = session.state()
     loaded = session.loaded() if ask_postgres else None
     step = next_step(
         state,
         release,
         loaded,
-        tables=catalog.tables,
+        tables=[table for table in catalog.tables if table not in leave_out],
         full_comparison=timedelta(days=session.settings.full_comparison_days),
     )
     return Decision(step, state, release, loaded)

@@ -136,7 +136,7 @@ def pin(
         )
     if day is None:
         was = bronze.pin()
-        bronze.clear_pin()
+        bronze.clear_pin(now=datetime.now(UTC))
         text = f"The pin on {was.extract} is gone" if was else "There was no pin"
         document = {"pin": None, "was": was.extract if was else None}
         return Answer(document, [Text(f"{text}: the newest extracts count."), _then_refresh(session)])

@@ -14,6 +14,7 @@ from pce_pipeline.dictionary import markdown
 from pce_pipeline.lake.manifest import Manifest
 from pce_pipeline.local.errors import LocalPostgresError
 from pce_pipeline.warehouse.errors import WarehouseError
+from pce_pipeline.years import years_text
 
 
 def status(session: Session) -> Answer:
@@ -114,7 +115,7 @@ def _years_shown(years: dict[str, list[int]]) -> str:
     """Tables with the same years in one line."""
     by_years: dict[str, list[str]] = {}
     for name, held in years.items():
-        by_years.setdefault(shown.years_text(held) or "none", []).append(name)
+        by_years.setdefault(years_text(held) or "none", []).append(name)
     if len(by_years) == 1:
         return f"{next(iter(by_years))} in all {len(years)} yearly tables"
     return "\n".join(f"{held} in {', '.join(names)}" for held, names in by_years.items())

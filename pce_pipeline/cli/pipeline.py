@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline.automation.next_step import Step
-from pce_pipeline.bronze.extract import next_extract_id
-from pce_pipeline.cli import shown, summary
+from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.extract import Place, next_extract_id, places
+from pce_pipeline.bronze.feeds import FileFeed
+from pce_pipeline.catalog import chosen_tables
+from pce_pipeline.cli import deciding, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide
 from pce_pipeline.cli.keeping import prune_versions
-from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.warehouse.records import record_run, run_row
-from pce_pipeline.years import parse_years
+from pce_pipeline.years import parse_years, years_text
 
 if TYPE_CHECKING:
     from pce_pipeline.automation.runs import ExtractRun, Jobs, RefreshRun
@@ -98,7 +102,7 @@ def _compared(decision: Decision, table: str) -> dict[str, Any]:
         says = f"release of {announced:%Y-%m-%d} (calendar)" if announced else "no date"
     return {
         "table": table,
-        "extract": str(known.extract) if known else None,
+        "extract": str(known.vintage) if known else None,
         "last_updated": str(known.last_updated) if known and known.last_updated else None,
         "compared_at": known.compared_at if known else None,
         "bea": says,
@@ -117,7 +121,10 @@ def _next_shown(session: Session, decision: Decision) -> Text:
 def extract(
     session: Session,
     day: Annotated[
-        str | None, typer.Option("--date", help="The extract's day, such as 2026-02-23; default: today (UTC).")
+        str | None,
+        typer.Option(
+            "--date", help="The extract's day, such as 2026-02-23; default: today, or what a file says it is of."
+        ),
     ] = None,
     files: Annotated[
         list[Path] | None,
@@ -129,22 +136,79 @@ def extract(
         ),
     ] = None,
     tables: Annotated[str | None, typer.Option(help="Only these tables, such as SAPCE1,SAPCE4.")] = None,
+    drop: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Instead: let the extract of an imported file count no more.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="With --drop: why, for those who find it later.")] = "",
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="With --drop: do not ask.")] = False,
 ) -> Answer:
-    """Take an extract of what BEA publishes; for the date of one that exists, verify it."""
+    """Take an extract of what BEA publishes, or of files; for the date of one that exists, verify it."""
+    if drop is not None:
+        if day or files or tables:
+            raise UsageError("--drop goes with --why and --yes only.", remedy=f"Write: pce extract --drop {drop}")
+        return deciding.drop(session, drop, why=why, yes=yes)
     if files:
         _choose_world_of_files(session)
     wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
-    asked = _extract_asked_for(session, day, from_files=bool(files)) if day else None
+    if not files:
+        asked = _extract_asked_for(session, day) if day else _next_of_today(session)
+        with session.jobs() as jobs:
+            done = [jobs.extract(asked, tables=wanted)]
+        return _extracted(session, done, [])
+    where = _places_of_files(session, files, wanted, day)
     with session.jobs() as jobs:
-        done = jobs.extract(asked or _next_of_today(session), tables=wanted, files=[str(path) for path in files or ()])
+        done = [
+            jobs.extract(
+                next_extract_id(session.lake.bronze, place.day),
+                tables=place.tables,
+                files=[str(path) for path in place.files],
+            )
+            for place in where
+        ]
+    return _extracted(session, done, where)
+
+
+def _places_of_files(session: Session, files: Sequence[Path], wanted: Sequence[str], day: str | None) -> list[Place]:
+    """Where the files go: to the days they are of, or to the day asked for where that can be."""
+    catalog = session.catalog
+    chosen = chosen_tables(catalog, wanted)
+    asked = _date(day).day if day else None
+    found = places(FileFeed(files), chosen, asked, current(session.lake.bronze, catalog))
+    missing = [table for table in wanted if not any(table in place.tables for place in found)]
+    if missing:
+        raise UsageError(
+            f"The files hold no {', '.join(missing)}.",
+            remedy=f"They hold {', '.join(table for place in found for table in place.tables)}.",
+        )
+    return found
+
+
+def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[Place]) -> Answer:
+    """What taking extracts came to: the newest one, and all of them."""
+    now = current(session.lake.bronze, session.catalog)
+    documents = [{**vars(each), "rows": each.rows} for each in done]
+    shown_of_each: list[RenderableType] = []
+    for each in done:
+        shown_of_each += [
+            Text.assemble((summary.headline_of(each), "bold"), f": {summary.details_of(each)}"),
+            summary.tables_shown(each),
+            *summary.verdicts_shown(session, each, now),
+            *summary.checks_shown([each.checks]),
+        ]
+    moved = [
+        Text(
+            f"Put at {place.day}, not at {place.asked}: BEA last updated {', '.join(place.tables)} of these files on "
+            f"{place.day}, and published something newer before {place.asked}."
+        )
+        for place in where
+        if place.asked is not None
+    ]
+    has_news = any(each.outcome == "new" and any(each.counts.values()) for each in done)
     return Answer(
-        {**vars(done), "rows": done.rows},
-        [
-            Text.assemble((summary.headline_of(done), "bold"), f": {summary.details_of(done)}"),
-            summary.tables_shown(done),
-            *summary.checks_shown([done.checks]),
-            *([shown.next_step(session.command("refresh"))] if done.outcome == "new" else []),
-        ],
+        {**documents[-1], "extracts": documents, "missing": summary.missing_of(session, done, now)},
+        [*shown_of_each, *moved, *([shown.next_step(session.command("refresh"))] if has_news else [])],
+        exit_code=FAILED if any(each.refused for each in done) else 0,
     )
 
 
@@ -163,18 +227,21 @@ def _next_of_today(session: Session) -> ExtractId:
     return next_extract_id(session.lake.bronze, datetime.now(UTC).date())
 
 
-def _extract_asked_for(session: Session, text: str, *, from_files: bool) -> ExtractId:
-    """The extract of that name if it is to be verified, else the next free one of its day."""
+def _date(text: str) -> ExtractId:
+    try:
+        return ExtractId.parse(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a date.", remedy="Write it as 2026-02-23.") from None
+
+
+def _extract_asked_for(session: Session, text: str) -> ExtractId:
+    """The extract of that name if it is to be verified, else the next free one of today."""
     bronze = session.lake.bronze
     today = datetime.now(UTC).date()
-    try:
-        asked = ExtractId.parse(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is no date.", remedy="Write it as 2026-02-23.") from None
-    held = bronze.extracts()
-    if asked in held and not from_files:
+    asked, held = _date(text), bronze.extracts()
+    if asked in held:
         return asked
-    if asked.number > 1 or (asked.day != today and not from_files):
+    if asked.number > 1 or asked.day != today:
         raise UsageError(
             f"There is no extract {asked}, and BEA says only what it publishes today ({today}).",
             remedy=f"There is {', '.join(map(str, held)) or 'none yet'}; --file takes what was published earlier.",
@@ -208,7 +275,7 @@ def refresh(
     # beside the years that extracts cover: those that none covers any more, which are withdrawn
     inside = [year for year in asked if year in covered or year in decision.stale]
     beyond = [year for year in asked if year not in inside]
-    notes = [Text(f"Not published yet: {shown.years_text(beyond)}")] if beyond else []
+    notes = [Text(f"Not published yet: {years_text(beyond)}")] if beyond else []
     if not inside:
         return Answer({"outcome": "not published yet", "not_published": beyond}, notes)
     with session.jobs() as jobs:
@@ -255,6 +322,7 @@ def run(
                 refreshes.append(jobs.refresh(covered[0], covered[-1]))
             decision = _until_nothing_is_new(session, jobs, extracts, refreshes)
     wrote = any(each.wrote for each in refreshes)
+    refused = {table: why for each in extracts for table, why in each.refused.items()}
     is_new = wrote or any(each.outcome == "new" for each in extracts)
     if not is_new:
         _record_that_nothing_was_new(session, decision, force=force)
@@ -265,6 +333,7 @@ def run(
         {
             "outcome": "new data" if is_new else "nothing new",
             "why": None if is_new else decision.why_nothing,
+            "refused": refused,
             "extracts": [{**vars(each), "rows": each.rows} for each in extracts],
             "refreshes": [vars(each) for each in refreshes],
             "rows": held,
@@ -279,9 +348,11 @@ def run(
             *shown.warnings_shown(warnings),
             summary.stages_shown(held, extracts, refreshes),
             *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
+            *summary.refused_shown(session, extracts),
             *summary.growth_shown(states),
             *summary.places_shown(session),
         ],
+        exit_code=FAILED if refused else 0,
     )
 
 
@@ -293,10 +364,12 @@ def _until_nothing_is_new(
 ) -> Decision:
     """Do what comes next until nothing does, adding what was done; the last decision.
 
-    Raises `NoRest` where the same would come next again.
+    A table of BEA's answer that does not count is not asked for again here; the others go on. Raises `NoRest` where
+    the same would come next again.
     """
     done: list[tuple[str, Mapping[str, str]]] = []
-    decision = decide(session)  # again, because another pce may have moved first
+    refused = {table for each in extracts for table in each.refused}
+    decision = decide(session, leave_out=refused)  # again, because another pce may have moved first
     while decision.step.action != "nothing":
         step = decision.step
         if (step.action, step.reasons) in done:
@@ -304,9 +377,10 @@ def _until_nothing_is_new(
         done.append((step.action, step.reasons))
         if step.action == "extract":
             extracts.append(jobs.extract(_next_of_today(session), tables=step.tables))
+            refused |= extracts[-1].refused.keys()
         else:
             refreshes.append(jobs.refresh(step.first_year or 0, step.last_year or 0))
-        decision = decide(session)
+        decision = decide(session, leave_out=refused)
     return decision
 
 

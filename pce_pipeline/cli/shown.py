@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 
 from rich import box
@@ -10,6 +9,8 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from pce_pipeline.years import years_text
 
 RIGHT = ">"
 """A heading that begins with it stands over numbers."""
@@ -52,15 +53,6 @@ def seconds(duration: float) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 year`, `28 years`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def years_text(years: Iterable[int | str]) -> str:
-    """`1997...2024, 2026`; other partitions than years stand as they are."""
-    ordered = sorted(int(year) for year in years if str(year).isdecimal())
-    runs = [
-        [year for _, year in run] for _, run in groupby(enumerate(ordered), key=lambda indexed: indexed[1] - indexed[0])
-    ]
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}...{run[-1]}" for run in runs)
 
 
 def span(first: int, last: int) -> str:

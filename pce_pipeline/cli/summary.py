@@ -7,10 +7,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline import schemas
+from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.judgement import missing_of_catalogue
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Session
+from pce_pipeline.lake.manifest import FROM_FILES
+from pce_pipeline.lake.scope import cells_of, in_words
 from pce_pipeline.warehouse.migrate import found_revision
 from pce_pipeline.warehouse.reading import Growth, fastest_growth, row_counts
+from pce_pipeline.years import years_text
 
 if TYPE_CHECKING:
     from pce_pipeline.automation.runs import Checks, ExtractRun, RefreshRun, Stage
@@ -27,7 +32,7 @@ def rows_held(session: Session) -> dict[str, int]:
         for table in schemas.TABLES
     }
     return {
-        BRONZE: sum(known.entry.rows for known in state.tables.values()),
+        BRONZE: sum(known.vintage.rows for known in state.tables.values()),
         **lake,
         POSTGRES: sum(rows_in_postgres(session).values()),
     }
@@ -144,7 +149,7 @@ def tables_shown(extract: "ExtractRun") -> RenderableType:
             (
                 table,
                 shown.number(entry.rows),
-                shown.years_text(entry.years),
+                years_text(entry.years),
                 str(entry.last_updated or "unknown"),
                 _found(extract, table),
             )
@@ -156,7 +161,73 @@ def tables_shown(extract: "ExtractRun") -> RenderableType:
 def _found(extract: "ExtractRun", table: str) -> str:
     if extract.outcome == "verified":
         return "as stored"
-    return "new" if table in extract.changed else f"equals {extract.equals.get(table, 'the extract before')}"
+    if table in extract.changed:
+        return "new" if extract.counts.get(table, True) else "partial"
+    return f"equals {extract.equals.get(table, 'the extract before')}"
+
+
+def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> list[RenderableType]:
+    """What counts of an extract and what does not, why, and what can be done about it."""
+    partial = [table for table in extract.tables if not extract.counts.get(table, True)]
+    lines: list[RenderableType] = [
+        Text(f"{table}: not there yet is {words}.") for table, words in missing_of(session, [extract], now).items()
+    ]
+    if extract.refused or not partial:
+        return [*lines, *refused_shown(session, [extract])]
+    kept = extract.extract or next(iter(extract.equals.values()), "")
+    for table in partial:
+        holds = extract.tables[table].holds
+        covers = in_words(cells_of(holds)) if holds else "nothing that the catalogue knows"
+        lines += [
+            Text.assemble(
+                (f"{table} is partial", "bold yellow"),
+                f": it is kept and changes nothing, because {extract.why[table]}.",
+            ),
+            Text(f"It covers {covers}."),
+        ]
+    use = session.command(f"use {kept}")
+    return [
+        *lines,
+        Text.assemble("To lay it over the current figures: ", (f"{use} --over --why ...", "bold")),
+        Text.assemble("To let it replace them: ", (f"{use} --instead --why ...", "bold")),
+    ]
+
+
+def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[RenderableType]:
+    """The tables of BEA's answers that do not count, what they lack, and how to accept that."""
+    return [
+        line
+        for each in extracts
+        for table, why in each.refused.items()
+        for line in (
+            Text.assemble(
+                (f"{table} does not count", "bold red"),
+                f": {why}. BEA's answer is kept; what was published before stands.",
+            ),
+            Text.assemble(
+                "If that is right: ",
+                (
+                    session.command(
+                        f"use {each.extract or each.equals.get(table)} --instead --tables {table} --why ..."
+                    ),
+                    "bold",
+                ),
+            ),
+        )
+    ]
+
+
+def missing_of(session: Session, extracts: Sequence["ExtractRun"], now: Current) -> dict[str, str]:
+    """What the catalogue expects of tables that count and are new from files, and that nobody holds yet, in words."""
+    found: dict[str, str] = {}
+    for each in extracts:
+        for table in each.changed:
+            source = now.unpinned.get(table)
+            if each.origin == FROM_FILES and each.counts.get(table) and source is not None:
+                absent = missing_of_catalogue(source.newest, session.catalog)
+                if absent.height:
+                    found[table] = in_words(absent)
+    return found
 
 
 def details_of(extract: "ExtractRun") -> str:

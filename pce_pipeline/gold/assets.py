@@ -1,6 +1,6 @@
 """Gold in Dagster: the conformed facts under the key `gold`, the tables and dimensions downstream of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from pce_pipeline import schemas
+from pce_pipeline.bronze.current import current
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
@@ -46,6 +47,18 @@ def _inputs(derivation: Derivation, years: list[int], source: LakeFrame) -> Mapp
     return {year: inputs_of(derivation, year, source.hashes) for year in years}
 
 
+def _releases(derivation: Derivation, years: Iterable[int], source: LakeFrame) -> Mapping[int, Mapping[str, str]]:
+    """The releases that each year is made of, by BEA table, through the years that it reaches back to."""
+    found: dict[int, dict[str, str]] = {}
+    for year in years:
+        of_table: dict[str, set[str]] = {}
+        for earlier in derivation.upstream_years(year):
+            for table, release in source.releases.get(str(earlier), {}).items():
+                of_table.setdefault(table, set()).add(release)
+        found[year] = {table: ", ".join(sorted(releases)) for table, releases in sorted(of_table.items())}
+    return found
+
+
 @dg.asset(
     key=FACTS_KEY,
     partitions_def=YEARS,
@@ -61,6 +74,7 @@ def _inputs(derivation: Derivation, years: list[int], source: LakeFrame) -> Mapp
 def gold_facts(
     context: dg.AssetExecutionContext,
     silver: LakeFrame,
+    lake: dg.ResourceParam[Lake],
     catalog: dg.ResourceParam[Catalog],
     settings: dg.ResourceParam[Settings],
     journal: dg.ResourceParam[RunJournal],
@@ -68,9 +82,11 @@ def gold_facts(
     """The conformed facts of the years that Silver holds."""
     with recorded_step(context, journal, FACTS.table.name) as step:
         facts = conform_facts(silver.frame, catalog)
-        subject = FactYears(facts, catalog, table_years(silver.frame))
+        releases = current(lake.bronze, catalog).releases
+        subject = FactYears(facts, catalog, table_years(silver.frame), spoken_of=silver.frame, releases=releases)
         yield from report(judge(facts_rules, subject), FACTS_KEY, step, thresholds=settings.threshold_checks)
-        yield yearly_output(YearlyOutput(FACTS, facts, _inputs(FACTS, _years(context, silver), silver)))
+        inputs = _inputs(FACTS, _years(context, silver), silver)
+        yield yearly_output(YearlyOutput(FACTS, facts, inputs, releases=dict.fromkeys(inputs, releases)))
 
 
 @dg.asset(
@@ -96,7 +112,8 @@ def gold_pce_state_annual(
         rows = annual(facts.frame)
         results = judge(annual_rules, AnnualYears(rows, facts.frame))
         yield from report(results, ANNUAL_KEY, step, thresholds=settings.threshold_checks)
-        yield yearly_output(YearlyOutput(ANNUAL, rows, _inputs(ANNUAL, _years(context, facts), facts)))
+        inputs = _inputs(ANNUAL, _years(context, facts), facts)
+        yield yearly_output(YearlyOutput(ANNUAL, rows, inputs, releases=_releases(ANNUAL, inputs, facts)))
 
 
 @dg.asset(
@@ -125,7 +142,8 @@ def gold_pce_state_metrics(
         levels = annual(facts.frame.filter(pl.col("year").is_in(years)))
         results = judge(metrics_rules, MetricYears(rows, levels, catalog, years))
         yield from report(results, METRICS_KEY, step, thresholds=settings.threshold_checks)
-        yield yearly_output(YearlyOutput(METRICS, rows, _inputs(METRICS, years, facts)))
+        inputs = _inputs(METRICS, years, facts)
+        yield yearly_output(YearlyOutput(METRICS, rows, inputs, releases=_releases(METRICS, inputs, facts)))
 
 
 def _dimension(table: Table) -> dg.AssetsDefinition:

@@ -4,7 +4,7 @@ Out: one frame for a whole range of years is split and published, and each year 
 as materialised, with its own content hash as data version. In: the years asked for come as one frame, verified.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,9 @@ from pce_pipeline.schemas import Table
 
 _PREVIEW_ROWS = 8
 
+RELEASES = "releases"
+"""Under this name a partition's details hold the releases it was made of."""
+
 REPORTED_BY_US = {"__source_asset_observation__": True}
 """Metadata of an output whose materialisations we report ourselves.
 
@@ -33,20 +36,30 @@ output with this mark is stored but not reported; tests hold Dagster to it.
 
 @dataclass(frozen=True)
 class LakeFrame:
-    """Years of a table as one frame, and the content hash of each year."""
+    """Years of a table as one frame."""
 
     frame: pl.DataFrame
+    """The rows of all the years."""
     hashes: Mapping[str, str]
+    """The content hash of each year that is published."""
+    releases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The releases that each year was made of, by BEA table."""
 
 
 @dataclass(frozen=True)
 class YearlyOutput:
-    """What a yearly asset hands over: its rows, and per year what they were made from."""
+    """What a yearly asset hands over."""
 
     derivation: Derivation
+    """The table and how it derives."""
     frame: pl.DataFrame
+    """Its rows, of all the years."""
     inputs: Mapping[int, Mapping[str, str]]
+    """What each year was made from; only these years are published."""
     details: Mapping[str, Any] = field(default_factory=dict)
+    """What else the manifests of the years say."""
+    releases: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """The releases that each year was made of, by BEA table."""
 
 
 def yearly_output(output: YearlyOutput) -> dg.Output[YearlyOutput]:
@@ -57,8 +70,11 @@ def yearly_output(output: YearlyOutput) -> dg.Output[YearlyOutput]:
 class LakeIOManager(dg.IOManager):
     """Publishes and reads yearly tables of one lake."""
 
-    def __init__(self, lake: Lake, catalog: Catalog, journal: RunJournal) -> None:
+    def __init__(
+        self, lake: Lake, catalog: Catalog, journal: RunJournal, *, covered_years: Callable[[], Collection[int]]
+    ) -> None:
         self._lake = lake
+        self._covered_years = covered_years
         self._segments = dict(catalog.areas.select("geo_fips", "path_segment").iter_rows())
         self._journal = journal
 
@@ -82,7 +98,7 @@ class LakeIOManager(dg.IOManager):
                     files=files_of_year(table, year, by_year[year], self._segments),
                     inputs=dict(inputs),
                     code_version=obj.derivation.code_version,
-                    details=dict(obj.details),
+                    details=_details(obj, year),
                 )
                 for year, inputs in sorted(obj.inputs.items())
             ],
@@ -116,6 +132,11 @@ class LakeIOManager(dg.IOManager):
                         "objects": len(partition.objects),
                         "code_version": partition.code_version,
                         "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
+                        **(
+                            {"releases": dg.MetadataValue.json(dict(obj.releases[year]))}
+                            if year in obj.releases
+                            else {}
+                        ),
                         "preview": dg.MetadataValue.md(preview(by_year[year])),
                     },
                     # With a code version too, Dagster would ask for the versions of all inputs, and paint as unsynced
@@ -126,7 +147,7 @@ class LakeIOManager(dg.IOManager):
 
     def _withdraw(self, table: Table, years: Sequence[str]) -> list[str]:
         """Take out years that were published from an extract which no longer counts (BEA went back, or a pin)."""
-        covered = self._lake.covered_years()
+        covered = self._covered_years()
         gone = [year for year in years if int(year) not in covered]
         return self._lake.table(table).withdraw(gone) if covered and gone else []
 
@@ -137,7 +158,7 @@ class LakeIOManager(dg.IOManager):
         held = store.latest()
         wanted = [year for year in years if year in held]
         missing = sorted(set(years) - set(held), key=int)
-        covered = self._lake.covered_years()
+        covered = self._covered_years()
         needed = [year for year in missing if int(year) in covered]
         if needed:
             raise MissingPartitions(
@@ -150,7 +171,15 @@ class LakeIOManager(dg.IOManager):
         frame = store.read(wanted) if wanted else pl.DataFrame(schema=table.polars_schema)
         if context.dagster_type.typing_type is pl.DataFrame:
             return frame
-        return LakeFrame(frame, {year: held[year].content_sha256 for year in wanted})
+        return LakeFrame(
+            frame,
+            {year: held[year].content_sha256 for year in wanted},
+            {year: held[year].details.get(RELEASES, {}) for year in wanted},
+        )
+
+
+def _details(output: YearlyOutput, year: int) -> dict[str, Any]:
+    return {**output.details, **({RELEASES: dict(output.releases[year])} if year in output.releases else {})}
 
 
 def _table_of(key: dg.AssetKey) -> Table:

@@ -97,6 +97,10 @@ class Layout:
     def staging(self, dataset: str, extract: ExtractId) -> str:
         return join(self.dataset("bronze", dataset), "_staging", str(extract))
 
+    def decisions(self, dataset: str) -> str:
+        """The prefix of what people decided about the extracts of one dataset."""
+        return join(self.env, "decisions", self.world, dataset)
+
     @property
     def webhook_events(self) -> str:
         """The prefix of the events that announce releases, of all datasets."""

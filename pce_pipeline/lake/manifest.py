@@ -1,7 +1,7 @@
 """Bronze: write-once extracts with a manifest, downloads in progress, and the records of what was compared and pinned.
 
-An extract exists once its `manifest.json` does; that is written last and names every object with its hash. What an
-answer means is not known here: objects are bytes. The functions on manifests are pure.
+An extract exists once its `manifest.json` does; that is written last and names every object with its hash, the cells
+that each table holds and whether the table counts. What an answer means is not known here: objects are bytes.
 """
 
 import gzip
@@ -11,13 +11,19 @@ from datetime import date, datetime
 
 import msgspec
 
+from pce_pipeline.lake.decisions import Decision, DecisionStore, Verdict
 from pce_pipeline.lake.errors import DamagedObject, MissingObject, ObjectExists
 from pce_pipeline.lake.integrity import NOTHING, Damage, damages, sha256_of, undeclared
 from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.records import Record, decode_record, encode_record
+from pce_pipeline.lake.scope import Block
 from pce_pipeline.lake.store import Store
 
 _MANIFEST = "manifest.json"
+_SCOPE = "scope.json"
+FROM_FILES = "file"
+"""The origin of extracts that say nothing of what BEA publishes now."""
+
 _RESTORE = (
     "Bronze is kept once: restore the object from the bucket's earlier versions or a backup, or pin an earlier extract."
 )
@@ -36,6 +42,8 @@ class TableEntry(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[int, ...]
     years: dict[int, str]
     content_sha256: str
+    holds: tuple[Block, ...] | None = None
+    """The cells that say something, of the lines that the catalogue pins; None in manifests of before."""
 
 
 class ObjectEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,10 +78,30 @@ class Manifest(Record, frozen=True, kw_only=True):
     tables: dict[str, TableEntry]
     objects: tuple[ObjectEntry, ...]
     content_sha256: str
+    verdicts: dict[str, Verdict] | None = None
+    """Whether each table counts; None in manifests of before, whose verdicts lie beside them."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether BEA itself gave it, so that it speaks of whole tables; a file speaks of the cells it holds."""
+        return self.origin != FROM_FILES
 
     @property
     def extract(self) -> ExtractId:
         return ExtractId.parse(self.extract_date)
+
+
+class TableScope(msgspec.Struct, frozen=True, kw_only=True):
+    """What one table of an extract of before holds, and whether it counts."""
+
+    holds: tuple[Block, ...]
+    verdict: Verdict
+
+
+class ExtractScope(Record, frozen=True, kw_only=True):
+    """Beside a manifest of before: what its objects hold, read once, and what counts of them."""
+
+    tables: dict[str, TableScope]
 
 
 class VerifiedTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +137,7 @@ class BronzeStore:
         self._prefix = layout.dataset("bronze", dataset)
         self._verified_key = join(self._prefix, "_verified.json")
         self._pin_key = join(self._prefix, "_pin.json")
+        self.decisions = DecisionStore(store, layout, dataset)
 
     def extracts(self) -> list[ExtractId]:
         """Those that exist, in order of date and number."""
@@ -121,10 +150,22 @@ class BronzeStore:
         return decode_record(key, self._store.get(key), Manifest, remedy=_RESTORE)
 
     def manifests(self) -> dict[ExtractId, Manifest]:
-        """Of all extracts that exist, in order. A folder without a manifest is no extract."""
+        """Of all extracts that exist, in order. A folder without a manifest is not an extract.
+
+        What lies beside a manifest of before (`write_scope`) is filled in: its cells and verdicts.
+        """
         keys = {self._key(extract, _MANIFEST): extract for extract in self._folders()}
         bodies = self._store.get_many(keys, missing_ok=True)
-        return {keys[key]: decode_record(key, body, Manifest, remedy=_RESTORE) for key, body in bodies.items()}
+        found = {keys[key]: decode_record(key, body, Manifest, remedy=_RESTORE) for key, body in bodies.items()}
+        before = {self._key(each, _SCOPE): each for each, manifest in found.items() if manifest.verdicts is None}
+        for key, body in (self._store.get_many(before, missing_ok=True) if before else {}).items():
+            scope = decode_record(key, body, ExtractScope, remedy=f"Delete {key}: it is made again.")
+            found[before[key]] = with_scope(found[before[key]], scope)
+        return found
+
+    def write_scope(self, extract: ExtractId, scope: ExtractScope) -> None:
+        """Keeps beside a manifest of before what its objects hold; what is kept already stays."""
+        self._store.create_many({self._key(extract, _SCOPE): encode_record(scope)})
 
     def read_objects(
         self, extract: ExtractId, tables: Collection[str] | None = None
@@ -197,7 +238,8 @@ class BronzeStore:
         """Reads the whole extract: missing and changed objects, and objects that nobody declared."""
         declared = {self._key(extract, entry.key): entry.sha256 for entry in self.manifest(extract).objects}
         present = [info.key for info in self._store.list(self._key(extract))]
-        return damages(self._store, declared) + undeclared(present, {*declared, self._key(extract, _MANIFEST)})
+        records = {self._key(extract, _MANIFEST), self._key(extract, _SCOPE)}
+        return damages(self._store, declared) + undeclared(present, {*declared, *records})
 
     def verified(self) -> Verified | None:
         """The record of the last comparison; None before the first."""
@@ -221,9 +263,14 @@ class BronzeStore:
         """Raises `MissingObject` where there is no such extract."""
         self.manifest(extract)
         self._store.put(self._pin_key, encode_record(Pin(extract=str(extract), pinned_at=now, reason=reason)))
+        self.decisions.add(Decision(kind="pin", extract=str(extract), why=reason, decided_at=now))
 
-    def clear_pin(self) -> None:
+    def clear_pin(self, *, now: datetime) -> None:
+        """Let later extracts count again; calling it without a pin is harmless."""
+        was = self.pin()
         self._store.delete_many([self._pin_key])
+        if was is not None:
+            self.decisions.add(Decision(kind="unpin", extract=was.extract, why="", decided_at=now))
 
     def _key(self, extract: ExtractId, name: str = "") -> str:
         return join(self._layout.extract(self._dataset, extract), name)
@@ -232,25 +279,16 @@ class BronzeStore:
         return _extract_ids(self._store.list_dirs(self._prefix))
 
 
-def newest_by_table(manifests: Mapping[ExtractId, Manifest], *, pin: ExtractId | None = None) -> dict[str, ExtractId]:
-    """For each table, the newest extract that holds it; extracts later than `pin` are ignored."""
-    return {table: extract for extract in _until(manifests, pin) for table in manifests[extract].tables}
-
-
-def source_of_table(
-    manifests: Mapping[ExtractId, Manifest], *, pin: ExtractId | None = None
-) -> dict[str, tuple[ExtractId, TableEntry]]:
-    """For each table, the extract that its current figures come from, and what that holds of it.
-
-    Of the newest extracts with equal content, one after the other, it is the earliest: publishing the same figures
-    again, or in another form, makes no new vintage. Extracts without the table do not count.
-    """
-    sources: dict[str, tuple[ExtractId, TableEntry]] = {}
-    for extract in _until(manifests, pin):
-        for table, entry in manifests[extract].tables.items():
-            if table not in sources or sources[table][1].content_sha256 != entry.content_sha256:
-                sources[table] = (extract, entry)
-    return sources
+def with_scope(manifest: Manifest, scope: ExtractScope) -> Manifest:
+    """A manifest of before, with the cells and verdicts that were found out later."""
+    return msgspec.structs.replace(
+        manifest,
+        tables={
+            table: msgspec.structs.replace(entry, holds=scope.tables[table].holds) if table in scope.tables else entry
+            for table, entry in manifest.tables.items()
+        },
+        verdicts={table: each.verdict for table, each in scope.tables.items()},
+    )
 
 
 def content_sha256_of_tables(tables: Mapping[str, TableEntry]) -> str:
@@ -279,7 +317,3 @@ def _extract_ids(names: Iterable[str]) -> list[ExtractId]:
         except ValueError:
             continue  # `_staging`, or something that is none of ours
     return sorted(found)
-
-
-def _until(manifests: Iterable[ExtractId], pin: ExtractId | None) -> list[ExtractId]:
-    return sorted(extract for extract in manifests if pin is None or extract <= pin)

@@ -9,8 +9,8 @@ import msgspec
 
 from pce_pipeline.lake.errors import DamagedObject, NewerLakeFormat
 
-LAKE_FORMAT = 1
-"""Raised whenever an older reader would misunderstand what is written."""
+LAKE_FORMAT = 2
+"""Raised whenever an older reader would misunderstand what is written. 2: Bronze records which extracts count."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ import polars as pl
 
 from pce_pipeline import schemas
 from pce_pipeline.lake.events import EventStore
-from pce_pipeline.lake.layout import ExtractId, Layout
-from pce_pipeline.lake.manifest import BronzeStore, TableEntry, source_of_table
+from pce_pipeline.lake.layout import Layout
+from pce_pipeline.lake.manifest import BronzeStore
 from pce_pipeline.lake.publication import TableStore
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline.schemas import Table
@@ -60,15 +60,6 @@ class Lake:
 
     def table(self, table: Table) -> TableStore:
         return TableStore(self.store, self.prefix(table), table.name)
-
-    def sources(self) -> dict[str, tuple[ExtractId, TableEntry]]:
-        """For each BEA table, the extract its current figures come from; later ones than the pin do not count."""
-        pin = self.bronze.pin()
-        return source_of_table(self.bronze.manifests(), pin=ExtractId.parse(pin.extract) if pin else None)
-
-    def covered_years(self) -> set[int]:
-        """The years for which the current extracts hold any cell."""
-        return {year for _, entry in self.sources().values() for year in entry.years}
 
     def run_folder(self, run_id: str) -> str:
         """Where a run's record and log lie."""

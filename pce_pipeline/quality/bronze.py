@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pce_pipeline.lake.decisions import Verdict
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
 
 _ASSET = "bronze/pce_state"
@@ -33,17 +34,22 @@ class ReadBack:
 
 @dataclass(frozen=True)
 class Extract:
-    """What the rules of Bronze look at.
-
-    `requested` are the lines asked for by table, `rows` the cells received by table and line, `objects` and
-    `total_rows` what the manifest says, `found` what reading back gave, by key.
-    """
+    """What the rules of Bronze look at."""
 
     requested: Mapping[str, Collection[int]]
+    """The lines asked for, by table."""
     rows: Mapping[str, Mapping[int, int]]
+    """The cells received, by table and line."""
     objects: Sequence[StoredObject]
+    """The objects as the manifest describes them."""
     total_rows: int
+    """The cells that the manifest counts."""
     found: Mapping[str, ReadBack]
+    """What reading back gave, by key."""
+    verdicts: Mapping[str, Verdict]
+    """Whether each table counts."""
+    is_live: bool
+    """Whether BEA itself gave it; a file that does not count is nobody's fault."""
 
 
 def rows_by_line(cells: pl.DataFrame) -> dict[str, dict[int, int]]:
@@ -99,4 +105,29 @@ def hashes_are_right(extract: Extract) -> Finding:
     )
 
 
-bronze_rules: tuple[Rule[Extract], ...] = (manifest_is_complete, hashes_are_right)
+@rule(_ASSET, "always")
+def what_counted_is_covered(extract: Extract) -> Finding:
+    """BEA's answer has every cell that counted before; a file that lacks some is partial and changes nothing."""
+    partial = {table: verdict for table, verdict in extract.verdicts.items() if not verdict.counts}
+    counting = len(extract.verdicts) - len(partial)
+    summary = f"{counting} of {len(extract.verdicts)} tables count" if partial else f"all {counting} tables count"
+    return Finding(
+        passed=not (partial and extract.is_live),
+        summary=f"{summary}; kept, and changing nothing: {', '.join(sorted(partial))}" if partial else summary,
+        figures={
+            "tables": len(extract.verdicts),
+            "partial": len(partial),
+            "violations": len(partial) if extract.is_live else 0,
+            "cells_lacking": sum(verdict.lacks for verdict in partial.values()),
+        },
+        examples=tuple(f"{table}: {verdict.why}" for table, verdict in sorted(partial.items())),
+    )
+
+
+stored_rules: tuple[Rule[Extract], ...] = (manifest_is_complete, hashes_are_right)
+"""Rules that an extract keeps before it is stored."""
+
+counting_rules: tuple[Rule[Extract], ...] = (what_counted_is_covered,)
+"""Rules that are judged after it is stored: what BEA answers is kept whatever they say."""
+
+bronze_rules = (*stored_rules, *counting_rules)

@@ -33,8 +33,9 @@ def row_count_is_as_expected(facts: FactYears) -> Finding:
     """There is one fact for every quantity that the tables and years at hand publish, and no other."""
     quantity = ["measure", "category_id", "geo_fips", "year"]
     measures = {table.name: table.measure for table in facts.catalog.tables.values()}
+    cells = expected_cells(facts.catalog, facts.held) if facts.spoken_of is None else facts.spoken_of
     expected = (
-        expected_cells(facts.catalog, facts.held)
+        cells.select("bea_table", *quantity[1:])
         .with_columns(measure=pl.col("bea_table").replace_strict(measures, return_dtype=pl.String))
         .select(quantity)
         .unique()
@@ -64,10 +65,27 @@ def no_unexplained_nulls(facts: FactYears) -> Finding:
     return unexplained(facts.frame, {"value": "status"}, _FACT_TEXT)
 
 
+@rule(GOLD_FACTS.name, "threshold")
+def tables_are_of_one_release(facts: FactYears) -> Finding:
+    """All BEA tables are of one release: per-capita figures of one and totals of another do not belong together."""
+    by_release: dict[str, list[str]] = {}
+    for table, release in sorted(facts.releases.items()):
+        by_release.setdefault(release, []).append(table)
+    named = [f"{', '.join(tables)} of {release}" for release, tables in sorted(by_release.items())]
+    mixed = len(by_release) > 1
+    return Finding(
+        passed=not mixed,
+        summary=f"{len(by_release)} releases are mixed: {'; '.join(named)}" if mixed else "; ".join(named) or "unknown",
+        figures={"releases": len(by_release), "violations": max(len(by_release) - 1, 0)},
+        examples=tuple(named) if mixed else (),
+    )
+
+
 facts_rules: tuple[Rule[FactYears], ...] = (
     schema_is_as_declared,
     primary_key_is_unique,
     row_count_is_as_expected,
+    tables_are_of_one_release,
     no_unexplained_nulls,
     children_add_up_to_parents,
     states_add_up_to_regions,

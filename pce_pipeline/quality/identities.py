@@ -6,7 +6,7 @@ itself does not keep are declared in the catalogue: they are counted and shown, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -22,11 +22,18 @@ _SUM = ["measure", "category_id", "geo_fips", "year"]
 
 @dataclass(frozen=True)
 class FactYears:
-    """What the rules of the facts look at: the facts of some years, and the years each BEA table gave them for."""
+    """What the rules of the facts look at."""
 
     frame: pl.DataFrame
+    """The facts of some years."""
     catalog: Catalog
+    """What is expected of BEA's tables."""
     held: Mapping[str, Sequence[int]]
+    """The years that each BEA table gave the facts for."""
+    spoken_of: pl.DataFrame | None = None
+    """The cells they were made from (bea_table, category_id, geo_fips, year); all that is expected if None."""
+    releases: Mapping[str, str] = field(default_factory=dict)
+    """The release that each BEA table is of, where that is known."""
 
     @cached_property
     def cells(self) -> pl.DataFrame:

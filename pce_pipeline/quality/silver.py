@@ -18,22 +18,26 @@ _CELL_TEXT = "{bea_table} line {line_code}, area {geo_fips}, {year}"
 
 @dataclass(frozen=True)
 class SilverYears:
-    """What the rules of Silver look at.
-
-    `frame` is the silver of some years, `left_out` the lines beside it, `rows_in` the observations both came from.
-    `held` are the years that each BEA table should have here: of the tables in the extract, the years asked for.
-    """
+    """What the rules of Silver look at."""
 
     frame: pl.DataFrame
+    """The Silver of some years."""
     left_out: pl.DataFrame
+    """The lines beside it."""
     rows_in: int
+    """The observations that both came from."""
     catalog: Catalog
+    """What is expected of BEA's tables."""
     held: Mapping[str, Sequence[int]]
+    """The years that each BEA table should have here: of the tables in the extracts, the years asked for."""
+    spoken_of: pl.DataFrame | None = None
+    """The cells that the extracts speak of (bea_table, line_code, geo_fips, year); all that is expected if None."""
 
     @cached_property
     def missing(self) -> pl.DataFrame:
-        """Cells that the catalogue expects in the tables and years held, and that are not there."""
-        return expected_cells(self.catalog, self.held).join(self.frame, on=_CELL, how="anti")
+        """Cells that should be there in the tables and years held, and are not."""
+        expected = expected_cells(self.catalog, self.held) if self.spoken_of is None else self.spoken_of
+        return expected.join(self.frame, on=_CELL, how="anti")
 
 
 @rule(_ASSET, "always")
@@ -87,7 +91,7 @@ def category_is_known(years: SilverYears) -> Finding:
 
 @rule(_ASSET, "threshold")
 def expected_areas_are_present(years: SilverYears) -> Finding:
-    """Every table and year that was asked for has all areas; a line for the nation only has the US."""
+    """Every table and year has all areas that its extracts speak of; a line for the nation only has the US."""
     absent = (
         years.missing.group_by("bea_table", "geo_fips", "year")
         .agg(cells=pl.len())
@@ -105,7 +109,7 @@ def expected_areas_are_present(years: SilverYears) -> Finding:
 
 @rule(_ASSET, "threshold")
 def expected_lines_are_present(years: SilverYears) -> Finding:
-    """Every table and year that was asked for has all pinned lines, for every area that it has at all."""
+    """Every table and year has all pinned lines that its extracts speak of, for every area that it has at all."""
     area = ["bea_table", "geo_fips", "year"]
     absent = years.missing.join(years.frame, on=area, how="semi").sort(_CELL)
     return finding(

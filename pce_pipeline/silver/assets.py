@@ -7,6 +7,8 @@ import dagster as dg
 import polars as pl
 
 from pce_pipeline.bronze.assets import BRONZE
+from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.judgement import spoken_of
 from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.io_managers import YearlyOutput, yearly_output
@@ -46,12 +48,13 @@ def silver_pce_state(
 ) -> Iterator[Any]:
     """Silver of the years that the current extracts cover; the others are not published yet and stay as they are."""
     with recorded_step(context, journal, SILVER.table.name) as step:
-        sources = {table: source for table, source in lake.sources().items() if table in catalog.tables}
-        covered = {year for _, entry in sources.values() for year in entry.years}
+        now = current(lake.bronze, catalog)
+        made_of = {table: each.vintage for table, each in now.sources.items() if table in catalog.tables}
+        covered = {year for vintage in made_of.values() for year in vintage.years}
         years = [int(year) for year in context.partition_keys if int(year) in covered]
         content = read_extracts(
             lake.bronze,
-            {table: extract for table, (extract, _) in sources.items()},
+            {table: [layer.extract for layer in vintage.layers] for table, vintage in made_of.items()},
             tolerate_unknown=settings.tolerate_unknown_fields,
         )
         cells = content.cells.filter(pl.col("year").is_in(years))
@@ -61,25 +64,31 @@ def silver_pce_state(
             left_out=normal.left_out,
             rows_in=cells.height,
             catalog=catalog,
-            held={table: [year for year in years if year in entry.years] for table, (_, entry) in sources.items()},
+            held={table: [year for year in years if year in vintage.years] for table, vintage in made_of.items()},
+            spoken_of=pl.concat(spoken_of(vintage, catalog, years) for vintage in made_of.values())
+            if made_of
+            else None,
         )
         yield from report(judge(silver_rules, subject), KEY, step, thresholds=settings.threshold_checks)
-        for extract, _ in sources.values():
-            step.extract(str(extract))
-        step.inputs(extracts={table: str(extract) for table, (extract, _) in sources.items()})
+        for layer in (layer for vintage in made_of.values() for layer in vintage.layers):
+            step.extract(str(layer.extract))
+        step.inputs(extracts={table: str(vintage) for table, vintage in made_of.items()})
         yield yearly_output(
             YearlyOutput(
                 SILVER,
                 normal.frame,
                 inputs={
                     year: {
-                        table: entry.years[year] for table, (_, entry) in sorted(sources.items()) if year in entry.years
+                        name: digest
+                        for _, vintage in sorted(made_of.items())
+                        for name, digest in vintage.inputs(year).items()
                     }
                     for year in years
                 },
                 details={
-                    "extracts": {table: str(extract) for table, (extract, _) in sorted(sources.items())},
+                    "extracts": {table: str(vintage) for table, vintage in sorted(made_of.items())},
                     "left_out": normal.left_out.to_dicts(),
                 },
+                releases=dict.fromkeys(years, now.releases),
             )
         )

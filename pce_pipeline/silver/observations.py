@@ -80,8 +80,9 @@ def _check_meanings(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Ca
         differences = [
             LineDifference(code, text, published.get((table, code)))
             for code, text in pinned.select("line_code", "description").iter_rows()
-            if not _means(
-                published.get((table, code)),
+            if (table, code) in published
+            and not _means(
+                published[table, code],
                 clean_description(text),
                 others=[other for line, other in published.items() if line[0] == table and line[1] != code],
             )

@@ -8,6 +8,8 @@ import msgspec
 import polars as pl
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
+from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.io_managers import REPORTED_BY_US
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
@@ -51,6 +53,7 @@ def postgres_tables(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[PostgresResource],
+    catalog: dg.ResourceParam[Catalog],
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
     """Load the tables chosen, for the years that the lake holds of all of them.
@@ -62,7 +65,8 @@ def postgres_tables(
         held = {table.name: lake.table(table).latest() for table in chosen}
         yearly = [held[table.name] for table in chosen if table in LOADED]
         years = [int(year) for year in partition_keys_of(context) if all(year in each for each in yearly)]
-        covered = lake.covered_years()
+        now = current(lake.bronze, catalog)
+        covered = now.covered_years
         withdrawn = [
             int(year)
             for year in partition_keys_of(context)
@@ -76,7 +80,7 @@ def postgres_tables(
         ]
         postgres.migrate()
         with postgres.connect() as connection:
-            _record_extract_runs(connection, lake, journal)
+            _record_extract_runs(connection, now, lake, journal)
             results = load(
                 connection,
                 loads,
@@ -113,13 +117,12 @@ def _manifest_row(table: Table, partition: Partition) -> ManifestRow:
     )
 
 
-def _record_extract_runs(connection: Connection, lake: Lake, journal: RunJournal) -> None:
+def _record_extract_runs(connection: Connection, now: Current, lake: Lake, journal: RunJournal) -> None:
     """The runs that took the current extracts load nothing themselves: their records go in with what was made of them.
 
     Stays in the open transaction, so that it is committed with the load or not at all.
     """
-    manifests = lake.bronze.manifests()
-    wanted = {manifests[extract].run_id for extract, _ in lake.sources().values()}
+    wanted = {now.manifests[layer.extract].run_id for each in now.sources.values() for layer in each.vintage.layers}
     for run_id in sorted(wanted - recorded_runs(connection)):
         record = journal.read(run_id)
         if record is not None:

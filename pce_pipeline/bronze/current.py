@@ -1,0 +1,64 @@
+"""What counts now: the manifests, decisions and pin of one dataset, read once, and the current figures they name.
+
+Everything that asks "which extract is current" asks here: Silver, the loads, change detection and the command line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pce_pipeline.bronze.counting import Manifests, Source, Vintage, sources, vintages
+from pce_pipeline.bronze.judgement import judged_before
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.lake.decisions import Decision
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.manifest import BronzeStore, Pin
+
+
+@dataclass(frozen=True)
+class Current:
+    """The extracts of a dataset and what follows from them."""
+
+    manifests: Manifests
+    """Every extract that exists, with the cells and verdict of each table."""
+    decisions: Sequence[Decision]
+    """What people decided, oldest first."""
+    pin: Pin | None
+    """The hold on an earlier extract, if there is one."""
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """For each BEA table, where its current figures come from; extracts later than the pin do not count."""
+        pin = ExtractId.parse(self.pin.extract) if self.pin else None
+        return sources(self.manifests, self.decisions, pin=pin)
+
+    @cached_property
+    def unpinned(self) -> dict[str, Source]:
+        """The sources if there were no pin: what BEA was last seen to publish."""
+        return sources(self.manifests, self.decisions) if self.pin else self.sources
+
+    @cached_property
+    def covered_years(self) -> set[int]:
+        """The years for which the current figures have any cell."""
+        return {year for source in self.sources.values() for year in source.vintage.years}
+
+    @property
+    def releases(self) -> dict[str, str]:
+        """The release that each table's current figures are of, as far as it is known; several where they are mixed."""
+        known = {
+            table: sorted({str(layer.release) for layer in each.newest.layers if layer.release is not None})
+            for table, each in self.sources.items()
+        }
+        return {table: " with ".join(found) for table, found in known.items() if found}
+
+    def vintages(self, table: str) -> list[Vintage]:
+        """The vintages of a table that count, in order, whatever is pinned."""
+        return vintages(self.manifests, self.decisions, table)
+
+
+def current(bronze: BronzeStore, catalog: Catalog) -> Current:
+    """What counts now. Extracts of before this was recorded are read once, and what they speak of is kept."""
+    manifests = bronze.manifests()
+    if any(manifest.verdicts is None for manifest in manifests.values()):
+        manifests = judged_before(bronze, catalog, manifests)
+    return Current(manifests, bronze.decisions.all(), bronze.pin())

@@ -1,0 +1,184 @@
+"""What a person may decide about an extract, and what follows: use it, let it count no more, or take that back.
+
+Each function plans a decision and says which published cells it would take away; nothing is written here. The command
+line spells the loss out, asks, and keeps the decision.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import polars as pl
+
+from pce_pipeline.bronze.counting import Vintage, dropped, in_use, verdict_of, vintages
+from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.errors import DecisionRefused
+from pce_pipeline.bronze.judgement import Judge, cells_of_layers, content_of, refusal
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.lake.decisions import Decision, DecisionKind
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.manifest import BronzeStore, Manifest
+from pce_pipeline.lake.scope import in_words, without
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A decision that can be taken, and what it would do."""
+
+    decision: Decision
+    """What would be recorded."""
+    becomes: Mapping[str, Vintage | None]
+    """For each table that changes, its vintage from then on; None where nothing counts any more."""
+    loses: Mapping[str, pl.DataFrame]
+    """The published cells that would be gone, by table: a frame with measure, category_id, geo_fips, year."""
+
+    @property
+    def losses(self) -> list[str]:
+        """What would be lost, in words."""
+        return [f"{table}: {in_words(cells)}" for table, cells in sorted(self.loses.items())]
+
+
+def plan_use(
+    bronze: BronzeStore,
+    catalog: Catalog,
+    now: Current,
+    extract: ExtractId,
+    kind: DecisionKind,
+    *,
+    tables: Sequence[str] = (),
+    why: str,
+    at: datetime,
+) -> Planned:
+    """Lay an extract that does not count `over` the current figures, or let it stand `instead` of them.
+
+    Raises `DecisionRefused` for an extract that is not held, counts already, was dropped, or that Silver cannot read.
+    """
+    manifest = _held(now, extract)
+    if extract in dropped(now.decisions):
+        raise DecisionRefused(f"{extract} was dropped.", remedy="Take the file again with `pce extract --file`.")
+    unknown = sorted(set(tables) - set(manifest.tables))
+    if unknown:
+        raise DecisionRefused(
+            f"{extract} holds no {', '.join(unknown)}.", remedy=f"It holds {', '.join(manifest.tables)}."
+        )
+    chosen = [
+        table
+        for table in (tables or manifest.tables)
+        if table in catalog.tables and not verdict_of(now.manifests, now.decisions, extract, table).counts
+    ]
+    if not chosen:
+        raise DecisionRefused(
+            f"{extract} counts already: {', '.join(tables or manifest.tables)}.",
+            remedy="`pce status` shows what is current; `pce pin DATE` goes back to an earlier extract.",
+        )
+    content = content_of(bronze, manifest, chosen)
+    for table in chosen:
+        problem = refusal(content, table, catalog)
+        if problem is not None:
+            raise DecisionRefused(
+                f"{table} of {extract} cannot be used: {problem}", remedy="Name others with --tables."
+            )
+    before = {table: now.unpinned[table].newest for table in chosen if table in now.unpinned}
+    decision = Decision(
+        kind=kind,
+        extract=str(extract),
+        why=why,
+        decided_at=at,
+        layers={
+            table: tuple(
+                str(each)
+                for each in (*_extracts(before[table] if table in before and kind == "over" else None), extract)
+            )
+            for table in chosen
+        },
+        at={table: str(max(extract, before[table].at) if table in before else extract) for table in chosen},
+    )
+    return _planned(now, decision, chosen)
+
+
+def plan_undo(now: Current, extract: ExtractId, *, why: str, at: datetime) -> Planned:
+    """Take back the use of an extract. Raises `DecisionRefused` where it is not in use."""
+    used = in_use(now.decisions)
+    if extract not in used:
+        raise DecisionRefused(
+            f"{extract} is not in use by a decision.",
+            remedy=f"In use: {', '.join(map(str, used))}." if used else "No extract is in use by a decision.",
+        )
+    return _planned(now, Decision(kind="undo", extract=str(extract), why=why, decided_at=at), used[extract].layers)
+
+
+def plan_drop(
+    bronze: BronzeStore, catalog: Catalog, now: Current, extract: ExtractId, *, why: str, at: datetime
+) -> Planned:
+    """Let an imported file's extract count no more; what was judged against it is judged anew.
+
+    Raises `DecisionRefused` for what BEA itself answered, for a pinned extract, and for one dropped before.
+    """
+    manifest = _held(now, extract)
+    if manifest.is_live:
+        raise DecisionRefused(
+            f"{extract} is what BEA itself answered, so it stays.",
+            remedy="`pce pin DATE` goes back to an earlier extract.",
+        )
+    if now.pin is not None and now.pin.extract == str(extract):
+        raise DecisionRefused(f"{extract} is pinned.", remedy="Let it go first: pce pin --clear")
+    if extract in dropped(now.decisions):
+        raise DecisionRefused(f"{extract} was dropped before.", remedy="Nothing is to be done.")
+    alone = Decision(kind="drop", extract=str(extract), why=why, decided_at=at)
+    decision = _judged_anew(bronze, catalog, now, alone)
+    return _planned(now, decision, {table for each in now.manifests.values() for table in each.tables})
+
+
+def _judged_anew(bronze: BronzeStore, catalog: Catalog, now: Current, drop: Decision) -> Decision:
+    """The decision with new verdicts on what came after the dropped extract and may have failed by it.
+
+    What covered the dropped extract covers what was there before it, too; so only what did not count is judged anew,
+    and what counted together with it.
+    """
+    gone = now.manifests[ExtractId.parse(drop.extract)]
+    arrivals = sorted(now.manifests.items(), key=lambda item: (item[1].ingested_at, item[0]))
+    for number, (later, manifest) in enumerate(arrivals):
+        for table in manifest.tables:
+            verdict = verdict_of(now.manifests, now.decisions, later, table)
+            came_before = (manifest.ingested_at, later) <= (gone.ingested_at, gone.extract)
+            stands = verdict.counts and drop.extract not in verdict.completes
+            if came_before or stands or table not in gone.tables or table not in catalog.tables:
+                continue
+            judge = Judge(bronze, catalog, dict(arrivals[:number]), [*now.decisions, drop])
+            content = content_of(bronze, manifest, [table])
+            anew = judge.table(manifest, content, table, problem=refusal(content, table, catalog)).verdict
+            if anew != verdict:
+                of_extract = {**drop.verdicts.get(str(later), {}), table: anew}
+                drop = msgspec.structs.replace(drop, verdicts={**drop.verdicts, str(later): of_extract})
+    return drop
+
+
+def _planned(now: Current, decision: Decision, tables: Iterable[str]) -> Planned:
+    pin = ExtractId.parse(now.pin.extract) if now.pin else None
+    becomes: dict[str, Vintage | None] = {}
+    loses: dict[str, pl.DataFrame] = {}
+    for table in sorted(tables):
+        before = vintages(now.manifests, now.decisions, table, pin=pin)
+        after = vintages(now.manifests, [*now.decisions, decision], table, pin=pin)
+        was, will = (before[-1] if before else None), (after[-1] if after else None)
+        if was is None or (will is not None and _extracts(was) == _extracts(will)):
+            if was is None and will is not None:
+                becomes[table] = will
+            continue
+        becomes[table] = will
+        gone = without(cells_of_layers(was.layers), cells_of_layers(will.layers if will else ()))
+        if gone.height:
+            loses[table] = gone
+    return Planned(decision, becomes, loses)
+
+
+def _extracts(vintage: Vintage | None) -> tuple[ExtractId, ...]:
+    return tuple(layer.extract for layer in vintage.layers) if vintage is not None else ()
+
+
+def _held(now: Current, extract: ExtractId) -> Manifest:
+    if extract not in now.manifests:
+        held = ", ".join(map(str, now.manifests)) or "none at all"
+        raise DecisionRefused(f"There is no extract {extract}.", remedy=f"There is {held}.")
+    return now.manifests[extract]

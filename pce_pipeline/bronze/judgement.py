@@ -1,0 +1,355 @@
+"""Judging what arrives: whether a table of an extract counts, against what is held and what Silver can read.
+
+An extract counts if it covers every cell of the vintage it would follow by date. Parts of one release that do not
+contradict each other complete one another. Everything else is kept and changes nothing until somebody decides so.
+The verdict is given once, when the extract arrives, and stored with it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import msgspec
+import polars as pl
+import structlog
+
+from pce_pipeline.bea.errors import BeaError
+from pce_pipeline.bronze.counting import Layer, Manifests, Vintage, dropped, vintages
+from pce_pipeline.bronze.reading import Content, read_content
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.lake.decisions import Decision, Verdict
+from pce_pipeline.lake.errors import DamagedObject, LakeAccessDenied
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.manifest import BronzeStore, ExtractScope, Manifest, TableScope, with_scope
+from pce_pipeline.lake.scope import CELL, Block, blocks_of, cells_of, in_words, without
+from pce_pipeline.observability import progress
+from pce_pipeline.quality.frames import expected_cells
+from pce_pipeline.silver.errors import SilverRefused
+from pce_pipeline.silver.observations import normalise
+
+_log = structlog.get_logger()
+
+_LINE = ("measure", "category_id")
+_SAID = ("value", "status")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What became of one table of an arriving extract."""
+
+    verdict: Verdict
+    """Whether it counts."""
+    equals: ExtractId | None = None
+    """The extract that says the same already, so that keeping this one would add nothing."""
+
+
+def meanings(catalog: Catalog, table: str | None = None) -> pl.DataFrame:
+    """The pinned lines with their measure: bea_table, line_code, measure, category_id."""
+    measures = {name: each.measure for name, each in catalog.tables.items()}
+    lines = catalog.lines if table is None else catalog.lines.filter(pl.col("bea_table") == table)
+    return lines.select(
+        "bea_table",
+        "line_code",
+        pl.col("bea_table").replace_strict(measures, return_dtype=pl.String).alias("measure"),
+        "category_id",
+    )
+
+
+def statements(cells: pl.DataFrame, catalog: Catalog, table: str) -> pl.DataFrame:
+    """What typed cells of a table say: CELL with value and status; an empty cell says nothing and is left out."""
+    return (
+        cells.filter((pl.col("bea_table") == table) & (pl.col("status") != "blank"))
+        .join(meanings(catalog, table), on=["bea_table", "line_code"])
+        .select(*CELL, *_SAID)
+    )
+
+
+def whole_table(catalog: Catalog, table: str, years: Collection[int]) -> pl.DataFrame:
+    """Every cell that the catalogue expects of a table in these years, as CELL."""
+    measure = catalog.tables[table].measure
+    return expected_cells(catalog, {table: sorted(years)}).select(pl.lit(measure).alias("measure"), *CELL[1:])
+
+
+def cells_of_layers(layers: Sequence[Layer]) -> pl.DataFrame:
+    """The cells that the layers hold together, as CELL."""
+    return pl.concat([cells_of(()), *(cells_of(layer.entry.holds or ()) for layer in layers)]).unique()
+
+
+def is_complete(vintage: Vintage, catalog: Catalog) -> bool:
+    """Whether it may stand for what BEA published: a live answer, or files that hold the table from its first year."""
+    if any(layer.is_live for layer in vintage.layers) or vintage.table not in catalog.tables:
+        return True
+    return missing_of_catalogue(vintage, catalog).is_empty()
+
+
+def missing_of_catalogue(vintage: Vintage, catalog: Catalog) -> pl.DataFrame:
+    """The cells that the catalogue expects up to the vintage's newest year, and that none of its layers holds."""
+    years = range(catalog.first_year, max(vintage.years, default=catalog.first_year - 1) + 1)
+    return without(whole_table(catalog, vintage.table, years), cells_of_layers(vintage.layers))
+
+
+def spoken_of(vintage: Vintage, catalog: Catalog, years: Collection[int]) -> pl.DataFrame:
+    """The cells of these years that a vintage should have: bea_table, line_code, geo_fips, year.
+
+    A live answer speaks of the whole table. Files speak of the cells they hold, and so does what a person decided on.
+    """
+    table, held = vintage.table, [year for year in sorted(years) if year in vintage.years]
+    columns = ["bea_table", "line_code", "geo_fips", "year"]
+    if vintage.decided is None and any(layer.is_live for layer in vintage.layers):
+        return expected_cells(catalog, {table: held}).select(columns)
+    cells = cells_of_layers(vintage.layers).filter(pl.col("year").is_in(held))
+    return cells.join(meanings(catalog, table), on=_LINE).select(columns)
+
+
+def refusal(content: Content, table: str, catalog: Catalog) -> str | None:
+    """Why Silver could not be made of a table: changed text, unit or areas, or a key that is there twice."""
+    of_table = pl.col("bea_table") == table
+    try:
+        silver = normalise(content.cells.filter(of_table), content.lines.filter(of_table), catalog).frame
+    except SilverRefused as refused:
+        return str(refused)
+    key = ["line_code", "geo_fips", "year"]
+    repeated = silver.filter(silver.select(key).is_duplicated()).sort(key)
+    if repeated.is_empty():
+        return None
+    line, area, year = repeated.select(key).row(0)
+    return f"{table} line {line}, area {area}, {year} is there more than once."
+
+
+def lacking(held: pl.DataFrame, arriving: pl.DataFrame, elsewhere: pl.DataFrame) -> pl.DataFrame:
+    """The cells held that an arriving table does not hold; a line that moved to another table as a whole is no loss.
+
+    `elsewhere` are the cells of other tables of the same release.
+    """
+    absent = without(held, arriving)
+    moved = absent.join(arriving.select(_LINE).unique(), on=_LINE, how="anti").join(elsewhere, on=CELL, how="semi")
+    return without(absent, moved)
+
+
+def verdict(
+    arriving: pl.DataFrame,
+    *,
+    is_live: bool,
+    release: date | None,
+    before: Vintage | None,
+    elsewhere: pl.DataFrame,
+    companions: Mapping[ExtractId, pl.DataFrame],
+) -> Verdict:
+    """The verdict on a table that Silver can read; frames have CELL.
+
+    `before` is the vintage it would follow by date; `companions` are the extracts of the same release that it does not
+    contradict, with their cells.
+    """
+    if before is None:
+        return Verdict(counts=True, why="nothing of the table counted up to its day")
+    follows = str(before.at)
+    if not is_live and release is not None and before.release is not None and release < before.release:
+        return Verdict(
+            counts=False,
+            follows=follows,
+            why=f"it is of {release}, and {before} is of {before.release}, which is newer",
+        )
+    held = cells_of_layers(before.layers)
+    lacks = lacking(held, arriving, elsewhere)
+    if lacks.is_empty():
+        return Verdict(counts=True, follows=follows, why=f"it covers every cell of {before}")
+    if not is_live and companions:
+        together = pl.concat([arriving.select(CELL), *(cells.select(CELL) for cells in companions.values())])
+        if lacking(held, together, elsewhere).is_empty():
+            others = tuple(str(extract) for extract in sorted(companions))
+            return Verdict(
+                counts=True, follows=follows, completes=others, why=f"it completes {', '.join(others)} of its release"
+            )
+    return Verdict(counts=False, follows=follows, lacks=lacks.height, why=f"{before} also holds {in_words(lacks)}")
+
+
+class Judge:
+    """Judges the tables of one arriving extract against what a lake held before it came."""
+
+    def __init__(
+        self, bronze: BronzeStore, catalog: Catalog, manifests: Manifests, decisions: Sequence[Decision]
+    ) -> None:
+        self._bronze = bronze
+        self._catalog = catalog
+        self._manifests = manifests
+        self._decisions = decisions
+        self._said: dict[tuple[ExtractId, str], pl.DataFrame] = {}
+
+    @cached_property
+    def _kept(self) -> list[ExtractId]:
+        gone = dropped(self._decisions)
+        return sorted(extract for extract in self._manifests if extract not in gone)
+
+    def before(self, table: str, extract: ExtractId) -> Vintage | None:
+        """The vintage that an extract would follow by date."""
+        earlier = [each for each in vintages(self._manifests, self._decisions, table) if each.at < extract]
+        return earlier[-1] if earlier else None
+
+    def table(self, manifest: Manifest, content: Content, table: str, *, problem: str | None) -> Judged:
+        """What becomes of one table of the extract; `problem` says why Silver could not be made of it."""
+        extract, entry = manifest.extract, manifest.tables[table]
+        before = self.before(table, extract)
+        layer = Layer(extract, entry, manifest.is_live)
+        if problem is None and before is not None and before.content == (entry.content_sha256,):
+            found = Verdict(counts=True, follows=str(before.at), why=f"it equals {before}")
+            return Judged(found, equals=before.layers[0].extract)
+        companions, equals = ({}, None) if manifest.is_live else self._of_same_release(layer, content, table, before)
+        found = (
+            Verdict(counts=False, follows=str(before.at) if before else None, why=problem)
+            if problem is not None
+            else verdict(
+                cells_of(entry.holds or ()),
+                is_live=manifest.is_live,
+                release=layer.release,
+                before=before,
+                elsewhere=self._elsewhere(manifest, table),
+                companions=companions,
+            )
+        )
+        if equals is None and not found.counts:
+            equals = self._kept_already(table, entry.content_sha256)
+        return Judged(found, equals)
+
+    def _elsewhere(self, manifest: Manifest, table: str) -> pl.DataFrame:
+        """The cells of other tables of the same release: in this extract, and in those that are kept."""
+        release = manifest.tables[table].last_updated
+        others = [entry for name, entry in manifest.tables.items() if name != table and entry.last_updated == release]
+        if release is not None:
+            others += [
+                entry
+                for extract in self._kept
+                for name, entry in self._manifests[extract].tables.items()
+                if name != table and entry.last_updated == release
+            ]
+        return pl.concat([cells_of(()), *(cells_of(entry.holds or ()) for entry in others)]).unique()
+
+    def _of_same_release(
+        self, layer: Layer, content: Content, table: str, before: Vintage | None
+    ) -> tuple[dict[ExtractId, pl.DataFrame], ExtractId | None]:
+        """The kept extracts of the release that a file does not contradict, and the one that says all it says."""
+        mine = statements(content.cells, self._catalog, table)
+        candidates = {
+            extract
+            for extract in self._kept
+            if table in self._manifests[extract].tables and self._layer(extract, table).release == layer.release
+        }
+        if layer.entry.last_updated is None and before is not None:
+            candidates |= {each.extract for each in before.layers}
+        companions: dict[ExtractId, pl.DataFrame] = {}
+        for extract in sorted(candidates):
+            theirs = self._statements(extract, table)
+            if theirs is not None and not _contradict(mine, theirs):
+                companions[extract] = theirs
+        if companions and without(mine, pl.concat(list(companions.values()))).is_empty():
+            # the same file of an earlier day tells since when its figures are known, so it is kept
+            told = [
+                extract
+                for extract in companions
+                if extract < layer.extract
+                or self._layer(extract, table).entry.content_sha256 != layer.entry.content_sha256
+            ]
+            if told:
+                return companions, max(told, key=lambda each: without(mine, companions[each]).height * -1)
+        return {each: cells for each, cells in companions.items() if each < layer.extract}, None
+
+    def _kept_already(self, table: str, content_sha256: str) -> ExtractId | None:
+        """The newest kept extract of the table, if it has this content: it did not count either."""
+        held = [extract for extract in self._kept if table in self._manifests[extract].tables]
+        if held and self._manifests[held[-1]].tables[table].content_sha256 == content_sha256:
+            return held[-1]
+        return None
+
+    def _layer(self, extract: ExtractId, table: str) -> Layer:
+        manifest = self._manifests[extract]
+        return Layer(extract, manifest.tables[table], manifest.is_live)
+
+    def _statements(self, extract: ExtractId, table: str) -> pl.DataFrame | None:
+        """What a kept extract says of a table; None where its objects cannot be read."""
+        if (extract, table) not in self._said:
+            try:
+                content = content_of(self._bronze, self._manifests[extract], [table])
+            except (DamagedObject, BeaError) as unreadable:
+                _log.warning("a kept extract cannot be compared with", extract=str(extract), problem=str(unreadable))
+                return None
+            self._said[extract, table] = statements(content.cells, self._catalog, table)
+        return self._said[extract, table]
+
+
+def holds_of(content: Content, catalog: Catalog, table: str) -> tuple[Block, ...]:
+    """The cells that say something, of the lines that the catalogue pins."""
+    return blocks_of(statements(content.cells, catalog, table))
+
+
+def judged_before(bronze: BronzeStore, catalog: Catalog, manifests: Manifests) -> dict[ExtractId, Manifest]:
+    """The manifests, those of before with cells and verdicts: read once, in order of arrival, and kept beside them.
+
+    An extract whose objects are damaged counts as it did, and is looked at again next time.
+    """
+    known = {extract: manifest for extract, manifest in manifests.items() if manifest.verdicts is not None}
+    for extract, manifest in sorted(manifests.items(), key=lambda item: (item[1].ingested_at, item[0])):
+        if extract in known:
+            continue
+        progress.stage(f"reading what extract {extract} speaks of")
+        arrived = {
+            each: known[each] for each in known if (known[each].ingested_at, each) < (manifest.ingested_at, extract)
+        }
+        try:
+            scope = _scope_of(bronze, catalog, manifest, arrived)
+        except (DamagedObject, BeaError) as unreadable:
+            _log.warning("an extract of before cannot be read", extract=str(extract), problem=str(unreadable))
+            known[extract] = with_scope(manifest, _as_it_was(catalog, manifest))
+            continue
+        try:
+            bronze.write_scope(extract, scope)
+        except LakeAccessDenied as denied:
+            _log.warning("what an extract of before speaks of is not kept", problem=str(denied))
+        known[extract] = with_scope(manifest, scope)
+    return {extract: known[extract] for extract in manifests}
+
+
+def _scope_of(bronze: BronzeStore, catalog: Catalog, manifest: Manifest, arrived: Manifests) -> ExtractScope:
+    tables = [table for table in manifest.tables if table in catalog.tables]
+    content = content_of(bronze, manifest, tables)
+    holds = {table: holds_of(content, catalog, table) for table in tables}
+    filled = msgspec.structs.replace(
+        manifest,
+        tables={
+            table: msgspec.structs.replace(entry, holds=holds.get(table, ()))
+            for table, entry in manifest.tables.items()
+        },
+    )
+    judge = Judge(bronze, catalog, arrived, [])
+    return ExtractScope(
+        tables={
+            table: TableScope(
+                holds=holds[table],
+                verdict=judge.table(filled, content, table, problem=refusal(content, table, catalog)).verdict,
+            )
+            for table in tables
+        }
+    )
+
+
+def _as_it_was(catalog: Catalog, manifest: Manifest) -> ExtractScope:
+    return ExtractScope(
+        tables={
+            table: TableScope(
+                holds=blocks_of(whole_table(catalog, table, entry.years)),
+                verdict=Verdict(counts=True, why="its objects cannot be read"),
+            )
+            for table, entry in manifest.tables.items()
+            if table in catalog.tables
+        }
+    )
+
+
+def content_of(bronze: BronzeStore, manifest: Manifest, tables: Sequence[str]) -> Content:
+    """What a kept extract says of these tables, as far as this version understands it."""
+    objects = bronze.read_objects(manifest.extract, tables)
+    return read_content(objects, tables, scope=manifest.scope, tolerate_unknown=True)
+
+
+def _contradict(mine: pl.DataFrame, theirs: pl.DataFrame) -> bool:
+    both = mine.join(theirs, on=CELL, suffix="_theirs")
+    return any(both.select(pl.col(name).ne_missing(pl.col(f"{name}_theirs")).any()).item() for name in _SAID)

@@ -1,0 +1,100 @@
+"""The verbs that record a person's decision about an extract: use, and extract --drop. They ask before a loss."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.deciding import Planned, plan_drop, plan_undo, plan_use
+from pce_pipeline.catalog import chosen_tables
+from pce_pipeline.cli import shown
+from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.errors import UsageError
+from pce_pipeline.lake.layout import ExtractId
+
+
+def use(
+    session: Session,
+    day: Annotated[str, typer.Argument(metavar="DATE", help="The extract, as `pce status` names it.")],
+    why: Annotated[str, typer.Option(help="Why, for those who find it later.")] = "",
+    tables: Annotated[str | None, typer.Option(help="Only these tables, such as SAPCE1,SAPCE4.")] = None,
+    *,
+    over: Annotated[bool, typer.Option("--over", help="Lay it over the current figures.")] = False,
+    instead: Annotated[bool, typer.Option("--instead", help="Let it replace the current figures.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take either back.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before figures are lost.")] = False,
+) -> Answer:
+    """Let an extract count that does not by itself: lay it over the current figures, or let it replace them."""
+    if over + instead + undo != 1:
+        raise UsageError(
+            "Say one of --over, --instead and --undo.",
+            remedy=f"Write: pce use {day} --over --why 'what it is good for'",
+        )
+    if not why.strip() and not undo:
+        raise UsageError("A decision needs a reason.", remedy="Add --why with a sentence for those who find it later.")
+    extract, now = _parsed(day), current(session.lake.bronze, session.catalog)
+    at = datetime.now(UTC)
+    if undo:
+        planned = plan_undo(now, extract, why=why, at=at)
+    else:
+        wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
+        planned = plan_use(
+            session.lake.bronze,
+            session.catalog,
+            now,
+            extract,
+            "over" if over else "instead",
+            tables=chosen_tables(session.catalog, wanted) if wanted else (),
+            why=why,
+            at=at,
+        )
+    return _decided(session, planned, yes=yes)
+
+
+def drop(session: Session, day: str, *, why: str, yes: bool) -> Answer:
+    """Let an imported file's extract count no more; its bytes stay."""
+    now = current(session.lake.bronze, session.catalog)
+    planned = plan_drop(session.lake.bronze, session.catalog, now, _parsed(day), why=why, at=datetime.now(UTC))
+    return _decided(session, planned, yes=yes)
+
+
+def _parsed(day: str) -> ExtractId:
+    try:
+        return ExtractId.parse(day)
+    except ValueError:
+        raise UsageError(f"{day!r} is not an extract date.", remedy="Write it as 2026-02-23 or 2026-02-23.2.") from None
+
+
+def _decided(session: Session, planned: Planned, *, yes: bool) -> Answer:
+    """Record the decision, after asking where it takes published cells away."""
+    decision = planned.decision
+    losses = planned.losses
+    becomes = {table: str(vintage) if vintage else None for table, vintage in planned.becomes.items()}
+    document = {"decision": decision, "becomes": becomes, "loses": losses}
+    if losses and not yes:
+        if session.as_json or not sys.stdin.isatty():
+            raise UsageError(
+                f"This would take away what is published: {'; '.join(losses)}.",
+                remedy="Add --yes if that is what you want.",
+            )
+        for loss in losses:
+            session.err.print(Text.assemble(("Would be gone  ", "bold red"), loss), soft_wrap=True)
+        if not typer.confirm("Take these cells away?", err=True):
+            return Answer({**document, "recorded": False}, [Text("Nothing was decided.")], exit_code=FAILED)
+    session.lake.bronze.decisions.add(decision)
+    said: list[RenderableType] = [
+        Text(f"{table}: {'nothing counts any more' if vintage is None else f'made of {vintage} from now on'}.")
+        for table, vintage in becomes.items()
+    ] or [Text("What is current stays as it is.")]
+    return Answer(
+        {**document, "recorded": True},
+        [
+            Text.assemble(("Recorded: ", "bold green"), f"{decision.kind} {decision.extract}."),
+            *said,
+            *([shown.next_step(session.command("refresh"))] if becomes else []),
+        ],
+    )
