@@ -81,8 +81,8 @@ def shortcomings_of_bucket(cloud: Cloud, bucket: str) -> list[str]:
     denials = json.dumps([each for each in policy["Statement"] if each.get("Effect") == "Deny"])
     for needle, text in (
         ("aws:SecureTransport", "connections without TLS are not refused"),
-        ("s3:if-none-match", "others than the pipeline may overwrite Bronze"),
-        ("s3:DeleteObject", "others than the pipeline may delete Bronze"),
+        ("s3:if-none-match", "others than the pipeline may overwrite Bronze and decisions"),
+        ("s3:DeleteObject", "others than the pipeline may delete Bronze and decisions"),
     ):
         if needle.lower() not in denials.lower():
             lacking.append(text)

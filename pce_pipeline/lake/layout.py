@@ -2,6 +2,7 @@
 
     <env>/bronze/<world>/<dataset>/<extract_date>/<table>/<line>.json.gz      as received
                                                  /manifest.json              written last: the extract exists
+                                                 /scope.json                 what an older extract covers, added once
                                   /_staging/<extract_date>/...               downloads in progress
                                   /_verified.json  /_pin.json                last comparison; chosen extract
     <env>/bronze/<world>/webhook_events/id-<sha256 of the id>.json            events that announce releases, or
@@ -9,6 +10,8 @@
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
     <env>/gold/<world>/<dimension>/part-000.parquet
+    <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
+    <env>/decisions/<world>/<dataset>/<name>.json                            what people decided, kept for ever
     <env>/observability/runs/<world>/<run>/...
     <env>/observability/alerts/<world>/<kind>/<key>/<channel>.json           sent, and when
 
@@ -98,8 +101,15 @@ class Layout:
         return join(self.dataset("bronze", dataset), "_staging", str(extract))
 
     def decisions(self, dataset: str) -> str:
-        """The prefix of what people decided about the extracts of one dataset."""
+        """The prefix of what people decided about the extracts of one dataset.
+
+        It lies outside Bronze: decisions speak of extracts and belong to none.
+        """
         return join(self.env, "decisions", self.world, dataset)
+
+    def quarantine(self, dataset: str) -> str:
+        """The prefix of the cells of one dataset that could not be typed; they can be made again from Bronze."""
+        return join(self.env, "quarantine", self.world, dataset)
 
     @property
     def webhook_events(self) -> str:

@@ -73,13 +73,15 @@ def test_the_lifecycle_clears_up_and_saves_without_touching_what_is_current(envi
     assert all(rule["Status"] == "Enabled" for rule in rules.values())
     keep = {"staging": "30", "prod": "365"}[environment]
     assert rules["old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": keep}
+    assert "Prefix" not in rules["old-versions"], "what was replaced or deleted ends everywhere, in quarantine, too"
     assert rules["broken-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     bronze = rules["bronze-to-cheaper-tiers"]
     assert bronze["Prefix"] == f"{environment}/bronze/"
     assert [each["StorageClass"] for each in bronze["Transitions"]] == ["STANDARD_IA", "GLACIER_IR"]
     expiring = {rule["Prefix"] for rule in rules.values() if "ExpirationInDays" in rule}
-    permanent = ("silver/", "gold/")
-    assert not any(prefix.startswith(f"{environment}/{layer}") for prefix in expiring for layer in permanent)
+    for permanent in ("silver/", "gold/", "decisions/", "quarantine/"):
+        below = f"{environment}/{permanent}"
+        assert not [prefix for prefix in expiring if prefix.startswith(below) or below.startswith(prefix)]
     assert {prefix for prefix in expiring if "/bronze/" in prefix} == {
         f"{Layout(environment, world).dataset('bronze', load_catalog().dataset)}/_staging/"
         for world in ("bea", "bea-smoke", "sample", "sample-smoke")

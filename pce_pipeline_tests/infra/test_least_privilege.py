@@ -9,6 +9,7 @@ import pytest
 
 from pce_pipeline import schemas
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline_tests.infra.policies import Call, allowed, applies
 from pce_pipeline_tests.infra.recorded_run import RecordingBackend, requests
@@ -18,6 +19,23 @@ from pce_pipeline_tests.worlds import World
 
 HERE = f"{REGION}:{ACCOUNT}"
 EXTRACT = "staging/bronze/bea/pce_state/2026-02-23"
+BOTH_ENVIRONMENTS = pytest.mark.parametrize("environment", ["staging", "prod"])
+
+
+def scope(environment: str) -> str:
+    """What an older extract covers, added to it once."""
+    extract = Layout(environment, "bea").extract("pce_state", ExtractId.parse("2026-02-23"))
+    return join(extract, "scope.json")
+
+
+def decision(environment: str) -> str:
+    """A person's decision. It has the name of a pin, which Bronze lets be written again: its prefix protects it."""
+    return join(Layout(environment, "bea").decisions("pce_state"), "_pin.json")
+
+
+def quarantined(environment: str) -> str:
+    """Cells of an extract that could not be typed."""
+    return join(Layout(environment, "bea").quarantine("pce_state"), "2026-02-23", "part-000.parquet")
 
 
 def identity(rendered: Rendered, role: str) -> list[dict[str, Any]]:
@@ -77,6 +95,8 @@ def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
     database = rendered.attribute("Database", "DbiResourceId")
     return [
         *(call for operation, key in sorted(operations) for call in requests(operation, key, bucket)),
+        # a person's decision, of which the recorded run has none
+        *requests("create", decision(rendered.environment), bucket),
         # Dagster's compute logs
         Call("s3:PutObject", f"arn:aws:s3:::{bucket}/{rendered.environment}/dagster/storage/run-1/compute_logs/a.err"),
         Call("rds-db:connect", f"arn:aws:rds-db:{HERE}:dbuser:{database}/pce_loader"),
@@ -189,12 +209,35 @@ def test_the_bucket_policy_hinders_nothing_that_the_run_does_in_either_environme
     for environment in ("staging", "prod"):
         rendered = Rendered(environment)
         bucket = rendered.outputs["BucketName"]
-        for key in ("silver/bea/x/_latest.json", "gold/bea/facts/year=2024/part-000.parquet", "bronze/bea/d/_pin.json"):
-            for call in (
-                *requests("put", f"{environment}/{key}", bucket),
-                *requests("delete", f"{environment}/{key}", bucket),
-            ):
-                assert may(rendered, "RuntimeRole", call), call
+        for key in (
+            f"{environment}/silver/bea/x/_latest.json",
+            f"{environment}/gold/bea/facts/year=2024/part-000.parquet",
+            f"{environment}/bronze/bea/d/_pin.json",
+            quarantined(environment),
+        ):
+            for operation in ("create", "put", "swap", "get", "list", "delete"):
+                for call in requests(operation, key, bucket):
+                    assert may(rendered, "RuntimeRole", call), call
+
+
+@BOTH_ENVIRONMENTS
+@pytest.mark.parametrize("of", [scope, decision])
+def test_scopes_and_decisions_are_created_and_read_never_replaced_or_deleted(environment, of):
+    rendered = Rendered(environment)
+    key, bucket = of(environment), rendered.outputs["BucketName"]
+    for operation in ("create", "get", "list"):
+        for call in requests(operation, key, bucket):
+            assert may(rendered, "RuntimeRole", call), call
+    for operation in ("put", "swap", "delete"):
+        assert not all(may(rendered, "RuntimeRole", call) for call in requests(operation, key, bucket)), operation
+
+
+def test_with_private_reach_only_tasks_reach_decisions_and_quarantine():
+    rendered = Rendered("staging", DatabaseReach="private")
+    for key in (decision("staging"), quarantined("staging")):
+        for operation in ("create", "put", "get", "list", "delete"):
+            for call in requests(operation, key, rendered.outputs["BucketName"]):
+                assert not may(rendered, "WorkflowRole", call), call
 
 
 def forbidden(rendered: Rendered) -> dict[str, Call]:
@@ -210,6 +253,12 @@ def forbidden(rendered: Rendered) -> dict[str, Call]:
         "write the other environment's prefix": Call("s3:PutObject", f"{mine}/prod/silver/x", create),
         "create the other environment's Bronze": Call("s3:PutObject", f"{mine}/prod/bronze/bea/d/2026-01-01/x", create),
         "delete from the other environment": Call("s3:DeleteObject", f"{mine}/prod/silver/x"),
+        "read the other environment's decisions": Call("s3:GetObject", f"{mine}/{decision('prod')}"),
+        "decide for the other environment": Call("s3:PutObject", f"{mine}/{decision('prod')}", create),
+        "list the other environment's decisions": Call("s3:ListBucket", mine, {"s3:prefix": "prod/decisions/"}),
+        "read the other environment's quarantine": Call("s3:GetObject", f"{mine}/{quarantined('prod')}"),
+        "write the other environment's quarantine": Call("s3:PutObject", f"{mine}/{quarantined('prod')}", create),
+        "delete from the other environment's quarantine": Call("s3:DeleteObject", f"{mine}/{quarantined('prod')}"),
         "list the other environment": Call("s3:ListBucket", mine, {"s3:prefix": "prod/"}),
         "list a prefix that only begins alike": Call("s3:ListBucket", mine, {"s3:prefix": "staging-2/"}),
         "list the whole bucket": Call("s3:ListBucket", mine, {"s3:prefix": ""}),
@@ -221,9 +270,15 @@ def forbidden(rendered: Rendered) -> dict[str, Call]:
         "replace an object of an extract": Call(
             "s3:PutObject", f"{mine}/{EXTRACT}/manifest.json", {"s3:if-match": "x"}
         ),
+        "overwrite an extract's scope": Call("s3:PutObject", f"{mine}/{scope('staging')}"),
+        "overwrite a decision": Call("s3:PutObject", f"{mine}/{decision('staging')}"),
+        "replace a decision": Call("s3:PutObject", f"{mine}/{decision('staging')}", {"s3:if-match": "x"}),
         "overwrite a stored event": Call("s3:PutObject", f"{mine}/staging/bronze/bea/webhook_events/2026-02-23/e.json"),
         "delete an object of an extract": Call("s3:DeleteObject", f"{mine}/{EXTRACT}/SAPCE1/1.json.gz"),
         "delete a manifest": Call("s3:DeleteObject", f"{mine}/{EXTRACT}/manifest.json"),
+        "delete an extract's scope": Call("s3:DeleteObject", f"{mine}/{scope('staging')}"),
+        "delete a decision": Call("s3:DeleteObject", f"{mine}/{decision('staging')}"),
+        "delete a version of a decision": Call("s3:DeleteObjectVersion", f"{mine}/{decision('staging')}"),
         "delete an old version": Call("s3:DeleteObjectVersion", f"{mine}/staging/silver/bea/x/_latest.json"),
         "delete a run's record": Call("s3:DeleteObject", f"{mine}/staging/observability/runs/bea/r1/record.json"),
         "write outside of the layout": Call("s3:PutObject", f"{mine}/staging/other/x", create),
@@ -299,6 +354,16 @@ def test_no_role_may(what, reach):
         (Call("s3:PutObject", f"/{EXTRACT}/SAPCE1/1.json.gz"), "WrittenOnce"),
         (Call("s3:PutObject", f"/{EXTRACT}/manifest.json", {"s3:if-match": "x"}), "WrittenOnce"),
         (Call("s3:DeleteObject", f"/{EXTRACT}/manifest.json"), "NeverDeleted"),
+        *(
+            (call, sid)
+            for environment in ("staging", "prod")
+            for key in (scope(environment), decision(environment))
+            for call, sid in (
+                (Call("s3:PutObject", f"/{key}"), "WrittenOnce"),
+                (Call("s3:PutObject", f"/{key}", {"s3:if-match": "x"}), "WrittenOnce"),
+                (Call("s3:DeleteObject", f"/{key}"), "NeverDeleted"),
+            )
+        ),
         (Call("s3:DeleteObjectVersion", f"/{EXTRACT}/manifest.json"), "OldVersionsAreForTheLifecycle"),
         (Call("s3:GetObject", f"/{EXTRACT}/manifest.json", {"aws:SecureTransport": "false"}), "TlsOnly"),
     ],
@@ -314,11 +379,11 @@ def test_the_bucket_itself_refuses_even_an_administrator_and_each_statement_is_n
 
 def test_the_bucket_lets_an_administrator_create_what_is_new_and_upload_it_in_parts():
     rendered = Rendered("staging")
-    key = rendered.attribute("DataBucket", "Arn") + f"/{EXTRACT}/archive.zip"
     everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
-    for context in ({"s3:if-none-match": "*"}, {"s3:ObjectCreationOperation": "false"}):
-        call = Call("s3:PutObject", key, context)
-        assert allowed(call, everything, of_resource(rendered, call))
+    for key in (f"{EXTRACT}/archive.zip", scope("staging"), decision("staging")):
+        for context in ({"s3:if-none-match": "*"}, {"s3:ObjectCreationOperation": "false"}):
+            call = Call("s3:PutObject", f"{rendered.attribute('DataBucket', 'Arn')}/{key}", context)
+            assert allowed(call, everything, of_resource(rendered, call))
 
 
 def test_without_the_master_secret_the_pipeline_reads_no_secret_at_all():
@@ -331,11 +396,17 @@ def test_without_the_master_secret_the_pipeline_reads_no_secret_at_all():
 def test_an_existing_bucket_is_used_with_the_same_narrow_permissions():
     rendered = Rendered("staging", BucketName="shared-lake")
     assert rendered.outputs["BucketName"] == "shared-lake"
-    key = f"arn:aws:s3:::shared-lake/{EXTRACT}/manifest.json"
     statements = identity(rendered, "RuntimeRole")
-    assert allowed(Call("s3:PutObject", key, {"s3:if-none-match": "*"}), statements)
-    assert not allowed(Call("s3:PutObject", key), statements), "write-once needs no bucket policy for our own role"
-    assert not allowed(Call("s3:DeleteObject", key), statements)
+    for once in (f"{EXTRACT}/manifest.json", scope("staging"), decision("staging")):
+        key = f"arn:aws:s3:::shared-lake/{once}"
+        assert allowed(Call("s3:PutObject", key, {"s3:if-none-match": "*"}), statements)
+        assert not allowed(Call("s3:PutObject", key), statements), "write-once needs no bucket policy for our own role"
+        assert not allowed(Call("s3:DeleteObject", key), statements)
+    for call in (
+        *requests("put", quarantined("staging"), "shared-lake"),
+        *requests("delete", quarantined("staging"), "shared-lake"),
+    ):
+        assert allowed(call, statements), call
     assert not allowed(Call("s3:GetObject", "arn:aws:s3:::shared-lake/prod/x"), statements)
 
 

@@ -77,8 +77,8 @@ def test_an_existing_bucket_is_never_removed(aws):
         "NOTE: of lake, versioning is off: what is overwritten is lost.",
         "NOTE: of lake, public access is not blocked.",
         "NOTE: of lake, connections without TLS are not refused.",
-        "NOTE: of lake, others than the pipeline may overwrite Bronze.",
-        "NOTE: of lake, others than the pipeline may delete Bronze.",
+        "NOTE: of lake, others than the pipeline may overwrite Bronze and decisions.",
+        "NOTE: of lake, others than the pipeline may delete Bronze and decisions.",
     ]
     aws.run("--destroy", "--delete-data", "--confirm", "staging")
     assert [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]] == ["lake"]

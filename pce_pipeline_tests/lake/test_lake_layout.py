@@ -66,6 +66,26 @@ def test_everything_lies_where_the_documentation_says():
     assert layout.staging("pce_state", extract) == "staging/bronze/bea/pce_state/_staging/2026-02-23.2"
     assert layout.dataset("gold", "pce_state_metrics") == "staging/gold/bea/pce_state_metrics"
     assert layout.runs == "staging/observability/runs"
+    assert join(layout.decisions("pce_state"), "use-2026-02-23.2.json") == (
+        "staging/decisions/bea/pce_state/use-2026-02-23.2.json"
+    )
+    assert join(layout.quarantine("pce_state"), str(extract), "part-000.parquet") == (
+        "staging/quarantine/bea/pce_state/2026-02-23.2/part-000.parquet"
+    )
+
+
+@pytest.mark.parametrize("prefix", [Layout.decisions, Layout.quarantine])
+def test_no_two_environments_worlds_or_datasets_share_a_prefix(prefix):
+    layouts = [Layout(env, world) for env in ("staging", "prod") for world in ("bea", "sample")]
+    names = ("pce_state", "pce_county")
+    assert len({prefix(layout, name) for layout in layouts for name in names}) == len(layouts) * len(names)
+
+
+@pytest.mark.parametrize("prefix", [Layout.decisions, Layout.quarantine])
+@pytest.mark.parametrize("dataset", ["..", "../gold", "/pce_state", "pce state"])
+def test_a_prefix_of_an_unsafe_dataset_is_refused(prefix, dataset):
+    with pytest.raises(UnsafeKey):
+        prefix(Layout("staging", "bea"), dataset)
 
 
 @pytest.mark.parametrize(("env", "world"), [("a/b", "bea"), ("local", ".."), ("", "bea")])
