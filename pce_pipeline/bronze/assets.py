@@ -98,8 +98,13 @@ def bronze_pce_state(
             lake.bronze.discard_staging(extract)
             raise
         _publish(context, lake, step, prepared)
-        results = judge(counting_rules, prepared.subject)
-        yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
+        yield from report(
+            judge(counting_rules, prepared.subject),
+            BRONZE,
+            step,
+            thresholds=settings.threshold_checks,
+            consequence="BEA's answer is kept and what was published before stands",
+        )
 
 
 def _tables_at(feed: Feed, catalog: Catalog, lake: Lake, tables: list[str], extract: ExtractId) -> list[str]:

@@ -3,16 +3,19 @@
 Everything that asks "which extract is current" asks here: Silver, the loads, change detection and the command line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import polars as pl
+
 from pce_pipeline.bronze.counting import Manifests, Source, Vintage, sources, vintages
-from pce_pipeline.bronze.judgement import judged_before
+from pce_pipeline.bronze.judgement import judged_before, spoken_of
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.decisions import Decision
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import BronzeStore, Pin
+from pce_pipeline.quality.frames import expected_cells
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Current:
     def covered_years(self) -> set[int]:
         """The years for which the current figures have any cell."""
         return {year for source in self.sources.values() for year in source.vintage.years}
+
+    def spoken_of(self, catalog: Catalog, years: Collection[int]) -> pl.DataFrame:
+        """The cells of these years that the current figures should have, as `expected_cells` gives them."""
+        tables = [source.vintage for table, source in self.sources.items() if table in catalog.tables]
+        return pl.concat([expected_cells(catalog, {}), *(spoken_of(vintage, catalog, years) for vintage in tables)])
 
     @property
     def releases(self) -> dict[str, str]:

@@ -117,8 +117,6 @@ def _is_older(table: str, own: date, asked: date, now: Current) -> bool:
 
 def check_day(extract: ExtractId, feed: Feed, today: date, tables: Sequence[str]) -> None:
     """Raise `UsageError` if what this feed gives of the tables cannot have been what BEA published on that day."""
-    if extract.day > today:
-        raise UsageError(f"{extract.day} is in the future.", remedy="Use a day up to today (UTC).")
     if not isinstance(feed, FileFeed):
         if extract.day != today:
             raise UsageError(
@@ -126,6 +124,8 @@ def check_day(extract: ExtractId, feed: Feed, today: date, tables: Sequence[str]
                 remedy="Leave --date out, or name an archived file of that day with --file.",
             )
         return
+    if extract.day > today:
+        raise UsageError(f"{extract.day} is in the future.", remedy="Use a day up to today (UTC).")
     earliest = max((own for _, _, own in feed.own_days(tables) if own is not None), default=None)
     if earliest is not None and extract.day < earliest:
         raise UsageError(

@@ -90,16 +90,16 @@ def missing_of_catalogue(vintage: Vintage, catalog: Catalog) -> pl.DataFrame:
 
 
 def spoken_of(vintage: Vintage, catalog: Catalog, years: Collection[int]) -> pl.DataFrame:
-    """The cells of these years that a vintage should have: bea_table, line_code, geo_fips, year.
+    """The cells of these years that a vintage should have, as `expected_cells` gives them.
 
     A live answer speaks of the whole table. Files speak of the cells they hold, and so does what a person decided on.
     """
     table, held = vintage.table, [year for year in sorted(years) if year in vintage.years]
-    columns = ["bea_table", "line_code", "geo_fips", "year"]
+    expected = expected_cells(catalog, {table: held})
     if vintage.decided is None and any(layer.is_live for layer in vintage.layers):
-        return expected_cells(catalog, {table: held}).select(columns)
+        return expected
     cells = cells_of_layers(vintage.layers).filter(pl.col("year").is_in(held))
-    return cells.join(meanings(catalog, table), on=_LINE).select(columns)
+    return cells.join(meanings(catalog, table), on=_LINE).select(expected.columns)
 
 
 def refusal(content: Content, table: str, catalog: Catalog) -> str | None:

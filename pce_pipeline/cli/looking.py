@@ -7,12 +7,17 @@ from rich.text import Text
 
 from pce_pipeline import schemas
 from pce_pipeline.bea.emulator.vintages import VINTAGES
+from pce_pipeline.bronze.counting import dropped, in_use, verdict_of
+from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
 from pce_pipeline.cli import shown, summary
 from pce_pipeline.cli.decisions import decide
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.dictionary import markdown
 from pce_pipeline.lake.manifest import Manifest
+from pce_pipeline.lake.scope import in_words
 from pce_pipeline.local.errors import LocalPostgresError
+from pce_pipeline.quality.facts import tables_by_release
 from pce_pipeline.warehouse.errors import WarehouseError
 from pce_pipeline.years import years_text
 
@@ -20,7 +25,17 @@ from pce_pipeline.years import years_text
 def status(session: Session) -> Answer:
     """What is there: extracts, years, rows, what is stale. Asks nobody outside and writes nothing."""
     bronze = session.lake.bronze
-    extracts = [_extract(manifest) for manifest in bronze.manifests().values()]
+    now = current(bronze, session.catalog)
+    extracts = [_extract(now, manifest) for manifest in now.manifests.values()]
+    releases, made_of = tables_by_release(now.releases), _made_of(now)
+    mixed = "; ".join(releases) if len(releases) > 1 else ""
+    lacks = {
+        table: in_words(absent)
+        for table, source in now.sources.items()
+        if table in session.catalog.tables
+        and not is_complete(source.newest, session.catalog)
+        and (absent := missing_of_catalogue(source.newest, session.catalog)).height
+    }
     postgres = _postgres(session)
     decision = decide(session, ask_bea=False, ask_postgres=postgres["problem"] is None)
     years = {
@@ -28,9 +43,13 @@ def status(session: Session) -> Answer:
         for table in schemas.TABLES
         if "year" in table.column_names
     }
-    pin, compared, event = bronze.pin(), bronze.verified(), session.lake.events.newest()
+    pin, compared, event = now.pin, bronze.verified(), session.lake.events.newest()
     document = {
         "extracts": extracts,
+        "releases": now.releases,
+        "mixed": mixed,
+        "made_of": made_of,
+        "lacks": lacks,
         "years": years,
         "postgres": postgres,
         "stale_years": decision.stale,
@@ -49,6 +68,12 @@ def status(session: Session) -> Answer:
         ("Postgres", _postgres_shown(postgres)),
         ("Lake", shown.beside(session.lake.uri)),
     ]
+    if mixed:
+        facts.append(("Mixed", Text(f"{mixed}: figures of several tables do not belong together", "yellow")))
+    if made_of:
+        facts.append(("Made of", "\n".join(f"{table}: {words}" for table, words in made_of.items())))
+    if lacks:
+        facts.append(("Not there", "\n".join(f"{table}: {words}" for table, words in lacks.items())))
     if compared:
         facts.append(("Compared", f"{compared.checked_at:%Y-%m-%d %H:%M} UTC, nothing was new"))
     if event:
@@ -64,9 +89,39 @@ def status(session: Session) -> Answer:
     )
 
 
-def _extract(manifest: Manifest) -> dict[str, Any]:
+def _made_of(now: Current) -> dict[str, str]:
+    """The tables whose current figures somebody decided on, or come from several extracts, and which."""
+    found = {}
+    for table, source in now.sources.items():
+        vintage = source.newest
+        if vintage.decided is not None:
+            found[table] = f"{vintage} (pce use --{vintage.decided.kind}: {vintage.decided.why})"
+        elif len(vintage.layers) > 1:
+            found[table] = f"{vintage}, parts of one release"
+    return found
+
+
+def _standing(now: Current, manifest: Manifest) -> str:
+    """Whether an extract counts, in a word or two."""
+    if manifest.extract in dropped(now.decisions):
+        return "dropped"
+    used = in_use(now.decisions).get(manifest.extract)
+    if used is not None:
+        return f"used {used.kind}"
+    partial = [
+        table
+        for table in sorted(manifest.tables)
+        if not verdict_of(now.manifests, now.decisions, manifest.extract, table).counts
+    ]
+    if not partial:
+        return "yes"
+    return "partial" if len(partial) == len(manifest.tables) else f"partial: {' '.join(partial)}"
+
+
+def _extract(now: Current, manifest: Manifest) -> dict[str, Any]:
     return {
         "extract": manifest.extract_date,
+        "counts": _standing(now, manifest),
         "origin": manifest.origin,
         "tables": sorted(manifest.tables),
         "last_updated": max(
@@ -97,10 +152,11 @@ def _extracts_shown(extracts: list[dict[str, Any]]) -> RenderableType:
     if not extracts:
         return Text("No extract yet.")
     return shown.table(
-        ["Extract", "From", "Tables", "Updated by BEA", ">Rows"],
+        ["Extract", "Counts", "From", "Tables", "Updated by BEA", ">Rows"],
         [
             (
                 each["extract"],
+                each["counts"],
                 each["origin"],
                 " ".join(each["tables"]),
                 str(each["last_updated"] or "unknown"),

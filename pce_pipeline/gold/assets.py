@@ -82,8 +82,10 @@ def gold_facts(
     """The conformed facts of the years that Silver holds."""
     with recorded_step(context, journal, FACTS.table.name) as step:
         facts = conform_facts(silver.frame, catalog)
-        releases = current(lake.bronze, catalog).releases
-        subject = FactYears(facts, catalog, table_years(silver.frame), spoken_of=silver.frame, releases=releases)
+        now = current(lake.bronze, catalog)
+        releases, held = now.releases, table_years(silver.frame)
+        years = {year for of_table in held.values() for year in of_table}
+        subject = FactYears(facts, catalog, held, spoken_of=now.spoken_of(catalog, years), releases=releases)
         yield from report(judge(facts_rules, subject), FACTS_KEY, step, thresholds=settings.threshold_checks)
         inputs = _inputs(FACTS, _years(context, silver), silver)
         yield yearly_output(YearlyOutput(FACTS, facts, inputs, releases=dict.fromkeys(inputs, releases)))

@@ -31,9 +31,14 @@ def check_specs(rules: Iterable[Rule[Any]], asset: dg.AssetKey) -> list[dg.Asset
 
 
 def report(
-    results: Sequence[RuleResult], asset: dg.AssetKey, step: Step, *, thresholds: Literal["block", "warn"]
+    results: Sequence[RuleResult],
+    asset: dg.AssetKey,
+    step: Step,
+    *,
+    thresholds: Literal["block", "warn"],
+    consequence: str = "Nothing was published",
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield every result as an asset check, then raise `dg.Failure` if one of them blocks."""
+    """Yield every result as an asset check, then raise `dg.Failure` with the consequence if one of them blocks."""
     for result in results:
         severity = "error" if _blocks(result, thresholds) else "warn"
         step.check(
@@ -66,7 +71,7 @@ def report(
     blocking = [result for result in results if not result.passed and _blocks(result, thresholds)]
     if blocking:
         raise dg.Failure(
-            description=f"Nothing was published: {'; '.join(f'{each.name}: {each.summary}' for each in blocking)}.",
+            description=f"{consequence}: {'; '.join(f'{each.name}: {each.summary}' for each in blocking)}.",
             metadata={
                 each.name: dg.MetadataValue.md("\n".join(f"- {text}" for text in each.examples)) for each in blocking
             },

@@ -1,5 +1,7 @@
 """Rules of the conformed facts: declaration, keys, completeness, explained NULLs, accounting identities."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from pce_pipeline.quality.frames import expected_cells, repeated_keys, unexplained, violations_of_schema
@@ -65,18 +67,23 @@ def no_unexplained_nulls(facts: FactYears) -> Finding:
     return unexplained(facts.frame, {"value": "status"}, _FACT_TEXT)
 
 
+def tables_by_release(releases: Mapping[str, str]) -> list[str]:
+    """`SAPCE1, SAPCE2 of 2024-10-03` for each release, from the release of each table."""
+    by_release: dict[str, list[str]] = {}
+    for table, release in sorted(releases.items()):
+        by_release.setdefault(release, []).append(table)
+    return [f"{', '.join(tables)} of {release}" for release, tables in sorted(by_release.items())]
+
+
 @rule(GOLD_FACTS.name, "threshold")
 def tables_are_of_one_release(facts: FactYears) -> Finding:
     """All BEA tables are of one release: per-capita figures of one and totals of another do not belong together."""
-    by_release: dict[str, list[str]] = {}
-    for table, release in sorted(facts.releases.items()):
-        by_release.setdefault(release, []).append(table)
-    named = [f"{', '.join(tables)} of {release}" for release, tables in sorted(by_release.items())]
-    mixed = len(by_release) > 1
+    named = tables_by_release(facts.releases)
+    mixed = len(named) > 1
     return Finding(
         passed=not mixed,
-        summary=f"{len(by_release)} releases are mixed: {'; '.join(named)}" if mixed else "; ".join(named) or "unknown",
-        figures={"releases": len(by_release), "violations": max(len(by_release) - 1, 0)},
+        summary=f"{len(named)} releases are mixed: {'; '.join(named)}" if mixed else "; ".join(named) or "unknown",
+        figures={"releases": len(named), "violations": max(len(named) - 1, 0)},
         examples=tuple(named) if mixed else (),
     )
 

@@ -8,7 +8,6 @@ import polars as pl
 
 from pce_pipeline.bronze.assets import BRONZE
 from pce_pipeline.bronze.current import current
-from pce_pipeline.bronze.judgement import spoken_of
 from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.io_managers import YearlyOutput, yearly_output
@@ -65,9 +64,7 @@ def silver_pce_state(
             rows_in=cells.height,
             catalog=catalog,
             held={table: [year for year in years if year in vintage.years] for table, vintage in made_of.items()},
-            spoken_of=pl.concat(spoken_of(vintage, catalog, years) for vintage in made_of.values())
-            if made_of
-            else None,
+            spoken_of=now.spoken_of(catalog, years),
         )
         yield from report(judge(silver_rules, subject), KEY, step, thresholds=settings.threshold_checks)
         for layer in (layer for vintage in made_of.values() for layer in vintage.layers):

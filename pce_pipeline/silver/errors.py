@@ -18,14 +18,14 @@ _SHOWN = 12
 
 @dataclass(frozen=True)
 class LineDifference:
-    """One line whose text or unit is not the pinned one; `published` is None where BEA no longer has the line."""
+    """One line whose text or unit is not the pinned one; `published` is None where the line has no name."""
 
     line_code: int
     pinned: str
     published: str | None
 
     def __str__(self) -> str:
-        published = "is no longer in BEA's list" if self.published is None else f"now says {self.published!r}"
+        published = "has no name" if self.published is None else f"now says {self.published!r}"
         return f"line {self.line_code} was pinned as {self.pinned!r} and {published}"
 
 

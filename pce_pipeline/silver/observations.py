@@ -77,12 +77,15 @@ def _check_meanings(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Ca
         if table not in present:
             continue
         pinned = catalog.lines.filter(pl.col("bea_table") == table).sort("line_code")
+        # a line that is wholly absent means nothing else; one that has figures and no name might
+        has_names = any(name == table for name, _ in published)
+        unnamed = set(observations.filter(pl.col("bea_table") == table)["line_code"].unique()) if has_names else set()
         differences = [
             LineDifference(code, text, published.get((table, code)))
             for code, text in pinned.select("line_code", "description").iter_rows()
-            if (table, code) in published
+            if ((table, code) in published or code in unnamed)
             and not _means(
-                published[table, code],
+                published.get((table, code)),
                 clean_description(text),
                 others=[other for line, other in published.items() if line[0] == table and line[1] != code],
             )

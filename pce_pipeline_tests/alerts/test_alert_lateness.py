@@ -11,6 +11,7 @@ from pce_pipeline.automation.alerts.lateness import LateRelease, alert_of_late, 
 from pce_pipeline.automation.next_step import KnownTable, LakeState
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.releases import Calendar
+from pce_pipeline.bronze.counting import Layer, Vintage
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
 
@@ -29,7 +30,9 @@ def release(now: datetime, *dates: datetime) -> Release:
 def known(compared: datetime, *, noted: date | None = None, changed: datetime = BEFORE + HOUR) -> KnownTable:
     noted = noted or BEFORE.date()
     entry = TableEntry(last_updated=noted, note="", rows=1, lines=(1,), years={2024: "x"}, content_sha256="x")
-    return KnownTable(ExtractId(changed.date()), entry, noted, compared, changed)
+    extract = ExtractId(changed.date())
+    vintage = Vintage("SAPCE1", extract, (Layer(extract, entry, is_live=True),))
+    return KnownTable(vintage, noted, compared, changed)
 
 
 def late(now: datetime, **tables: KnownTable) -> LateRelease | None:

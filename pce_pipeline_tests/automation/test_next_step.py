@@ -16,6 +16,7 @@ from pce_pipeline.automation.next_step import KnownTable, LakeState, Step, next_
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.releases import Calendar
+from pce_pipeline.bronze.counting import Layer, Vintage
 from pce_pipeline.lake.events import Received
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
@@ -35,15 +36,23 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def years_of(lake: LakeState) -> Mapping[int, str]:
+    (layer,) = lake.tables["SAPCE1"].vintage.layers
+    return layer.entry.years
+
+
 def known(
     years: Mapping[int, str],
     *,
+    table: str = "SAPCE1",
     compared_at: datetime = NOON,
     noted: date | None = NOTE,
     changed: datetime | None = None,
 ) -> KnownTable:
     entry = TableEntry(last_updated=noted, note="", rows=1, lines=(1,), years=dict(years), content_sha256="x")
-    return KnownTable(ExtractId(compared_at.date()), entry, noted, compared_at, changed_at=changed)
+    extract = ExtractId(compared_at.date())
+    vintage = Vintage(table, extract, (Layer(extract, entry, is_live=True),))
+    return KnownTable(vintage, noted, compared_at, changed_at=changed)
 
 
 def partition(
@@ -278,7 +287,7 @@ def replace_struct(one: Partition, **changes: str) -> Partition:
 
 def test_a_year_is_stale_where_silver_was_made_from_other_figures(world):
     lake, loaded = world
-    revised = known({**lake.tables["SAPCE1"].entry.years, 2018: "revised"})
+    revised = known({**years_of(lake), 2018: "revised"})
     changed = replace(lake, tables={"SAPCE1": revised})
     assert stale_years(changed, loaded) == {2018: "silver/pce_state was made from another SAPCE1"}
     step = decide(changed, None, loaded)
@@ -287,13 +296,13 @@ def test_a_year_is_stale_where_silver_was_made_from_other_figures(world):
 
 def test_a_table_that_joins_makes_its_years_stale(world):
     lake, loaded = world
-    more = replace(lake, tables={**lake.tables, "SAPCE2": known({2023: "b", 2024: "c"})})
+    more = replace(lake, tables={**lake.tables, "SAPCE2": known({2023: "b", 2024: "c"}, table="SAPCE2")})
     assert set(stale_years(more, loaded)) == {2023, 2024}
 
 
 def test_the_hull_of_the_stale_years_ends_with_the_newest_year(world):
     lake, loaded = world
-    years = {**lake.tables["SAPCE1"].entry.years, 2016: "revised", 2023: "revised"}
+    years = {**years_of(lake), 2016: "revised", 2023: "revised"}
     step = decide(replace(lake, tables={"SAPCE1": known(years)}), None, loaded)
     assert (step.first_year, step.last_year) == (2016, 2024)
     assert set(step.reasons) == {"2016", "2023"}
@@ -341,7 +350,7 @@ def test_a_calendar_that_cannot_be_read_or_lacks_the_name_is_a_warning_and_no_fa
 
 def test_years_that_the_extracts_no_longer_cover_are_withdrawn_by_a_refresh(world):
     lake, loaded = world
-    shorter = known({year: digest_ for year, digest_ in lake.tables["SAPCE1"].entry.years.items() if year < 2024})
+    shorter = known({year: digest_ for year, digest_ in years_of(lake).items() if year < 2024})
     step = decide(replace(lake, tables={"SAPCE1": shorter}), None, loaded)
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
     assert step.reasons == {"2024": "no extract that counts covers it any more"}
@@ -360,10 +369,12 @@ TABLE = st.sampled_from(["SAPCE1", "SAPCE2"])
 )
 def test_one_refresh_of_what_it_says_settles_everything_and_touches_no_other_year(revisions, lost, older, unloaded):
     years = {(table, year): "a" for table in ("SAPCE1", "SAPCE2") for year in range(2015, 2025)}
-    lake, loaded = settled({table: known(dict.fromkeys(range(2015, 2025), "a")) for table in ("SAPCE1", "SAPCE2")})
+    lake, loaded = settled(
+        {table: known(dict.fromkeys(range(2015, 2025), "a"), table=table) for table in ("SAPCE1", "SAPCE2")}
+    )
     now = {**years, **revisions}
     tables = {
-        table: known({year: content for (name, year), content in now.items() if name == table})
+        table: known({year: content for (name, year), content in now.items() if name == table}, table=table)
         for table in ("SAPCE1", "SAPCE2")
     }
     partitions = {name: dict(held) for name, held in lake.partitions.items()}
@@ -431,3 +442,10 @@ def test_what_bea_says_itself_is_the_better_reason_than_an_event(world):
 def test_without_asking_bea_an_event_changes_nothing(world):
     lake, loaded = world
     assert decide(announced(lake, NOON + HOUR), None, loaded).action == "nothing"
+
+
+def test_a_part_of_a_table_says_nothing_of_the_rest_so_it_is_asked_for(world):
+    lake, loaded = world
+    part = replace(lake, tables={"SAPCE1": replace(lake.tables["SAPCE1"], is_complete=False)})
+    assert decide(part, release(), loaded).reasons == {"SAPCE1": "only a part of it is held"}
+    assert decide(part, release(notes=None), loaded).action == "extract"

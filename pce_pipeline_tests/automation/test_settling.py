@@ -15,6 +15,8 @@ from pce_pipeline.automation.state import lake_state, loaded_hashes
 from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.emulator.faults import Fault, FaultKind
 from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.deciding import plan_undo, plan_use
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline_tests.automation.daemon import Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld
@@ -50,7 +52,7 @@ def world(begun: Begun) -> Iterator[LiveWorld]:
     """
     world = begun.world
     yield world
-    world.lake.bronze.clear_pin()
+    world.lake.bronze.clear_pin(now=datetime.now(UTC))
     newest = max(world.lake.bronze.manifests().items())[1]
     if world.emulator.faults or newest.origin == "file":
         world.emulator.set_faults()
@@ -89,23 +91,46 @@ def test_in_a_settled_world_nothing_is_done_and_the_sensor_skips(world, tmp_path
     assert data_objects(world) == before
 
 
-def test_each_release_changes_its_years_and_no_others_also_when_bea_goes_back(world):
-    world.emulator.set_release(1)
-    world.settle()
-    for number, changed, withdrawn in (
-        (3, range(2019, 2026), set()),
-        (4, range(2023, 2026), set()),
-        (2, range(2021, 2025), {2025}),
-    ):
+def test_each_release_changes_its_years_and_no_others(world):
+    for number, changed in ((3, range(2019, 2026)), (4, range(2023, 2026))):
         world.emulator.set_release(number)
         before = data_objects(world)
         extract, refresh = world.settle()
         assert (extract.action, refresh.action) == ("extract", "refresh")
-        assert (refresh.first_year, refresh.last_year) == (changed.start, max({*changed, *withdrawn}))
-        after = data_objects(world)
-        assert years_written(before, after) == set(changed)
-        gone = before.keys() - after.keys()
-        assert {year for year in range(1997, 2027) if any(f"/year={year}/" in key for key in gone)} == withdrawn
+        assert (refresh.first_year, refresh.last_year) == (changed.start, changed[-1])
+        assert years_written(before, data_objects(world)) == set(changed)
+
+
+def test_where_bea_goes_back_nothing_is_withdrawn_until_somebody_says_so(world):
+    world.emulator.set_release(4)
+    world.settle()
+    before, hashes = data_objects(world), world.hashes()
+    world.emulator.set_release(2)
+    assert world.decide().action == "extract"
+    assert not world.extract(must_succeed=False).success
+    refused = world.lake.bronze.extracts()[-1]
+    # nobody knows yet what BEA means by it, so it is asked again
+    assert world.decide().action == "extract"
+    assert world.hashes() == hashes
+    now = current(world.lake.bronze, world.catalog)
+    planned = plan_use(
+        world.lake.bronze, world.catalog, now, refused, "instead", why="BEA withdrew 2025", at=datetime.now(UTC)
+    )
+    (loss,) = planned.losses
+    assert loss.startswith("SAPCE1: 180 cells of pce: 3 categories (product.goods, product.pce, product.services)")
+    assert loss.endswith("60 areas (00000, 01000, 02000, 04000, ...), 2025")
+    world.lake.bronze.decisions.add(planned.decision)
+    (refresh,) = world.settle()
+    assert (refresh.first_year, refresh.last_year) == (2021, 2025)
+    after = data_objects(world)
+    assert years_written(before, after) == set(range(2021, 2025))
+    gone = before.keys() - after.keys()
+    assert {year for year in range(1997, 2027) if any(f"/year={year}/" in key for key in gone)} == {2025}
+    now = current(world.lake.bronze, world.catalog)
+    world.lake.bronze.decisions.add(plan_undo(now, refused, why="it was a mistake", at=datetime.now(UTC)).decision)
+    world.emulator.set_release(4)
+    world.settle()
+    assert world.hashes() == hashes
 
 
 def test_a_silently_revised_number_is_found_by_the_full_comparison_and_undone_by_a_pin(world):
@@ -126,7 +151,7 @@ def test_a_silently_revised_number_is_found_by_the_full_comparison_and_undone_by
     world.lake.bronze.write_pin(pinned, now=datetime.now(UTC), reason="a test")
     assert [step.action for step in world.settle()] == ["refresh"]
     assert world.hashes() == hashes
-    world.lake.bronze.clear_pin()
+    world.lake.bronze.clear_pin(now=datetime.now(UTC))
     assert [step.action for step in world.settle()] == ["refresh"]
     assert world.hashes() == revised
 

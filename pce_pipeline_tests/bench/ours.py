@@ -10,6 +10,7 @@ from uuid import uuid4
 import polars as pl
 
 from pce_pipeline import schemas
+from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.reading import Content, read_extracts
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.annual import annual
@@ -81,7 +82,8 @@ class Ours:
 
 
 def _decode(ours: Ours) -> Task:
-    sources = {table: extract for table, (extract, _) in ours.lake.sources().items()}
+    now = current(ours.lake.bronze, ours.catalog)
+    layers = {table: [each.extract for each in source.vintage.layers] for table, source in now.sources.items()}
 
     def look(place: object, content: Content) -> Facts:
         del place
@@ -89,7 +91,7 @@ def _decode(ours: Ours) -> Task:
         ours.leave("lines", content.lines)
         return facts_of_frame(content.cells, CELL)
 
-    return Task(work=lambda _: read_extracts(ours.lake.bronze, sources), look=look)
+    return Task(work=lambda _: read_extracts(ours.lake.bronze, layers), look=look)
 
 
 def _normalise(ours: Ours) -> Task:

@@ -16,10 +16,13 @@ from pce_pipeline.bea.client import BeaClient
 from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.emulator.faults import Fault
 from pce_pipeline.bea.emulator.state import Emulator, LoggedRequest
+from pce_pipeline.bronze.counting import verdict_of
+from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.extract import Prepared, next_extract_id, note_unchanged, prepare, publish
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
 from pce_pipeline.catalog import Catalog, load_catalog
 from pce_pipeline.lake.backends import DirectoryBackend
+from pce_pipeline.lake.decisions import Verdict
 from pce_pipeline.lake.layout import ExtractId, Layout
 from pce_pipeline.lake.manifest import BronzeStore
 from pce_pipeline.lake.store import Store
@@ -93,6 +96,7 @@ class Lakeside:
         extract: ExtractId | str | None = None,
         tables: Sequence[str] = (),
         bronze: BronzeStore | None = None,
+        tolerate: bool = False,
     ) -> Prepared:
         wanted = ExtractId.parse(extract) if isinstance(extract, str) else extract
         return prepare(
@@ -103,7 +107,21 @@ class Lakeside:
             list(tables) or list(self.bea.catalog.tables),
             world=WORLD,
             run_id="a-run",
+            tolerate_unknown=tolerate,
         )
+
+    def current(self) -> Current:
+        return current(self.bronze, self.bea.catalog)
+
+    def counts(self, extract: ExtractId, table: str = "SAPCE1") -> bool:
+        return self._verdict(extract, table).counts
+
+    def why(self, extract: ExtractId, table: str = "SAPCE1") -> str:
+        return self._verdict(extract, table).why
+
+    def _verdict(self, extract: ExtractId, table: str) -> Verdict:
+        now = self.current()
+        return verdict_of(now.manifests, now.decisions, extract, table)
 
     def take(
         self, feed: Feed | None = None, *, extract: ExtractId | str | None = None, tables: Sequence[str] = ()

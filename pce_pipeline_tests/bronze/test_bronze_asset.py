@@ -110,6 +110,7 @@ def test_an_extract_is_reported_with_its_tables_checks_and_data_version(bronze):
     assert [(each.check_name, each.passed) for each in result.get_asset_check_evaluations()] == [
         ("manifest_is_complete", True),
         ("hashes_are_right", True),
+        ("what_counted_is_covered", True),
     ]
     step = bronze.step(result)
     assert (step.status, step.outputs["outcome"], step.outputs["changed"]) == ("succeeded", "new", ["SAPCE1"])
@@ -134,7 +135,8 @@ def test_a_run_that_finds_nothing_new_reports_no_materialisation_and_says_so(bro
     result = bronze.run(f"{today()}.2")
     assert result.asset_materializations_for_node("bronze__pce_state") == []
     step = bronze.step(result)
-    assert step.outputs == {"outcome": "unchanged", "compared": ["SAPCE1"], "equals": {"SAPCE1": str(today())}}
+    assert step.outputs["outcome"] == "unchanged"
+    assert (step.outputs["compared"], step.outputs["equals"]) == (["SAPCE1"], {"SAPCE1": str(today())})
     assert bronze.lake.bronze.extracts() == [ExtractId(today())]
 
 
@@ -181,15 +183,29 @@ def test_an_object_that_nobody_declared_does_not_make_the_extract_wrong(bronze):
     assert failed_checks(bronze.run()) == []
 
 
-def test_what_was_judged_incomplete_is_not_published_and_not_resumed(bronze, bea, tmp_path):
-    spoiled = LookAlike(2, Fault(FaultKind.LINE_DROPPED, tables=("SAPCE1",), lines=(13,)))
-    path = tmp_path / "SAPCE.zip"
-    path.write_bytes(spoiled.emulator.archive)
-    result = bronze.run(fails=True, files=[str(path)])
-    assert failed_checks(result) == ["manifest_is_complete"]
-    assert bronze.lake.bronze.extracts() == []
-    assert bronze.lake.bronze.staged(ExtractId(today())) == {}
-    assert bronze.record(result).requested["origin"] == "file"
+def test_an_answer_that_lacks_what_counts_is_kept_and_fails_its_check(bronze, bea):
+    bronze.run()
+    bea.emulator.set_faults(Fault(FaultKind.CELLS_DROPPED, areas=("02000",)))
+    result = bronze.run(f"{today()}.2", fails=True)
+    assert failed_checks(result) == ["what_counted_is_covered"]
+    step = bronze.step(result)
+    assert step.outputs["refused"] == {
+        "SAPCE1": f"{today()} also holds 84 cells of pce: "
+        "3 categories (product.goods, product.pce, product.services), area 02000, 1997...2024"
+    }
+    assert "Failure: BEA's answer is kept and what was published before stands" in (step.error or "")
+    assert [str(each) for each in bronze.lake.bronze.extracts()] == [f"{today()}", f"{today()}.2"]
+
+
+def test_an_answer_that_still_lacks_it_is_not_kept_twice_and_fails_again(bronze, bea):
+    bronze.run()
+    bea.emulator.set_faults(Fault(FaultKind.CELLS_DROPPED, areas=("02000",)))
+    bronze.run(f"{today()}.2", fails=True)
+    result = bronze.run(f"{today()}.3", fails=True)
+    assert bronze.step(result).outputs["equals"] == {"SAPCE1": f"{today()}.2"}
+    assert len(bronze.lake.bronze.extracts()) == 2
+    bea.emulator.set_faults()
+    assert bronze.step(bronze.run(f"{today()}.3")).outputs["equals"] == {"SAPCE1": str(today())}
 
 
 def _all_bytes(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -214,7 +230,7 @@ def test_the_key_never_reaches_the_lake_the_records_or_the_logs(bronze, bea, tmp
     bea.emulator.set_faults(Fault(FaultKind.TRUNCATED, on=("calendar",)))
     bronze.resources["bea"].release(["SAPCE1"], ())
     bea.emulator.set_faults(Fault(FaultKind.UNKNOWN_FIELD), Fault(FaultKind.SILENT_REVISION))
-    bronze.run(f"{today()}.2")
+    bronze.run(f"{today()}.2", fails=True)
     files = dict(_all_bytes(tmp_path))
     assert any(name.endswith("log.jsonl") for name in files)
     assert any(b'"USERID","ParameterValue":"REDACTED"' in body for body in files.values())

@@ -20,6 +20,7 @@ from pce_pipeline.bea.errors import (
     BeaTransportError,
     BeaUnknownField,
 )
+from pce_pipeline.bronze.extract import publish
 from pce_pipeline.bronze.feeds import ApiFeed, ReleaseKeptMoving
 from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.lake.layout import ExtractId
@@ -46,7 +47,13 @@ HARMLESS = {
     FaultKind.MARKS_CHANGED,
 }
 OF_ERRORS = {FaultKind.ERROR_AT_TOP, FaultKind.ERROR_AS_LIST}
-OF_MEANING = {FaultKind.LINES_SWAPPED, FaultKind.LINES_RENAMED, FaultKind.LINE_DROPPED, FaultKind.LINE_ADDED}
+OF_MEANING = {
+    FaultKind.LINES_SWAPPED,
+    FaultKind.LINES_RENAMED,
+    FaultKind.LINE_DROPPED,
+    FaultKind.LINE_ADDED,
+    FaultKind.CELLS_DROPPED,
+}
 REVISIONS = {FaultKind.SILENT_REVISION}
 FATAL: dict[FaultKind, type[BeaError]] = {
     FaultKind.DROP: BeaTransportError,
@@ -69,7 +76,7 @@ def content(lake: Lakeside, extract: ExtractId | None) -> dict[str, str]:
 def silver(lake: Lakeside, extract: ExtractId | None, *, tolerate: bool = False):
     assert extract is not None
     catalog = lake.bea.catalog
-    sources = dict.fromkeys(lake.bronze.manifest(extract).tables, extract)
+    sources = {table: [extract] for table in lake.bronze.manifest(extract).tables}
     read = read_extracts(lake.bronze, sources, tolerate_unknown=tolerate)
     return normalise(read.cells, read.lines, catalog)
 
@@ -244,13 +251,14 @@ def test_a_cell_nobody_can_read_stops_the_extract_and_is_asked_for_again(lake, b
     assert lake.take() == ExtractId(today())
 
 
-def test_an_unknown_field_is_kept_in_bronze_and_stops_silver_unless_tolerated(tmp_path, lake, bea):
+def test_an_unknown_field_is_kept_in_bronze_and_does_not_count_unless_tolerated(tmp_path, lake, bea):
     bea.emulator.set_faults(Fault(FaultKind.UNKNOWN_FIELD))
     extract = lake.taken()
-    assert all(result.passed for result in judge(bronze_rules, lake.prepare().subject))
-    with pytest.raises(BeaUnknownField) as stopped:
-        silver(lake, extract)
-    assert stopped.value.fields == ("Results.Data.Reliability",)
+    assert not lake.counts(extract)
+    assert "unknown fields: Results.Data.Reliability" in lake.why(extract)
+    prepared = lake.prepare(tolerate=True)
+    assert prepared.manifest.verdicts["SAPCE1"].counts
+    assert all(result.passed for result in judge(bronze_rules, prepared.subject))
     plain = Lakeside(tmp_path / "plain", LookAlike())
     assert silver(lake, extract, tolerate=True).frame.equals(silver(plain, plain.take()).frame)
 
@@ -261,34 +269,43 @@ def test_an_unknown_field_of_the_line_list_is_kept_as_well(lake, bea):
             value["Since"] = "1997"
 
     extract = lake.taken(rewritten(bea, with_news))
+    assert not lake.counts(extract)
     with pytest.raises(BeaUnknownField):
         silver(lake, extract)
     assert silver(lake, extract, tolerate=True).frame.height == 3 * 60 * 28
 
 
-@pytest.mark.parametrize("way", ["bulk", "zip", "csv"])
-def test_an_unknown_column_of_a_file_is_kept_in_bronze_and_stops_silver_unless_tolerated(tmp_path, way, calm):
-    plain = archive_of(2)
+def with_unknown_column(name: str, body: bytes) -> bytes:
+    if not name.startswith("SAPCE1__ALL"):
+        return body
+    header, *rows = body.decode().split("\r\n")
+    data = [f"{row},x" for row in rows if row.startswith(' "')]
+    return "\r\n".join([f"{header},Reliability", *data, *rows[len(data) :]]).encode()
 
-    def with_column(name: str, body: bytes) -> bytes:
-        if not name.startswith("SAPCE1__ALL"):
-            return body
-        header, *rows = body.decode().split("\r\n")
-        data = [f"{row},x" for row in rows if row.startswith(' "')]
-        return "\r\n".join([f"{header},Reliability", *data, *rows[len(data) :]]).encode()
 
-    odd = archive_with(plain, with_column)
+def test_an_unknown_column_of_the_archive_is_kept_in_bronze_and_does_not_count(tmp_path, calm):
     bea = LookAlike()
-    bea.emulator.archive_bytes = odd
+    bea.emulator.archive_bytes = archive_with(archive_of(2), with_unknown_column)
     lake = Lakeside(tmp_path / "lake", bea)
-    path = tmp_path / f"kept.{way}"
-    path.write_bytes(odd if way == "zip" else member_of(odd, "SAPCE1__ALL"))
-    extract = lake.taken(bea.bulk() if way == "bulk" else lake.files(path))
-    with pytest.raises(BeaUnknownField) as stopped:
-        silver(lake, extract)
-    assert stopped.value.fields == ("Reliability",)
+    extract = lake.taken(bea.bulk())
+    assert not lake.counts(extract)
     assert content(lake, extract) == calm
     assert silver(lake, extract, tolerate=True).frame.height == 3 * 60 * 28
+
+
+@pytest.mark.parametrize("way", ["zip", "csv"])
+def test_a_file_with_an_unknown_column_is_refused_and_not_stored_unless_tolerated(tmp_path, way, calm):
+    odd = archive_with(archive_of(2), with_unknown_column)
+    lake = Lakeside(tmp_path / "lake", LookAlike())
+    path = tmp_path / f"kept.{way}"
+    path.write_bytes(odd if way == "zip" else member_of(odd, "SAPCE1__ALL"))
+    with pytest.raises(BeaUnknownField) as stopped:
+        lake.take(lake.files(path))
+    assert stopped.value.fields == ("Reliability",)
+    assert lake.listing() == []
+    extract = publish(lake.bronze, lake.prepare(lake.files(path), tolerate=True))
+    assert lake.counts(extract)
+    assert content(lake, extract) == calm
 
 
 @pytest.mark.parametrize("way", ["api", "bulk"])
@@ -307,41 +324,47 @@ def test_a_new_line_is_kept_in_bronze_and_left_out_of_silver(tmp_path, way):
 
 
 @pytest.mark.parametrize("way", ["api", "bulk"])
-@pytest.mark.parametrize(
-    ("kind", "said"),
-    [
-        (FaultKind.LINE_DROPPED, "is no longer in BEA's list"),
-        (FaultKind.LINES_SWAPPED, "now says"),
-    ],
-)
-def test_a_line_that_is_gone_or_means_something_else_stops_silver_and_not_bronze(tmp_path, way, kind, said):
-    bea = LookAlike(2, Fault(kind, tables=("SAPCE1",), lines=(2, 13)))
+def test_a_line_that_means_something_else_is_kept_in_bronze_and_does_not_count(tmp_path, way):
+    bea = LookAlike(2, Fault(FaultKind.LINES_SWAPPED, tables=("SAPCE1",), lines=(2, 13)))
     lake = Lakeside(tmp_path, bea)
-    prepared = lake.prepare(getattr(bea, way)())
-    assert all(result.passed for result in judge(bronze_rules, prepared.subject))
     extract = lake.taken(getattr(bea, way)())
-    assert lake.bronze.manifest(extract).scope["SAPCE1"] == ((1,) if kind is FaultKind.LINE_DROPPED else (1, 2, 13))
-    with pytest.raises(LineMeaningChanged, match=said) as stopped:
+    assert lake.bronze.manifest(extract).scope["SAPCE1"] == (1, 2, 13)
+    assert not lake.counts(extract)
+    assert "line 2 was pinned as 'Goods' and now says" in lake.why(extract)
+    with pytest.raises(LineMeaningChanged) as stopped:
         silver(lake, extract)
     assert {difference.line_code for difference in stopped.value.differences} == {2, 13}
 
 
-def test_a_file_that_lacks_a_pinned_line_may_be_cut_and_is_judged_incomplete(tmp_path):
-    bea = LookAlike(2, Fault(FaultKind.LINE_DROPPED, tables=("SAPCE1",)), profile="full")
-    lake = Lakeside(tmp_path / "lake", bea)
-    (tmp_path / "kept.csv").write_bytes(member_of(bea.emulator.archive, "SAPCE1__ALL"))
-    prepared = lake.prepare(lake.files(tmp_path / "kept.csv"), tables=["SAPCE1"])
-    failed = {result.name: result.examples for result in judge(bronze_rules, prepared.subject) if not result.passed}
-    assert failed == {"manifest_is_complete": ("SAPCE1 has no rows of line 24",)}
+@pytest.mark.parametrize("way", ["api", "bulk"])
+def test_a_line_that_bea_no_longer_lists_is_a_loss_that_does_not_count(tmp_path, way):
+    bea = LookAlike(2)
+    lake = Lakeside(tmp_path, bea)
+    whole = lake.taken(getattr(bea, way)())
+    bea.emulator.set_faults(Fault(FaultKind.LINE_DROPPED, tables=("SAPCE1",), lines=(2, 13)))
+    bea.emulator.archive_bytes = None
+    cut = lake.taken(getattr(bea, way)())
+    assert lake.bronze.manifest(cut).scope["SAPCE1"] == (1,)
+    assert not lake.counts(cut)
+    assert f"{whole} also holds 3,360 cells of pce: 2 categories (product.goods, product.services)" in lake.why(cut)
 
 
-def test_a_renamed_line_stops_silver_and_not_bronze(lake, bea):
+def test_a_first_answer_without_a_pinned_line_counts_and_lacks_it(tmp_path):
+    bea = LookAlike(2, Fault(FaultKind.LINE_DROPPED, tables=("SAPCE1",), lines=(2, 13)))
+    lake = Lakeside(tmp_path, bea)
+    extract = lake.taken()
+    assert lake.counts(extract)
+    assert silver(lake, extract).frame["line_code"].unique().to_list() == [1]
+
+
+def test_a_renamed_line_is_kept_in_bronze_and_does_not_count(lake, bea):
     def renamed(results: dict[str, Any]) -> None:
         for value in results.get("ParamValue", ()):
             value["Desc"] = value["Desc"].replace(": Goods", ": Goods, without motor vehicles")
 
-    with pytest.raises(LineMeaningChanged, match="without motor vehicles"):
-        silver(lake, lake.take(rewritten(bea, renamed)))
+    extract = lake.taken(rewritten(bea, renamed))
+    assert not lake.counts(extract)
+    assert "without motor vehicles" in lake.why(extract)
 
 
 def test_a_gathering_can_be_watched(lake):

@@ -78,7 +78,7 @@ def lake_operations(tmp_path_factory: pytest.TempPathFactory, server: PostgresSe
         world.refresh(1997, 2025)
         first = world.lake.bronze.extracts()[0]
         world.lake.bronze.write_pin(first, now=datetime.now(UTC), reason="test")
-        world.lake.bronze.clear_pin()
+        world.lake.bronze.clear_pin(now=datetime.now(UTC))
         for extract in world.lake.bronze.extracts():
             world.lake.bronze.verify(extract)
         for table in schemas.TABLES:

@@ -16,9 +16,7 @@ from pce_pipeline.lake.manifest import (
     Verified,
     VerifiedTable,
     content_sha256_of_tables,
-    newest_by_table,
     pack,
-    source_of_table,
     unpack,
 )
 from pce_pipeline.lake.records import LAKE_FORMAT
@@ -26,6 +24,7 @@ from pce_pipeline.lake.store import Store
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 
 NOW = datetime(2026, 2, 23, 12, 30, tzinfo=UTC)
+LATER_ON = datetime(2026, 2, 24, 9, 0, tzinfo=UTC)
 FIRST = ExtractId(date(2026, 2, 23))
 SECOND = FIRST.next_of_day
 LATER = ExtractId(date(2026, 10, 2))
@@ -205,41 +204,13 @@ def test_a_pin_names_an_extract_that_exists(bronze):
         bronze.write_pin(LATER, now=NOW, reason="typing error")
     bronze.write_pin(FIRST, now=NOW, reason="the later one is wrong")
     assert (bronze.pin().extract, bronze.pin().reason) == (str(FIRST), "the later one is wrong")
-    bronze.clear_pin()
-    bronze.clear_pin()
+    bronze.clear_pin(now=LATER_ON)
+    bronze.clear_pin(now=LATER_ON)
     assert bronze.pin() is None
-
-
-def extracts_with(*contents):
-    """Manifests of successive extracts, from the content of each of their tables."""
-    extracts = [FIRST, SECOND, ExtractId(FIRST.day, 10), LATER][: len(contents)]
-    made = {
-        extract: manifest_of(extract, {}, {table: entry(content) for table, content in tables.items()})
-        for extract, tables in zip(extracts, contents, strict=True)
-    }
-    return extracts, dict(reversed(made.items()))
-
-
-def test_each_table_has_its_own_newest_extract():
-    (first, second, third, last), manifests = extracts_with({"A": "1", "B": "1"}, {"A": "2"}, {"A": "3"}, {"B": "2"})
-    assert newest_by_table(manifests) == {"A": third, "B": last}
-    assert newest_by_table(manifests, pin=second) == {"A": second, "B": first}
-    assert newest_by_table({}) == {}
-
-
-def test_the_same_figures_again_are_no_new_vintage():
-    (first, second, third, _), manifests = extracts_with(
-        {"A": "1", "B": "x"}, {"A": "2"}, {"B": "x"}, {"A": "2", "B": "x"}
-    )
-    assert {table: extract for table, (extract, _) in source_of_table(manifests).items()} == {"A": second, "B": first}
-    assert source_of_table(manifests)["A"][1] == entry("2")
-    assert source_of_table(manifests, pin=first)["A"] == (first, entry("1"))
-    assert source_of_table(manifests, pin=third)["B"] == (first, entry("x"))
-
-
-def test_figures_that_return_after_others_are_a_new_vintage():
-    (*_, third), manifests = extracts_with({"A": "1"}, {"A": "2"}, {"A": "1"})
-    assert source_of_table(manifests)["A"][0] == third
+    assert [(each.kind, each.extract, each.why) for each in bronze.decisions.all()] == [
+        ("pin", str(FIRST), "the later one is wrong"),
+        ("unpin", str(FIRST), ""),
+    ]
 
 
 def test_the_content_of_an_extract_does_not_depend_on_the_order_of_its_tables():

@@ -6,11 +6,14 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from pce_pipeline.lake.decisions import Verdict
 from pce_pipeline.quality.bronze import Extract, ReadBack, StoredObject, bronze_rules, rows_by_line
 from pce_pipeline.quality.rules import RuleResult, judge
 
 BODY = b"an answer of BEA"
 HASH = hashlib.sha256(BODY).hexdigest()
+COUNTS = Verdict(counts=True, why="it covers every cell of 2024-10-03")
+LACKS = Verdict(counts=False, why="2024-10-03 also holds 29 cells", lacks=29)
 
 
 @pytest.fixture
@@ -21,6 +24,8 @@ def extract() -> Extract:
         objects=[StoredObject("SAPCE1.json", HASH, len(BODY), 120), StoredObject("SAPCE4.json", HASH, len(BODY), 60)],
         total_rows=180,
         found={"SAPCE1.json": ReadBack(HASH, len(BODY)), "SAPCE4.json": ReadBack(HASH, len(BODY))},
+        verdicts={"SAPCE1": COUNTS, "SAPCE4": COUNTS},
+        is_live=True,
     )
 
 
@@ -30,7 +35,7 @@ def failed(extract: Extract) -> dict[str, RuleResult]:
 
 def test_a_whole_extract_passes(extract):
     assert failed(extract) == {}
-    assert [result.layer for result in judge(bronze_rules, extract)] == ["bronze", "bronze"]
+    assert [result.layer for result in judge(bronze_rules, extract)] == ["bronze", "bronze", "bronze"]
 
 
 @pytest.mark.parametrize(
@@ -66,3 +71,17 @@ def test_missing_cut_and_altered_objects_have_wrong_hashes(extract, found, examp
 def test_rows_are_counted_by_table_and_line():
     cells = pl.DataFrame({"bea_table": ["SAPCE2", "SAPCE1", "SAPCE1"], "line_code": [1, 2, 2]})
     assert rows_by_line(cells) == {"SAPCE1": {2: 2}, "SAPCE2": {1: 1}}
+
+
+def test_an_answer_of_bea_that_lacks_what_counts_fails_its_check_in_every_environment(extract):
+    results = failed(replace(extract, verdicts={"SAPCE1": LACKS, "SAPCE4": COUNTS}))
+    assert list(results) == ["what_counted_is_covered"]
+    assert results["what_counted_is_covered"].examples == ("SAPCE1: 2024-10-03 also holds 29 cells",)
+    assert results["what_counted_is_covered"].blocking == "always"
+
+
+def test_a_file_that_lacks_what_counts_is_partial_and_no_failure(extract):
+    partial = replace(extract, verdicts={"SAPCE1": LACKS, "SAPCE4": COUNTS}, is_live=False)
+    assert failed(partial) == {}
+    summary = judge(bronze_rules, partial)[-1].summary
+    assert summary == "1 of 2 tables count; kept, and changing nothing: SAPCE1"

@@ -11,7 +11,9 @@ import pytest
 
 from pce_pipeline import schemas
 from pce_pipeline.automation.jobs import range_tags
+from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.emulator.archive import archive
+from pce_pipeline.bea.emulator.serve import running
 from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.resource import files_of_year
 from pce_pipeline.lineage import SILVER
@@ -146,6 +148,22 @@ def _csv(table: str, *, keep: Callable[[str], bool]) -> bytes:
     return "".join(line for line in text.splitlines(keepends=True) if keep(line)).encode()
 
 
+def cut_world(folder: Path, keep: Callable[[str], bool], thresholds: str) -> World:
+    """A world whose first answer of BEA itself lacks some of SAPCE1."""
+    world = World(folder, "postgresql://nobody@127.0.0.1:1/none", threshold_checks=thresholds, chosen_source="bulk")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as zipped:
+        zipped.writestr("SAPCE1__ALL_AREAS_1997_2024.csv", _csv("SAPCE1", keep=keep))
+    app = create_app(2)
+    app.state.emulator.archive_bytes = packed.getvalue()
+    with running(app) as url:
+        resources = dict(world.definitions.resources or {})
+        settings = world.settings.model_copy(update={"bea_url": url})
+        resources["bea"]._settings = settings
+        world.extract(tables=["SAPCE1"])
+    return world
+
+
 @pytest.mark.parametrize(
     ("check", "keep"),
     [
@@ -153,13 +171,10 @@ def _csv(table: str, *, keep: Callable[[str], bool]) -> bytes:
         ("expected_lines_are_present", lambda line: f'"{CALIFORNIA}"' not in line or ",SAPCE1,10," not in line),
     ],
 )
-def test_an_extract_with_missing_cells_turns_one_check_of_silver_red(
+def test_an_answer_with_missing_cells_turns_one_check_of_silver_red(
     tmp_path: Path, check: str, keep: Callable[[str], bool]
 ) -> None:
-    world = World(tmp_path, "postgresql://nobody@127.0.0.1:1/none", threshold_checks="block")
-    file = tmp_path / "received.csv"
-    file.write_bytes(_csv("SAPCE1", keep=keep))
-    world.extract(tables=["SAPCE1"], files=[file])
+    world = cut_world(tmp_path, keep, "block")
     result = materialise(world, "silver/pce_state")
     assert not result.success
     assert red(result) == {check}
@@ -167,11 +182,20 @@ def test_an_extract_with_missing_cells_turns_one_check_of_silver_red(
 
 
 def test_where_thresholds_only_warn_the_damage_is_shown_and_published(tmp_path: Path) -> None:
-    world = World(tmp_path, "postgresql://nobody@127.0.0.1:1/none", threshold_checks="warn")
-    file = tmp_path / "received.csv"
-    file.write_bytes(_csv("SAPCE1", keep=lambda line: f'"{CALIFORNIA}"' not in line))
-    world.extract(tables=["SAPCE1"], files=[file])
+    world = cut_world(tmp_path, lambda line: f'"{CALIFORNIA}"' not in line, "warn")
     result = materialise(world, "silver/pce_state")
     assert result.success
     assert red(result) == {"expected_areas_are_present"}
     assert YEAR in world.lake.table(schemas.SILVER_PCE_STATE).latest()
+
+
+def test_a_first_file_that_holds_some_areas_only_passes_every_check_for_what_it_speaks_of(tmp_path: Path) -> None:
+    world = World(tmp_path, "postgresql://nobody@127.0.0.1:1/none", threshold_checks="block")
+    file = tmp_path / "received.csv"
+    file.write_bytes(_csv("SAPCE1", keep=lambda line: not line.startswith(' "') or '"06000"' in line))
+    world.extract("2025-09-26", tables=["SAPCE1"], files=[file])
+    result = materialise(
+        world, "silver/pce_state", "gold", "gold/pce_state_annual", "gold/pce_state_metrics", first="1997"
+    )
+    assert result.success
+    assert red(result) == set()

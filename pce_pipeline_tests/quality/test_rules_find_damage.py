@@ -40,6 +40,11 @@ def at(**values: Any) -> pl.Expr:
     )
 
 
+def of_releases(**releases: str) -> Damage:
+    """The subject made of these releases."""
+    return lambda subject: replace(subject, releases=releases)
+
+
 def with_value(where: pl.Expr, **values: Any) -> Damage:
     """The subject with other values in the rows of its frame where `where` holds."""
 
@@ -107,6 +112,7 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("facts", "primary_key_is_unique", repeated(FACT)),
     ("facts", "row_count_is_as_expected", without(FACT)),
     ("facts", "row_count_is_as_expected", with_value(FACT, year=2023)),
+    ("facts", "tables_are_of_one_release", of_releases(SAPCE1="2024-10-03", SAPCE2="2022-10-06", SAPCE3="2022-10-06")),
     ("facts", "no_unexplained_nulls", with_value(FACT, value=None)),
     (
         "facts",

@@ -216,7 +216,7 @@ def test_a_new_release_changes_the_years_it_revises_and_a_rollback_takes_it_back
     assert small.hashes() == before
     assert small.query("SELECT max(year) FROM gold.pce_state_annual") == [(2024,)]
     assert not list(Path(small.lake.uri).glob("local/gold/*/pce_state_annual/year=2025/*"))
-    small.lake.bronze.clear_pin()
+    small.lake.bronze.clear_pin(now=datetime.now(UTC))
     small.refresh(1997, 2025)
     assert small.hashes() == after
     assert small.query("SELECT max(year) FROM gold.pce_state_annual") == [(2025,)]

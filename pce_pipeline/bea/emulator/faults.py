@@ -41,6 +41,7 @@ class FaultKind(StrEnum):
     LINES_RENAMED = "lines_renamed"  # descriptions of `lines` (or line 2) change
     LINE_DROPPED = "line_dropped"  # `lines` (or the last) are published no more
     LINE_ADDED = "line_added"  # each table has one more line at its end
+    CELLS_DROPPED = "cells_dropped"  # cells of `areas` (or Wyoming) in `years` (or all) are published no more
     MARKS_CHANGED = "marks_changed"  # descriptions end with " 1/", names of areas with " *"
     SILENT_REVISION = "silent_revision"  # numbers of the two newest years change, "Last updated" does not
     CALENDAR_WITHOUT_NAME = "calendar_without_name"  # no release of the calendar has a known name
@@ -53,6 +54,7 @@ OF_PUBLICATION = frozenset(
         FaultKind.LINES_RENAMED,
         FaultKind.LINE_DROPPED,
         FaultKind.LINE_ADDED,
+        FaultKind.CELLS_DROPPED,
         FaultKind.MARKS_CHANGED,
         FaultKind.SILENT_REVISION,
     }
@@ -70,6 +72,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     kind: FaultKind
     tables: tuple[str, ...] = ()
     lines: tuple[int, ...] = ()
+    areas: tuple[str, ...] = ()
+    years: tuple[int, ...] = ()
     on: tuple[Target, ...] = ("GetData",)
     after: int = 0
     first: int | None = None

@@ -130,7 +130,16 @@ def _spoil(publication: Publication, fault: Fault) -> Publication:
             return _dropped(publication, tables, fault.lines)
         case FaultKind.LINE_ADDED:
             return _added(publication, tables)
+        case FaultKind.CELLS_DROPPED:
+            publication = _without_cells(publication, tables, fault)
     return publication
+
+
+def _without_cells(publication: Publication, tables: list[str], fault: Fault) -> Publication:
+    dropped = pl.col("bea_table").is_in(tables) & pl.col("geo_fips").is_in(fault.areas or ("56000",))
+    if fault.years:
+        dropped &= pl.col("year").is_in(fault.years)
+    return replace(publication, cells=publication.cells.filter(~dropped))
 
 
 def _silently_revised(publication: Publication, fault: Fault) -> pl.DataFrame:
