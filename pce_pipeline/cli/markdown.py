@@ -40,6 +40,10 @@ _REMEDIES: Mapping[str, str] = {
     ),
     "migrate": "Is the database running, and are its users made? docs/operability.md, runbook.",
     "check": "BEA or the database could not be asked. " + _AGAIN,
+    "refused": (
+        "What BEA answered is kept and does not count; what was published before stands. If BEA withdrew the figures, "
+        "accept that with `pce use DATE --instead --why …`; else wait: the next run asks again. docs/operability.md."
+    ),
     "extract": "Nothing of this extract counts until it is whole. " + _AGAIN,
     "years": "Give years such as 2023 or 2015...2018, or none.",
     "silver": "The error and the checks below say why; what was published before stands. docs/operability.md, runbook.",

@@ -100,6 +100,24 @@ def test_a_failing_step_alerts_says_what_to_do_and_leaves_the_database_closed(fi
     assert f"https://github.example/octo/pce/actions/runs/{int(ran.folder.name, 16)}" in alert
 
 
+def test_an_answer_that_lacks_what_counts_is_kept_lets_the_rest_go_on_and_ends_red(first: Ran, place: Place) -> None:
+    before = place.query("SELECT count(*) FROM gold.pce_state_metrics")
+    place.emulator.set_faults(Fault(FaultKind.CELLS_DROPPED, areas=("02000",)))
+    try:
+        ran = place.run(force=True)
+    finally:
+        place.emulator.set_faults()
+    assert ran.failed == ["refused"], str(ran)
+    assert {"extract", "years", "late"} <= set(ran.done)
+    assert "::error::SAPCE1 does not count: " in ran.output["refused"]
+    assert "area 02000" in ran.output["refused"]
+    assert "pce use DATE --instead" in ran.summary
+    assert place.query("SELECT count(*) FROM gold.pce_state_metrics") == before
+    (alert,) = place.alerts()
+    assert "what was published before stands" in alert
+    assert place.run().done == [*_QUIET, *_AFTER]
+
+
 def test_a_database_out_of_reach_is_reported_before_bea_is_asked(place: Place) -> None:
     ran = place.run(variables={"PCE_DATABASE_URL": "postgresql://pce_loader@127.0.0.1:9/pce"})
     assert ran.failed == ["migrate"], str(ran)
