@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pce_pipeline.bea.observations import clean_description
+from pce_pipeline.bea.texts import clean_description
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.schemas import SILVER_PCE_STATE
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pce_pipeline.bea.observations import clean_description
+from pce_pipeline.bea.texts import clean_description
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.schemas import MONEY, SILVER_PCE_STATE, content_sha256
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea

@@ -1,0 +1,214 @@
+"""A text file of columns as people have it: the lines above its header, the header, the data and the lines below.
+
+BEA's own files, copies that a spreadsheet or a program saved again, other separators, line ends and encodings: all
+become the same `Sheet`. What is dropped on the way (a column of row numbers, empty columns at the end, empty lines,
+the padding of remarks) says nothing; anything else that does not fit is refused with its line.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
+from pce_pipeline.bea.layouts import TODAY, Layout, fold, layout_of
+
+_BOM = b"\xef\xbb\xbf"
+_SEPARATORS = ",\t;|"
+_HEADER_WITHIN = 30  # lines; the titles of an interactive table are three or four
+GLANCE = 64 * 1024
+_MOST_FILLED = 3  # cells of a remark whose own commas were taken for separators
+
+_UNNAMED = re.compile(r"|unnamed:\d+(?:\.\d+)?")
+_ROW_NUMBER = re.compile(r"\s*\d+(?:\.0)?\s*")
+_KEY = re.compile(r"[\s\"'=]*(?:\d+(?:\.0)?|\w+-\d+)[\s\"']*")
+_SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\n', re.IGNORECASE)
+
+_ZIP_INSTEAD = "Take the file as BEA published it, or download BEA's zip."
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A parsed file of a known layout."""
+
+    layout: Layout
+    """The layout that its header has."""
+
+    separator: str
+    """What stands between its columns."""
+
+    titles: tuple[str, ...]
+    """The lines above the header."""
+
+    columns: tuple[tuple[int, str], ...]
+    """Position and spelling of every column that has a name."""
+
+    rows: Sequence[Sequence[str]]
+    """The data lines, each with a field for every column."""
+
+    lines: Sequence[int]
+    """Which line of the file each row is."""
+
+    remarks: tuple[str, ...]
+    """The lines below the data."""
+
+    def position(self, column: str) -> int | None:
+        """Where one of our columns stands."""
+        return next((at for at, name in self.columns if self.layout.column(fold(name)) == column), None)
+
+    def cells(self, column: str) -> list[str]:
+        """The fields of one of our columns; empty ones where the file lacks it."""
+        at = self.position(column)
+        return [""] * len(self.rows) if at is None else [row[at] for row in self.rows]
+
+
+def read_sheet(content: bytes) -> Sheet:
+    """The sheet in a file, every line of it accounted for.
+
+    Raises `BeaFileRefused` where the file has no header of a known layout, no data, or broken quotes, and
+    `BeaContentError` with the line where one has another length than the header.
+    """
+    text = _text(content)
+    separator, layout, top = _header(text)
+    try:
+        numbered = _lines(text, separator)
+    except csv.Error as broken:
+        raise BeaFileRefused(
+            f"The file's quotation marks do not match, or a field is far too long ({broken}).", remedy=_ZIP_INSTEAD
+        ) from None
+    above, (_, header), below = numbered[:top], numbered[top], numbered[top + 1 :]
+    lead = _lead(header)
+    end = len(below)
+    if layout.shape == "years across" and layout.column(fold(header[lead])) == "geo_fips":
+        while end and _is_remark(below[end - 1][1][lead:]):
+            end -= 1
+    data = below[:end]
+    if not data:
+        raise BeaFileRefused("The file holds a header and no data.")
+    for number, row in above:
+        if not _is_remark(row[lead:]):
+            raise BeaFileRefused(
+                f"Line {number} of the file stands above the header and is no title.",
+                remedy="Was the table sorted? Put its header first, or download BEA's zip.",
+            )
+    columns = _columns(header, lead, data)
+    return Sheet(
+        layout,
+        separator,
+        titles=tuple(_remark(row[lead:]) for _, row in above),
+        columns=columns,
+        rows=[row for _, row in data],
+        lines=[number for number, _ in data],
+        remarks=tuple(_remark(row[lead:]) for _, row in below[end:]),
+    )
+
+
+def glance(start: bytes) -> Sheet | None:
+    """The first row of the sheet that begins with these bytes; None where they are none of a known layout."""
+    text = _text(start)
+    try:
+        separator, layout, top = _header(text)
+        numbered = _lines(text, separator, most=top + 2, strict=False)
+    except (BeaFileRefused, csv.Error):
+        return None
+    if len(numbered) < top + 2:
+        return None
+    (_, header), (number, row) = numbered[top:]
+    named = tuple((at, name.strip()) for at, name in enumerate(header[: len(row)]) if not _is_unnamed(name))
+    sheet = Sheet(layout, separator, tuple(_remark(row) for _, row in numbered[:top]), named, [row], [number], ())
+    return sheet if all(sheet.position(column) is not None for column in layout.columns.values()) else None
+
+
+def _text(content: bytes) -> str:
+    """The text with one kind of line ends, whatever its encoding (UTF-8 or latin-1)."""
+    bare = content.removeprefix(_BOM)
+    try:
+        text = bare.decode("utf-8")
+    except UnicodeDecodeError:
+        text = bare.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _lines(text: str, separator: str, most: int | None = None, *, strict: bool = True) -> list[tuple[int, list[str]]]:
+    """The lines that say something, each with its number and fields."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=strict)
+    found: list[tuple[int, list[str]]] = []
+    for row in reader:
+        if row and (row[0] or any(map(str.strip, row))) and not (reader.line_num == 1 and _SEPARATOR_LINE.match(text)):
+            found.append((reader.line_num, row))
+            if len(found) == most:
+                break
+    return found
+
+
+def _header(text: str) -> tuple[str, Layout, int]:
+    """The separator, layout and position of the header among the lines that say something."""
+    widest: tuple[int, list[str]] = (0, [])
+    for separator in _SEPARATORS:
+        try:
+            first = _lines(text, separator, most=_HEADER_WITHIN, strict=False)
+        except csv.Error:
+            continue
+        for at, (_, row) in enumerate(first):
+            layout = layout_of(row, below_titles=at > 0)
+            if layout is not None:
+                return separator, layout, at
+        widest = max([widest, *((len(row), row) for _, row in first[:1])], key=lambda found: found[0])
+    raise _no_header(widest[1])
+
+
+def _no_header(header: Sequence[str]) -> BeaFileRefused:
+    names = {fold(name) for name in header}
+    spelled = {"geofips": "GeoFIPS", "tablename": "TableName", "linecode": "LineCode"}
+    lacking = [spelled.get(name, name.capitalize()) for name in TODAY.columns if name not in names]
+    return BeaFileRefused(
+        f"The file is no regional table of BEA: its header lacks {', '.join(lacking)}.", remedy=_ZIP_INSTEAD
+    )
+
+
+def _is_unnamed(name: str) -> bool:
+    return _UNNAMED.fullmatch(fold(name)) is not None
+
+
+def _lead(header: Sequence[str]) -> int:
+    """How many columns without a name stand first."""
+    return next(at for at, name in enumerate(header) if not _is_unnamed(name))
+
+
+def _is_remark(fields: Sequence[str]) -> bool:
+    """Whether a line is a title, a footnote or the like: a few cells at its beginning, none a code."""
+    filled = [at for at, field in enumerate(fields) if field.strip()]
+    return bool(filled) and filled[-1] + 1 == len(filled) <= _MOST_FILLED and not _KEY.fullmatch(fields[0])
+
+
+def _remark(fields: Sequence[str]) -> str:
+    return ", ".join(field.strip() for field in fields if field.strip())
+
+
+def _columns(
+    header: Sequence[str], lead: int, data: Sequence[tuple[int, Sequence[str]]]
+) -> tuple[tuple[int, str], ...]:
+    """Every column with a name, once all lines are as long as the header and columns without a name say nothing."""
+    named = tuple((at, name.strip()) for at, name in enumerate(header) if not _is_unnamed(name))
+    length = named[-1][0] + 1
+    width = len(data[0][1])
+    for number, row in data:
+        if len(row) != width or width < length or any(map(str.strip, row[length:])):
+            raise BeaContentError(
+                f"Line {number} of the file has {len(row)} fields, its header {length}.",
+                remedy="A comma too many or too few, as in numbers with a decimal comma, shifts what follows. "
+                + _ZIP_INSTEAD,
+            )
+    folded = [fold(name) for _, name in named]
+    if repeated := sorted({name for (_, name), key in zip(named, folded, strict=True) if folded.count(key) > 1}):
+        raise BeaFileRefused(f"The file has two columns of one name: {', '.join(repeated)}.", remedy=_ZIP_INSTEAD)
+    for at in sorted(set(range(length)) - {at for at, _ in named}):
+        cells = [row[at] for _, row in data]
+        numbers_rows = at < lead and all(map(_ROW_NUMBER.fullmatch, cells)) and len(set(cells)) == len(cells)
+        if not numbers_rows and any(map(str.strip, cells)):
+            raise BeaFileRefused(
+                f"Column {at + 1} of the file has no name in the header, but says {next(filter(None, cells))!r}.",
+                remedy="Give it its name or take it out, or download BEA's zip.",
+            )
+    return named
