@@ -143,12 +143,15 @@ def _fullest(table: str, candidates: Sequence[tuple[str, Sheet]], *, tolerate_un
     A copy says no more than the original and may have lost codes to empty cells. Candidates that differ otherwise are
     refused.
     """
-    best = max(_rank(sheet) for _, sheet in candidates)
+    ranked = [(_rank(sheet), name, sheet) for name, sheet in candidates]
+    best = max(rank for rank, _, _ in ranked)
     equals = [
         (name, of_tables(read_table(sheet, tolerate_unknown=tolerate_unknown), {table}))
-        for name, sheet in candidates
-        if _rank(sheet) == best
+        for rank, name, sheet in ranked
+        if rank == best
     ]
+    if len(equals) == 1:
+        return equals[0][1]
     (name, first), *others = sorted(equals, key=lambda named: _wear(named[1].frame))
     for other, observations in others:
         if _contradict(first.frame, observations.frame):

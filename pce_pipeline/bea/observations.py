@@ -72,8 +72,10 @@ def of_tables(observations: Observations, wanted: Iterable[str] | None) -> Obser
     """The part about some tables, or all of it; `BeaFileRefused` where one of them is not there."""
     if wanted is None:
         return observations
-    tables = set(wanted)
-    refuse_missing(tables, observations.frame["bea_table"].unique())
+    tables, held = set(wanted), set(observations.frame["bea_table"].unique())
+    refuse_missing(tables, held)
+    if held <= tables:
+        return observations
     of_wanted = pl.col("bea_table").is_in(tables)
     return Observations(
         frame=observations.frame.filter(of_wanted),

@@ -8,8 +8,9 @@ the padding of remarks) says nothing; anything else that does not fit is refused
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
 from pce_pipeline.bea.layouts import TODAY, Layout, fold, layout_of
@@ -70,37 +71,36 @@ def read_sheet(content: bytes) -> Sheet:
     `BeaContentError` with the line where one has another length than the header.
     """
     text = _text(content)
-    separator, layout, top = _header(text)
+    separator, layout, top = _header(text[:GLANCE])
     try:
-        numbered = _lines(text, separator)
+        numbers, rows = _lines(text, separator)
     except csv.Error as broken:
         raise BeaFileRefused(
             f"The file's quotation marks do not match, or a field is far too long ({broken}).", remedy=_ZIP_INSTEAD
         ) from None
-    above, (_, header), below = numbered[:top], numbered[top], numbered[top + 1 :]
+    header, data = rows[top], rows[top + 1 :]
     lead = _lead(header)
-    end = len(below)
+    remarks: list[str] = []
     if layout.shape == "years across" and layout.column(fold(header[lead])) == "geo_fips":
-        while end and _is_remark(below[end - 1][1][lead:]):
-            end -= 1
-    data = below[:end]
+        while data and _is_remark(data[-1][lead:]):
+            remarks.insert(0, _remark(data.pop()[lead:]))
     if not data:
         raise BeaFileRefused("The file holds a header and no data.")
-    for number, row in above:
+    for number, row in zip(numbers, rows[:top], strict=False):
         if not _is_remark(row[lead:]):
             raise BeaFileRefused(
                 f"Line {number} of the file stands above the header and is no title.",
                 remedy="Was the table sorted? Put its header first, or download BEA's zip.",
             )
-    columns = _columns(header, lead, data)
+    lines = numbers[top + 1 : top + 1 + len(data)]
     return Sheet(
         layout,
         separator,
-        titles=tuple(_remark(row[lead:]) for _, row in above),
-        columns=columns,
-        rows=[row for _, row in data],
-        lines=[number for number, _ in data],
-        remarks=tuple(_remark(row[lead:]) for _, row in below[end:]),
+        titles=tuple(_remark(row[lead:]) for row in rows[:top]),
+        columns=_columns(header, lead, data, lines),
+        rows=data,
+        lines=lines,
+        remarks=tuple(remarks),
     )
 
 
@@ -109,14 +109,14 @@ def glance(start: bytes) -> Sheet | None:
     text = _text(start)
     try:
         separator, layout, top = _header(text)
-        numbered = _lines(text, separator, most=top + 2, strict=False)
+        rows = list(islice(_beginning(text, separator), top + 2))
     except (BeaFileRefused, csv.Error):
         return None
-    if len(numbered) < top + 2:
+    if len(rows) < top + 2:
         return None
-    (_, header), (number, row) = numbered[top:]
+    header, row = rows[top:]
     named = tuple((at, name.strip()) for at, name in enumerate(header[: len(row)]) if not _is_unnamed(name))
-    sheet = Sheet(layout, separator, tuple(_remark(row) for _, row in numbered[:top]), named, [row], [number], ())
+    sheet = Sheet(layout, separator, tuple(map(_remark, rows[:top])), named, [row], [top + 2], ())
     return sheet if all(sheet.position(column) is not None for column in layout.columns.values()) else None
 
 
@@ -127,35 +127,46 @@ def _text(content: bytes) -> str:
         text = bare.decode("utf-8")
     except UnicodeDecodeError:
         text = bare.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    if text.count("\r") > text.count("\r\n"):
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _SEPARATOR_LINE.sub("\n", text, count=1)
 
 
-def _lines(text: str, separator: str, most: int | None = None, *, strict: bool = True) -> list[tuple[int, list[str]]]:
-    """The lines that say something, each with its number and fields."""
-    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=strict)
-    found: list[tuple[int, list[str]]] = []
-    for row in reader:
-        if row and (row[0] or any(map(str.strip, row))) and not (reader.line_num == 1 and _SEPARATOR_LINE.match(text)):
-            found.append((reader.line_num, row))
-            if len(found) == most:
-                break
-    return found
+def _lines(text: str, separator: str) -> tuple[Sequence[int], list[list[str]]]:
+    """The fields of every line that says something, and which line of the file each is."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True)
+    rows = list(reader)
+    numbers: Sequence[int] = range(1, len(rows) + 1)
+    if reader.line_num > len(rows):  # a field with a line end in it
+        reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True)
+        numbers = [reader.line_num for _ in reader]
+    empty = {at for at, row in enumerate(rows) if not (row and row[0]) and not any(map(str.strip, row))}
+    if empty:
+        numbers = [number for at, number in enumerate(numbers) if at not in empty]
+        rows = [row for at, row in enumerate(rows) if at not in empty]
+    return numbers, rows
+
+
+def _beginning(text: str, separator: str) -> Iterator[list[str]]:
+    """The lines that say something one by one, whatever comes after them."""
+    for row in csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True):
+        if any(map(str.strip, row)):
+            yield row
 
 
 def _header(text: str) -> tuple[str, Layout, int]:
     """The separator, layout and position of the header among the lines that say something."""
-    widest: tuple[int, list[str]] = (0, [])
+    widest: list[str] = []
     for separator in _SEPARATORS:
         try:
-            first = _lines(text, separator, most=_HEADER_WITHIN, strict=False)
+            for at, row in enumerate(islice(_beginning(text, separator), _HEADER_WITHIN)):
+                layout = layout_of(row, below_titles=at > 0)
+                if layout is not None:
+                    return separator, layout, at
+                widest = row if at == 0 and len(row) > len(widest) else widest
         except csv.Error:
             continue
-        for at, (_, row) in enumerate(first):
-            layout = layout_of(row, below_titles=at > 0)
-            if layout is not None:
-                return separator, layout, at
-        widest = max([widest, *((len(row), row) for _, row in first[:1])], key=lambda found: found[0])
-    raise _no_header(widest[1])
+    raise _no_header(widest)
 
 
 def _no_header(header: Sequence[str]) -> BeaFileRefused:
@@ -187,24 +198,25 @@ def _remark(fields: Sequence[str]) -> str:
 
 
 def _columns(
-    header: Sequence[str], lead: int, data: Sequence[tuple[int, Sequence[str]]]
+    header: Sequence[str], lead: int, rows: Sequence[Sequence[str]], lines: Sequence[int]
 ) -> tuple[tuple[int, str], ...]:
     """Every column with a name, once all lines are as long as the header and columns without a name say nothing."""
     named = tuple((at, name.strip()) for at, name in enumerate(header) if not _is_unnamed(name))
     length = named[-1][0] + 1
-    width = len(data[0][1])
-    for number, row in data:
-        if len(row) != width or width < length or any(map(str.strip, row[length:])):
-            raise BeaContentError(
-                f"Line {number} of the file has {len(row)} fields, its header {length}.",
-                remedy="A comma too many or too few, as in numbers with a decimal comma, shifts what follows. "
-                + _ZIP_INSTEAD,
-            )
+    if {len(row) for row in rows} != {length}:
+        width = max(len(rows[0]), length)
+        for number, row in zip(lines, rows, strict=True):
+            if len(row) != width or any(map(str.strip, row[length:])):
+                raise BeaContentError(
+                    f"Line {number} of the file has {len(row)} fields, its header {length}.",
+                    remedy="A comma too many or too few, as in numbers with a decimal comma, shifts what follows. "
+                    + _ZIP_INSTEAD,
+                )
     folded = [fold(name) for _, name in named]
     if repeated := sorted({name for (_, name), key in zip(named, folded, strict=True) if folded.count(key) > 1}):
         raise BeaFileRefused(f"The file has two columns of one name: {', '.join(repeated)}.", remedy=_ZIP_INSTEAD)
     for at in sorted(set(range(length)) - {at for at, _ in named}):
-        cells = [row[at] for _, row in data]
+        cells = [row[at] for row in rows]
         numbers_rows = at < lead and all(map(_ROW_NUMBER.fullmatch, cells)) and len(set(cells)) == len(cells)
         if not numbers_rows and any(map(str.strip, cells)):
             raise BeaFileRefused(

@@ -112,9 +112,9 @@ def _years_across(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
     years = years_of(sheet)
     if not years:
         raise BeaFileRefused("The file has no column of a year.", remedy=_ZIP_INSTEAD)
+    columns = list(zip(*sheet.rows, strict=True))
     wide = _named(sheet, line_code=_coded(sheet, "line_code", _whole)).with_columns(
-        _multiplier(),
-        *(pl.Series(str(year), [row[at] for row in sheet.rows], dtype=pl.String) for at, year in years.items()),
+        _multiplier(), *(pl.Series(str(year), columns[at], dtype=pl.String) for at, year in years.items())
     )
     has_repeats = wide.select("bea_table", "line_code", "geo_fips").is_duplicated().any()
     index = [name for name in OBSERVATION_SCHEMA if name not in {"year", "value_text"}]

@@ -43,7 +43,7 @@ def is_open(pinned: str) -> bool:
 
 def base_year(pinned: str, published: str) -> int | None:
     """The year that stands where the pinned text leaves it open; None where it leaves none open or means another."""
-    found = _pattern(pinned).fullmatch(meaning(published)) if is_open(pinned) else None
+    found = re.search(f"(?:{_pattern(pinned).pattern})$", meaning(published)) if is_open(pinned) else None
     return int(found["base_year"]) if found else None
 
 

@@ -80,6 +80,7 @@ def silver_pce_state(
                 details={
                     "extracts": {table: str(extract) for table, (extract, _) in sorted(sources.items())},
                     "left_out": normal.left_out.to_dicts(),
+                    "base_years": normal.base_years.to_dicts(),
                 },
             )
         )
