@@ -61,6 +61,11 @@ def read_archive(
                 for table in chosen:
                     candidates.setdefault(table, []).append((member.info.filename, sheet))
     refuse_missing(wanted, held)
+    if wanted is None and not candidates:
+        raise BeaFileRefused(
+            f"The zip holds no table of BEA's by year{': ' if held else ''}{', '.join(sorted(held))}.",
+            remedy="Wanted: BEA's own zip, or CSV files of its regional tables in one.",
+        )
     return combined(
         _fullest(table, candidates[table], tolerate_unknown=tolerate_unknown) for table in sorted(candidates)
     )

@@ -82,12 +82,12 @@ def read_sheet(content: bytes) -> Sheet:
     lead = _lead(header)
     remarks: list[str] = []
     if layout.shape == "years across" and layout.column(fold(header[lead])) == "geo_fips":
-        while data and _is_remark(data[-1][lead:]):
-            remarks.insert(0, _remark(data.pop()[lead:]))
+        while data and _is_remark(data[-1], lead):
+            remarks.insert(0, _remark(data.pop(), lead))
     if not data:
         raise BeaFileRefused("The file holds a header and no data.")
     for number, row in zip(numbers, rows[:top], strict=False):
-        if not _is_remark(row[lead:]):
+        if not _is_remark(row, lead):
             raise BeaFileRefused(
                 f"Line {number} of the file stands above the header and is no title.",
                 remedy="Was the table sorted? Put its header first, or download BEA's zip.",
@@ -96,7 +96,7 @@ def read_sheet(content: bytes) -> Sheet:
     return Sheet(
         layout,
         separator,
-        titles=tuple(_remark(row[lead:]) for row in rows[:top]),
+        titles=tuple(_remark(row, lead) for row in rows[:top]),
         columns=_columns(header, lead, data, lines),
         rows=data,
         lines=lines,
@@ -116,7 +116,7 @@ def glance(start: bytes) -> Sheet | None:
         return None
     header, row = rows[top:]
     named = tuple((at, name.strip()) for at, name in enumerate(header[: len(row)]) if not _is_unnamed(name))
-    sheet = Sheet(layout, separator, tuple(map(_remark, rows[:top])), named, [row], [top + 2], ())
+    sheet = Sheet(layout, separator, tuple(_remark(row) for row in rows[:top]), named, [row], [top + 2], ())
     return sheet if all(sheet.position(column) is not None for column in layout.columns.values()) else None
 
 
@@ -187,14 +187,20 @@ def _lead(header: Sequence[str]) -> int:
     return next(at for at, name in enumerate(header) if not _is_unnamed(name))
 
 
-def _is_remark(fields: Sequence[str]) -> bool:
-    """Whether a line is a title, a footnote or the like: a few cells at its beginning, none a code."""
+def _is_remark(row: Sequence[str], lead: int) -> bool:
+    """Whether a line is a title, a footnote or the like: a few cells at its beginning, the first no code."""
+    fields = _without_number(row, lead)
     filled = [at for at, field in enumerate(fields) if field.strip()]
     return bool(filled) and filled[-1] + 1 == len(filled) <= _MOST_FILLED and not _KEY.fullmatch(fields[0])
 
 
-def _remark(fields: Sequence[str]) -> str:
-    return ", ".join(field.strip() for field in fields if field.strip())
+def _remark(row: Sequence[str], lead: int = 0) -> str:
+    return ", ".join(field.strip() for field in _without_number(row, lead) if field.strip())
+
+
+def _without_number(row: Sequence[str], lead: int) -> Sequence[str]:
+    """A line without the row numbers before it, where it has them."""
+    return row[lead:] if all(not field.strip() or _ROW_NUMBER.fullmatch(field) for field in row[:lead]) else row
 
 
 def _columns(

@@ -113,7 +113,7 @@ def _years_across(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
     if not years:
         raise BeaFileRefused("The file has no column of a year.", remedy=_ZIP_INSTEAD)
     columns = list(zip(*sheet.rows, strict=True))
-    wide = _named(sheet, line_code=_coded(sheet, "line_code", _whole)).with_columns(
+    wide = _named(sheet, "line_code", _whole).with_columns(
         _multiplier(), *(pl.Series(str(year), columns[at], dtype=pl.String) for at, year in years.items())
     )
     has_repeats = wide.select("bea_table", "line_code", "geo_fips").is_duplicated().any()
@@ -136,7 +136,7 @@ def _years_down(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
         at = values.is_null().arg_max() or 0
         value, note = texts.row(at)
         raise BeaContentError(f"Line {sheet.lines[at]} of the file says {value!r}, but {note!r} beside it.")
-    named = _named(sheet, line_code=_coded(sheet, "code", _line_of_code)).with_columns(
+    named = _named(sheet, "code", _line_of_code).with_columns(
         pl.Series("year", _coded(sheet, "year", _year)).cast(pl.Int32),
         pl.Series("unit_multiplier", _coded(sheet, "unit_multiplier", _whole)).cast(pl.Int32),
         values,
@@ -144,17 +144,17 @@ def _years_down(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
     return without_repeats(named.select(list(OBSERVATION_SCHEMA))), named.select(list(LINE_SCHEMA))
 
 
-def _named(sheet: Sheet, *, line_code: list[str]) -> pl.DataFrame:
-    """What every row is about, and its unit."""
+def _named(sheet: Sheet, lines: Column, line: Callable[[str], str | None]) -> pl.DataFrame:
+    """What every row is about, and its unit; the column `lines` tells the line as `line` reads it."""
     return pl.DataFrame(
         {
-            "bea_table": _tables(sheet),
-            "line_code": line_code,
             "geo_fips": _coded(sheet, "geo_fips", area_code),
+            "bea_table": _tables(sheet),
+            "line_code": _coded(sheet, lines, line),
             "unit": _units(sheet),
             "description": _coded(sheet, "description", clean_description),
         },
-        schema=dict.fromkeys(("bea_table", "line_code", "geo_fips", "unit", "description"), pl.String),
+        schema=dict.fromkeys(("geo_fips", "bea_table", "line_code", "unit", "description"), pl.String),
     ).with_columns(pl.col("line_code").cast(pl.Int32))
 
 
