@@ -19,7 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 _SEPARATORS = ",\t;|"
 _HEADER_WITHIN = 30  # lines; the titles of an interactive table are three or four
 GLANCE = 64 * 1024
-_MOST_FILLED = 3  # cells of a remark whose own commas were taken for separators
+_MOST_FILLED = 4  # cells of a remark whose own commas were taken for separators
 
 _UNNAMED = re.compile(r"|unnamed:\d+(?:\.\d+)?")
 _ROW_NUMBER = re.compile(r"\s*\d+(?:\.0)?\s*")

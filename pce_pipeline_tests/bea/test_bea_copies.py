@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -26,7 +27,7 @@ REMARKS = (
     "Last updated: October 3, 2024-- new statistics for 2023; revised statistics for 2019-2022.",
     "U.S. Bureau of Economic Analysis",
 )
-CELLS = {
+CELLS: Mapping[tuple[str, int], tuple[str, ...]] = {
     ("00000", 1): ("14437543.0", "14225657.2"),
     ("00000", 2): ("4532816.6", "(NA)"),
     ("01000", 1): ("177059.6", "175833.9"),
@@ -80,15 +81,17 @@ def value_of(text: str, copy: Copy) -> str:
     return f"{sign}{int(whole):,}{point}{decimals}" if copy.thousands else text
 
 
-def rendered(copy: Copy, cells: dict[tuple[str, int], tuple[str, ...]] | None = None) -> bytes:
+SPELLED: Mapping[str, Callable[[str], str]] = {
+    "as is": str,
+    "upper": str.upper,
+    "lower": str.lower,
+    "blanks": lambda name: f"  {name.replace('F', ' F')} ",
+}
+
+
+def rendered(copy: Copy, cells: Mapping[tuple[str, int], tuple[str, ...]] = CELLS) -> bytes:
     """The table as the copy writes it."""
-    spell = {
-        "as is": str,
-        "upper": str.upper,
-        "lower": str.lower,
-        "blanks": lambda name: f"  {name.replace('F', ' F')} ",
-    }
-    header = [spell[copy.header](name) for name in (*HEADER, *copy.years)]
+    header = [SPELLED[copy.header](name) for name in (*HEADER, *copy.years)]
     rows = [
         [
             area_of(area, copy.area),
@@ -101,7 +104,7 @@ def rendered(copy: Copy, cells: dict[tuple[str, int], tuple[str, ...]] | None = 
             copy.unit,
             *(value_of(value, copy) for value in values),
         ]
-        for (area, line), values in (CELLS if cells is None else cells).items()
+        for (area, line), values in cells.items()
     ]
     lines = [header, *rows]
     if copy.index is not None:
@@ -114,7 +117,7 @@ def rendered(copy: Copy, cells: dict[tuple[str, int], tuple[str, ...]] | None = 
     csv.writer(stream, delimiter=copy.separator, lineterminator=copy.line_end).writerows(lines)
     text = stream.getvalue()
     if copy.area == "quoted" and copy.index is None:
-        for area in {area for area, _ in (CELLS if cells is None else cells)}:
+        for area in {area for area, _ in cells}:
             text = text.replace(f"{copy.line_end}{area}{copy.separator}", f'{copy.line_end} "{area}"{copy.separator}')
     return copy.bom + text.encode(copy.encoding)
 
@@ -421,10 +424,10 @@ def test_other_json_is_refused_with_the_forms_that_are_wanted():
     assert "alone, in a list, or one a line" in said
 
 
-def client_frame(rows, **write) -> bytes:
+def client_frame(rows, separator=",", line_terminator="\n") -> bytes:
     columns = ["Code", "GeoFips", "GeoName", "TimePeriod", "CL_UNIT", "UNIT_MULT", "DataValue", "NoteRef"]
     frame = pl.DataFrame([{name: row.get(name, "") for name in columns} for row in rows])
-    return frame.write_csv(**write).encode()
+    return frame.write_csv(separator=separator, line_terminator=line_terminator).encode()
 
 
 def test_the_data_frame_of_beas_python_client_reads_like_the_original():
