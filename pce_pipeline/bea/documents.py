@@ -11,17 +11,18 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-import msgspec
-import polars as pl
-
-from pce_pipeline.bea.answers import load_json
 from pce_pipeline.bea.bulk import MOST_UNPACKED_BYTES, read_archive, read_csv
-from pce_pipeline.bea.errors import BeaFileRefused, BeaTransportError
-from pce_pipeline.bea.observations import Observations
+from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bea.kept import kept_answers
+from pce_pipeline.bea.layouts import canonical
+from pce_pipeline.bea.observations import Observations, of_tables
 from pce_pipeline.bea.protocol import decode_many, redact
+from pce_pipeline.bea.tables import area_code, without_repeats
+from pce_pipeline.bea.texts import each
 
 Kind = Literal["zip", "csv", "json"]
 
+_BEGINNING = 4096  # bytes; an interactive table has lines without a separator above its header
 _ZIP = b"PK\x03\x04"
 _COMPRESSED: dict[bytes, Callable[[io.BytesIO], io.BufferedIOBase]] = {
     b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
@@ -58,7 +59,8 @@ def read_document(
         case "csv":
             return read_csv(plain, wanted, tolerate_unknown=tolerate_unknown)
         case "json":
-            return _of_tables(decode_many(_answers(plain), tolerate_unknown=tolerate_unknown), wanted)
+            read = decode_many(kept_answers(plain), tolerate_unknown=tolerate_unknown)
+            return of_tables(_as_published_today(read), wanted)
 
 
 def storable(content: bytes) -> bytes:
@@ -82,8 +84,8 @@ def kind_of(content: bytes) -> Kind:
             raise _refused(name)
     if start[:1] in b"{[":
         return "json"
-    first_line = content.removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", 1)[0]
-    if b"," in first_line and b"\x00" not in first_line:
+    beginning = content[:_BEGINNING]
+    if b"\x00" not in beginning and any(separator in beginning for separator in (b",", b"\t", b";", b"|")):
         return "csv"
     raise _refused(f"neither zip, CSV nor JSON (it begins with {start[:16]!r})")
 
@@ -105,35 +107,16 @@ def _unpacked(content: bytes) -> bytes:
     return content
 
 
-def _answers(content: bytes) -> list[bytes]:
-    """The API answers in a JSON text: one, a list of them, or each as the `body` of what somebody recorded."""
-    try:
-        loaded = load_json(content)
-    except BeaTransportError as broken:
-        raise BeaFileRefused(f"The file begins like JSON but is none: {broken.message}") from None
-    answers = []
-    for item in loaded if isinstance(loaded, list) else [loaded]:
-        answer = item.get("body", item) if isinstance(item, dict) else item
-        if isinstance(answer, str):
-            answers.append(answer.encode())
-        elif isinstance(answer, dict) and "BEAAPI" in answer:
-            answers.append(msgspec.json.encode(answer))
-        else:
-            raise _refused("JSON that is no answer of BEA's API")
-    return answers
-
-
-def _of_tables(observations: Observations, wanted: frozenset[str] | None) -> Observations:
-    if wanted is None:
-        return observations
-    held = set(observations.frame["bea_table"].unique())
-    if missing := sorted(wanted - held):
-        raise BeaFileRefused(f"The file holds no table {', '.join(missing)}; it holds {', '.join(sorted(held))}.")
-    of_wanted = pl.col("bea_table").is_in(wanted)
+def _as_published_today(read: Observations) -> Observations:
+    """Answers as they would come today: tables by their present names, area codes with their zeros, each cell once."""
+    frame = read.frame.with_columns(
+        each(read.frame["bea_table"], canonical),
+        each(read.frame["geo_fips"], lambda text: area_code(text) or text),
+    )
     return Observations(
-        frame=observations.frame.filter(of_wanted),
-        lines=observations.lines.filter(of_wanted),
-        notes={table: note for table, note in observations.notes.items() if table in wanted},
+        frame=without_repeats(frame),
+        lines=read.lines.with_columns(each(read.lines["bea_table"], canonical)),
+        notes={canonical(table): note for table, note in read.notes.items()},
     )
 
 

@@ -5,12 +5,13 @@ knows where a number came from. `value_text` is the published text, or the code 
 sends "0" with a note for "(D)", its files send "(D)"; both arrive here as "(D)".
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
+
+from pce_pipeline.bea.errors import BeaFileRefused
 
 OBSERVATION_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,
@@ -27,17 +28,6 @@ LINE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "line_code": pl.Int32,
     "description": pl.String,
 }
-
-_TABLE_PREFIX = re.compile(r"^\[\w+\]\s*")
-_FOOTNOTE_MARKS = re.compile(r"(?:[\s,]+\d{1,2}[/.])+$|[\s*]+$")
-
-
-def clean_description(text: str) -> str:
-    """BEA's text of a line without "[TABLE]", indentation and footnote marks ("1/", "1.", "*")."""
-    bare = _TABLE_PREFIX.sub("", text.strip())
-    while (shorter := _FOOTNOTE_MARKS.sub("", bare)) != bare:
-        bare = shorter
-    return bare
 
 
 @dataclass(frozen=True)
@@ -76,3 +66,27 @@ def combined(parts: Iterable[Observations]) -> Observations:
         lines=pl.concat([pl.DataFrame(schema=LINE_SCHEMA), *(part.lines for part in held)]).unique(maintain_order=True),
         notes=notes,
     )
+
+
+def of_tables(observations: Observations, wanted: Iterable[str] | None) -> Observations:
+    """The part about some tables, or all of it; `BeaFileRefused` where one of them is not there."""
+    if wanted is None:
+        return observations
+    tables, held = set(wanted), set(observations.frame["bea_table"].unique())
+    refuse_missing(tables, held)
+    if held <= tables:
+        return observations
+    of_wanted = pl.col("bea_table").is_in(tables)
+    return Observations(
+        frame=observations.frame.filter(of_wanted),
+        lines=observations.lines.filter(of_wanted),
+        notes={table: note for table, note in observations.notes.items() if table in tables},
+    )
+
+
+def refuse_missing(wanted: Iterable[str] | None, held: Iterable[str]) -> None:
+    """Make sure that the tables wanted are among those held; `BeaFileRefused` names both."""
+    there = sorted(set(held))
+    missing = sorted(set(wanted or ()) - set(there))
+    if missing:
+        raise BeaFileRefused(f"The file holds no table {', '.join(missing)}; it holds {', '.join(there) or 'none'}.")

@@ -21,10 +21,10 @@ from pce_pipeline.bea.observations import (
     LINE_SCHEMA,
     Observations,
     ReleaseNote,
-    clean_description,
     combined,
 )
 from pce_pipeline.bea.releases import newest_note
+from pce_pipeline.bea.texts import clean_description, clean_text, each
 from pce_pipeline.bea.values import coded
 
 REDACTED = "REDACTED"
@@ -265,7 +265,7 @@ def _observations(answers: Sequence[tuple[Body[RegionalRow], list[RegionalRow]]]
         pl.col("geo_fips").str.strip_chars(),
         _integer("year"),
         (coded(value, note) if has_notes else value.str.strip_chars()).alias("value_text"),
-        pl.col("unit").str.strip_chars(),
+        each(raw["unit"], clean_text),
         _integer("unit_multiplier"),
     )
     _refuse_nulls(frame, raw, ("year", "value_text", "unit_multiplier"))

@@ -25,7 +25,8 @@ _DAY = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
-    r"(?P<kinds>(?:new|revised)(?:\s*(?:and|/|,)\s*(?:new|revised))?)\s+(?:statistics|estimates|data)\s+for\s+"
+    r"(?P<kinds>(?:new|revised)(?:\s*(?:and|/|,)\s*(?:new|revised))?)(?:\s+(?!new\b|revised\b)[a-z]\w*){0,6}?\s+"
+    r"(?:statistics|estimates|data)\s+for\s+"
     r"(?P<years>\d{4}(?:(?:[\s\-\u2013\u2014,&]|and|to|through)+\d{4})*)",
     re.IGNORECASE,
 )

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
+from pce_pipeline.bea.texts import is_open, same
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
@@ -77,9 +78,20 @@ def geography_is_known(years: SilverYears) -> Finding:
 
 @rule(_ASSET, "always")
 def category_is_known(years: SilverYears) -> Finding:
-    """Every line carries the category and unit that the catalogue pins for it."""
-    meaning = ["bea_table", "line_code", "category_id", "unit", "unit_multiplier"]
-    unknown = years.frame.select(meaning).unique().join(years.catalog.lines, on=meaning, how="anti").sort(meaning)
+    """Every line carries the category and unit that the catalogue pins for it, whatever base year that leaves open."""
+    line = ["bea_table", "line_code", "category_id", "unit_multiplier"]
+    found = years.frame.select(*line, "unit").unique()
+    pinned = found.join(years.catalog.lines.select(*line, pinned="unit"), on=line)
+    known = pinned.filter(
+        pl.Series(
+            [
+                same(text, unit) if is_open(text) else unit == text
+                for unit, text in pinned.select("unit", "pinned").iter_rows()
+            ],
+            dtype=pl.Boolean,
+        )
+    )
+    unknown = found.join(known, on=[*line, "unit"], how="anti").sort(*line, "unit")
     return finding(
         unknown,
         holds="every line has its pinned category and unit",

@@ -1,7 +1,7 @@
 """What stops Silver: BEA's tables no longer mean what the catalogue pins.
 
 SilverRefused
-├── LineMeaningChanged   a pinned line is gone or its text says something else
+├── LineMeaningChanged   the text of a pinned line says something else
 ├── UnitChanged          a pinned line comes in another unit
 └── UnknownArea          an area code that the catalogue does not hold
 
@@ -18,15 +18,19 @@ _SHOWN = 12
 
 @dataclass(frozen=True)
 class LineDifference:
-    """One line whose text or unit is not the pinned one; `published` is None where the line has no name."""
+    """One line whose text or unit is not the pinned one."""
 
     line_code: int
+    """BEA's number of the line."""
+
     pinned: str
-    published: str | None
+    """What the catalogue pins."""
+
+    published: str
+    """What BEA publishes instead."""
 
     def __str__(self) -> str:
-        published = "has no name" if self.published is None else f"now says {self.published!r}"
-        return f"line {self.line_code} was pinned as {self.pinned!r} and {published}"
+        return f"line {self.line_code} was pinned as {self.pinned!r} and now says {self.published!r}"
 
 
 def _listed(items: Iterable[object]) -> str:
@@ -40,7 +44,7 @@ class SilverRefused(PceError):
 
 
 class LineMeaningChanged(SilverRefused):
-    """Lines of `table` are gone or mean something else; `differences` says which."""
+    """Lines of `table` mean something else; `differences` says which."""
 
     def __init__(self, table: str, differences: Iterable[LineDifference]) -> None:
         self.table = table

@@ -10,24 +10,35 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pce_pipeline.bea.observations import clean_description
+from pce_pipeline.bea.texts import base_year, before, clean_description, is_open, meaning, same
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.schemas import SILVER_PCE_STATE
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea
 
+BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "bea_table": pl.String,
+    "line_code": pl.Int32,
+    "pinned": pl.String,
+    "base_year": pl.Int32,
+}
+
 _LINE = ["bea_table", "line_code"]
+_UNIT = ["unit", "unit_multiplier"]
 
 
 @dataclass(frozen=True)
 class Normalised:
-    """Silver rows, and the lines that were left out.
-
-    `frame` has the columns of SILVER_PCE_STATE in order, sorted by its key. `left_out` has one row per line that the
-    catalogue or its profile does not hold: bea_table, line_code, description (NULL if BEA's list lacks it), rows.
-    """
+    """Silver rows, the lines that were left out, and the base years found where the catalogue leaves them open."""
 
     frame: pl.DataFrame
+    """The columns of SILVER_PCE_STATE in order, sorted by its key."""
+
     left_out: pl.DataFrame
+    """One row per line that the catalogue or its profile does not hold: bea_table, line_code, description (NULL if
+    BEA's list lacks it), rows."""
+
+    base_years: pl.DataFrame
+    """One row per line and base year of its unit or text, by the columns of BASE_YEARS_SCHEMA."""
 
 
 def table_years(cells: pl.DataFrame) -> dict[str, tuple[int, ...]]:
@@ -41,83 +52,108 @@ def table_years(cells: pl.DataFrame) -> dict[str, tuple[int, ...]]:
 def normalise(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog) -> Normalised:
     """Silver of typed observations (OBSERVATION_SCHEMA with `value` and `status`), for all years or a selection.
 
-    `lines` has LINE_SCHEMA: every line BEA lists for the tables at hand. Raises `LineMeaningChanged` where a pinned
-    line is missing from it or says something else, `UnitChanged` where a line's unit label or multiplier is not the
-    pinned one, and `UnknownArea`.
+    `lines` has LINE_SCHEMA: the lines BEA lists for the tables at hand. A unit that means the pinned one is spelled as
+    pinned in Silver, or as published where the catalogue leaves its base year open. Raises `LineMeaningChanged` where
+    a pinned line says something else, `UnitChanged` where a line's unit or multiplier is not the pinned one, and
+    `UnknownArea`.
     """
-    _check_meanings(observations, lines, catalog)
-    pinned = catalog.lines.select(*_LINE, "category_id", pinned_unit="unit", pinned_multiplier="unit_multiplier").lazy()
+    _check_meanings(lines, catalog)
+    units = _units(observations, catalog)
+    pinned = catalog.lines.select(*_LINE, "category_id").lazy()
     areas = catalog.areas.select("geo_fips", "geo_level", "state").lazy()
     inside = observations.lazy().join(pinned, on=_LINE).join(areas, on="geo_fips", how="left")
-    other_unit = pl.col("unit").ne_missing(pl.col("pinned_unit")) | pl.col("unit_multiplier").ne_missing(
-        pl.col("pinned_multiplier")
-    )
-    frame, units, unknown = pl.collect_all(
+    if (units["spelled"] != units["unit"]).any():
+        spelled = units.select(*_LINE, *_UNIT, "spelled").lazy()
+        inside = inside.join(spelled, on=[*_LINE, *_UNIT], how="left").with_columns(unit="spelled")
+    frame, unknown = pl.collect_all(
         [
             inside.select(SILVER_PCE_STATE.column_names).sort(SILVER_PCE_STATE.key),
-            inside.filter(other_unit)
-            .select(*_LINE, "pinned_unit", "pinned_multiplier", "unit", "unit_multiplier")
-            .unique()
-            .sort(_LINE),
             inside.filter(pl.col("geo_level").is_null()).select("geo_fips").unique().sort("geo_fips"),
         ]
     )
-    _check_units(units)
     if unknown.height:
         raise UnknownArea(unknown["geo_fips"].to_list())
-    return Normalised(frame, _left_out(observations, lines, catalog))
+    return Normalised(frame, _left_out(observations, lines, catalog), _base_years(units, lines, catalog))
 
 
-def _check_meanings(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog) -> None:
-    published: dict[tuple[str, int], str] = {
-        (table, code): clean_description(text) for table, code, text in lines.select(*_LINE, "description").iter_rows()
-    }
-    present = {table for table, _ in published} | set(observations["bea_table"].unique())
+def _check_meanings(lines: pl.DataFrame, catalog: Catalog) -> None:
+    """Every pinned line that BEA lists says what is pinned; whether all of them are there is judged elsewhere."""
+    published: dict[str, list[tuple[int, str]]] = {}
+    for table, code, text in lines.select(*_LINE, "description").unique().sort(*_LINE, "description").iter_rows():
+        published.setdefault(table, []).append((code, clean_description(text)))
     for table in catalog.tables:
-        if table not in present:
-            continue
-        pinned = catalog.lines.filter(pl.col("bea_table") == table).sort("line_code")
-        # a line that is wholly absent means nothing else; one that has figures and no name might
-        has_names = any(name == table for name, _ in published)
-        unnamed = set(observations.filter(pl.col("bea_table") == table)["line_code"].unique()) if has_names else set()
+        texts = list(dict.fromkeys(published.get(table, [])))
+        of_table = catalog.lines.filter(pl.col("bea_table") == table).select("line_code", "description")
+        pinned: dict[int, str] = dict(of_table.iter_rows())
         differences = [
-            LineDifference(code, text, published.get((table, code)))
-            for code, text in pinned.select("line_code", "description").iter_rows()
-            if ((table, code) in published or code in unnamed)
-            and not _means(
-                published.get((table, code)),
-                clean_description(text),
-                others=[other for line, other in published.items() if line[0] == table and line[1] != code],
-            )
+            LineDifference(code, pinned[code], text)
+            for code, text in texts
+            if code in pinned and not _means(text, pinned[code], [other for line, other in texts if line != code])
         ]
         if differences:
             raise LineMeaningChanged(table, differences)
 
 
-def _means(published: str | None, pinned: str, others: Sequence[str]) -> bool:
-    """Whether BEA's text of a line ends with the pinned one in whole words.
+def _means(published: str, pinned: str, others: Sequence[str]) -> bool:
+    """Whether BEA's text of a line is the pinned one, or ends with it after a statistic.
 
     BEA's API puts the statistic before the item ("Total ...: Health"), the same for many lines of a table: what stands
     before one line alone is a qualification, and the line means something else.
     """
-    if published is None or not published.endswith(pinned):
-        return False
-    before = published[: len(published) - len(pinned)]
-    return not before or (not before[-1].isalnum() and any(other.startswith(before) for other in others))
+    statistic = before(pinned, published)
+    if not statistic:
+        return statistic == ""
+    return not statistic.rstrip()[-1].isalnum() and any(meaning(other).startswith(statistic) for other in others)
+
+
+def _units(observations: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """Each unit of a pinned line, beside the pinned one and as Silver spells it."""
+    pinned = catalog.lines.select(*_LINE, pinned_unit="unit", pinned_multiplier="unit_multiplier")
+    units = observations.select(*_LINE, *_UNIT).unique().join(pinned, on=_LINE).sort(*_LINE, *_UNIT)
+    spelled = [
+        _spelled(unit, wanted) if multiplier == wanted_multiplier else None
+        for unit, multiplier, wanted, wanted_multiplier in units.select(
+            *_UNIT, "pinned_unit", "pinned_multiplier"
+        ).iter_rows()
+    ]
+    units = units.with_columns(pl.Series("spelled", spelled, dtype=pl.String))
+    _check_units(units.filter(pl.col("spelled").is_null()))
+    return units
+
+
+def _spelled(unit: str | None, pinned: str) -> str | None:
+    """How Silver writes a unit that means the pinned one; None where it means another."""
+    if unit is None or not same(pinned, unit):
+        return None
+    return unit if is_open(pinned) else pinned
 
 
 def _check_units(differing: pl.DataFrame) -> None:
     if differing.is_empty():
         return
     table = differing["bea_table"][0]
+    columns = ["line_code", "pinned_unit", "pinned_multiplier", *_UNIT]
     raise UnitChanged(
         table,
         [
             LineDifference(code, f"{unit} (10^{multiplier})", f"{new_unit} (10^{new_multiplier})")
-            for name, code, unit, multiplier, new_unit, new_multiplier in differing.iter_rows()
-            if name == table
+            for code, unit, multiplier, new_unit, new_multiplier in differing.filter(pl.col("bea_table") == table)
+            .select(columns)
+            .iter_rows()
         ],
     )
+
+
+def _base_years(units: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """The years that BEA has where the catalogue writes `{base_year}`, in units and in texts of lines."""
+    texts = lines.join(catalog.lines.select(*_LINE, pinned="description"), on=_LINE)
+    published = [
+        *units.select(*_LINE, "pinned_unit", "unit").iter_rows(),
+        *texts.select(*_LINE, "pinned", "description").iter_rows(),
+    ]
+    found = [(table, code, pinned, base_year(pinned, text)) for table, code, pinned, text in published]
+    years = pl.DataFrame(found, schema=BASE_YEARS_SCHEMA, orient="row")
+    return years.drop_nulls("base_year").unique().sort(*BASE_YEARS_SCHEMA)
 
 
 def _left_out(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pce_pipeline.bea.errors import BeaCellError
-from pce_pipeline.bea.observations import OBSERVATION_SCHEMA, clean_description
+from pce_pipeline.bea.observations import OBSERVATION_SCHEMA
+from pce_pipeline.bea.texts import clean_description
 from pce_pipeline.bea.values import STATUS_OF_CODE, coded, content_hashes, table_hash, typed
 from pce_pipeline.schemas import MONEY, STATUSES
 

@@ -1,5 +1,6 @@
 """Observations become Silver under pinned meanings; what contradicts them stops with the difference spelled out."""
 
+import dataclasses
 from typing import Any
 
 import polars as pl
@@ -7,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pce_pipeline.bea.observations import clean_description
+from pce_pipeline.bea.texts import clean_description
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.quality.silver import SilverYears, category_is_known
 from pce_pipeline.schemas import MONEY, SILVER_PCE_STATE, content_sha256
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea
-from pce_pipeline.silver.observations import normalise, table_years
+from pce_pipeline.silver.observations import BASE_YEARS_SCHEMA, normalise, table_years
 
 MILLIONS = "Millions of current dollars"
 CATALOG = load_catalog()
@@ -58,27 +60,26 @@ def test_a_cell_gets_our_category_and_its_area_the_level_and_postal_code():
     ]
 
 
-def test_a_changed_meaning_and_figures_without_a_name_stop_with_the_difference_spelled_out():
-    lines = listed((1, "Personal consumption expenditures"), (2, "Housing and utilities"))
+def test_a_changed_meaning_stops_with_the_difference_spelled_out():
+    lines = listed((1, "Personal consumption expenditures"), (2, "Housing and utilities"), (13, "Services"))
     with pytest.raises(LineMeaningChanged) as stopped:
-        normalise(observations(cell(2), cell(13)), lines, SMOKE)
+        normalise(observations(cell(2)), lines, SMOKE)
     assert stopped.value.table == "SAPCE1"
-    assert stopped.value.differences == (
-        LineDifference(2, "Goods", "Housing and utilities"),
-        LineDifference(13, "Services", None),
-    )
+    assert stopped.value.differences == (LineDifference(2, "Goods", "Housing and utilities"),)
     assert "line 2 was pinned as 'Goods' and now says 'Housing and utilities'" in stopped.value.message
-    assert "line 13 was pinned as 'Services' and has no name" in stopped.value.message
     assert "catalog/lines.csv" in stopped.value.remedy
 
 
-def test_a_line_that_is_wholly_absent_is_no_change_of_meaning():
-    lines = listed((1, "Personal consumption expenditures"), (2, "Goods"))
+@pytest.mark.parametrize("lines", [listed(), listed((1, "Personal consumption expenditures"))])
+def test_a_line_that_bea_does_not_list_is_no_change_of_meaning(lines):
     assert normalise(observations(cell(2)), lines, SMOKE).frame.height == 1
 
 
-def test_a_table_that_names_no_line_at_all_is_known_by_its_codes():
-    assert normalise(observations(cell(2)), listed(), SMOKE).frame.height == 1
+def test_of_two_texts_of_one_line_both_must_mean_what_is_pinned():
+    with pytest.raises(LineMeaningChanged, match="now says 'Robots'"):
+        normalise(observations(cell(2)), pl.concat([SMOKE_LINES, listed((2, "Robots"))]), SMOKE)
+    with pytest.raises(LineMeaningChanged, match="now says 'Robots'"):
+        normalise(observations(cell(2)), pl.concat([listed((2, "Robots")), SMOKE_LINES]), SMOKE)
 
 
 @pytest.mark.parametrize(
@@ -91,9 +92,11 @@ def test_a_table_that_names_no_line_at_all_is_known_by_its_codes():
         "Goods 1.",
         "Goods *",
         "[SAPCE1] Goods",
+        "goods",
+        "GOODS  2/",
     ],
 )
-def test_table_names_footnote_marks_and_spaces_are_no_change_of_meaning(goods):
+def test_table_names_footnote_marks_case_and_spaces_are_no_change_of_meaning(goods):
     lines = listed((1, "Personal consumption expenditures"), (2, goods), (13, "Services"))
     assert normalise(observations(cell(2)), lines, SMOKE).frame.height == 1
 
@@ -112,19 +115,25 @@ def test_words_before_one_line_alone_are_a_change_of_meaning():
     assert [difference.line_code for difference in stopped.value.differences] == [2]
 
 
-@pytest.mark.parametrize("text", ["Goods and services", "NondurableGoods", "goods", "", "Good"])
+@pytest.mark.parametrize("text", ["Goods and services", "NondurableGoods", "", "Good"])
 def test_other_words_are_a_change_of_meaning(text):
     lines = listed((1, "Personal consumption expenditures"), (2, text), (13, "Services"))
     with pytest.raises(LineMeaningChanged):
         normalise(observations(cell(2)), lines, SMOKE)
 
 
+def test_words_that_begin_another_line_are_no_statistic():
+    lines = listed((2, "Durable goods"), (3, "Durable goods"))
+    with pytest.raises(LineMeaningChanged, match="line 2 was pinned as 'Goods' and now says 'Durable goods'"):
+        normalise(observations(cell(2)), lines, CATALOG)
+
+
 def test_many_differences_are_counted_beyond_the_first():
-    cells = [cell(line) for line in range(2, 25)]
+    lines = listed(*((code, f"Robots of kind {code}") for code in range(1, 25)))
     with pytest.raises(LineMeaningChanged) as stopped:
-        normalise(observations(*cells), listed((1, "Personal consumption expenditures")), CATALOG)
-    assert len(stopped.value.differences) == 23
-    assert stopped.value.message.endswith("; and 11 more.")
+        normalise(observations(cell(2)), lines, CATALOG)
+    assert len(stopped.value.differences) == 24
+    assert stopped.value.message.endswith("; and 12 more.")
 
 
 def test_a_new_line_is_left_out_counted_and_named():
@@ -154,6 +163,65 @@ def test_another_unit_stops(other):
     assert stopped.value.table == "SAPCE1"
     assert [difference.line_code for difference in stopped.value.differences] == [2]
     assert "Millions of current dollars (10^6)" in stopped.value.message
+
+
+@pytest.mark.parametrize("unit", ["millions of CURRENT dollars", "Millions of  current dollars ", f"{MILLIONS} 1/"])
+def test_a_unit_that_means_the_pinned_one_is_spelled_as_pinned(unit):
+    silver = normalise(observations(cell(1), cell(2, unit=unit)), SMOKE_LINES, SMOKE).frame
+    assert silver["unit"].to_list() == [MILLIONS, MILLIONS]
+
+
+REAL = dataclasses.replace(
+    SMOKE,
+    lines=SMOKE.lines.with_columns(
+        unit=pl.when(pl.col("line_code") == 2)
+        .then(pl.lit("Millions of constant ({base_year}) dollars"))
+        .otherwise("unit"),
+        description=pl.when(pl.col("line_code") == 13)
+        .then(pl.lit("Services (in {base_year} dollars)"))
+        .otherwise("description"),
+    ),
+)
+
+
+def test_another_base_year_is_recorded_and_no_change_of_meaning():
+    cells = [
+        cell(2, year=2019, unit="Millions of constant (2012) dollars"),
+        cell(2, year=2020, unit="millions of constant 2017 dollars"),
+    ]
+    lines = listed((2, "Goods"), (13, "Services (in 2017 dollars) 1/"))
+    normalised = normalise(observations(cell(1), *cells), lines, REAL)
+    assert normalised.frame["unit"].to_list() == [MILLIONS, *(one["unit"] for one in cells)]
+    assert dict(normalised.base_years.schema) == BASE_YEARS_SCHEMA
+    assert normalised.base_years.rows() == [
+        ("SAPCE1", 2, "Millions of constant ({base_year}) dollars", 2012),
+        ("SAPCE1", 2, "Millions of constant ({base_year}) dollars", 2017),
+        ("SAPCE1", 13, "Services (in {base_year} dollars)", 2017),
+    ]
+    subject = SilverYears(normalised.frame, normalised.left_out, 3, REAL, {"SAPCE1": [2019, 2020]})
+    assert category_is_known.check(subject).passed
+    other = normalised.frame.with_columns(unit=pl.col("unit").str.replace("constant", "chained"))
+    finding = category_is_known.check(dataclasses.replace(subject, frame=other))
+    assert not finding.passed
+    assert len(finding.examples) == 2
+
+
+def test_where_nothing_is_left_open_no_base_year_is_recorded():
+    assert normalise(observations(cell(1)), SMOKE_LINES, SMOKE).base_years.rows() == []
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "Millions of constant dollars",
+        "Millions of chained (2017) dollars",
+        "Millions of constant (17) dollars",
+        MILLIONS,
+    ],
+)
+def test_a_unit_with_other_words_around_its_base_year_stops(unit):
+    with pytest.raises(UnitChanged, match="base_year"):
+        normalise(observations(cell(2, unit=unit)), listed((2, "Goods")), REAL)
 
 
 def test_an_unknown_area_stops():

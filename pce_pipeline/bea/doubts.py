@@ -1,0 +1,84 @@
+"""Numbers that could mean two things: refused for the whole file, because a number read wrongly is worse than none.
+
+BEA writes a decimal point and no separator of thousands. Copies may have commas between thousands; commas before
+decimals look the same where three digits follow, and so do points between thousands.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+
+import polars as pl
+
+from pce_pipeline.bea.errors import BeaFileRefused
+
+_PLAIN = r"^-?[0-9]*(?:\.[0-9]*)?$"
+_POINT_AND_THREE = r"^-?[0-9]{1,3}\.[0-9]{3}$"
+_IN_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+\.\d+|-?\d{1,3}(?:,\d{3}){2,}")
+_COMMA_AND_THREE = re.compile(r"-?[1-9]\d{0,2},\d{3}")
+_DECIMAL_COMMA = re.compile(r"-?\d[\d.\s\u00a0\u202f'\u2019]*,\d+")
+_GROUPED_BY_POINTS = re.compile(r"-?\d{1,3}(?:\.\d{3}){2,}")
+_GROUPED_BY_BLANKS = re.compile(r"-?\d{1,3}(?:[\s\u00a0\u202f'\u2019]\d{3})+(?:\.\d+)?")
+_POWER_OF_TEN = re.compile(r"-?\d+(?:\.\d+)?e[+-]?\d+", re.IGNORECASE)
+
+_WITH_POINT = "Save it with a decimal point and without separators of thousands, or download BEA's zip."
+
+
+def refuse_doubtful(frame: pl.DataFrame, separator: str) -> None:
+    """Make sure that the numbers of one file mean one thing; `BeaFileRefused` says what they could mean instead.
+
+    `frame` has OBSERVATION_SCHEMA. What is no number at all is none of this module's business.
+    """
+    plain = pl.col("value_text").str.contains(_PLAIN)
+    odd: Sequence[str] = frame.filter(~plain)["value_text"].unique().sort().to_list()
+    commas = [text for text in odd if "," in text and not _IN_THOUSANDS.fullmatch(text)]
+    for text in commas:
+        if _DECIMAL_COMMA.fullmatch(text) and not _COMMA_AND_THREE.fullmatch(text):
+            raise BeaFileRefused(f"The file writes decimals with a comma ({text}).", remedy=_WITH_POINT)
+    either = [text for text in commas if _COMMA_AND_THREE.fullmatch(text)]
+    if either and not _commas_are_of_thousands(frame, odd, separator):
+        raise BeaFileRefused(
+            f"The file writes {either[0]}, which may be {either[0].replace(',', '')} or {either[0].replace(',', '.')}: "
+            "nothing in it shows whether its commas stand between thousands or before decimals.",
+            remedy=_WITH_POINT,
+        )
+    for text in odd:
+        if _GROUPED_BY_POINTS.fullmatch(text) or _GROUPED_BY_BLANKS.fullmatch(text):
+            raise BeaFileRefused(
+                f"The file writes thousands apart with something else than a comma ({text}).", remedy=_WITH_POINT
+            )
+        if _POWER_OF_TEN.fullmatch(text):
+            raise BeaFileRefused(
+                f"The file writes numbers as powers of ten ({text}), so that digits may be lost.",
+                remedy="Format its cells as plain numbers and save it again, or download BEA's zip.",
+            )
+    if separator == ";":
+        _refuse_points_of_thousands(frame)
+
+
+def _commas_are_of_thousands(frame: pl.DataFrame, odd: Collection[str], separator: str) -> bool:
+    """Whether the file shows it: a comma and a point in one number, two commas, or numbers with a point beside them.
+
+    Without such a number, BEA's whole dollars and persons are taken for thousands where commas separate the columns
+    too, as everywhere in the US; its indexes have three decimals and are not.
+    """
+    if any(map(_IN_THOUSANDS.fullmatch, odd)):
+        return True
+    if frame.filter(pl.col("value_text").str.contains(r"^-?[0-9]+\.[0-9]+$")).height:
+        return True
+    has_indexes = frame["unit"].str.to_lowercase().str.contains("index|percent|ratio").any()
+    return separator == "," and not has_indexes
+
+
+def _refuse_points_of_thousands(frame: pl.DataFrame) -> None:
+    """Files with semicolons come from where thousands are set apart by points; an index has three decimals itself."""
+    with_point = frame.filter(
+        pl.col("value_text").str.contains(r"^-?[0-9]+\.[0-9]+$")
+        & ~pl.col("unit").str.to_lowercase().str.contains("index|percent|ratio")
+    )["value_text"]
+    if with_point.len() and with_point.str.contains(_POINT_AND_THREE).all():
+        text = with_point[0]
+        raise BeaFileRefused(
+            f"The file writes {text}, which may be {text.replace('.', '')} or {text}: nothing in it shows whether its "
+            "points stand between thousands or before decimals.",
+            remedy=_WITH_POINT,
+        )

@@ -1,0 +1,86 @@
+"""API answers as people keep them: one, many, a part of one, one a line, with numbers where BEA sends texts.
+
+Every form becomes the answers that BEA sent, as bytes for `decode_many`. Which form it is, the JSON's own names say.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from pce_pipeline.bea.answers import load_json
+from pce_pipeline.bea.errors import BeaFileRefused, BeaTransportError
+
+_ROW = {"Code", "DataValue"}
+
+
+def kept_answers(content: bytes) -> list[bytes]:
+    """The answers in a JSON text; a Results object or rows alone count as an answer without the rest.
+
+    Raises `BeaFileRefused` for JSON that is no answer of BEA's, or cut off.
+    """
+    answers: list[bytes] = []
+    rows: list[dict[str, Any]] = []
+    for item in _items(content):
+        if isinstance(item, dict) and item.keys() >= _ROW:
+            rows.append(item)
+        else:
+            answers.append(_answer(item))
+    if rows:
+        answers.append(_answer({"Data": rows}))
+    return answers
+
+
+def _items(content: bytes) -> Iterator[Any]:
+    """The elements of a list, the values on lines of their own, or the one value there is."""
+    try:
+        loaded = load_json(content)
+    except BeaTransportError as broken:
+        yield from _of_lines(content, broken)
+        return
+    yield from loaded if isinstance(loaded, list) else [loaded]
+
+
+def _of_lines(content: bytes, broken: BeaTransportError) -> Iterator[Any]:
+    numbered = [(number, line) for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
+    for position, (number, line) in enumerate(numbered):
+        try:
+            loaded = load_json(line)
+        except BeaTransportError:
+            if not position:
+                raise BeaFileRefused(f"The file begins like JSON but is none: {broken.message}") from None
+            raise BeaFileRefused(
+                f"The file has JSON on each line, but line {number} is cut off or something else.",
+                remedy="Fetch that answer again, or take the line out.",
+            ) from None
+        yield from loaded if isinstance(loaded, list) else [loaded]
+
+
+def _answer(item: object) -> bytes:
+    """One answer, or what is left of one, in the envelope BEA sends."""
+    if isinstance(item, str):
+        return item.encode()
+    if isinstance(item, dict):
+        if "body" in item and "BEAAPI" not in item:
+            return _answer(item["body"])
+        if "BEAAPI" in item:
+            return msgspec.json.encode(_texts(item))
+        if "Results" in item:
+            return msgspec.json.encode({"BEAAPI": _texts(item)})
+        if "Data" in item:
+            return msgspec.json.encode({"BEAAPI": {"Results": _texts(item)}})
+    raise BeaFileRefused(
+        "This is JSON that is no answer of BEA's API.",
+        remedy="Wanted: whole answers, their Results, or their Data: alone, in a list, or one a line.",
+    )
+
+
+def _texts(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
+    """The JSON with texts for its numbers, as BEA sends them, and for nothing an empty one."""
+    if isinstance(value, dict):
+        return {name: _texts(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    if value is None:
+        return ""
+    return value if isinstance(value, str | bool) else str(value)

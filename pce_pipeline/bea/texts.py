@@ -1,0 +1,72 @@
+"""When two of BEA's texts mean the same: case, blanks and footnote marks are no difference, another word is.
+
+The only place that compares what BEA prints with what is pinned. A pinned text may leave the base year of constant
+dollars open, written `{base_year}`: the year that stands there, in parentheses or not, is data and not meaning.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+import polars as pl
+
+BASE_YEAR = "{base_year}"
+
+_TABLE_PREFIX = re.compile(r"^\[\w+\]\s*")
+_FOOTNOTE_MARKS = re.compile(r"(?:[\s,]+\d{1,2}[/.])+$|[\s*¹²³⁴-⁹]+$")
+_OPEN = re.compile(r"\(?\{base_year\}\)?")
+_BASE_YEAR_FOUND = r"\(?(?P<base_year>[12][0-9]{3})\)?"
+
+
+def clean_text(text: str) -> str:
+    """BEA's text with single blanks, without footnote marks ("1/", "1.", "*") at its end."""
+    bare = " ".join(text.split())
+    while (shorter := _FOOTNOTE_MARKS.sub("", bare)) != bare:
+        bare = shorter
+    return bare
+
+
+def clean_description(text: str) -> str:
+    """BEA's text of a line without "[TABLE]", indentation, repeated blanks and footnote marks."""
+    return clean_text(_TABLE_PREFIX.sub("", text.strip()))
+
+
+def meaning(text: str) -> str:
+    """What is left of a text when only its words count; two texts that mean the same have the same one."""
+    return clean_description(text).casefold()
+
+
+def is_open(pinned: str) -> bool:
+    """Whether a pinned text leaves the base year open."""
+    return BASE_YEAR in pinned
+
+
+def base_year(pinned: str, published: str) -> int | None:
+    """The year that stands where the pinned text leaves it open; None where it leaves none open or means another."""
+    found = re.search(f"(?:{_pattern(pinned).pattern})$", meaning(published)) if is_open(pinned) else None
+    return int(found["base_year"]) if found else None
+
+
+def same(pinned: str, published: str) -> bool:
+    """Whether a published text means what the pinned one says."""
+    return _pattern(pinned).fullmatch(meaning(published)) is not None
+
+
+def before(pinned: str, published: str) -> str | None:
+    """What a published text has before the pinned one, as `meaning` writes it; None where it ends otherwise."""
+    text = meaning(published)
+    found = re.search(f"(?:{_pattern(pinned).pattern})$", text)
+    return text[: found.start()] if found else None
+
+
+def each(texts: pl.Series, function: Callable[[str], str]) -> pl.Series:
+    """The texts as a function writes them, each distinct one asked once; NULL stays NULL."""
+    distinct = texts.drop_nulls().unique()
+    changed = pl.Series([function(text) for text in distinct], dtype=pl.String)
+    return texts if changed.equals(distinct) else texts.replace_strict(distinct, changed, default=None)
+
+
+@cache
+def _pattern(pinned: str) -> re.Pattern[str]:
+    first, *others = (re.escape(part) for part in _OPEN.split(meaning(pinned)))
+    return re.compile(first + (_BASE_YEAR_FOUND + r"\(?(?P=base_year)\)?".join(others) if others else ""))
