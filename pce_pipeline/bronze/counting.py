@@ -52,6 +52,11 @@ class Vintage:
     """The decision that made it, if a person did."""
 
     @property
+    def extracts(self) -> tuple[ExtractId, ...]:
+        """The extracts it is made of, in the order of its layers."""
+        return tuple(layer.extract for layer in self.layers)
+
+    @property
     def content(self) -> tuple[str, ...]:
         """Equal for vintages that are made of equal figures."""
         return tuple(layer.entry.content_sha256 for layer in self.layers)

@@ -87,8 +87,7 @@ def plan_use(
         decided_at=at,
         layers={
             table: tuple(
-                str(each)
-                for each in (*_extracts(before[table] if table in before and kind == "over" else None), extract)
+                str(each) for each in (*(before[table].extracts if table in before and kind == "over" else ()), extract)
             )
             for table in chosen
         },
@@ -162,19 +161,13 @@ def _planned(now: Current, decision: Decision, tables: Iterable[str]) -> Planned
         before = vintages(now.manifests, now.decisions, table, pin=pin)
         after = vintages(now.manifests, [*now.decisions, decision], table, pin=pin)
         was, will = (before[-1] if before else None), (after[-1] if after else None)
-        if was is None or (will is not None and _extracts(was) == _extracts(will)):
-            if was is None and will is not None:
-                becomes[table] = will
+        if (was.extracts if was else ()) == (will.extracts if will else ()):
             continue
         becomes[table] = will
-        gone = without(cells_of_layers(was.layers), cells_of_layers(will.layers if will else ()))
+        gone = without(cells_of_layers(was.layers if was else ()), cells_of_layers(will.layers if will else ()))
         if gone.height:
             loses[table] = gone
     return Planned(decision, becomes, loses)
-
-
-def _extracts(vintage: Vintage | None) -> tuple[ExtractId, ...]:
-    return tuple(layer.extract for layer in vintage.layers) if vintage is not None else ()
 
 
 def _held(now: Current, extract: ExtractId) -> Manifest:

@@ -11,6 +11,7 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.judgement import missing_of_catalogue
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Session
+from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import FROM_FILES
 from pce_pipeline.lake.scope import cells_of, in_words
 from pce_pipeline.warehouse.migrate import found_revision
@@ -172,6 +173,15 @@ def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> lis
     lines: list[RenderableType] = [
         Text(f"{table}: not there yet is {words}.") for table, words in missing_of(session, [extract], now).items()
     ]
+    earlier = [
+        f"{table} (current is {now.unpinned[table].newest})"
+        for table in extract.changed
+        if extract.counts.get(table)
+        and extract.extract
+        and now.unpinned[table].newest.at > ExtractId.parse(extract.extract)
+    ]
+    if earlier:
+        lines.append(Text(f"Kept as an earlier vintage, which changes nothing today: {', '.join(earlier)}."))
     if extract.refused or not partial:
         return [*lines, *refused_shown(session, [extract])]
     kept = extract.extract or next(iter(extract.equals.values()), "")
@@ -218,12 +228,13 @@ def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[Re
 
 
 def missing_of(session: Session, extracts: Sequence["ExtractRun"], now: Current) -> dict[str, str]:
-    """What the catalogue expects of tables that count and are new from files, and that nobody holds yet, in words."""
+    """What the catalogue expects of tables that files have just made current, and that is not held yet, in words."""
     found: dict[str, str] = {}
     for each in extracts:
         for table in each.changed:
             source = now.unpinned.get(table)
-            if each.origin == FROM_FILES and each.counts.get(table) and source is not None:
+            is_current = source is not None and each.extract in [str(one) for one in source.newest.extracts]
+            if source is not None and is_current and each.origin == FROM_FILES:
                 absent = missing_of_catalogue(source.newest, session.catalog)
                 if absent.height:
                     found[table] = in_words(absent)

@@ -81,7 +81,11 @@ def without(cells: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
 
 
 def in_words(cells: pl.DataFrame) -> str:
-    """How many cells, and which categories, areas and years they lie in: `120 cells: 60 areas (...), 2021...2022`."""
+    """How many cells, and which categories, areas and years they lie in; a few are named.
+
+    >>> in_words(cells_of([Block(measure="pce", categories=("product.pce",), areas=("01000",), years=(2022, 2023))]))
+    '2 cells of pce: category product.pce, area 01000, 2022...2023'
+    """
     if cells.is_empty():
         return "no cell"
     measures = ", ".join(sorted(cells["measure"].unique()))
@@ -95,5 +99,6 @@ def in_words(cells: pl.DataFrame) -> str:
 
 
 def _listed(names: Sequence[str], one: str, many: str) -> str:
-    shown = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-    return f"{one} {shown}" if len(names) == 1 else f"{len(names)} {many} ({shown})"
+    if len(names) == 1:
+        return f"{one} {names[0]}"
+    return f"{len(names)} {many}" + (f" ({', '.join(names)})" if len(names) <= _LISTED else "")

@@ -86,7 +86,6 @@ def silver_pce_state(
                     "extracts": {table: str(vintage) for table, vintage in sorted(made_of.items())},
                     "left_out": normal.left_out.to_dicts(),
                     "base_years": normal.base_years.to_dicts(),
-                    "base_years": normal.base_years.to_dicts(),
                 },
                 releases=dict.fromkeys(years, now.releases),
             )
