@@ -47,6 +47,7 @@ class LakeState:
 
     `beyond_pin` are BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone.
     `event` is the newest that announced a release, where some table was not compared with BEA since it came.
+    `has_extracts` says whether any extract is held, whether it counts or not.
     """
 
     tables: Mapping[str, KnownTable]
@@ -54,6 +55,7 @@ class LakeState:
     stale_dimensions: tuple[str, ...] = ()
     beyond_pin: Mapping[str, KnownTable] = field(default_factory=dict)
     event: Received | None = None
+    has_extracts: bool = True
 
     def hashes(self, table: str) -> dict[str, str]:
         return {year: partition.content_sha256 for year, partition in self.partitions.get(table, {}).items()}
@@ -179,12 +181,15 @@ def stale_years(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | No
 
 
 def _years_to_withdraw(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | None) -> list[int]:
-    """The years that are published although the extracts that count now do not cover them (BEA went back, or a pin)."""
+    """The years that are published although the extracts that count now do not cover them: a pin, or a decision.
+
+    A lake that holds no extract at all says nothing: it may be the wrong place.
+    """
     covered = lake.covered_years
     in_lake = {year for derivation in DERIVATIONS for year in lake.partitions.get(derivation.table.name, {})}
     loaded = {table.name for table in LOADED}
     in_postgres = {year for table, year in checkpoints or {} if table in loaded}
-    return sorted({int(year) for year in in_lake | in_postgres} - set(covered)) if covered else []
+    return sorted({int(year) for year in in_lake | in_postgres} - set(covered)) if lake.has_extracts else []
 
 
 def _stale_in_lake(lake: LakeState, year: int) -> str | None:
@@ -249,7 +254,7 @@ def next_step(
     covered = lake.covered_years
     stale = stale_years(lake, checkpoints)
     if stale:
-        first, last = hull_with_reach(stale, newest=covered[-1])
+        first, last = hull_with_reach(stale, newest=covered[-1] if covered else max(stale))
         return Step(
             "refresh",
             reasons={str(year): reason for year, reason in stale.items()},

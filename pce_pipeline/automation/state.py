@@ -43,6 +43,7 @@ def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
             table.name for table in DIMENSIONS if _is_stale(catalog, table, partitions[table.name].get(WHOLE))
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
+        has_extracts=bool(now.manifests),
         event=lake.events.newest_since(min(each.compared_at for each in known.values()))
         if known
         else lake.events.newest(),

@@ -70,3 +70,9 @@ def current(bronze: BronzeStore, catalog: Catalog) -> Current:
     if any(manifest.verdicts is None for manifest in manifests.values()):
         manifests = judged_before(bronze, catalog, manifests)
     return Current(manifests, bronze.decisions.all(), bronze.pin())
+
+
+def years_held(bronze: BronzeStore, catalog: Catalog) -> set[int] | None:
+    """The years that the current figures cover; None where no extract is held, which says nothing of any year."""
+    now = current(bronze, catalog)
+    return now.covered_years if now.manifests else None

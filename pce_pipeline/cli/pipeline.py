@@ -257,7 +257,7 @@ def refresh(
     started = time.perf_counter()
     decision = decide(session, ask_bea=False)
     covered = decision.state.covered_years
-    if not covered:
+    if not covered and not decision.stale:
         raise NothingExtracted(session.command("run"))
     if years is None:
         step = decision.step
@@ -266,11 +266,12 @@ def refresh(
                 {"outcome": "nothing stale", "warnings": step.warnings},
                 [Text(f"Nothing is stale: {decision.why_nothing}"), *shown.warnings_shown(step.warnings)],
             )
-        asked = range(step.first_year or covered[0], (step.last_year or covered[-1]) + 1)
+        asked = range(step.first_year or 0, (step.last_year or 0) + 1)
     else:
-        first, last = parse_years(years, newest=covered[-1])
+        newest = max([*covered, *decision.stale])
+        first, last = parse_years(years, newest=newest)
         if last > datetime.now(UTC).year:
-            raise UsageError(f"{last} is in the future.", remedy=f"The newest year published is {covered[-1]}.")
+            raise UsageError(f"{last} is in the future.", remedy=f"The newest year published is {newest}.")
         asked = range(first, last + 1)
     # beside the years that extracts cover: those that none covers any more, which are withdrawn
     inside = [year for year in asked if year in covered or year in decision.stale]

@@ -68,10 +68,10 @@ def yearly_output(output: YearlyOutput) -> dg.Output[YearlyOutput]:
 
 
 class LakeIOManager(dg.IOManager):
-    """Publishes and reads yearly tables of one lake."""
+    """Publishes and reads yearly tables of one lake; `covered_years` is None where no extract is held at all."""
 
     def __init__(
-        self, lake: Lake, catalog: Catalog, journal: RunJournal, *, covered_years: Callable[[], Collection[int]]
+        self, lake: Lake, catalog: Catalog, journal: RunJournal, *, covered_years: Callable[[], Collection[int] | None]
     ) -> None:
         self._lake = lake
         self._covered_years = covered_years
@@ -148,8 +148,10 @@ class LakeIOManager(dg.IOManager):
     def _withdraw(self, table: Table, years: Sequence[str]) -> list[str]:
         """Take out years that were published from an extract which no longer counts (BEA went back, or a pin)."""
         covered = self._covered_years()
+        if covered is None:
+            return []
         gone = [year for year in years if int(year) not in covered]
-        return self._lake.table(table).withdraw(gone) if covered and gone else []
+        return self._lake.table(table).withdraw(gone) if gone else []
 
     def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
         table = _table_of(context.asset_key)
@@ -158,7 +160,7 @@ class LakeIOManager(dg.IOManager):
         held = store.latest()
         wanted = [year for year in years if year in held]
         missing = sorted(set(years) - set(held), key=int)
-        covered = self._covered_years()
+        covered = self._covered_years() or ()
         needed = [year for year in missing if int(year) in covered]
         if needed:
             raise MissingPartitions(

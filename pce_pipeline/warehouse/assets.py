@@ -70,7 +70,7 @@ def postgres_tables(
         withdrawn = [
             int(year)
             for year in partition_keys_of(context)
-            if covered and int(year) not in covered and not any(year in each for each in yearly)
+            if now.manifests and int(year) not in covered and not any(year in each for each in yearly)
         ]
         loads = [TableLoad(table, _rows(lake, table, _partitions(table, years))) for table in chosen]
         manifests = [
