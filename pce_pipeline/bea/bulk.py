@@ -34,7 +34,7 @@ _UNSAFE_NAME = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\\|\x00
 def read_csv(content: bytes, tables: Iterable[str] | None = None, *, tolerate_unknown: bool = False) -> Observations:
     """The observations of one file of columns in any known layout, of some or all of its tables.
 
-    Raises `BeaFileRefused` for a file that is no regional table, lacks a table asked for or could mean two things,
+    Raises `BeaFileRefused` for a file that is not a regional table, lacks a table asked for or could mean two things,
     `BeaUnknownField` for unknown columns unless they are tolerated, and `BeaContentError` for lines of another length
     than the header and for codes that are none.
     """
@@ -58,7 +58,7 @@ def read_archive(
             chosen = member.tables if wanted is None else member.tables & wanted
             if chosen and (wanted is not None or member.is_annual):
                 sheet = read_sheet(_unpack(archive, member.info))
-                for table in chosen:
+                for table in tables_of(sheet) if wanted is None else tables_of(sheet) & wanted:
                     candidates.setdefault(table, []).append((member.info.filename, sheet))
     refuse_missing(wanted, held)
     if wanted is None and not candidates:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
+from pce_pipeline.bea.errors import ZIP_INSTEAD, BeaContentError, BeaFileRefused
 from pce_pipeline.bea.layouts import TODAY, Layout, fold, layout_of
 
 _BOM = b"\xef\xbb\xbf"
@@ -25,8 +25,6 @@ _UNNAMED = re.compile(r"|unnamed:\d+(?:\.\d+)?")
 _ROW_NUMBER = re.compile(r"\s*\d+(?:\.0)?\s*")
 _KEY = re.compile(r"[\s\"'=]*(?:\d+(?:\.0)?|\w+-\d+)[\s\"']*")
 _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\n', re.IGNORECASE)
-
-_ZIP_INSTEAD = "Take the file as BEA published it, or download BEA's zip."
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def read_sheet(content: bytes) -> Sheet:
         numbers, rows = _lines(text, separator)
     except csv.Error as broken:
         raise BeaFileRefused(
-            f"The file's quotation marks do not match, or a field is far too long ({broken}).", remedy=_ZIP_INSTEAD
+            f"The file's quotation marks do not match, or a field is far too long ({broken}).", remedy=ZIP_INSTEAD
         ) from None
     header, data = rows[top], rows[top + 1 :]
     lead = _lead(header)
@@ -89,7 +87,7 @@ def read_sheet(content: bytes) -> Sheet:
     for number, row in zip(numbers, rows[:top], strict=False):
         if not _is_remark(row, lead):
             raise BeaFileRefused(
-                f"Line {number} of the file stands above the header and is no title.",
+                f"Line {number} of the file stands above the header, but is not a title.",
                 remedy="Was the table sorted? Put its header first, or download BEA's zip.",
             )
     lines = numbers[top + 1 : top + 1 + len(data)]
@@ -174,7 +172,7 @@ def _no_header(header: Sequence[str]) -> BeaFileRefused:
     spelled = {"geofips": "GeoFIPS", "tablename": "TableName", "linecode": "LineCode"}
     lacking = [spelled.get(name, name.capitalize()) for name in TODAY.columns if name not in names]
     return BeaFileRefused(
-        f"The file is no regional table of BEA: its header lacks {', '.join(lacking)}.", remedy=_ZIP_INSTEAD
+        f"The file is not a regional table of BEA: its header lacks {', '.join(lacking)}.", remedy=ZIP_INSTEAD
     )
 
 
@@ -216,11 +214,11 @@ def _columns(
                 raise BeaContentError(
                     f"Line {number} of the file has {len(row)} fields, its header {length}.",
                     remedy="A comma too many or too few, as in numbers with a decimal comma, shifts what follows. "
-                    + _ZIP_INSTEAD,
+                    + ZIP_INSTEAD,
                 )
     folded = [fold(name) for _, name in named]
     if repeated := sorted({name for (_, name), key in zip(named, folded, strict=True) if folded.count(key) > 1}):
-        raise BeaFileRefused(f"The file has two columns of one name: {', '.join(repeated)}.", remedy=_ZIP_INSTEAD)
+        raise BeaFileRefused(f"The file has two columns of one name: {', '.join(repeated)}.", remedy=ZIP_INSTEAD)
     for at in sorted(set(range(length)) - {at for at, _ in named}):
         cells = [row[at] for row in rows]
         numbers_rows = at < lead and all(map(_ROW_NUMBER.fullmatch, cells)) and len(set(cells)) == len(cells)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from pce_pipeline.bea.doubts import refuse_doubtful
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaUnknownField
+from pce_pipeline.bea.errors import ZIP_INSTEAD, BeaContentError, BeaFileRefused, BeaUnknownField
 from pce_pipeline.bea.layouts import Column, canonical, fold, year_of
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations
 from pce_pipeline.bea.releases import newest_note
@@ -36,7 +36,6 @@ _SOLE_UNIT = re.compile(
 _DIGITS_OF_A_STATE = 2
 _BARE_MARK = re.compile(r"\s+\d{1,2}$")
 
-_ZIP_INSTEAD = "Take the file as BEA published it, or download BEA's zip."
 _OF_INTERACTIVE = "Download BEA's zip of the table instead: it says both for each line."
 
 
@@ -76,7 +75,7 @@ def years_of(sheet: Sheet) -> dict[int, int]:
     """The years of a sheet with years across, by the position of their columns."""
     years = {at: year for at, name in sheet.columns if (year := year_of(fold(name))) is not None}
     if len(set(years.values())) < len(years):
-        raise BeaFileRefused("The file has two columns of one year.", remedy=_ZIP_INSTEAD)
+        raise BeaFileRefused("The file has two columns of one year.", remedy=ZIP_INSTEAD)
     return years
 
 
@@ -111,7 +110,7 @@ def said(value_text: pl.Expr) -> pl.Expr:
 def _years_across(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
     years = years_of(sheet)
     if not years:
-        raise BeaFileRefused("The file has no column of a year.", remedy=_ZIP_INSTEAD)
+        raise BeaFileRefused("The file has no column of a year.", remedy=ZIP_INSTEAD)
     columns = list(zip(*sheet.rows, strict=True))
     wide = _named(sheet, "line_code", _whole).with_columns(
         _multiplier(), *(pl.Series(str(year), columns[at], dtype=pl.String) for at, year in years.items())
@@ -152,7 +151,7 @@ def _named(sheet: Sheet, lines: Column, line: Callable[[str], str | None]) -> pl
             "bea_table": _tables(sheet),
             "line_code": _coded(sheet, lines, line),
             "unit": _units(sheet),
-            "description": _coded(sheet, "description", clean_description),
+            "description": _coded(sheet, "description", lambda text: clean_description(_unquoted(text))),
         },
         schema=dict.fromkeys(("geo_fips", "bea_table", "line_code", "unit", "description"), pl.String),
     ).with_columns(pl.col("line_code").cast(pl.Int32))
@@ -178,7 +177,7 @@ def _units(sheet: Sheet) -> list[str]:
         for number in sorted(set(numbers)):
             _check_component(sheet, numbers, number)
         return [known[number].unit for number in numbers]
-    return _coded(sheet, "unit", clean_text)
+    return _coded(sheet, "unit", _unit)
 
 
 def _of_titles(titles: Sequence[str]) -> tuple[str, str]:
@@ -208,7 +207,7 @@ def _check_component(sheet: Sheet, numbers: Sequence[str], number: str) -> None:
         if not component.name.match(name):
             raise BeaFileRefused(
                 f"The file calls its component {number} {name!r}; known under that number is {component.table}.",
-                remedy=_ZIP_INSTEAD,
+                remedy=ZIP_INSTEAD,
             )
     if not any(component.sentence.search(remark) for remark in sheet.remarks):
         raise BeaFileRefused(
@@ -228,21 +227,22 @@ def _coded(sheet: Sheet, column: Column, read: Callable[[str], str | None]) -> l
             name = next(name for place, name in sheet.columns if place == sheet.position(column))
             raise BeaContentError(
                 f"Line {sheet.lines[cells.index(text)]} of the file says {text.strip()!r} as {name}, "
-                f"which is {_EXPECTED[column]}.",
-                remedy="Was one file pasted below another, or was the table sorted? " + _ZIP_INSTEAD,
+                f"which is not {_EXPECTED[column]}.",
+                remedy="Was one file pasted below another, or was the table sorted? " + ZIP_INSTEAD,
             )
         codes[text] = code
     return [codes[text] for text in cells]
 
 
 _EXPECTED: dict[Column, str] = {
-    "bea_table": "no name of a table",
-    "code": "no table and line",
-    "component": "no component of a table that is known",
-    "geo_fips": "no area code of five digits",
-    "line_code": "a line code that is no number",
-    "unit_multiplier": "no power of ten",
-    "year": "no year",
+    "bea_table": "a table's name",
+    "code": "a table and line",
+    "component": "a component that is known",
+    "geo_fips": "an area code of five digits",
+    "line_code": "a line code",
+    "unit": "a unit",
+    "unit_multiplier": "a power of ten",
+    "year": "a year",
 }
 
 
@@ -262,6 +262,18 @@ def area_code(text: str) -> str | None:
 def _whole(text: str) -> str | None:
     found = _WHOLE.fullmatch(_bare(text))
     return str(int(found[1])) if found else None
+
+
+def _unquoted(text: str) -> str:
+    """A text without quotation marks that became part of it."""
+    bare = text.strip()
+    return bare[1:-1] if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" else bare
+
+
+def _unit(text: str) -> str | None:
+    """A unit; None for what can only be the cell of another column."""
+    unit = clean_text(_unquoted(text))
+    return unit if any(map(str.isalpha, unit)) else None
 
 
 def _year(text: str) -> str | None:

@@ -274,14 +274,12 @@ def test_powers_of_ten_are_refused():
 def test_an_area_code_that_is_none_is_refused_with_its_line(code):
     content = rendered(Copy()).replace(b' "98000"', code.encode(), 1)
     said = refusal(content, BeaContentError)
-    assert f"Line 6 of the file says {code!r} as GeoFIPS, which is no area code of five digits" in said
+    assert f"Line 6 of the file says {code!r} as GeoFIPS, which is not an area code of five digits" in said
 
 
 def test_a_line_code_that_is_none_is_refused_with_its_line():
     content = rendered(Copy()).replace(b",2,...", b",two,...", 1)
-    assert "Line 3 of the file says 'two' as LineCode, which is a line code that is no number" in refusal(
-        content, BeaContentError
-    )
+    assert "Line 3 of the file says 'two' as LineCode, which is not a line code" in refusal(content, BeaContentError)
 
 
 def test_one_file_below_another_is_refused():
@@ -311,6 +309,22 @@ def test_a_column_without_a_name_that_says_something_is_refused():
     assert "Line 6 of the file has 11 fields, its header 10" in refusal(shifted, BeaContentError)
 
 
+@pytest.mark.parametrize("unit", ["", "14437543.0"])
+def test_a_cell_that_cannot_be_a_unit_is_refused_because_the_line_may_be_shifted(unit):
+    content = rendered(Copy()).replace(f"{MILLIONS},14437543.0,14225657.2".encode(), f"{unit},1.0,2.0".encode())
+    assert f"Line 2 of the file says {unit!r} as Unit, which is not a unit" in refusal(content, BeaContentError)
+
+
+@pytest.mark.parametrize("mark", ["'", '"'])
+def test_quotation_marks_that_became_part_of_texts_are_dropped(mark):
+    content = rendered(Copy(area="bare", separator="\t")).decode()
+    for text in (MILLIONS, "  Goods ", "SAPCE1", "Personal consumption expenditures "):
+        written = f"{mark}{text}{mark}" if mark == "'" else f'"""{text}"""'
+        content = content.replace(f"\t{text}\t", f"\t{written}\t")
+    assert hashes(content.encode()) == ORIGINAL
+    assert read_document(content.encode()).lines["description"].to_list()[1] == "Goods"
+
+
 def test_two_columns_of_one_name_or_year_are_refused():
     assert "two columns of one name: 2022" in refusal(rendered(Copy(years=("2022", "2022"))))
     assert "two columns of one year" in refusal(rendered(Copy(years=("2022", "X2022"))))
@@ -322,7 +336,7 @@ def test_two_columns_of_one_name_or_year_are_refused():
 def test_a_sorted_table_whose_header_is_below_its_data_is_refused():
     header, *rows = rendered(Copy(remarks=())).split(b"\r\n")[:-1]
     said = refusal(b"\r\n".join([rows[0], header, *rows[1:]]))
-    assert "Line 1 of the file stands above the header and is no title" in said
+    assert "Line 1 of the file stands above the header, but is not a title" in said
 
 
 @pytest.mark.parametrize("cut", [b',854.4,(L)\r\n "98000",', b' "98000",', b"8000"])
@@ -398,6 +412,11 @@ ANSWERS = {
     "numbers for texts": lambda: json.dumps(answered(api_rows(as_number))),
     "rows with numbers": lambda: json.dumps(api_rows(as_number)),
     "rows with empty notes": lambda: json.dumps([{"NoteRef": None, **row} for row in api_rows()]),
+    "answers written for people": lambda: "\n".join(
+        json.dumps(answered(rows), indent=2) for rows in (api_rows()[:5], api_rows()[5:])
+    ),
+    "missing notes as NaN": lambda: json.dumps([{"NoteRef": float("nan"), **row} for row in api_rows()]),
+    "whole numbers with a decimal": lambda: json.dumps(api_rows(float)),
     "an answer twice": lambda: json.dumps([answered(api_rows()), answered(api_rows()[:3])]),
 }
 
@@ -415,12 +434,12 @@ def test_answers_that_contradict_each_other_are_refused():
 
 def test_an_answer_that_is_cut_off_is_refused_with_its_line():
     content = json_lines([answered(api_rows()), answered(api_rows())])[:-9].encode()
-    assert "line 2 is cut off or something else" in refusal(content)
+    assert "what begins in line 2 is cut off or something else" in refusal(content)
 
 
 def test_other_json_is_refused_with_the_forms_that_are_wanted():
     said = refusal(b'{"Code": {"0": "SAPCE1-1"}}')
-    assert "no answer of BEA's API" in said
+    assert "not an answer of BEA's API" in said
     assert "alone, in a list, or one a line" in said
 
 
