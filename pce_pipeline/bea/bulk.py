@@ -27,7 +27,7 @@ _MOST_RATIO = 200  # BEA's files shrink about six-fold
 _RATIO_MATTERS_FROM = 1024 * 1024
 _ENCRYPTED = 0x1
 
-_TEXTS = (".csv", ".txt", ".tsv", ".tab")
+_ENDINGS = (".csv", ".txt", ".tsv", ".tab")
 _UNSAFE_NAME = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\\|\x00")
 
 
@@ -57,9 +57,13 @@ def read_archive(
             held |= member.tables
             chosen = member.tables if wanted is None else member.tables & wanted
             if chosen and (wanted is not None or member.is_annual):
-                sheet = read_sheet(_unpack(archive, member.info))
+                whole = member.start if len(member.start) < GLANCE else _unpack(archive, member.info)
+                sheet = read_sheet(whole)
                 for table in tables_of(sheet) if wanted is None else tables_of(sheet) & wanted:
                     candidates.setdefault(table, []).append((member.info.filename, sheet))
+        texts = _texts(archive)
+        if not held and len(texts) == 1:  # what is wrong with the only file says more than that it holds no table
+            read_table(read_sheet(_unpack(archive, texts[0])))
     refuse_missing(wanted, held)
     if wanted is None and not candidates:
         raise BeaFileRefused(
@@ -86,9 +90,19 @@ def check_archive(content: bytes) -> None:
 
 @dataclass(frozen=True)
 class _Member:
+    """A member that is a regional table."""
+
     info: zipfile.ZipInfo
+    """Its place in the archive."""
+
+    start: bytes
+    """Its first `GLANCE` bytes; all of it if there are fewer."""
+
     tables: frozenset[str]
+    """The tables that it holds, as far as they were looked for."""
+
     is_annual: bool
+    """Whether it has columns of years."""
 
 
 def _opened(content: bytes) -> zipfile.ZipFile:
@@ -125,12 +139,15 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int = -1) -> 
         ) from None
 
 
+def _texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [info for info in archive.infolist() if info.filename.lower().endswith(_ENDINGS)]
+
+
 def _tables_by_member(archive: zipfile.ZipFile) -> Iterator[_Member]:
     """Every member that is a regional table, with the tables it holds: as a rule the one its first data line names."""
-    for info in archive.infolist():
-        if info.is_dir() or not info.filename.lower().endswith(_TEXTS):
-            continue
-        sheet = glance(_unpack(archive, info, size=GLANCE))
+    for info in _texts(archive):
+        start = _unpack(archive, info, size=GLANCE)
+        sheet = glance(start)
         if sheet is None:
             continue
         if sheet.layout.shape == "years down":
@@ -139,7 +156,7 @@ def _tables_by_member(archive: zipfile.ZipFile) -> Iterator[_Member]:
             tables = tables_of(sheet)
         except BeaContentError:
             continue
-        yield _Member(info, tables, sheet.layout.shape == "years down" or bool(years_of(sheet)))
+        yield _Member(info, start, tables, sheet.layout.shape == "years down" or bool(years_of(sheet)))
 
 
 def _fullest(table: str, candidates: Sequence[tuple[str, Sheet]], *, tolerate_unknown: bool) -> Observations:

@@ -368,8 +368,14 @@ def test_a_copy_that_contradicts_the_original_is_refused(zip_file):
 
 
 def test_a_zip_without_a_table_is_refused(zip_file):
-    for members in ({"notes.csv": b"a,b\n1,2\n"}, {"picture.png": b"\x89PNG"}):
+    for members in ({"a.csv": b"a,b\n1,2\n", "b.csv": b"a,b\n1,2\n"}, {"picture.png": b"\x89PNG"}):
         assert "holds no table of BEA's by year" in refusal(zip_file(members))
+
+
+def test_what_is_wrong_with_the_only_file_of_a_zip_is_said(zip_file):
+    assert "its header lacks GeoFIPS" in refusal(zip_file({"a.csv": b"a,b\n1,2\n"}))
+    shifted = rendered(Copy()).replace(b",SAPCE1,1,...,Personal", b",1,...,Personal")
+    assert "Line 2 of the file has 9 fields" in refusal(zip_file({"a.csv": shifted}), BeaContentError)
 
 
 def answered(rows, **results):
