@@ -15,7 +15,7 @@ from datetime import date
 
 import polars as pl
 
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
+from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.observations import Observations, combined, of_tables, refuse_missing
 from pce_pipeline.bea.releases import newest_note
 from pce_pipeline.bea.sheets import GLANCE, Sheet, glance, read_sheet
@@ -34,9 +34,8 @@ _UNSAFE_NAME = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\\|\x00
 def read_csv(content: bytes, tables: Iterable[str] | None = None, *, tolerate_unknown: bool = False) -> Observations:
     """The observations of one file of columns in any known layout, of some or all of its tables.
 
-    Raises `BeaFileRefused` for a file that is not a regional table, lacks a table asked for or could mean two things,
-    `BeaUnknownField` for unknown columns unless they are tolerated, and `BeaContentError` for lines of another length
-    than the header and for codes that are none.
+    Raises `BeaFileRefused` for a file that is not a regional table, lacks a table asked for, has a line that does not
+    fit or could mean two things, and `BeaUnknownField` for unknown columns unless they are tolerated.
     """
     return of_tables(read_table(read_sheet(content), tolerate_unknown=tolerate_unknown), tables)
 
@@ -154,7 +153,7 @@ def _tables_by_member(archive: zipfile.ZipFile) -> Iterator[_Member]:
             sheet = read_sheet(_unpack(archive, info))
         try:
             tables = tables_of(sheet)
-        except BeaContentError:
+        except BeaFileRefused:
             continue
         yield _Member(info, start, tables, sheet.layout.shape == "years down" or bool(years_of(sheet)))
 

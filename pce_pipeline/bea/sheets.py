@@ -10,9 +10,10 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
-from pce_pipeline.bea.errors import ZIP_INSTEAD, BeaContentError, BeaFileRefused
+from pce_pipeline.bea.errors import ZIP_INSTEAD, BeaFileRefused
 from pce_pipeline.bea.layouts import TODAY, Layout, fold, layout_of
 
 _BOM = b"\xef\xbb\xbf"
@@ -23,8 +24,8 @@ _MOST_FILLED = 4  # cells of a remark whose own commas were taken for separators
 
 _UNNAMED = re.compile(r"|unnamed:\d+(?:\.\d+)?")
 _ROW_NUMBER = re.compile(r"\s*\d+(?:\.0)?\s*")
-_KEY = re.compile(r"[\s\"'=]*(?:\d+(?:\.0)?|\w+-\d+)[\s\"']*")
-_SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\n', re.IGNORECASE)
+_CODE = re.compile(r"[\s\"'=]*\d+(?:\.0)?[\s\"']*")
+_SEPARATOR_LINE = re.compile(r'\A"?sep=.?"?\r?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Sheet:
 def read_sheet(content: bytes) -> Sheet:
     """The sheet in a file, every line of it accounted for.
 
-    Raises `BeaFileRefused` where the file has no header of a known layout, no data, or broken quotes, and
-    `BeaContentError` with the line where one has another length than the header.
+    Raises `BeaFileRefused` where the file has no header of a known layout, no data, or broken quotes, and with the
+    line where one has another length than the header.
     """
     text = _text(content)
     separator, layout, top = _header(text[:GLANCE])
@@ -176,6 +177,7 @@ def _no_header(header: Sequence[str]) -> BeaFileRefused:
     )
 
 
+@lru_cache(4096)
 def _is_unnamed(name: str) -> bool:
     return _UNNAMED.fullmatch(fold(name)) is not None
 
@@ -189,7 +191,7 @@ def _is_remark(row: Sequence[str], lead: int) -> bool:
     """Whether a line is a title, a footnote or the like: a few cells at its beginning, the first no code."""
     fields = _without_number(row, lead)
     filled = [at for at, field in enumerate(fields) if field.strip()]
-    return bool(filled) and filled[-1] + 1 == len(filled) <= _MOST_FILLED and not _KEY.fullmatch(fields[0])
+    return bool(filled) and filled[-1] + 1 == len(filled) <= _MOST_FILLED and not _CODE.fullmatch(fields[0])
 
 
 def _remark(row: Sequence[str], lead: int = 0) -> str:
@@ -211,7 +213,7 @@ def _columns(
         width = max(len(rows[0]), length)
         for number, row in zip(lines, rows, strict=True):
             if len(row) != width or any(map(str.strip, row[length:])):
-                raise BeaContentError(
+                raise BeaFileRefused(
                     f"Line {number} of the file has {len(row)} fields, its header {length}.",
                     remedy="A comma too many or too few, as in numbers with a decimal comma, shifts what follows. "
                     + ZIP_INSTEAD,

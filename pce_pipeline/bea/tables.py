@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from pce_pipeline.bea.doubts import refuse_doubtful
-from pce_pipeline.bea.errors import ZIP_INSTEAD, BeaContentError, BeaFileRefused, BeaUnknownField
+from pce_pipeline.bea.errors import ZIP_INSTEAD, BeaFileRefused, BeaUnknownField
 from pce_pipeline.bea.layouts import Column, canonical, fold, year_of
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations
 from pce_pipeline.bea.releases import newest_note
@@ -42,8 +42,8 @@ _OF_INTERACTIVE = "Download BEA's zip of the table instead: it says both for eac
 def read_table(sheet: Sheet, *, tolerate_unknown: bool = False) -> Observations:
     """The observations of a sheet, under the names and units its tables have today.
 
-    Raises `BeaUnknownField` for unknown columns unless they are tolerated, `BeaContentError` for codes that are none,
-    and `BeaFileRefused` where numbers may mean two things or one cell is there twice and differently.
+    Raises `BeaUnknownField` for unknown columns unless they are tolerated, and `BeaFileRefused` for a code that is not
+    one, numbers that may mean two things, and a cell that is there twice and differently.
     """
     layout = sheet.layout
     unknown = tuple(name for _, name in sheet.columns if not layout.knows(fold(name)))
@@ -134,7 +134,7 @@ def _years_down(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
     if values.null_count():
         at = values.is_null().arg_max() or 0
         value, note = texts.row(at)
-        raise BeaContentError(f"Line {sheet.lines[at]} of the file says {value!r}, but {note!r} beside it.")
+        raise BeaFileRefused(f"Line {sheet.lines[at]} of the file says {value!r}, but {note!r} beside it.")
     named = _named(sheet, "code", _line_of_code).with_columns(
         pl.Series("year", _coded(sheet, "year", _year)).cast(pl.Int32),
         pl.Series("unit_multiplier", _coded(sheet, "unit_multiplier", _whole)).cast(pl.Int32),
@@ -225,7 +225,7 @@ def _coded(sheet: Sheet, column: Column, read: Callable[[str], str | None]) -> l
         code = read(text)
         if code is None:
             name = next(name for place, name in sheet.columns if place == sheet.position(column))
-            raise BeaContentError(
+            raise BeaFileRefused(
                 f"Line {sheet.lines[cells.index(text)]} of the file says {text.strip()!r} as {name}, "
                 f"which is not {_EXPECTED[column]}.",
                 remedy="Was one file pasted below another, or was the table sorted? " + ZIP_INSTEAD,

@@ -10,7 +10,7 @@ import pytest
 
 from pce_pipeline.bea.bulk import read_archive, tables_in
 from pce_pipeline.bea.documents import read_document
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaUnknownField
+from pce_pipeline.bea.errors import BeaFileRefused, BeaUnknownField
 from pce_pipeline.bea.layouts import canonical, layout_of
 from pce_pipeline.bea.values import content_hashes, typed
 from pce_pipeline.catalog import load_catalog
@@ -140,7 +140,7 @@ def test_the_oldest_layout_without_its_sentence_of_units_is_refused():
     ],
 )
 def test_a_component_that_is_not_what_its_number_says_is_refused(change, said):
-    with pytest.raises(BeaContentError) as refused:
+    with pytest.raises(BeaFileRefused) as refused:
         read_document(OF_2016.replace(*change).encode())
     assert said in refused.value.message
 
