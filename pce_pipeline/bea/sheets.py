@@ -77,7 +77,8 @@ def read_sheet(content: bytes) -> Sheet:
         raise BeaFileRefused(
             f"The file's quotation marks do not match, or a field is far too long ({broken}).", remedy=ZIP_INSTEAD
         ) from None
-    header, data = rows[top], rows[top + 1 :]
+    header = _fields(rows[top], separator)
+    data = [_fields(row, separator, len(header)) if len(row) == 1 else row for row in rows[top + 1 :]]
     lead = _lead(header)
     remarks: list[str] = []
     if layout.shape == "years across" and layout.column(fold(header[lead])) == "geo_fips":
@@ -113,7 +114,7 @@ def glance(start: bytes) -> Sheet | None:
         return None
     if len(rows) < top + 2:
         return None
-    header, row = rows[top:]
+    header, row = (_fields(row, separator, top + 2) for row in rows[top:])
     named = tuple((at, name.strip()) for at, name in enumerate(header[: len(row)]) if not _is_unnamed(name))
     sheet = Sheet(layout, separator, tuple(_remark(row) for row in rows[:top]), named, [row], [top + 2], ())
     return sheet if all(sheet.position(column) is not None for column in layout.columns.values()) else None
@@ -153,13 +154,24 @@ def _beginning(text: str, separator: str) -> Iterator[list[str]]:
             yield row
 
 
+def _fields(row: list[str], separator: str, least: int = 2) -> list[str]:
+    """A line's fields, also where a spreadsheet took the whole line for one cell and put it in quotes."""
+    if len(row) > 1 or separator not in row[0]:
+        return row
+    try:
+        inside = next(csv.reader(row, delimiter=separator, skipinitialspace=True, strict=True))
+    except csv.Error:
+        return row
+    return inside if len(inside) >= least else row
+
+
 def _header(text: str) -> tuple[str, Layout, int]:
     """The separator, layout and position of the header among the lines that say something."""
     widest: list[str] = []
     for separator in _SEPARATORS:
         try:
             for at, row in enumerate(islice(_beginning(text, separator), _HEADER_WITHIN)):
-                layout = layout_of(row, below_titles=at > 0)
+                layout = layout_of(_fields(row, separator), below_titles=at > 0)
                 if layout is not None:
                     return separator, layout, at
                 widest = row if at == 0 and len(row) > len(widest) else widest
@@ -195,7 +207,8 @@ def _is_remark(row: Sequence[str], lead: int) -> bool:
 
 
 def _remark(row: Sequence[str], lead: int = 0) -> str:
-    return ", ".join(field.strip() for field in _without_number(row, lead) if field.strip())
+    texts = (field.strip(' ",') for field in _without_number(row, lead))
+    return ", ".join(text for text in texts if text)
 
 
 def _without_number(row: Sequence[str], lead: int) -> Sequence[str]:

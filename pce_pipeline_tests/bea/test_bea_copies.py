@@ -1,7 +1,9 @@
 """Files as people have them read like BEA's own, cell by cell, and in any combination of forms."""
 
 import bz2
+import csv
 import gzip
+import io
 import lzma
 
 import polars as pl
@@ -68,6 +70,16 @@ def test_members_in_folders_and_under_other_endings_are_read(zip_file, name):
 
 def test_a_line_that_names_the_separator_is_no_data():
     assert hashes(b"sep=;\r\n" + rendered(Copy(separator=";"))) == ORIGINAL
+
+
+@pytest.mark.parametrize("with_header", [True, False])
+def test_lines_that_a_spreadsheet_took_for_one_cell_each_are_read(zip_file, with_header):
+    header, *lines = rendered(Copy()).decode().split("\r\n")
+    stream = io.StringIO()
+    csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([line] for line in lines[:-1])
+    content = ((f'"{header}"' if with_header else header) + "\r\n" + stream.getvalue()).encode()
+    assert hashes(content) == hashes(zip_file({"a.csv": content})) == ORIGINAL
+    assert read_document(content).notes == read_document(rendered(Copy())).notes
 
 
 def test_years_as_r_and_pandas_spell_them_are_years():
