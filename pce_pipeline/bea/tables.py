@@ -160,7 +160,7 @@ def _named(sheet: Sheet, lines: Column, line: Callable[[str], str | None]) -> pl
 def _tables(sheet: Sheet) -> list[str]:
     """The table of each row, wherever the layout has it."""
     if sheet.layout.titled:
-        return [_of_titles(sheet.titles)[0]] * len(sheet.rows)
+        return [_of_titles(sheet)[0]] * len(sheet.rows)
     if known := sheet.layout.components:
         return [known[number].table for number in _coded(sheet, "component", _component(sheet))]
     if sheet.layout.shape == "years down":
@@ -171,7 +171,7 @@ def _tables(sheet: Sheet) -> list[str]:
 def _units(sheet: Sheet) -> list[str]:
     """The unit of each row, wherever the layout has it."""
     if sheet.layout.titled:
-        return [_of_titles(sheet.titles)[1]] * len(sheet.rows)
+        return [_of_titles(sheet)[1]] * len(sheet.rows)
     if known := sheet.layout.components:
         numbers = _coded(sheet, "component", _component(sheet))
         for number in sorted(set(numbers)):
@@ -180,19 +180,19 @@ def _units(sheet: Sheet) -> list[str]:
     return _coded(sheet, "unit", _unit)
 
 
-def _of_titles(titles: Sequence[str]) -> tuple[str, str]:
-    """Table and unit as the first two lines of an interactive table say them."""
+def _of_titles(sheet: Sheet) -> tuple[str, str]:
+    """Table and unit as the first two lines above the header say them."""
+    looks_like, titles = f"This looks like a {sheet.layout.name}", sheet.titles
     named = _TITLE.match(titles[0])
     if named is None:
         raise BeaFileRefused(
-            f"This looks like a download of BEA's interactive tables whose first line names no table ({titles[0]!r}).",
+            f"{looks_like} whose first line does not name a table ({titles[0]!r}).",
             remedy=_OF_INTERACTIVE,
         )
     unit = clean_text(_BARE_MARK.sub("", titles[1])) if len(titles) > 1 else ""
     if not _SOLE_UNIT.fullmatch(unit):
         raise BeaFileRefused(
-            "This looks like a download of BEA's interactive tables whose second line does not say one unit for all "
-            f"lines ({unit!r}).",
+            f"{looks_like} whose second line does not say one unit for all lines ({unit!r}).",
             remedy=_OF_INTERACTIVE,
             table=canonical(named[1]),
         )

@@ -166,7 +166,7 @@ def test_an_interactive_table_reads_like_the_original(change):
 @pytest.mark.parametrize(
     ("title", "unit", "said"),
     [
-        ("Personal consumption expenditures by state", "Dollars", "first line names no table"),
+        ("Personal consumption expenditures by state", "Dollars", "first line does not name a table"),
         ("SAINC1 Personal income summary", "Thousands of dollars, unless otherwise noted", "does not say one unit"),
         ("SAINC1 Personal income summary", "State or DC", "does not say one unit"),
         ("SAINC1 Personal income summary", "", "does not say one unit"),
