@@ -15,7 +15,7 @@ from datetime import date
 
 import polars as pl
 
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
+from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.observations import Observations, combined, of_tables, refuse_missing
 from pce_pipeline.bea.releases import newest_note
 from pce_pipeline.bea.sheets import GLANCE, Sheet, glance, read_sheet
@@ -27,16 +27,15 @@ _MOST_RATIO = 200  # BEA's files shrink about six-fold
 _RATIO_MATTERS_FROM = 1024 * 1024
 _ENCRYPTED = 0x1
 
-_TEXTS = (".csv", ".txt", ".tsv", ".tab")
+_ENDINGS = (".csv", ".txt", ".tsv", ".tab")
 _UNSAFE_NAME = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\\|\x00")
 
 
 def read_csv(content: bytes, tables: Iterable[str] | None = None, *, tolerate_unknown: bool = False) -> Observations:
     """The observations of one file of columns in any known layout, of some or all of its tables.
 
-    Raises `BeaFileRefused` for a file that is no regional table, lacks a table asked for or could mean two things,
-    `BeaUnknownField` for unknown columns unless they are tolerated, and `BeaContentError` for lines of another length
-    than the header and for codes that are none.
+    Raises `BeaFileRefused` for a file that is not a regional table, lacks a table asked for, has a line that does not
+    fit or could mean two things, and `BeaUnknownField` for unknown columns unless they are tolerated.
     """
     return of_tables(read_table(read_sheet(content), tolerate_unknown=tolerate_unknown), tables)
 
@@ -57,9 +56,13 @@ def read_archive(
             held |= member.tables
             chosen = member.tables if wanted is None else member.tables & wanted
             if chosen and (wanted is not None or member.is_annual):
-                sheet = read_sheet(_unpack(archive, member.info))
-                for table in chosen:
+                whole = member.start if len(member.start) < GLANCE else _unpack(archive, member.info)
+                sheet = read_sheet(whole)
+                for table in tables_of(sheet) if wanted is None else tables_of(sheet) & wanted:
                     candidates.setdefault(table, []).append((member.info.filename, sheet))
+        texts = _texts(archive)
+        if not held and len(texts) == 1:  # what is wrong with the only file says more than that it holds no table
+            read_table(read_sheet(_unpack(archive, texts[0])))
     refuse_missing(wanted, held)
     if wanted is None and not candidates:
         raise BeaFileRefused(
@@ -86,9 +89,19 @@ def check_archive(content: bytes) -> None:
 
 @dataclass(frozen=True)
 class _Member:
+    """A member that is a regional table."""
+
     info: zipfile.ZipInfo
+    """Its place in the archive."""
+
+    start: bytes
+    """Its first `GLANCE` bytes; all of it if there are fewer."""
+
     tables: frozenset[str]
+    """The tables that it holds, as far as they were looked for."""
+
     is_annual: bool
+    """Whether it has columns of years."""
 
 
 def _opened(content: bytes) -> zipfile.ZipFile:
@@ -125,21 +138,24 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int = -1) -> 
         ) from None
 
 
+def _texts(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [info for info in archive.infolist() if info.filename.lower().endswith(_ENDINGS)]
+
+
 def _tables_by_member(archive: zipfile.ZipFile) -> Iterator[_Member]:
     """Every member that is a regional table, with the tables it holds: as a rule the one its first data line names."""
-    for info in archive.infolist():
-        if info.is_dir() or not info.filename.lower().endswith(_TEXTS):
-            continue
-        sheet = glance(_unpack(archive, info, size=GLANCE))
+    for info in _texts(archive):
+        start = _unpack(archive, info, size=GLANCE)
+        sheet = glance(start)
         if sheet is None:
             continue
         if sheet.layout.shape == "years down":
             sheet = read_sheet(_unpack(archive, info))
         try:
             tables = tables_of(sheet)
-        except BeaContentError:
+        except BeaFileRefused:
             continue
-        yield _Member(info, tables, sheet.layout.shape == "years down" or bool(years_of(sheet)))
+        yield _Member(info, start, tables, sheet.layout.shape == "years down" or bool(years_of(sheet)))
 
 
 def _fullest(table: str, candidates: Sequence[tuple[str, Sheet]], *, tolerate_unknown: bool) -> Observations:

@@ -48,7 +48,7 @@ def read_document(
 ) -> Observations:
     """The observations in a file, of the tables asked for or of all it holds.
 
-    Raises `BeaFileRefused` for what is no file of BEA's, is unsafe, or lacks a table asked for; otherwise what
+    Raises `BeaFileRefused` for what is not a file of BEA's, is unsafe, or lacks a table asked for; otherwise what
     `read_archive`, `read_csv` and `decode_many` raise.
     """
     wanted = frozenset(tables) if tables is not None else None
@@ -84,6 +84,8 @@ def kind_of(content: bytes) -> Kind:
             raise _refused(name)
     if start[:1] in b"{[":
         return "json"
+    if content[257:262] == b"ustar":
+        raise _refused("a tar archive: unpack it first")
     beginning = content[:_BEGINNING]
     if b"\x00" not in beginning and any(separator in beginning for separator in (b",", b"\t", b";", b"|")):
         return "csv"

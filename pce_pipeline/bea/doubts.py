@@ -26,7 +26,7 @@ _WITH_POINT = "Save it with a decimal point and without separators of thousands,
 def refuse_doubtful(frame: pl.DataFrame, separator: str) -> None:
     """Make sure that the numbers of one file mean one thing; `BeaFileRefused` says what they could mean instead.
 
-    `frame` has OBSERVATION_SCHEMA. What is no number at all is none of this module's business.
+    `frame` has OBSERVATION_SCHEMA. Cells that are not numbers at all are left to `values.typed`.
     """
     plain = pl.col("value_text").str.contains(_PLAIN)
     odd: Sequence[str] = frame.filter(~plain)["value_text"].unique().sort().to_list()

@@ -135,5 +135,9 @@ class BeaCellError(BeaContentError):
         )
 
 
+ZIP_INSTEAD = "Take the file as BEA published it, or download BEA's zip."
+"""What to do with a copy that cannot be read for certain."""
+
+
 class BeaFileRefused(BeaContentError):
     """A file that is unsafe to open or holds no BEA table."""

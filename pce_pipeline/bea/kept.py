@@ -3,6 +3,8 @@
 Every form becomes the answers that BEA sent, as bytes for `decode_many`. Which form it is, the JSON's own names say.
 """
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,12 +14,13 @@ from pce_pipeline.bea.answers import load_json
 from pce_pipeline.bea.errors import BeaFileRefused, BeaTransportError
 
 _ROW = {"Code", "DataValue"}
+_NEXT = re.compile(r"\S")
 
 
 def kept_answers(content: bytes) -> list[bytes]:
     """The answers in a JSON text; a Results object or rows alone count as an answer without the rest.
 
-    Raises `BeaFileRefused` for JSON that is no answer of BEA's, or cut off.
+    Raises `BeaFileRefused` for JSON that is not an answer of BEA's, or is cut off.
     """
     answers: list[bytes] = []
     rows: list[dict[str, Any]] = []
@@ -32,28 +35,42 @@ def kept_answers(content: bytes) -> list[bytes]:
 
 
 def _items(content: bytes) -> Iterator[Any]:
-    """The elements of a list, the values on lines of their own, or the one value there is."""
+    """The elements of a list, values one after another (as a rule one a line), or the one value there is."""
     try:
         loaded = load_json(content)
     except BeaTransportError as broken:
-        yield from _of_lines(content, broken)
+        yield from _one_after_another(content, broken)
         return
     yield from loaded if isinstance(loaded, list) else [loaded]
 
 
-def _of_lines(content: bytes, broken: BeaTransportError) -> Iterator[Any]:
-    numbered = [(number, line) for number, line in enumerate(content.splitlines(), start=1) if line.strip()]
-    for position, (number, line) in enumerate(numbered):
+def _one_after_another(content: bytes, broken: BeaTransportError) -> Iterator[Any]:
+    """The values of a text that holds several; NaN, as Python writes a missing value, is nothing."""
+    text = _decoded(content)
+    decoder = json.JSONDecoder(parse_constant=lambda _: None)
+    at = 0
+    while at < len(text):
         try:
-            loaded = load_json(line)
-        except BeaTransportError:
-            if not position:
-                raise BeaFileRefused(f"The file begins like JSON but is none: {broken.message}") from None
+            loaded, end = decoder.raw_decode(text, at)
+        except json.JSONDecodeError:
+            if at == 0:
+                raise BeaFileRefused(f"The file begins like JSON but is not: {broken.message}") from None
+            line = text.count("\n", 0, at) + 1
             raise BeaFileRefused(
-                f"The file has JSON on each line, but line {number} is cut off or something else.",
-                remedy="Fetch that answer again, or take the line out.",
+                f"The file has one JSON after another, but what begins in line {line} is cut off or something else.",
+                remedy="Fetch that answer again, or take it out.",
             ) from None
         yield from loaded if isinstance(loaded, list) else [loaded]
+        found = _NEXT.search(text, end)
+        at = found.start() if found else len(text)
+
+
+def _decoded(content: bytes) -> str:
+    bare = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    try:
+        return bare.decode("utf-8")
+    except UnicodeDecodeError:
+        return bare.decode("latin-1")
 
 
 def _answer(item: object) -> bytes:
@@ -70,7 +87,7 @@ def _answer(item: object) -> bytes:
         if "Data" in item:
             return msgspec.json.encode({"BEAAPI": {"Results": _texts(item)}})
     raise BeaFileRefused(
-        "This is JSON that is no answer of BEA's API.",
+        "This is JSON, but not an answer of BEA's API.",
         remedy="Wanted: whole answers, their Results, or their Data: alone, in a list, or one a line.",
     )
 
@@ -83,4 +100,6 @@ def _texts(value: Any) -> Any:  # noqa: ANN401 (any JSON value)
         return [_texts(item) for item in value]
     if value is None:
         return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return value if isinstance(value, str | bool) else str(value)

@@ -10,9 +10,10 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
+from pce_pipeline.bea.errors import ZIP_INSTEAD, BeaFileRefused
 from pce_pipeline.bea.layouts import TODAY, Layout, fold, layout_of
 
 _BOM = b"\xef\xbb\xbf"
@@ -23,10 +24,8 @@ _MOST_FILLED = 4  # cells of a remark whose own commas were taken for separators
 
 _UNNAMED = re.compile(r"|unnamed:\d+(?:\.\d+)?")
 _ROW_NUMBER = re.compile(r"\s*\d+(?:\.0)?\s*")
-_KEY = re.compile(r"[\s\"'=]*(?:\d+(?:\.0)?|\w+-\d+)[\s\"']*")
-_SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\n', re.IGNORECASE)
-
-_ZIP_INSTEAD = "Take the file as BEA published it, or download BEA's zip."
+_CODE = re.compile(r"[\s\"'=]*\d+(?:\.0)?[\s\"']*")
+_SEPARATOR_LINE = re.compile(r'\A"?sep=.?"?\r?\n', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ class Sheet:
 def read_sheet(content: bytes) -> Sheet:
     """The sheet in a file, every line of it accounted for.
 
-    Raises `BeaFileRefused` where the file has no header of a known layout, no data, or broken quotes, and
-    `BeaContentError` with the line where one has another length than the header.
+    Raises `BeaFileRefused` where the file has no header of a known layout, no data, or broken quotes, and with the
+    line where one has another length than the header.
     """
     text = _text(content)
     separator, layout, top = _header(text[:GLANCE])
@@ -76,9 +75,10 @@ def read_sheet(content: bytes) -> Sheet:
         numbers, rows = _lines(text, separator)
     except csv.Error as broken:
         raise BeaFileRefused(
-            f"The file's quotation marks do not match, or a field is far too long ({broken}).", remedy=_ZIP_INSTEAD
+            f"The file's quotation marks do not match, or a field is far too long ({broken}).", remedy=ZIP_INSTEAD
         ) from None
-    header, data = rows[top], rows[top + 1 :]
+    header = _fields(rows[top], separator)
+    data = [_fields(row, separator, len(header)) if len(row) == 1 else row for row in rows[top + 1 :]]
     lead = _lead(header)
     remarks: list[str] = []
     if layout.shape == "years across" and layout.column(fold(header[lead])) == "geo_fips":
@@ -89,7 +89,7 @@ def read_sheet(content: bytes) -> Sheet:
     for number, row in zip(numbers, rows[:top], strict=False):
         if not _is_remark(row, lead):
             raise BeaFileRefused(
-                f"Line {number} of the file stands above the header and is no title.",
+                f"Line {number} of the file stands above the header, but is not a title.",
                 remedy="Was the table sorted? Put its header first, or download BEA's zip.",
             )
     lines = numbers[top + 1 : top + 1 + len(data)]
@@ -114,7 +114,7 @@ def glance(start: bytes) -> Sheet | None:
         return None
     if len(rows) < top + 2:
         return None
-    header, row = rows[top:]
+    header, row = (_fields(row, separator, top + 2) for row in rows[top:])
     named = tuple((at, name.strip()) for at, name in enumerate(header[: len(row)]) if not _is_unnamed(name))
     sheet = Sheet(layout, separator, tuple(_remark(row) for row in rows[:top]), named, [row], [top + 2], ())
     return sheet if all(sheet.position(column) is not None for column in layout.columns.values()) else None
@@ -154,13 +154,24 @@ def _beginning(text: str, separator: str) -> Iterator[list[str]]:
             yield row
 
 
+def _fields(row: list[str], separator: str, least: int = 2) -> list[str]:
+    """A line's fields, also where a spreadsheet took the whole line for one cell and put it in quotes."""
+    if len(row) > 1 or separator not in row[0]:
+        return row
+    try:
+        inside = next(csv.reader(row, delimiter=separator, skipinitialspace=True, strict=True))
+    except csv.Error:
+        return row
+    return inside if len(inside) >= least else row
+
+
 def _header(text: str) -> tuple[str, Layout, int]:
     """The separator, layout and position of the header among the lines that say something."""
     widest: list[str] = []
     for separator in _SEPARATORS:
         try:
             for at, row in enumerate(islice(_beginning(text, separator), _HEADER_WITHIN)):
-                layout = layout_of(row, below_titles=at > 0)
+                layout = layout_of(_fields(row, separator), below_titles=at > 0)
                 if layout is not None:
                     return separator, layout, at
                 widest = row if at == 0 and len(row) > len(widest) else widest
@@ -174,10 +185,11 @@ def _no_header(header: Sequence[str]) -> BeaFileRefused:
     spelled = {"geofips": "GeoFIPS", "tablename": "TableName", "linecode": "LineCode"}
     lacking = [spelled.get(name, name.capitalize()) for name in TODAY.columns if name not in names]
     return BeaFileRefused(
-        f"The file is no regional table of BEA: its header lacks {', '.join(lacking)}.", remedy=_ZIP_INSTEAD
+        f"The file is not a regional table of BEA: its header lacks {', '.join(lacking)}.", remedy=ZIP_INSTEAD
     )
 
 
+@lru_cache(4096)
 def _is_unnamed(name: str) -> bool:
     return _UNNAMED.fullmatch(fold(name)) is not None
 
@@ -191,11 +203,12 @@ def _is_remark(row: Sequence[str], lead: int) -> bool:
     """Whether a line is a title, a footnote or the like: a few cells at its beginning, the first no code."""
     fields = _without_number(row, lead)
     filled = [at for at, field in enumerate(fields) if field.strip()]
-    return bool(filled) and filled[-1] + 1 == len(filled) <= _MOST_FILLED and not _KEY.fullmatch(fields[0])
+    return bool(filled) and filled[-1] + 1 == len(filled) <= _MOST_FILLED and not _CODE.fullmatch(fields[0])
 
 
 def _remark(row: Sequence[str], lead: int = 0) -> str:
-    return ", ".join(field.strip() for field in _without_number(row, lead) if field.strip())
+    texts = (field.strip(' ",') for field in _without_number(row, lead))
+    return ", ".join(text for text in texts if text)
 
 
 def _without_number(row: Sequence[str], lead: int) -> Sequence[str]:
@@ -213,14 +226,14 @@ def _columns(
         width = max(len(rows[0]), length)
         for number, row in zip(lines, rows, strict=True):
             if len(row) != width or any(map(str.strip, row[length:])):
-                raise BeaContentError(
+                raise BeaFileRefused(
                     f"Line {number} of the file has {len(row)} fields, its header {length}.",
                     remedy="A comma too many or too few, as in numbers with a decimal comma, shifts what follows. "
-                    + _ZIP_INSTEAD,
+                    + ZIP_INSTEAD,
                 )
     folded = [fold(name) for _, name in named]
     if repeated := sorted({name for (_, name), key in zip(named, folded, strict=True) if folded.count(key) > 1}):
-        raise BeaFileRefused(f"The file has two columns of one name: {', '.join(repeated)}.", remedy=_ZIP_INSTEAD)
+        raise BeaFileRefused(f"The file has two columns of one name: {', '.join(repeated)}.", remedy=ZIP_INSTEAD)
     for at in sorted(set(range(length)) - {at for at, _ in named}):
         cells = [row[at] for row in rows]
         numbers_rows = at < lead and all(map(_ROW_NUMBER.fullmatch, cells)) and len(set(cells)) == len(cells)

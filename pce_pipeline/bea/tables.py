@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from pce_pipeline.bea.doubts import refuse_doubtful
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaUnknownField
+from pce_pipeline.bea.errors import ZIP_INSTEAD, BeaFileRefused, BeaUnknownField
 from pce_pipeline.bea.layouts import Column, canonical, fold, year_of
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations
 from pce_pipeline.bea.releases import newest_note
@@ -36,15 +36,14 @@ _SOLE_UNIT = re.compile(
 _DIGITS_OF_A_STATE = 2
 _BARE_MARK = re.compile(r"\s+\d{1,2}$")
 
-_ZIP_INSTEAD = "Take the file as BEA published it, or download BEA's zip."
 _OF_INTERACTIVE = "Download BEA's zip of the table instead: it says both for each line."
 
 
 def read_table(sheet: Sheet, *, tolerate_unknown: bool = False) -> Observations:
     """The observations of a sheet, under the names and units its tables have today.
 
-    Raises `BeaUnknownField` for unknown columns unless they are tolerated, `BeaContentError` for codes that are none,
-    and `BeaFileRefused` where numbers may mean two things or one cell is there twice and differently.
+    Raises `BeaUnknownField` for unknown columns unless they are tolerated, and `BeaFileRefused` for a code that is not
+    one, numbers that may mean two things, and a cell that is there twice and differently.
     """
     layout = sheet.layout
     unknown = tuple(name for _, name in sheet.columns if not layout.knows(fold(name)))
@@ -76,7 +75,7 @@ def years_of(sheet: Sheet) -> dict[int, int]:
     """The years of a sheet with years across, by the position of their columns."""
     years = {at: year for at, name in sheet.columns if (year := year_of(fold(name))) is not None}
     if len(set(years.values())) < len(years):
-        raise BeaFileRefused("The file has two columns of one year.", remedy=_ZIP_INSTEAD)
+        raise BeaFileRefused("The file has two columns of one year.", remedy=ZIP_INSTEAD)
     return years
 
 
@@ -111,7 +110,7 @@ def said(value_text: pl.Expr) -> pl.Expr:
 def _years_across(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
     years = years_of(sheet)
     if not years:
-        raise BeaFileRefused("The file has no column of a year.", remedy=_ZIP_INSTEAD)
+        raise BeaFileRefused("The file has no column of a year.", remedy=ZIP_INSTEAD)
     columns = list(zip(*sheet.rows, strict=True))
     wide = _named(sheet, "line_code", _whole).with_columns(
         _multiplier(), *(pl.Series(str(year), columns[at], dtype=pl.String) for at, year in years.items())
@@ -135,7 +134,7 @@ def _years_down(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
     if values.null_count():
         at = values.is_null().arg_max() or 0
         value, note = texts.row(at)
-        raise BeaContentError(f"Line {sheet.lines[at]} of the file says {value!r}, but {note!r} beside it.")
+        raise BeaFileRefused(f"Line {sheet.lines[at]} of the file says {value!r}, but {note!r} beside it.")
     named = _named(sheet, "code", _line_of_code).with_columns(
         pl.Series("year", _coded(sheet, "year", _year)).cast(pl.Int32),
         pl.Series("unit_multiplier", _coded(sheet, "unit_multiplier", _whole)).cast(pl.Int32),
@@ -152,7 +151,7 @@ def _named(sheet: Sheet, lines: Column, line: Callable[[str], str | None]) -> pl
             "bea_table": _tables(sheet),
             "line_code": _coded(sheet, lines, line),
             "unit": _units(sheet),
-            "description": _coded(sheet, "description", clean_description),
+            "description": _coded(sheet, "description", lambda text: clean_description(_unquoted(text))),
         },
         schema=dict.fromkeys(("geo_fips", "bea_table", "line_code", "unit", "description"), pl.String),
     ).with_columns(pl.col("line_code").cast(pl.Int32))
@@ -161,7 +160,7 @@ def _named(sheet: Sheet, lines: Column, line: Callable[[str], str | None]) -> pl
 def _tables(sheet: Sheet) -> list[str]:
     """The table of each row, wherever the layout has it."""
     if sheet.layout.titled:
-        return [_of_titles(sheet.titles)[0]] * len(sheet.rows)
+        return [_of_titles(sheet)[0]] * len(sheet.rows)
     if known := sheet.layout.components:
         return [known[number].table for number in _coded(sheet, "component", _component(sheet))]
     if sheet.layout.shape == "years down":
@@ -172,28 +171,28 @@ def _tables(sheet: Sheet) -> list[str]:
 def _units(sheet: Sheet) -> list[str]:
     """The unit of each row, wherever the layout has it."""
     if sheet.layout.titled:
-        return [_of_titles(sheet.titles)[1]] * len(sheet.rows)
+        return [_of_titles(sheet)[1]] * len(sheet.rows)
     if known := sheet.layout.components:
         numbers = _coded(sheet, "component", _component(sheet))
         for number in sorted(set(numbers)):
             _check_component(sheet, numbers, number)
         return [known[number].unit for number in numbers]
-    return _coded(sheet, "unit", clean_text)
+    return _coded(sheet, "unit", _unit)
 
 
-def _of_titles(titles: Sequence[str]) -> tuple[str, str]:
-    """Table and unit as the first two lines of an interactive table say them."""
+def _of_titles(sheet: Sheet) -> tuple[str, str]:
+    """Table and unit as the first two lines above the header say them."""
+    looks_like, titles = f"This looks like a {sheet.layout.name}", sheet.titles
     named = _TITLE.match(titles[0])
     if named is None:
         raise BeaFileRefused(
-            f"This looks like a download of BEA's interactive tables whose first line names no table ({titles[0]!r}).",
+            f"{looks_like} whose first line does not name a table ({titles[0]!r}).",
             remedy=_OF_INTERACTIVE,
         )
     unit = clean_text(_BARE_MARK.sub("", titles[1])) if len(titles) > 1 else ""
     if not _SOLE_UNIT.fullmatch(unit):
         raise BeaFileRefused(
-            "This looks like a download of BEA's interactive tables whose second line does not say one unit for all "
-            f"lines ({unit!r}).",
+            f"{looks_like} whose second line does not say one unit for all lines ({unit!r}).",
             remedy=_OF_INTERACTIVE,
             table=canonical(named[1]),
         )
@@ -208,7 +207,7 @@ def _check_component(sheet: Sheet, numbers: Sequence[str], number: str) -> None:
         if not component.name.match(name):
             raise BeaFileRefused(
                 f"The file calls its component {number} {name!r}; known under that number is {component.table}.",
-                remedy=_ZIP_INSTEAD,
+                remedy=ZIP_INSTEAD,
             )
     if not any(component.sentence.search(remark) for remark in sheet.remarks):
         raise BeaFileRefused(
@@ -226,23 +225,24 @@ def _coded(sheet: Sheet, column: Column, read: Callable[[str], str | None]) -> l
         code = read(text)
         if code is None:
             name = next(name for place, name in sheet.columns if place == sheet.position(column))
-            raise BeaContentError(
+            raise BeaFileRefused(
                 f"Line {sheet.lines[cells.index(text)]} of the file says {text.strip()!r} as {name}, "
-                f"which is {_EXPECTED[column]}.",
-                remedy="Was one file pasted below another, or was the table sorted? " + _ZIP_INSTEAD,
+                f"which is not {_EXPECTED[column]}.",
+                remedy="Was one file pasted below another, or was the table sorted? " + ZIP_INSTEAD,
             )
         codes[text] = code
     return [codes[text] for text in cells]
 
 
 _EXPECTED: dict[Column, str] = {
-    "bea_table": "no name of a table",
-    "code": "no table and line",
-    "component": "no component of a table that is known",
-    "geo_fips": "no area code of five digits",
-    "line_code": "a line code that is no number",
-    "unit_multiplier": "no power of ten",
-    "year": "no year",
+    "bea_table": "a table's name",
+    "code": "a table and line",
+    "component": "a component that is known",
+    "geo_fips": "an area code of five digits",
+    "line_code": "a line code",
+    "unit": "a unit",
+    "unit_multiplier": "a power of ten",
+    "year": "a year",
 }
 
 
@@ -262,6 +262,18 @@ def area_code(text: str) -> str | None:
 def _whole(text: str) -> str | None:
     found = _WHOLE.fullmatch(_bare(text))
     return str(int(found[1])) if found else None
+
+
+def _unquoted(text: str) -> str:
+    """A text without quotation marks that became part of it."""
+    bare = text.strip()
+    return bare[1:-1] if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'" else bare
+
+
+def _unit(text: str) -> str | None:
+    """A unit; None for what can only be the cell of another column."""
+    unit = clean_text(_unquoted(text))
+    return unit if any(map(str.isalpha, unit)) else None
 
 
 def _year(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""When two of BEA's texts mean the same: case, blanks and footnote marks are no difference, another word is.
+"""What makes a difference between two of BEA's texts: case, blanks and footnote marks make none, another word does.
 
 The only place that compares what BEA prints with what is pinned. A pinned text may leave the base year of constant
 dollars open, written `{base_year}`: the year that stands there, in parentheses or not, is data and not meaning.

@@ -51,7 +51,8 @@ class Catalog:
 
     Frames: `areas` (geo_fips, geo_name, geo_level, state, region_fips, path_segment), `categories` (category_id,
     scheme, name, parent_id, depth, role, sign, nation_only), `lines` (bea_table, layout, line_code, category_id,
-    description, unit, unit_multiplier). Areas and categories are whole; `tables` and `lines` follow the profile.
+    description, unit, unit_multiplier). Areas and categories are whole; `tables` and `lines` follow the profile. A
+    description or unit may leave the base year of constant dollars open, written `{base_year}`.
     """
 
     dataset: str

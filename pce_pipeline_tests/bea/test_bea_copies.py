@@ -1,13 +1,10 @@
-"""Files as people have them read like BEA's own, cell by cell; what could mean two things is refused in their words."""
+"""Files as people have them read like BEA's own, cell by cell, and in any combination of forms."""
 
 import bz2
 import csv
 import gzip
 import io
-import json
 import lzma
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import polars as pl
 import pytest
@@ -16,117 +13,9 @@ from hypothesis import strategies as st
 
 from pce_pipeline.bea.bulk import read_archive
 from pce_pipeline.bea.documents import read_document
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaUnknownField
-from pce_pipeline.bea.values import content_hashes, typed
-
-MILLIONS = "Millions of current dollars"
-HEADER = ["GeoFIPS", "GeoName", "Region", "TableName", "LineCode", "IndustryClassification", "Description", "Unit"]
-REMARKS = (
-    "Note: See the included footnote file.",
-    "SAPCE1: Personal consumption expenditures (PCE) by major type of product 1/",
-    "Last updated: October 3, 2024-- new statistics for 2023; revised statistics for 2019-2022.",
-    "U.S. Bureau of Economic Analysis",
-)
-CELLS: Mapping[tuple[str, int], tuple[str, ...]] = {
-    ("00000", 1): ("14437543.0", "14225657.2"),
-    ("00000", 2): ("4532816.6", "(NA)"),
-    ("01000", 1): ("177059.6", "175833.9"),
-    ("01000", 2): ("(D)", "-10.0"),
-    ("98000", 1): ("854.4", "(L)"),
-    ("98000", 2): ("0.0", "3"),
-}
-
-
-@dataclass(frozen=True)
-class Copy:
-    """How one copy of a table is written."""
-
-    table: str = "SAPCE1"
-    unit: str = MILLIONS
-    years: tuple[str, ...] = ("2022", "2023")
-    separator: str = ","
-    line_end: str = "\r\n"
-    encoding: str = "utf-8"
-    bom: bytes = b""
-    header: str = "as is"
-    index: str | None = None
-    float_codes: bool = False
-    area: str = "quoted"
-    padding: int = 0
-    trailing: int = 0
-    thousands: bool = False
-    drop_zero: bool = False
-    blank_codes: bool = False
-    remarks: tuple[str, ...] = REMARKS
-
-
-def area_of(code: str, way: str) -> str:
-    return {
-        "quoted": code,
-        "bare": str(int(code)),
-        "float": f"{int(code)}.0",
-        "quotes inside": f' "{code}"',
-        "apostrophe": f"'{code}",
-        "formula": f'="{code}"',
-    }[way]
-
-
-def value_of(text: str, copy: Copy) -> str:
-    if text.startswith("("):
-        return "" if copy.blank_codes else text
-    if copy.drop_zero:
-        text = text.removesuffix(".0")
-    whole, point, decimals = text.removeprefix("-").partition(".")
-    sign = "-" if text.startswith("-") else ""
-    return f"{sign}{int(whole):,}{point}{decimals}" if copy.thousands else text
-
-
-SPELLED: Mapping[str, Callable[[str], str]] = {
-    "as is": str,
-    "upper": str.upper,
-    "lower": str.lower,
-    "blanks": lambda name: f"  {name.replace('F', ' F')} ",
-}
-
-
-def rendered(copy: Copy, cells: Mapping[tuple[str, int], tuple[str, ...]] = CELLS) -> bytes:
-    """The table as the copy writes it."""
-    header = [SPELLED[copy.header](name) for name in (*HEADER, *copy.years)]
-    rows = [
-        [
-            area_of(area, copy.area),
-            "Doña Ana, NM" if area == "01000" else "Somewhere",
-            " ",
-            copy.table,
-            f"{line}.0" if copy.float_codes else str(line),
-            "...",
-            "  Goods " if line == 2 else "Personal consumption expenditures ",
-            copy.unit,
-            *(value_of(value, copy) for value in values),
-        ]
-        for (area, line), values in cells.items()
-    ]
-    lines = [header, *rows]
-    if copy.index is not None:
-        lines = [[copy.index, *header], *([str(number), *row] for number, row in enumerate(rows))]
-    lines = [[*line, *[""] * copy.trailing] for line in lines]
-    width = len(lines[0]) if copy.padding < 0 else 2 + copy.padding
-    number = [] if copy.index is None else [str(len(rows))]
-    lines += [[*number, remark, *[""] * (width - len(number) - 1)] for remark in copy.remarks]
-    stream = io.StringIO()
-    csv.writer(stream, delimiter=copy.separator, lineterminator=copy.line_end).writerows(lines)
-    text = stream.getvalue()
-    if copy.area == "quoted" and copy.index is None:
-        for area in {area for area, _ in cells}:
-            text = text.replace(f"{copy.line_end}{area}{copy.separator}", f'{copy.line_end} "{area}"{copy.separator}')
-    return copy.bom + text.encode(copy.encoding)
-
-
-def hashes(content: bytes) -> dict[str, dict[int, str]]:
-    return content_hashes(typed(read_document(content).frame))
-
-
-ORIGINAL = hashes(rendered(Copy()))
+from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bea.values import typed
+from pce_pipeline_tests.bea.copies import MILLIONS, ORIGINAL, REMARKS, Copy, hashes, rendered
 
 COPIES = {
     "saved by a spreadsheet": Copy(area="bare", padding=-1, drop_zero=True),
@@ -183,6 +72,16 @@ def test_a_line_that_names_the_separator_is_no_data():
     assert hashes(b"sep=;\r\n" + rendered(Copy(separator=";"))) == ORIGINAL
 
 
+@pytest.mark.parametrize("with_header", [True, False])
+def test_lines_that_a_spreadsheet_took_for_one_cell_each_are_read(zip_file, with_header):
+    header, *lines = rendered(Copy()).decode().split("\r\n")
+    stream = io.StringIO()
+    csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([line] for line in lines[:-1])
+    content = ((f'"{header}"' if with_header else header) + "\r\n" + stream.getvalue()).encode()
+    assert hashes(content) == hashes(zip_file({"a.csv": content})) == ORIGINAL
+    assert read_document(content).notes == read_document(rendered(Copy())).notes
+
+
 def test_years_as_r_and_pandas_spell_them_are_years():
     for years in (("X2022", "X2023"), ("2022.0", "2023.0")):
         assert hashes(rendered(Copy(years=years))) == ORIGINAL
@@ -218,250 +117,11 @@ def test_a_remark_whose_commas_were_taken_for_separators_is_still_a_remark():
     assert read_document(content).notes["SAPCE1"].new_years == (2023,)
 
 
-def refusal(content: bytes, kind: type[BeaContentError] = BeaFileRefused) -> str:
-    with pytest.raises(kind) as refused:
-        read_document(content)
-    return f"{refused.value.message} {refused.value.remedy}"
-
-
-@pytest.mark.parametrize("number", ["14437543,0", "14.437.543,0", "14 437 543,0", "12,5", "1234,567"])
-@pytest.mark.parametrize("separator", [";", ",", "\t"])
-def test_decimals_with_a_comma_are_refused(number, separator):
-    said = refusal(rendered(Copy(separator=separator), {("01000", 1): (number, "1.5")}))
-    assert f"writes decimals with a comma ({number})" in said
-    assert "Save it with a decimal point" in said
-    assert "or download BEA's zip" in said
-
-
-def test_decimals_with_a_comma_that_shift_the_columns_are_refused_with_their_line():
-    content = rendered(Copy()).replace(b"14437543.0", b"14437543,0")
-    assert "Line 2 of the file has 11 fields, its header 10" in refusal(content, BeaContentError)
-
-
-@pytest.mark.parametrize(("separator", "unit"), [(",", "Index"), (";", "Index"), (";", "Dollars"), ("\t", "Dollars")])
-def test_a_comma_before_three_digits_is_refused_where_nothing_shows_what_it_is(separator, unit):
-    said = refusal(rendered(Copy(separator=separator, unit=unit), {("01000", 1): ("95,310", "101,250")}))
-    assert "writes 101,250, which may be 101250 or 101.250" in said
-
-
-@pytest.mark.parametrize("beside", ["95,310.5", "1,234,567", "854.4"])
-def test_a_comma_before_three_digits_separates_thousands_where_another_number_shows_it(beside):
-    content = rendered(Copy(separator=";"), {("01000", 1): ("38,196", beside)})
-    values = typed(read_document(content).frame)["value"].to_list()
-    assert values == [38196, pl.Series([beside.replace(",", "")]).cast(pl.Decimal(18, 3)).item()]
-
-
-def test_whole_dollars_with_commas_are_thousands_where_commas_separate_the_columns():
-    frame = read_document(rendered(Copy(unit="Dollars"), {("01000", 1): ("38,196", "346")})).frame
-    assert typed(frame)["value"].to_list() == [38196, 346]
-
-
-def test_points_that_may_stand_between_thousands_are_refused():
-    cells = {("01000", 1): ("38.196", "1.346")}
-    assert "which may be 38196 or 38.196" in refusal(rendered(Copy(separator=";", unit="Dollars"), cells))
-    assert read_document(rendered(Copy(separator=";", unit="Index"), cells)).frame.height == 2
-    for number in ("14.437.543", "14 437 543", "14'437'543.0"):
-        said = refusal(rendered(Copy(separator=";"), {("01000", 1): (number, "3")}))
-        assert f"something else than a comma ({number})" in said
-
-
-def test_powers_of_ten_are_refused():
-    said = refusal(rendered(Copy(), {("01000", 1): ("1.44E+07", "3")}))
-    assert "as powers of ten (1.44E+07), so that digits may be lost" in said
-
-
-@pytest.mark.parametrize("code", ["1", "01", "X1000", "", "123456", "1000.5"])
-def test_an_area_code_that_is_none_is_refused_with_its_line(code):
-    content = rendered(Copy()).replace(b' "98000"', code.encode(), 1)
-    said = refusal(content, BeaContentError)
-    assert f"Line 6 of the file says {code!r} as GeoFIPS, which is no area code of five digits" in said
-
-
-def test_a_line_code_that_is_none_is_refused_with_its_line():
-    content = rendered(Copy()).replace(b",2,...", b",two,...", 1)
-    assert "Line 3 of the file says 'two' as LineCode, which is a line code that is no number" in refusal(
-        content, BeaContentError
-    )
-
-
-def test_one_file_below_another_is_refused():
-    twice = rendered(Copy(remarks=())) + rendered(Copy(remarks=()))
-    said = refusal(twice, BeaContentError)
-    assert "Line 8 of the file says 'GeoFIPS'" in said
-    assert "Was one file pasted below another" in said
-
-
-def test_a_cell_that_is_there_twice_counts_once_or_is_refused():
-    line = rendered(Copy()).split(b"\r\n")[3]
-    again = rendered(Copy()).replace(line, line + b"\r\n" + line.replace(b"177059.6", b'"177,059.60"'))
-    assert hashes(again) == ORIGINAL
-    assert read_document(again).frame.height == 12
-    other = rendered(Copy()).replace(line, line + b"\r\n" + line.replace(b"177059.6", b"177059.7"))
-    with pytest.raises(BeaFileRefused, match=r"two things of one cell of 2022: '177059.6'.*'177059.7'") as refused:
-        read_document(other)
-    assert (refused.value.table, refused.value.line, refused.value.area) == ("SAPCE1", 1, "01000")
-    emptied = rendered(Copy()).replace(line, line + b"\r\n" + line.replace(b"177059.6", b""))
-    assert "two things of one cell of 2022" in refusal(emptied)
-
-
-def test_a_column_without_a_name_that_says_something_is_refused():
-    content = rendered(Copy(index="", remarks=())).replace(b"\r\n3,", b"\r\n2,")
-    assert "Column 1 of the file has no name in the header, but says '0'" in refusal(content)
-    shifted = rendered(Copy(trailing=1)).replace(b"854.4,(L),", b"854.4,(L),7")
-    assert "Line 6 of the file has 11 fields, its header 10" in refusal(shifted, BeaContentError)
-
-
-def test_two_columns_of_one_name_or_year_are_refused():
-    assert "two columns of one name: 2022" in refusal(rendered(Copy(years=("2022", "2022"))))
-    assert "two columns of one year" in refusal(rendered(Copy(years=("2022", "X2022"))))
-    assert "no column of a year" in refusal(
-        rendered(Copy(years=()), {("01000", 1): ()}),
-    )
-
-
-def test_a_sorted_table_whose_header_is_below_its_data_is_refused():
-    header, *rows = rendered(Copy(remarks=())).split(b"\r\n")[:-1]
-    said = refusal(b"\r\n".join([rows[0], header, *rows[1:]]))
-    assert "Line 1 of the file stands above the header and is no title" in said
-
-
-@pytest.mark.parametrize("cut", [b',854.4,(L)\r\n "98000",', b' "98000",', b"8000"])
-def test_a_file_that_ends_in_the_middle_of_a_line_is_refused(cut):
-    whole = rendered(Copy(remarks=(), area="quoted"))
-    assert hashes(whole) == ORIGINAL
-    end = whole.rindex(cut) + len(cut)
-    refusal(whole[:end], BeaContentError)
-
-
-def test_a_column_that_is_news_is_unknown_and_not_dropped():
-    with pytest.raises(BeaUnknownField, match="Reliability"):
-        read_document(rendered(Copy(years=("2022", "Reliability"))))
-    read = read_document(rendered(Copy(years=("2022", "Reliability"))), tolerate_unknown=True)
-    assert read.frame["year"].unique().to_list() == [2022]
-
-
 @pytest.mark.parametrize("copy_first", [True, False])
 def test_of_an_original_and_a_copy_in_one_zip_the_original_is_taken(zip_file, copy_first):
     worn = rendered(Copy(area="bare", padding=-1, drop_zero=True, blank_codes=True, index=""))
     members = {"a.csv": worn, "b.csv": rendered(Copy())} if copy_first else {"a.csv": rendered(Copy()), "b.csv": worn}
     assert read_archive(zip_file(members)).frame.equals(read_document(rendered(Copy())).frame)
-
-
-def test_a_copy_that_contradicts_the_original_is_refused(zip_file):
-    changed = rendered(Copy(blank_codes=True)).replace(b"854.4", b"854.5")
-    with pytest.raises(BeaFileRefused, match=r"holds SAPCE1 twice, and differently: b.csv and a.csv"):
-        read_archive(zip_file({"a.csv": changed, "b.csv": rendered(Copy())}))
-
-
-def test_a_zip_without_a_table_is_refused(zip_file):
-    for members in ({"notes.csv": b"a,b\n1,2\n"}, {"picture.png": b"\x89PNG"}):
-        assert "holds no table of BEA's by year" in refusal(zip_file(members))
-
-
-def answered(rows, **results):
-    return {"BEAAPI": {"Results": {"Data": rows, **results}}}
-
-
-def api_rows(number=str):
-    return [
-        {
-            "Code": f"SAPCE1-{line}",
-            "GeoFips": number(area),
-            "GeoName": "Somewhere",
-            "TimePeriod": number(year),
-            "CL_UNIT": MILLIONS,
-            "UNIT_MULT": number("6"),
-            "DataValue": "0" if value.startswith("(") else number(value),
-        }
-        | ({"NoteRef": value} if value.startswith("(") else {})
-        for (area, line), values in CELLS.items()
-        for year, value in zip(("2022", "2023"), values, strict=True)
-    ]
-
-
-def as_number(text):
-    return float(text) if "." in text else int(text)
-
-
-def json_lines(items):
-    return "\n".join(json.dumps(item) for item in items)
-
-
-ANSWERS = {
-    "one": lambda: json.dumps(answered(api_rows())),
-    "a list of answers": lambda: json.dumps([answered(api_rows()[:5]), answered(api_rows()[5:])]),
-    "one answer a line": lambda: json_lines([answered(api_rows()[:5]), answered(api_rows()[5:])]) + "\n\n",
-    "the results": lambda: json.dumps(answered(api_rows())["BEAAPI"]["Results"]),
-    "the envelope without its name": lambda: json.dumps(answered(api_rows())["BEAAPI"]),
-    "the rows": lambda: json.dumps(api_rows()),
-    "one row a line": lambda: json_lines(api_rows()),
-    "numbers for texts": lambda: json.dumps(answered(api_rows(as_number))),
-    "rows with numbers": lambda: json.dumps(api_rows(as_number)),
-    "rows with empty notes": lambda: json.dumps([{"NoteRef": None, **row} for row in api_rows()]),
-    "an answer twice": lambda: json.dumps([answered(api_rows()), answered(api_rows()[:3])]),
-}
-
-
-@pytest.mark.parametrize("write", ANSWERS.values(), ids=ANSWERS)
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_answers_read_like_the_original_however_they_were_kept(write, line_end):
-    assert hashes(write().replace("\n", line_end).encode()) == ORIGINAL
-
-
-def test_answers_that_contradict_each_other_are_refused():
-    other = [row | {"DataValue": "7"} for row in api_rows()[:1]]
-    assert "two things of one cell of 2022" in refusal(json.dumps([answered(api_rows()), answered(other)]).encode())
-
-
-def test_an_answer_that_is_cut_off_is_refused_with_its_line():
-    content = json_lines([answered(api_rows()), answered(api_rows())])[:-9].encode()
-    assert "line 2 is cut off or something else" in refusal(content)
-
-
-def test_other_json_is_refused_with_the_forms_that_are_wanted():
-    said = refusal(b'{"Code": {"0": "SAPCE1-1"}}')
-    assert "no answer of BEA's API" in said
-    assert "alone, in a list, or one a line" in said
-
-
-def client_frame(rows, separator=",", line_terminator="\n") -> bytes:
-    columns = ["Code", "GeoFips", "GeoName", "TimePeriod", "CL_UNIT", "UNIT_MULT", "DataValue", "NoteRef"]
-    frame = pl.DataFrame([{name: row.get(name, "") for name in columns} for row in rows])
-    return frame.write_csv(separator=separator, line_terminator=line_terminator).encode()
-
-
-def test_the_data_frame_of_beas_python_client_reads_like_the_original():
-    plain = client_frame(api_rows())
-    assert hashes(plain) == ORIGINAL
-    assert hashes(client_frame(api_rows(), separator=";", line_terminator="\r\n")) == ORIGINAL
-    numbered = b"".join(
-        (str(number - 1).encode() if number else b"") + b"," + line
-        for number, line in enumerate(plain.splitlines(keepends=True))
-    )
-    assert hashes(numbered) == ORIGINAL
-    floats = [
-        row
-        | {
-            "GeoFips": f"{int(row['GeoFips'])}.0",
-            "UNIT_MULT": "6.0",
-            "DataValue": "0.0" if "NoteRef" in row else row["DataValue"],
-        }
-        for row in api_rows()
-    ]
-    assert hashes(client_frame(floats)) == ORIGINAL
-    described = [row | {"GeoName": "Goods"} for row in api_rows()]
-    lines = read_document(client_frame(described).replace(b"GeoName", b"Description", 1)).lines
-    assert set(lines["description"]) == {"Goods"}
-
-
-def test_a_data_frame_whose_number_contradicts_its_note_is_refused():
-    rows = [api_rows()[0] | {"NoteRef": "(D)"}]
-    assert "Line 2 of the file says '14437543.0', but '(D)' beside it" in refusal(client_frame(rows), BeaContentError)
-
-
-@pytest.mark.parametrize("cut", ["SAPCE1-2,98000,Some", "SAPCE1-2", "SA"])
-def test_a_data_frame_that_ends_in_the_middle_of_a_line_is_refused(cut):
-    refusal(client_frame(api_rows()) + cut.encode(), BeaContentError)
 
 
 NUMBERS = st.integers(-99999999, 999999999).map(

@@ -10,7 +10,7 @@ import pytest
 
 from pce_pipeline.bea.bulk import read_archive, tables_in
 from pce_pipeline.bea.documents import read_document
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaUnknownField
+from pce_pipeline.bea.errors import BeaFileRefused, BeaUnknownField
 from pce_pipeline.bea.layouts import canonical, layout_of
 from pce_pipeline.bea.values import content_hashes, typed
 from pce_pipeline.catalog import load_catalog
@@ -25,7 +25,7 @@ UNITS_OF_2016 = (
 
 BEFORE_2020 = f"""\
 GeoFIPS,GeoName,Region,TableName,ComponentName,Unit,Line,IndustryClassification,Description,2017,2018
- "00000","United States", ,SAEXP1,"{TOTAL}","Millions of current dollars",1,...,Personal consumption expenditures,5.5,(NA)
+ "00000","United States", ,SAEXP1,"{TOTAL}","Millions of current dollars",1,...,Personal consumption expenditures,5,(NA)
  "01000","Alabama",5,SAEXP1,"{TOTAL}","Millions of current dollars",2,"..."," Goods",2.5,3.0
 "Note: See the included footnote file."
 "SAEXP1: {TOTAL} 1/"
@@ -73,7 +73,7 @@ def test_a_table_of_before_2020_comes_out_under_its_name_of_today(change, zip_fi
     content = change(BEFORE_2020)
     read = read_document(content.encode())
     assert read.frame.sort("line_code", "year").rows() == [
-        ("SAPCE1", 1, "00000", 2017, "5.5", "Millions of current dollars", 6),
+        ("SAPCE1", 1, "00000", 2017, "5", "Millions of current dollars", 6),
         ("SAPCE1", 1, "00000", 2018, "(NA)", "Millions of current dollars", 6),
         ("SAPCE1", 2, "01000", 2017, "2.5", "Millions of current dollars", 6),
         ("SAPCE1", 2, "01000", 2018, "3.0", "Millions of current dollars", 6),
@@ -136,11 +136,11 @@ def test_the_oldest_layout_without_its_sentence_of_units_is_refused():
     [
         ((f',2,"{PER_HEAD}"', f',1,"{PER_HEAD}"'), f"calls its component 1 '{PER_HEAD}'; known under that number is"),
         ((f',2,"{PER_HEAD}"', f',2,"{TOTAL}"'), f"calls its component 2 '{TOTAL}'"),
-        ((",2,", ",3,"), "Line 2 of the file says '3' as ComponentId, which is no component of a table"),
+        ((",2,", ",3,"), "Line 2 of the file says '3' as ComponentId, which is not a component that is known"),
     ],
 )
 def test_a_component_that_is_not_what_its_number_says_is_refused(change, said):
-    with pytest.raises(BeaContentError) as refused:
+    with pytest.raises(BeaFileRefused) as refused:
         read_document(OF_2016.replace(*change).encode())
     assert said in refused.value.message
 
@@ -166,7 +166,7 @@ def test_an_interactive_table_reads_like_the_original(change):
 @pytest.mark.parametrize(
     ("title", "unit", "said"),
     [
-        ("Personal consumption expenditures by state", "Dollars", "first line names no table"),
+        ("Personal consumption expenditures by state", "Dollars", "first line does not name a table"),
         ("SAINC1 Personal income summary", "Thousands of dollars, unless otherwise noted", "does not say one unit"),
         ("SAINC1 Personal income summary", "State or DC", "does not say one unit"),
         ("SAINC1 Personal income summary", "", "does not say one unit"),

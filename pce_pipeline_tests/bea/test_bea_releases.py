@@ -49,6 +49,12 @@ def test_every_wording_of_a_release_note_is_read(day, new, revised, dash, comma,
     [
         ("Last updated: Sept. 26, 2025-- new and revised statistics for 2024.", (2024,), (2024,)),
         ("Last Updated: October 3, 2024 -- revised statistics for 2019, 2021 and 2022.", (), (2019, 2021, 2022)),
+        (
+            "Last updated: October 3, 2019-- new PCE by state statistics for 2018; revised data for 2017.",
+            (2018,),
+            (2017,),
+        ),
+        ("Last updated: October 3, 2019-- new methods and revised statistics for 2017.", (), (2017,)),
         ("Last updated: March 31, 2023.", (), ()),
         ("LastRevised: May 28, 2026", (), ()),
     ],
