@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from pce_pipeline import schemas
 from pce_pipeline.bronze.current import current
@@ -141,8 +140,7 @@ def gold_pce_state_metrics(
     with recorded_step(context, journal, METRICS.table.name) as step:
         years = _years(context, facts)
         rows = metrics(facts.frame, catalog, years)
-        levels = annual(facts.frame.filter(pl.col("year").is_in(years)))
-        results = judge(metrics_rules, MetricYears(rows, levels, catalog, years))
+        results = judge(metrics_rules, MetricYears(rows, annual(facts.frame), catalog, years))
         yield from report(results, METRICS_KEY, step, thresholds=settings.threshold_checks)
         inputs = _inputs(METRICS, years, facts)
         yield yearly_output(YearlyOutput(METRICS, rows, inputs, releases=_releases(METRICS, inputs, facts)))
