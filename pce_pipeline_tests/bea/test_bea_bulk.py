@@ -1,9 +1,7 @@
 """Archives and CSV files: the right member, every cell, and nothing unsafe."""
 
-import io
 import random
 import struct
-import zipfile
 from datetime import date
 
 import polars as pl
@@ -138,17 +136,61 @@ def test_encrypted_members_are_refused(csv_file, zip_file):
 def test_bombs_are_refused_before_they_are_read(csv_file, zip_file):
     with pytest.raises(BeaFileRefused, match="-fold"):
         read_archive(zip_file({"a.csv": b"0" * 2_000_000}))
+
+
+def forged(zip_file, *sizes):
+    """An archive whose directory says of each member how large it is, and how large packed; none is a table."""
+    content = bytearray(zip_file({f"{number}.bin": b"" for number in range(len(sizes))}))
+    directory = -1
+    for size, packed in sizes:
+        directory = content.index(b"PK\x01\x02", directory + 1)
+        content[directory + 20 : directory + 28] = struct.pack("<II", packed, size)
+    return bytes(content)
+
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [(512 * MEGABYTE, 3 * MEGABYTE)],
+        [(511 * MEGABYTE, 3 * MEGABYTE), (MEGABYTE, 0)],
+        [(2_000_000, 10_000)],
+        [(MEGABYTE, 1)],
+    ],
+)
+def test_an_archive_at_its_limits_is_read(zip_file, sizes):
+    assert tables_in(forged(zip_file, *sizes)) == ()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        ([(512 * MEGABYTE + 1, 3 * MEGABYTE)], "would unpack to more than 512 MB"),
+        ([(511 * MEGABYTE, 3 * MEGABYTE), (MEGABYTE, 0), (1, 1)], "would unpack to more than 512 MB"),
+        ([(2_000_001, 10_000)], r"0\.bin would grow 200-fold"),
+        ([(MEGABYTE + 1, 1)], r"0\.bin would grow 1048577-fold"),
+        ([(5, 5), (MEGABYTE + 1, 0)], r"1\.bin would grow 1048577-fold"),
+    ],
+)
+def test_an_archive_one_byte_beyond_a_limit_is_refused(zip_file, sizes, reason):
+    with pytest.raises(BeaFileRefused, match=reason):
+        tables_in(forged(zip_file, *sizes))
+
+
+def test_an_archive_has_ten_thousand_members_at_most(zip_file):
+    assert tables_in(zip_file({f"{number}": b"" for number in range(10_000)})) == ()
+    with pytest.raises(BeaFileRefused, match="10001 members, more than 10000"):
+        tables_in(zip_file({f"{number}": b"" for number in range(10_001)}))
+
+
+def test_a_flag_that_does_not_say_encrypted_is_no_obstacle(csv_file, zip_file):
     content = bytearray(zip_file({"a.csv": csv_file()}))
     directory = content.index(b"PK\x01\x02")
-    content[directory + 24 : directory + 28] = struct.pack("<I", 600 * 1024 * 1024)
-    with pytest.raises(BeaFileRefused, match="more than 512 MB"):
-        tables_in(bytes(content))
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for number in range(10_001):
-            archive.writestr(f"{number}", b"")
-    with pytest.raises(BeaFileRefused, match="10001 members"):
-        tables_in(stream.getvalue())
+    for flags in (6, directory + 8):
+        content[flags] |= 2
+    assert tables_in(bytes(content)) == ("SAPCE1",)
 
 
 def test_damage_anywhere_is_refused_or_does_no_harm(csv_file, zip_file):

@@ -200,14 +200,25 @@ def mutants_of(module: str, source: str) -> list[Mutant]:
 
 
 def _meaning(tree: ast.Module) -> str:
-    """The module without what a test cannot hear: annotations, and that a class is frozen."""
+    """The module without what guards programmers alone: annotations, frozen classes, how arguments have to be given."""
     bare = _Bare().visit(ast.parse(ast.unparse(tree)))
     return ast.dump(bare)
 
 
 class _Bare(ast.NodeTransformer):
     def visit_keyword(self, node: ast.keyword) -> ast.AST | None:
-        return None if node.arg == "frozen" else self.generic_visit(node)
+        return None if node.arg in {"frozen", "kw_only"} else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "zip":
+            node.keywords = []
+        return self.generic_visit(node)
+
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:
+        node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+        node.defaults = [*node.defaults, *(default for default in node.kw_defaults if default is not None)]
+        node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
+        return self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None

@@ -32,8 +32,8 @@ _LIBRARIES = (
 )
 # What needs a server, BEA's own files or much time is not for a thousand runs.
 _QUICK = "not real and not live and not long and not postgres and not s3 and not system"
-_SLACK_SECONDS = 20.0
-_PATIENCE = 5.0
+_SLACK_SECONDS = 10.0
+_PATIENCE = 4.0
 _ALL_PASSED, _TESTS_FAILED, _INTERRUPTED = 0, 1, 2
 
 Outcome = Literal["killed", "survived", "timed out"]
@@ -118,6 +118,7 @@ class Runner:
 def runner(jobs: int) -> Iterator[Runner]:
     """A runner with its copies in a temporary folder, which goes when it is done."""
     with tempfile.TemporaryDirectory(prefix="pce-mutants-") as folder:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
         running = Runner(Path(folder), jobs)
         try:
             yield running
