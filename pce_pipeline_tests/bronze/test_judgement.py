@@ -1,7 +1,8 @@
 """A verdict compares cells: covered, lacking, moved to another table, completed by parts of the same release."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from types import MappingProxyType
 
 import polars as pl
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from pce_pipeline.bronze.counting import Layer, Vintage
 from pce_pipeline.bronze.judgement import lacking, verdict
+from pce_pipeline.lake.decisions import Verdict
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.scope import CELL, CELL_SCHEMA, Block, blocks_of, cells_of, in_words, without
@@ -47,9 +49,18 @@ def held(frame: pl.DataFrame, *, release: date = OLD, is_live: bool = False) -> 
 NOTHING = grid("", "")
 
 
-def judged(arriving: pl.DataFrame, before: Vintage | None, **more: object):
-    given_ = {"is_live": False, "release": NEW, "elsewhere": NOTHING, "companions": {}, **more}
-    return verdict(arriving, before=before, **given_)
+def judged(
+    arriving: pl.DataFrame,
+    before: Vintage | None,
+    *,
+    is_live: bool = False,
+    release: date = NEW,
+    elsewhere: pl.DataFrame = NOTHING,
+    companions: Mapping[ExtractId, pl.DataFrame] = MappingProxyType({}),
+) -> Verdict:
+    return verdict(
+        arriving, is_live=is_live, release=release, before=before, elsewhere=elsewhere, companions=companions
+    )
 
 
 def test_where_nothing_is_held_any_extract_counts():

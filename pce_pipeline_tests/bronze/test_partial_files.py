@@ -18,6 +18,7 @@ from pce_pipeline.bronze.errors import DecisionRefused, FileUnusable
 from pce_pipeline.bronze.extract import Place, next_extract_id, places, publish
 from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.errors import UsageError
+from pce_pipeline.lake.decisions import DecisionKind
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import Manifest
 from pce_pipeline.silver.observations import normalise
@@ -100,7 +101,7 @@ def value(lake: Lakeside, area: str, year: int, line: int = 1) -> str | None:
     return found.item() if found.len() else None
 
 
-def use(lake: Lakeside, extract: ExtractId, kind: str) -> None:
+def use(lake: Lakeside, extract: ExtractId, kind: DecisionKind) -> None:
     now = lake.current()
     planned = plan_use(lake.bronze, lake.bea.catalog, now, extract, kind, why="a test", at=datetime.now(UTC))
     lake.bronze.decisions.add(planned.decision)
@@ -293,7 +294,8 @@ def test_a_part_never_makes_the_release_of_bea_look_known(lake, cut, first):
         lake.taken()
     taken(lake, cut(3, years=range(2021, 2026)))
     now = lake.current()
-    known = _known(now, lake.bronze.verified(), *[now.unpinned["SAPCE1"]] * 2, lake.bea.catalog)
+    source = now.unpinned["SAPCE1"]
+    known = _known(now, lake.bronze.verified(), source, source, lake.bea.catalog)
     if first == "live":
         assert (known.last_updated, known.is_complete) == (OF_RELEASE[2], True)
     else:
@@ -303,7 +305,8 @@ def test_a_part_never_makes_the_release_of_bea_look_known(lake, cut, first):
 def test_a_whole_file_is_as_good_as_an_answer(lake, cut):
     taken(lake, cut(2))
     now = lake.current()
-    known = _known(now, None, *[now.unpinned["SAPCE1"]] * 2, lake.bea.catalog)
+    source = now.unpinned["SAPCE1"]
+    known = _known(now, None, source, source, lake.bea.catalog)
     assert (known.last_updated, known.is_complete) == (OF_RELEASE[2], True)
 
 
