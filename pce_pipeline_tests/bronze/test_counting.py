@@ -1,11 +1,12 @@
 """What counts follows from verdicts and decisions alone: which vintage is current, and what it is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from pce_pipeline.bronze.counting import sources, vintages
+from pce_pipeline.bronze.current import Current
 from pce_pipeline.lake.decisions import Decision, DecisionKind, Verdict
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import Manifest, TableEntry
@@ -162,3 +163,21 @@ def test_a_decision_may_judge_an_extract_anew(counts):
     anew = {str(SECOND): {"A": Verdict(counts=counts, why="judged anew")}}
     found = sources(held, [decision("drop", THIRD, verdicts=anew)])
     assert made_of(found) == {"A": str(SECOND if counts else FIRST)}
+
+
+def held_now(*held: Manifest, decisions: Sequence[Decision] = ()) -> Current:
+    return Current(lake(*held), decisions, None)
+
+
+def test_a_year_without_figures_is_not_published_not_held_or_withdrawn():
+    whole = manifest(FIRST, {"A": entry("1", years=(2022, 2023))})
+    part = manifest(SECOND, {"A": entry("2", years=(2024,))}, verdicts={"A": PARTIAL}, origin="file")
+    assert held_now(whole).absence(2024) == "not published: no extract has anything of 2024"
+    assert held_now(whole, part).absence(2024) == (
+        "not held: of 2024 only parts are here, which do not count (2026-02-01)"
+    )
+    instead = decision("instead", SECOND, layers={"A": (str(SECOND),)}, at={"A": str(SECOND)})
+    assert held_now(whole, part, decisions=[instead]).absence(2023) == (
+        "withdrawn: what counts now has nothing of 2023; 2026-01-01 had"
+    )
+    assert held_now(whole, decisions=[decision("drop", FIRST)]).absence(2023).startswith("withdrawn")
