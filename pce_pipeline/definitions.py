@@ -13,7 +13,7 @@ from pce_pipeline.automation.jobs import extract_job, refresh_job
 from pce_pipeline.automation.sensor import build_release_sensor, build_webhook_sensor
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.assets import bronze_pce_state
-from pce_pipeline.bronze.current import years_held
+from pce_pipeline.bronze.current import current
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.assets import dimension_assets, gold_facts, gold_pce_state_annual, gold_pce_state_metrics
 from pce_pipeline.lake.io_managers import LakeIOManager
@@ -50,7 +50,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "lake": lake,
-            "lake_io": LakeIOManager(lake, catalog, journal, covered_years=lambda: years_held(lake.bronze, catalog)),
+            "lake_io": LakeIOManager(
+                lake, catalog, journal, covered_years=lambda: current(lake.bronze, catalog).covered_years
+            ),
             "bea": BeaGateway(settings),
             "postgres": PostgresResource.of(settings),
             "catalog": catalog,

@@ -45,6 +45,21 @@ class Current:
         """The years for which the current figures have any cell."""
         return {year for source in self.sources.values() for year in source.vintage.years}
 
+    def absence(self, year: int) -> str:
+        """Why there is nothing of a year that the current figures do not cover: withdrawn, not held, not published."""
+        parts = [
+            manifest.extract_date
+            for manifest in self.manifests.values()
+            if any(year in entry.years for entry in manifest.tables.values())
+        ]
+        tables = {table for manifest in self.manifests.values() for table in manifest.tables}
+        # as it was before anybody pinned or decided otherwise
+        if any(year in vintage.years for table in tables for vintage in vintages(self.manifests, [], table)):
+            return f"withdrawn: what counts now has nothing of {year}; {', '.join(parts)} had"
+        if parts:
+            return f"not held: of {year} only parts are here, which do not count ({', '.join(parts)})"
+        return f"not published: no extract has anything of {year}"
+
     def spoken_of(self, catalog: Catalog, years: Collection[int]) -> pl.DataFrame:
         """The cells of these years that the current figures should have, as `expected_cells` gives them."""
         tables = [source.vintage for table, source in self.sources.items() if table in catalog.tables]
@@ -70,9 +85,3 @@ def current(bronze: BronzeStore, catalog: Catalog) -> Current:
     if any(manifest.verdicts is None for manifest in manifests.values()):
         manifests = judged_before(bronze, catalog, manifests)
     return Current(manifests, bronze.decisions.all(), bronze.pin())
-
-
-def years_held(bronze: BronzeStore, catalog: Catalog) -> set[int] | None:
-    """The years that the current figures cover; None where no extract is held, which says nothing of any year."""
-    now = current(bronze, catalog)
-    return now.covered_years if now.manifests else None

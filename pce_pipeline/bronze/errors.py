@@ -1,5 +1,6 @@
 """What can go wrong between an extract and Bronze.
 
+    NothingHeld      the lake holds no extract, so that nothing can be made
     FileUnusable     Silver could not be made of a file, so that nothing of it is stored
     DecisionRefused  a decision about an extract that cannot be taken
 
@@ -7,7 +8,7 @@ What BEA or a file does not give at all is a `BeaError`.
 """
 
 from pce_pipeline.bea.errors import BeaContentError
-from pce_pipeline.errors import UsageError
+from pce_pipeline.errors import PceError, UsageError
 
 
 class FileUnusable(BeaContentError):
@@ -19,6 +20,18 @@ class FileUnusable(BeaContentError):
             f"Nothing of the file is stored, because {table} could not be used: {problem}",
             remedy="Compare it with BEA's own file; was it edited, or is it another table?",
             table=table,
+        )
+
+
+class NothingHeld(PceError):
+    """The lake at `lake` holds no extract."""
+
+    def __init__(self, lake: str) -> None:
+        self.lake = lake
+        super().__init__(
+            f"The lake at {lake} holds no extract, so there is nothing to make tables of.",
+            remedy="Take one and bring it to Postgres with `pce run`, or materialise bronze/pce_state first. Is "
+            "PCE_LAKE_URI the right place?",
         )
 
 

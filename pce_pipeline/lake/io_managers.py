@@ -34,6 +34,23 @@ output with this mark is stored but not reported; tests hold Dagster to it.
 """
 
 
+_ABSENT = "absent"
+
+
+def absent_year(key: dg.AssetKey, year: int, why: str) -> dg.AssetMaterialization:
+    """The report of a year that there is nothing of: no rows, the reason, and one data version for all of its kind.
+
+    Dagster would paint the year as missing for ever, and end a backfill that asks for it as failed.
+    """
+    return dg.AssetMaterialization(
+        asset_key=key,
+        partition=str(year),
+        description=why,
+        metadata={"dagster/partition_row_count": 0, "why": why},
+        tags={"dagster/data_version": _ABSENT},
+    )
+
+
 @dataclass(frozen=True)
 class LakeFrame:
     """Years of a table as one frame."""
@@ -60,18 +77,20 @@ class YearlyOutput:
     """What else the manifests of the years say."""
     releases: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """The releases that each year was made of, by BEA table."""
+    absent: Mapping[int, str] = field(default_factory=dict)
+    """The years of the run that there is nothing to publish of, each with the reason."""
 
 
-def yearly_output(output: YearlyOutput) -> dg.Output[YearlyOutput]:
-    """The output of a yearly asset; only the years in `inputs` are published and reported."""
-    return dg.Output(output, metadata=REPORTED_BY_US)
+def yearly_output(output: YearlyOutput, name: str = "result") -> dg.Output[YearlyOutput]:
+    """The output of a yearly asset; the years in `inputs` are published, and all years of the run are reported."""
+    return dg.Output(output, output_name=name, metadata=REPORTED_BY_US)
 
 
 class LakeIOManager(dg.IOManager):
-    """Publishes and reads yearly tables of one lake; `covered_years` is None where no extract is held at all."""
+    """Publishes and reads yearly tables of one lake."""
 
     def __init__(
-        self, lake: Lake, catalog: Catalog, journal: RunJournal, *, covered_years: Callable[[], Collection[int] | None]
+        self, lake: Lake, catalog: Catalog, journal: RunJournal, *, covered_years: Callable[[], Collection[int]]
     ) -> None:
         self._lake = lake
         self._covered_years = covered_years
@@ -106,7 +125,7 @@ class LakeIOManager(dg.IOManager):
             now=datetime.now(UTC),
         )
         published = publication.partitions
-        withdrawn = self._withdraw(table, context.asset_partition_keys)
+        withdrawn = self._lake.table(table).withdraw([str(year) for year in obj.absent]) if obj.absent else []
         step = self._journal.running(context.run_id, table.name)
         if step is not None:
             step.rows(**{table.name: obj.frame.height})
@@ -144,37 +163,32 @@ class LakeIOManager(dg.IOManager):
                     tags={"dagster/data_version": partition.content_sha256},
                 )
             )
-
-    def _withdraw(self, table: Table, years: Sequence[str]) -> list[str]:
-        """Take out years that were published from an extract which no longer counts (BEA went back, or a pin)."""
-        covered = self._covered_years()
-        if covered is None:
-            return []
-        gone = [year for year in years if int(year) not in covered]
-        return self._lake.table(table).withdraw(gone) if gone else []
+        for year, why in sorted(obj.absent.items()):
+            context.log.info("%s %s: %s", table.name, year, why)
+            context.log_event(absent_year(context.asset_key, year, why))
 
     def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
-        table = _table_of(context.asset_key)
-        years = list(context.asset_partition_keys)
+        read = self.read(_table_of(context.asset_key), list(context.asset_partition_keys))
+        return read.frame if context.dagster_type.typing_type is pl.DataFrame else read
+
+    def read(self, table: Table, years: Sequence[str]) -> LakeFrame:
+        """Those of the years that a table holds; raises `MissingPartitions` if one lacks that it should hold."""
         store = self._lake.table(table)
         held = store.latest()
         wanted = [year for year in years if year in held]
         missing = sorted(set(years) - set(held), key=int)
-        covered = self._covered_years() or ()
+        covered = self._covered_years() if missing else ()
         needed = [year for year in missing if int(year) in covered]
         if needed:
             raise MissingPartitions(
                 table.name,
                 needed,
                 remedy=f"Materialise them first: `pce refresh --years {needed[0]}...{needed[-1]}`, or "
-                f"`dagster asset materialize --select '{_selection(context.asset_key)}' "
+                f"`dagster asset materialize --select '{_selection(table)}' "
                 f"--partition-range {needed[0]}...{needed[-1]}`.",
             )
-        frame = store.read(wanted) if wanted else pl.DataFrame(schema=table.polars_schema)
-        if context.dagster_type.typing_type is pl.DataFrame:
-            return frame
         return LakeFrame(
-            frame,
+            store.read(wanted) if wanted else pl.DataFrame(schema=table.polars_schema),
             {year: held[year].content_sha256 for year in wanted},
             {year: held[year].details.get(RELEASES, {}) for year in wanted},
         )
@@ -188,8 +202,8 @@ def _table_of(key: dg.AssetKey) -> Table:
     return next(table for table in schemas.TABLES if table.name == key.to_user_string())
 
 
-def _selection(key: dg.AssetKey) -> str:
-    return f'key:"{key.to_user_string()}"'
+def _selection(table: Table) -> str:
+    return f'key:"{table.name}"'
 
 
 def preview(frame: pl.DataFrame) -> str:

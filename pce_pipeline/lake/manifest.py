@@ -262,15 +262,15 @@ class BronzeStore:
     def write_pin(self, extract: ExtractId, *, now: datetime, reason: str) -> None:
         """Raises `MissingObject` where there is no such extract."""
         self.manifest(extract)
-        self._store.put(self._pin_key, encode_record(Pin(extract=str(extract), pinned_at=now, reason=reason)))
         self.decisions.add(Decision(kind="pin", extract=str(extract), why=reason, decided_at=now))
+        self._store.put(self._pin_key, encode_record(Pin(extract=str(extract), pinned_at=now, reason=reason)))
 
     def clear_pin(self, *, now: datetime) -> None:
         """Let later extracts count again; calling it without a pin is harmless."""
         was = self.pin()
-        self._store.delete_many([self._pin_key])
         if was is not None:
             self.decisions.add(Decision(kind="unpin", extract=was.extract, why="", decided_at=now))
+        self._store.delete_many([self._pin_key])
 
     def _key(self, extract: ExtractId, name: str = "") -> str:
         return join(self._layout.extract(self._dataset, extract), name)

@@ -38,8 +38,13 @@ def report(
     thresholds: Literal["block", "warn"],
     consequence: str = "Nothing was published",
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield every result as an asset check, then raise `dg.Failure` with the consequence if one of them blocks."""
+    """Yield every result as an asset check, then raise `dg.Failure` with the consequence if one of them blocks.
+
+    A rule without a subject gives no result: Dagster's page then says that it was skipped.
+    """
     for result in results:
+        if not result.has_subject:
+            continue
         severity = "error" if _blocks(result, thresholds) else "warn"
         step.check(
             CheckOutcome(

@@ -15,6 +15,9 @@ Blocking = Literal["always", "threshold"]
 
 Figure = int | float | str
 
+LOOKED_AT = ("checked", "compared", "releases", "facts", "rows", "areas", "categories")
+"""Under the first of these names that a finding's figures have stands how many things it looked at."""
+
 EXAMPLES = 5
 """How many violations a result spells out; its figures count all of them."""
 
@@ -46,6 +49,12 @@ class RuleResult:
     @property
     def layer(self) -> str:
         return self.asset.partition("/")[0]
+
+    @property
+    def has_subject(self) -> bool:
+        """Whether the rule found anything to look at: looking at nothing is no pass."""
+        looked_at = [self.figures[name] for name in LOOKED_AT if name in self.figures]
+        return not self.passed or not looked_at or looked_at[0] != 0
 
 
 @dataclass(frozen=True)

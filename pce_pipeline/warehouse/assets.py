@@ -1,6 +1,6 @@
 """Postgres in Dagster: one operation loads all its tables in a single transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -9,8 +9,10 @@ import polars as pl
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.io_managers import REPORTED_BY_US
+from pce_pipeline.lake.errors import MissingPartitions
+from pce_pipeline.lake.io_managers import REPORTED_BY_US, absent_year
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import DIMENSIONS, LOADED
@@ -66,12 +68,16 @@ def postgres_tables(
         yearly = [held[table.name] for table in chosen if table in LOADED]
         years = [int(year) for year in partition_keys_of(context) if all(year in each for each in yearly)]
         now = current(lake.bronze, catalog)
-        covered = now.covered_years
-        withdrawn = [
-            int(year)
+        if not now.manifests:
+            raise NothingHeld(lake.uri)
+        absent = {
+            int(year): now.absence(int(year))
             for year in partition_keys_of(context)
-            if now.manifests and int(year) not in covered and not any(year in each for each in yearly)
-        ]
+            if int(year) not in now.covered_years and not any(year in each for each in yearly)
+        }
+        _refuse_missing(
+            partition_keys_of(context), now, {table.name: held[table.name] for table in chosen if table in LOADED}
+        )
         loads = [TableLoad(table, _rows(lake, table, _partitions(table, years))) for table in chosen]
         manifests = [
             _manifest_row(table, held[table.name][partition])
@@ -84,7 +90,7 @@ def postgres_tables(
             results = load(
                 connection,
                 loads,
-                years=[*years, *withdrawn],
+                years=[*years, *absent],
                 world=lake.layout.world,
                 env=lake.layout.env,
                 run=run_row(step.run),
@@ -94,7 +100,17 @@ def postgres_tables(
             step.rows(**{f"postgres/{result.table.partition('/')[2]}": sum(result.counts().values()) - result.deleted})
             step.outputs(**{result.table: result.counts()})
         for table, result in zip(chosen, results, strict=True):
-            yield from _materialisations(context, table, result, years, held[table.name])
+            yield from _materialisations(context, table, result, years, held[table.name], absent)
+
+
+def _refuse_missing(asked: Sequence[str], now: Current, held: Mapping[str, Mapping[str, Partition]]) -> None:
+    """Raise `MissingPartitions` for a year that the current figures cover and that a table to load lacks."""
+    for table, partitions in held.items():
+        missing = [year for year in asked if int(year) in now.covered_years and year not in partitions]
+        if missing:
+            raise MissingPartitions(
+                table, missing, remedy=f"Materialise them first: `pce refresh --years {missing[0]}...{missing[-1]}`."
+            )
 
 
 def _partitions(table: Table, years: list[int]) -> list[str]:
@@ -130,7 +146,12 @@ def _record_extract_runs(connection: Connection, now: Current, lake: Lake, journ
 
 
 def _materialisations(
-    context: dg.AssetExecutionContext, table: Table, result: LoadResult, years: list[int], held: dict[str, Partition]
+    context: dg.AssetExecutionContext,
+    table: Table,
+    result: LoadResult,
+    years: list[int],
+    held: dict[str, Partition],
+    absent: Mapping[int, str],
 ) -> Iterator[dg.Output[None]]:
     for key in _partitions(table, years):
         partition = held[key]
@@ -150,4 +171,6 @@ def _materialisations(
                 tags={"dagster/data_version": partition.content_sha256},
             )
         )
+    for year, why in absent.items() if table in LOADED else ():
+        context.log_event(absent_year(_key(table), year, why))
     yield dg.Output(None, output_name=_key(table).to_python_identifier(), metadata=REPORTED_BY_US)

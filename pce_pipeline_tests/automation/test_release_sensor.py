@@ -159,6 +159,15 @@ def test_failures_of_one_job_do_not_hold_up_the_other(taken):
     assert taken.tick()[0] == []
 
 
+def test_while_an_answer_does_not_count_what_does_goes_on(taken):
+    taken.world.emulator.set_release(2)
+    taken.ended(EXTRACT, succeeded=False)
+    (request,), _ = taken.tick()
+    assert request.job_name == REFRESH
+    taken.ended(REFRESH, succeeded=False)
+    assert taken.tick() == ([], "The last extract run failed; the next try is in 5 minutes.")
+
+
 def test_waiting_is_a_matter_of_the_failures_since_the_last_success():
     now = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
     assert wait_after_failures([], now) is None

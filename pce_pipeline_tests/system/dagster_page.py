@@ -58,6 +58,12 @@ query S($key: AssetKeyInput!, $year: String!) {
   assetNodeOrError(assetKey: $key) { ... on AssetNode { staleStatus(partition: $year) } }
 }
 """
+_REPORTED = """
+query R($key: AssetKeyInput!, $partitions: [String!]) {
+  assetOrError(assetKey: $key) { ... on Asset { assetMaterializations(partitions: $partitions, limit: 1) {
+    description metadataEntries { label ... on IntMetadataEntry { intValue } } } } }
+}
+"""
 _ADD_EXTRACT = """
 mutation Add($repository: RepositorySelector!, $name: String!, $key: String!) {
   addDynamicPartition(repositorySelector: $repository, partitionsDefName: $name, partitionKey: $key) { __typename }
@@ -117,11 +123,33 @@ class Page:
             },
         )["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return self._end_of_backfill(launched["backfillId"], wait)
+
+    def _end_of_backfill(self, backfill: str, wait: float) -> str:
         return self._until(
-            lambda: self.ask(_BACKFILL_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]["status"],
+            lambda: self.ask(_BACKFILL_STATUS, id=backfill)["partitionBackfillOrError"]["status"],
             {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED"},
             wait,
         )
+
+    def materialise_all(self, assets: Sequence[str], *, wait: float = 240) -> str:
+        """What the button "Materialize all" does: a backfill of every partition there is; its end status."""
+        launched = self.ask(
+            _BACKFILL,
+            params={"assetSelection": [{"path": asset.split("/")} for asset in assets], "allPartitions": True},
+        )["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return self._end_of_backfill(launched["backfillId"], wait)
+
+    def reported(self, asset: str, partition: str | None = None) -> dict[str, Any]:
+        """The newest report of an asset's partition, or of an asset in one piece: its description and row count."""
+        events = self.ask(_REPORTED, key={"path": asset.split("/")}, partitions=[partition] if partition else None)[
+            "assetOrError"
+        ]["assetMaterializations"]
+        if not events:
+            return {}
+        rows = [entry.get("intValue") for entry in events[0]["metadataEntries"] if "row_count" in entry["label"]]
+        return {"description": events[0]["description"], "rows": rows[0] if rows else None}
 
     def add_extract(self, extract: str) -> None:
         self.ask(_ADD_EXTRACT, repository=REPOSITORY, name="pce_state_extracts", key=extract)

@@ -64,9 +64,25 @@ def _newest_year_in_postgres(settings: Settings) -> int | None:
         connection.close()
 
 
-def test_a_person_materialises_backfills_meets_a_clear_error_and_lets_the_sensor_work(
-    page: Page, settings: Settings
-) -> None:
+YEARLY = [
+    "silver/pce_state",
+    "gold",
+    "gold/pce_state_annual",
+    "gold/pce_state_metrics",
+    "postgres/pce_state_annual",
+    "postgres/pce_state_metrics",
+]
+IN_ONE_PIECE = [f"{layer}/{name}" for layer in ("gold", "postgres") for name in ("dim_geography", "dim_category")]
+ALL = [*YEARLY, *(f"{layer}/{name}" for layer in ("gold", "postgres") for name in ("category_line",)), *IN_ONE_PIECE]
+
+
+def test_a_person_materialises_all_meets_clear_errors_and_lets_the_sensor_work(page: Page, settings: Settings) -> None:
+    this_year = datetime.now(UTC).year
+    status, messages = page.materialise(["gold"], "2023")
+    assert status == "FAILURE"
+    assert "holds no extract" in messages
+    assert "`pce run`" in messages
+
     extract = datetime.now(UTC).date().isoformat()
     page.add_extract(extract)
     status, messages = page.materialise(["bronze/pce_state"], extract)
@@ -76,29 +92,32 @@ def test_a_person_materialises_backfills_meets_a_clear_error_and_lets_the_sensor
     assert status == "SUCCESS", messages
     assert page.materialised("gold/pce_state_annual") == {"2023"}
 
-    status = page.backfill(["silver/pce_state", "gold", "gold/pce_state_annual"], ["2015", "2016", "2017", "2018"])
-    assert status in {"COMPLETED", "COMPLETED_SUCCESS"}
-    assert page.materialised("gold") == {"2015", "2016", "2017", "2018", "2023"}
-
-    status, messages = page.materialise(["gold/pce_state_metrics"], "2018")
+    status, messages = page.materialise(["gold/pce_state_metrics"], "2023")
     assert status == "FAILURE"
-    assert "gold is not published for 2014" in messages
-    assert "pce refresh --years 2014...2014" in messages
+    assert "gold is not published for 2019, 2020, 2021, 2022" in messages
+    assert "pce refresh --years 2019...2022" in messages
+
+    assert page.materialise_all(["bronze/pce_state", *ALL]) == "COMPLETED_SUCCESS"
+    every_year = {str(year) for year in range(1997, this_year + 1)}
+    assert {asset: page.materialised(asset) for asset in YEARLY} == dict.fromkeys(YEARLY, every_year)
+    assert all(page.reported(asset) for asset in IN_ONE_PIECE)
+    assert _newest_year_in_postgres(settings) == 2024
+    for asset in YEARLY:
+        assert page.reported(asset, "2025") == {
+            "description": "not published: no extract has anything of 2025",
+            "rows": 0,
+        }
+
+    # "Latest" of the page, and a backfill that ends with the newest year
+    status, messages = page.materialise(YEARLY, str(this_year))
+    assert status == "SUCCESS", messages
+    newest = [str(year) for year in range(2023, this_year + 1)]
+    assert page.backfill(ALL, newest) == "COMPLETED_SUCCESS"
 
     page.start_sensor()
-    _eventually(lambda: _newest_year_in_postgres(settings) == 2024, page, seconds=120)
-    assert page.materialised("gold/pce_state_metrics") == {str(year) for year in range(1997, 2025)}
-    yearly = [
-        "silver/pce_state",
-        "gold",
-        "gold/pce_state_annual",
-        "gold/pce_state_metrics",
-        "postgres/pce_state_annual",
-    ]
-    # rows are committed a moment before Dagster is told of them
-    _eventually(lambda: {page.stale_status(asset, "2024") for asset in yearly} == {"FRESH"}, page, seconds=60)
+    _eventually(lambda: {page.stale_status(asset, "2024") for asset in YEARLY} == {"FRESH"}, page, seconds=60)
 
     BeaGateway(settings).sample_release_file.write_text("3")
     _eventually(lambda: _newest_year_in_postgres(settings) == 2025, page, seconds=120)
     _eventually(lambda: page.ticks()[0]["skipReason"] == "Nothing is new.", page, seconds=60)
-    assert page.materialised("postgres/pce_state_metrics") == {str(year) for year in range(1997, 2026)}
+    assert page.reported("postgres/pce_state_metrics", "2025")["rows"] == 180
