@@ -268,6 +268,19 @@ def test_a_request_waits_until_as_many_before_it_have_left_as_it_takes(limits, s
     assert waited(budget, clock, size) == pause
 
 
+def test_a_nap_ends_when_as_many_have_left_as_it_takes():
+    clock = Clock()
+    whole = clock.budget()
+    for _ in range(3):
+        asked(whole)
+        clock.now += 0.25
+    budget = clock.budget(requests_per_minute=2)
+    budget._memory = whole._memory
+    clock.now += 59
+    assert waited(budget, clock) == 0.5
+    assert clock.naps == [0.5]
+
+
 def test_whoever_leaves_first_makes_room_whatever_the_order_of_asking():
     clock = Clock()
     budget = clock.budget(requests_per_minute=2)

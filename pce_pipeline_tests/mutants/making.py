@@ -54,6 +54,7 @@ _NAMES: Mapping[str, str] = {
     "min": "max",
     "min_horizontal": "max_horizontal",
 }
+_OF_A_CALL = ("argument", "arglist", "trailer")
 _WORDS: Mapping[str, str] = {
     "anti": "semi",
     "dense": "min",
@@ -85,7 +86,7 @@ class ReplaceWord(Operator):
     """Says the opposite in a word that polars takes: `how="inner"` for `how="left"`."""
 
     def mutation_positions(self, node):
-        if node.type == "string" and node.value.strip("\"'") in _WORDS and node.parent.type != "atom":
+        if node.type == "string" and node.value.strip("\"'") in _WORDS and node.parent.type in _OF_A_CALL:
             yield (node.start_pos, node.end_pos)
 
     def mutate(self, node, index):
@@ -107,6 +108,10 @@ class ReplaceNumber(NumberReplacer):
             other = value * 2 if index == 0 else value / 2
             return parso.python.tree.Number(str(other), node.start_pos, node.prefix)
         return super().mutate(node, index)
+
+    @classmethod
+    def examples(cls):
+        return (Example("x = 1", "x = 2"), Example("x = 1", "x = 0"), Example("x = 1e6", "x = 5e5"))
 
 
 class CatchAnother(Operator):
@@ -246,11 +251,11 @@ def _named(module: str, tree: ast.Module, before: str, after: str) -> Mutant:
     ]
     start, end = changes[0][1], changes[-1][2]
     new_start, new_end = changes[0][3], changes[-1][4]
-    name = Name(module, _where(tree, start + 1), _tidy(old[start:end]), _tidy(new[new_start:new_end]))
+    name = Name(module, _where(tree, start + 1), tidy(old[start:end]), tidy(new[new_start:new_end]))
     return Mutant(name, start + 1, after)
 
 
-def _tidy(lines: Sequence[str]) -> str:
+def tidy(lines: Sequence[str]) -> str:
     """One line of text, without the spaces that Cosmic Ray leaves about its changes."""
     text = re.sub(r"\s+", " ", " ".join(lines)).strip()
     return re.sub(r"(?<=[(\[{]) | (?=[)\],:}])", "", text)

@@ -157,6 +157,8 @@ def test_the_largest_rounding_is_of_the_sums_that_are_kept():
     assert (result.figures["violations"], result.figures["largest_rounding"]) == (1, 0.1)
     kept = checked(per_capita_times_population_is_the_total, per_capita("500.1"))
     assert kept.figures["largest_rounding"] == 0.05
+    third = checked(per_capita_times_population_is_the_total, per_capita("333", part="333.3"))
+    assert third.figures["largest_rounding"] == 0.267, "in thousandths"
     assert children_add_up_to_parents.check(facts()).figures["largest_rounding"] == 0.0
     only_wrong = checked(children_add_up_to_parents, facts(*goods("107")))
     assert only_wrong.figures["largest_rounding"] == 0.0
