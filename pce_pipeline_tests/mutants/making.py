@@ -36,7 +36,7 @@ _ARITHMETIC = (
 )
 _SIGNS = ("USub_UAdd", "Delete_Invert", "Delete_Not")
 
-_FACTORS_FROM = 1000.0
+_SMALLEST, _LARGEST = 0.01, 1000.0
 
 _NAMES: Mapping[str, str] = {
     "all": "any",
@@ -100,12 +100,12 @@ class ReplaceWord(Operator):
 
 
 class ReplaceNumber(NumberReplacer):
-    """A number off by one; one of thousands with a point, which is a factor and not a count, twice or half as large."""
+    """A number off by one; a factor of thousands, or a tolerance of thousandths, is doubled and halved instead."""
 
     def mutate(self, node, index):
         value = ast.literal_eval(node.value)
-        if isinstance(value, float) and value >= _FACTORS_FROM:
-            other = value * 2 if index == 0 else value / 2
+        if isinstance(value, float) and not _SMALLEST <= value < _LARGEST:
+            other = value * 2 if index == 0 else value / 2  # of zero both are zero, and no mutant
             return parso.python.tree.Number(str(other), node.start_pos, node.prefix)
         return super().mutate(node, index)
 
