@@ -81,8 +81,8 @@ def gold_facts(
 ) -> Iterator[Any]:
     """The conformed facts of the years that Silver holds."""
     with recorded_step(context, journal, FACTS.table.name) as step:
-        facts = conform_facts(silver.frame, catalog)
         now = current(lake.bronze, catalog)
+        facts = conform_facts(silver.frame, catalog, now.releases)
         releases, held = now.releases, table_years(silver.frame)
         years = {year for of_table in held.values() for year in of_table}
         subject = FactYears(facts, catalog, held, spoken_of=now.spoken_of(catalog, years), releases=releases)

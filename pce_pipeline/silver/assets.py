@@ -57,11 +57,14 @@ def silver_pce_state(
             tolerate_unknown=settings.tolerate_unknown_fields,
         )
         cells = content.cells.filter(pl.col("year").is_in(years))
+        repeated = int(content.repeated.filter(pl.col("year").is_in(years))["rows"].sum())
         normal = normalise(cells, content.lines, catalog)
         subject = SilverYears(
             frame=normal.frame,
             left_out=normal.left_out,
-            rows_in=cells.height,
+            rows_in=cells.height + repeated,
+            repeated=repeated,
+            set_aside=normal.set_aside,
             catalog=catalog,
             held={table: [year for year in years if year in vintage.years] for table, vintage in made_of.items()},
             spoken_of=now.spoken_of(catalog, years),
