@@ -85,6 +85,21 @@ def listed(bronze: BronzeStore, catalog: Catalog, now: Current) -> pl.DataFrame:
     return pl.concat(found)
 
 
+def standing(bronze: BronzeStore, catalog: Catalog, now: Current) -> pl.DataFrame:
+    """What of it is in the figures that are published now, by LISTED_SCHEMA."""
+    return listed(bronze, catalog, now).filter(pl.col("state") == "current")
+
+
+def of_live_extracts(bronze: BronzeStore, catalog: Catalog, now: Current) -> dict[ExtractId, pl.DataFrame]:
+    """What of BEA's own answers could not be read and stands in the current figures, by extract."""
+    cells = standing(bronze, catalog, now)
+    return {
+        extract: cells.filter(pl.col("extract") == str(extract))
+        for extract in map(ExtractId.parse, cells["extract"].unique().sort())
+        if now.manifests[extract].is_live
+    }
+
+
 def _unreadable(cells: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """The typed cells of pinned lines that are quarantined, or of no area that the catalogue holds."""
     pinned = cells.join(catalog.lines.select(_LINE), on=_LINE, how="semi")

@@ -253,6 +253,10 @@ class BronzeStore:
     def quarantine_key(self, extract: ExtractId) -> str:
         return join(self._layout.quarantine(self._dataset), str(extract), _QUARANTINE)
 
+    def key_of(self, extract: ExtractId, name: str) -> str:
+        """Where an object of an extract lies in the lake."""
+        return self._key(extract, name)
+
     def verify(self, extract: ExtractId) -> list[Damage]:
         """Reads the whole extract: missing and changed objects, and objects that nobody declared."""
         declared = {self._key(extract, entry.key): entry.sha256 for entry in self.manifest(extract).objects}

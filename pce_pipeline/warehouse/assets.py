@@ -9,6 +9,7 @@ import polars as pl
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.quarantine import standing
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.io_managers import REPORTED_BY_US
 from pce_pipeline.lake.pointer import WHOLE, Partition
@@ -89,6 +90,7 @@ def postgres_tables(
                 env=lake.layout.env,
                 run=run_row(step.run),
                 manifests=manifests,
+                quarantine=standing(lake.bronze, catalog, now).to_dicts(),
             )
         for result in results:
             step.rows(**{f"postgres/{result.table.partition('/')[2]}": sum(result.counts().values()) - result.deleted})
