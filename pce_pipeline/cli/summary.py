@@ -211,7 +211,7 @@ def quarantine_shown(session: Session, extract: "ExtractRun") -> list[Renderable
     return [
         Text.assemble(
             (f"{shown.counted(count, 'cell')} could not be read", "bold yellow"),
-            " and set aside; the others go on. To see which and why: ",
+            " and set aside: NULL, with its text kept. All others go on. Which and why: ",
             (session.command("quarantine"), "bold"),
         )
     ]

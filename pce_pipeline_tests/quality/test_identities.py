@@ -9,6 +9,7 @@ from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.quality.identities import (
     FactYears,
     children_add_up_to_parents,
+    per_capita_times_population_is_the_total,
     states_add_up_to_regions,
     states_add_up_to_the_nation,
 )
@@ -56,6 +57,27 @@ def test_cells_too_small_to_show_count_as_zero_and_suppressed_ones_are_not_check
     assert small.height == 6
     assert result.figures["not_checked"] == suppressed.height == 3
     assert states_add_up_to_regions.check(world.facts).figures["not_checked"] == 3
+
+
+@pytest.mark.parametrize("category", ["product.pce", "product.durable_goods"])
+@pytest.mark.parametrize("measure", ["pce", "pce_per_capita"])
+def test_sums_with_a_figure_that_could_not_be_read_are_counted_and_fail_nothing(world, category, measure):
+    unread = (pl.col("category_id") == category) & (pl.col("geo_fips") == "06000") & (pl.col("measure") == measure)
+    frame = world.facts.frame.with_columns(
+        value=pl.when(~unread).then("value"), status=pl.when(unread).then(pl.lit("quarantined")).otherwise("status")
+    )
+    facts = replace(world.facts, frame=frame)
+    for rule in (children_add_up_to_parents, states_add_up_to_regions, states_add_up_to_the_nation):
+        before, result = rule.check(world.facts), rule.check(facts)
+        assert result.passed
+        if measure == "pce":
+            assert result.figures["not_checked"] > before.figures["not_checked"]
+    before, result = (per_capita_times_population_is_the_total.check(each) for each in (world.facts, facts))
+    assert result.passed
+    assert result.figures["not_checked"] > before.figures["not_checked"]
+    assert result.figures["checked"] + result.figures["not_checked"] == (
+        before.figures["checked"] + before.figures["not_checked"]
+    )
 
 
 @pytest.mark.parametrize(("off_by", "passes"), [(0.1, True), (0.2, False)])
