@@ -20,7 +20,8 @@ from pce_pipeline.bronze.counting import in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.feeds import Feed, FileFeed, Gathered
-from pce_pipeline.bronze.judgement import Judge, holds_of, refusal
+from pce_pipeline.bronze.judgement import Judge, content_of, holds_of, refusal
+from pce_pipeline.bronze.quarantine import counted, packed, set_aside
 from pce_pipeline.bronze.reading import Content, Scope, read_content
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import UsageError
@@ -54,6 +55,8 @@ class Prepared:
     """For the other tables, the extract that says the same."""
     subject: Extract
     """What the rules of Bronze look at."""
+    quarantine: pl.DataFrame
+    """What could not be read, as `bronze.quarantine` lists it."""
 
     @property
     def refused(self) -> dict[str, str]:
@@ -158,6 +161,7 @@ def prepare(
     objects = {name: staged[name] for name in gathered.entries}
     try:
         content, unknown = _read(gathered, objects, tables, _scope_of_profile(catalog))
+        quarantine = set_aside(content, catalog)
         problems = _problems(content, catalog, unknown if not tolerate_unknown else None)
         if gathered.origin == FROM_FILES:
             if unknown is not None and not tolerate_unknown:
@@ -172,6 +176,7 @@ def prepare(
         for name, entry in sorted(gathered.entries.items())
     )
     now = current(bronze, catalog)
+    unreadable = counted(quarantine)
     manifest = Manifest(
         dataset=catalog.dataset,
         world=world,
@@ -182,7 +187,9 @@ def prepare(
         code_version=__version__,
         scope=_requested(catalog, tables, content),
         tables={
-            table: msgspec.structs.replace(entry, holds=holds_of(content, catalog, table))
+            table: msgspec.structs.replace(
+                entry, holds=holds_of(content, catalog, table), quarantined=unreadable.get(table, 0)
+            )
             for table, entry in content.tables.items()
         },
         objects=entries,
@@ -201,6 +208,7 @@ def prepare(
             rows_by_line(content.cells),
             {name: ReadBack(sha256_of(body), len(body)) for name, body in objects.items()},
         ),
+        quarantine=quarantine,
     )
 
 
@@ -217,7 +225,7 @@ def publish(bronze: BronzeStore, prepared: Prepared) -> ExtractId:
         held = _existing(bronze, extract)
         if held is None:
             try:
-                bronze.publish(extract, manifest, prepared.objects)
+                bronze.publish(extract, manifest, prepared.objects, packed(prepared.quarantine))
             except ObjectExists as taken:
                 _log.warning("extract date is taken by remains of another extract", extract=str(extract), key=taken.key)
             else:
@@ -276,7 +284,7 @@ def stored_subject(bronze: BronzeStore, catalog: Catalog, extract: ExtractId) ->
     }
     if damaged.keys() & {entry.key for entry in manifest.objects}:
         return _subject(manifest, _declared_rows(manifest), found)
-    content = read_content(bronze.read_objects(extract), manifest.tables, scope=manifest.scope, tolerate_unknown=True)
+    content = content_of(bronze, manifest, list(manifest.tables))
     return _subject(manifest, rows_by_line(content.cells), found)
 
 
@@ -310,12 +318,13 @@ def _read(
 ) -> tuple[Content, BeaUnknownField | None]:
     """What was gathered, as far as this version understands it, and what it does not know."""
     stored = [(entry, objects[name]) for name, entry in gathered.entries.items()]
+    is_live = gathered.origin != FROM_FILES
     found: BeaUnknownField | None = None
     try:
-        content = read_content(stored, tables, scope=scope)
+        content = read_content(stored, tables, scope=scope, is_live=is_live)
     except BeaUnknownField as unknown:
         found = unknown
-        content = read_content(stored, tables, scope=scope, tolerate_unknown=True)
+        content = read_content(stored, tables, scope=scope, is_live=is_live, tolerate_unknown=True)
     missing = [table for table in tables if table not in content.tables]
     if missing:
         raise BeaFileRefused(

@@ -25,13 +25,16 @@ from pce_pipeline.lake.manifest import BronzeStore, ExtractScope, Manifest, Tabl
 from pce_pipeline.lake.scope import CELL, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline.observability import progress
 from pce_pipeline.quality.frames import expected_cells
+from pce_pipeline.schemas import QUARANTINED
 from pce_pipeline.silver.errors import SilverRefused
 from pce_pipeline.silver.observations import normalise
 
 _log = structlog.get_logger()
 
 _LINE = ("measure", "category_id")
-_SAID = ("value", "status")
+_SAID = ("value", "status", "text")
+_MOSTLY = 0.5
+_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,16 @@ def meanings(catalog: Catalog, table: str | None = None) -> pl.DataFrame:
 
 
 def statements(cells: pl.DataFrame, catalog: Catalog, table: str) -> pl.DataFrame:
-    """What typed cells of a table say: CELL with value and status; an empty cell says nothing and is left out."""
+    """What typed cells of a table say: CELL with value and status, and the text of a quarantined one.
+
+    An empty cell says nothing and is left out, as is an area that the catalogue does not hold. What cannot be read
+    does say something.
+    """
     return (
         cells.filter((pl.col("bea_table") == table) & (pl.col("status") != "blank"))
+        .join(catalog.areas, on="geo_fips", how="semi")
         .join(meanings(catalog, table), on=["bea_table", "line_code"])
+        .with_columns(text=pl.when(pl.col("status") == QUARANTINED).then("value_text"))
         .select(*CELL, *_SAID)
     )
 
@@ -103,12 +112,29 @@ def spoken_of(vintage: Vintage, catalog: Catalog, years: Collection[int]) -> pl.
 
 
 def refusal(content: Content, table: str, catalog: Catalog) -> str | None:
-    """Why Silver could not be made of a table: changed text, unit or areas, or a key that is there twice."""
+    """Why Silver could not be made of a table: changed text or unit, a key that is there twice, hardly a cell readable.
+
+    A few cells that cannot be read, or of areas that are not known, are quarantined instead.
+    """
     of_table = pl.col("bea_table") == table
     try:
-        silver = normalise(content.cells.filter(of_table), content.lines.filter(of_table), catalog).frame
+        normal = normalise(content.cells.filter(of_table), content.lines.filter(of_table), catalog)
     except SilverRefused as refused:
         return str(refused)
+    silver, strange = normal.frame, normal.set_aside
+    if strange.height > _MOSTLY * (silver.height + strange.height):
+        areas = strange["geo_fips"].unique().sort()
+        return (
+            f"{strange.height} of {silver.height + strange.height} rows of {table} are of areas that the catalogue "
+            f"does not hold: {', '.join(areas.head(_SHOWN))}."
+        )
+    unread = silver.filter(pl.col("status") == QUARANTINED)
+    if unread.height > _MOSTLY * silver.height:
+        texts = unread["value_text"].unique(maintain_order=True).head(_SHOWN)
+        return (
+            f"{unread.height} of {silver.height} cells of {table} are neither numbers nor known codes: "
+            f"{', '.join(map(repr, texts))}."
+        )
     key = ["line_code", "geo_fips", "year"]
     repeated = silver.filter(silver.select(key).is_duplicated()).sort(key)
     if repeated.is_empty():
@@ -347,7 +373,7 @@ def _as_it_was(catalog: Catalog, manifest: Manifest) -> ExtractScope:
 def content_of(bronze: BronzeStore, manifest: Manifest, tables: Sequence[str]) -> Content:
     """What a kept extract says of these tables, as far as this version understands it."""
     objects = bronze.read_objects(manifest.extract, tables)
-    return read_content(objects, tables, scope=manifest.scope, tolerate_unknown=True)
+    return read_content(objects, tables, scope=manifest.scope, is_live=manifest.is_live, tolerate_unknown=True)
 
 
 def _contradict(mine: pl.DataFrame, theirs: pl.DataFrame) -> bool:

@@ -1,7 +1,8 @@
-"""The verbs that only look: status, dictionary."""
+"""The verbs that only look: status, quarantine, dictionary."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -10,16 +11,22 @@ from pce_pipeline.bea.emulator.vintages import VINTAGES
 from pce_pipeline.bronze.counting import dropped, in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
+from pce_pipeline.bronze.quarantine import listed
 from pce_pipeline.cli import shown, summary
 from pce_pipeline.cli.decisions import decide
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.dictionary import markdown
+from pce_pipeline.errors import UsageError
+from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import Manifest
 from pce_pipeline.lake.scope import in_words
 from pce_pipeline.local.errors import LocalPostgresError
 from pce_pipeline.quality.facts import tables_by_release
 from pce_pipeline.warehouse.errors import WarehouseError
 from pce_pipeline.years import years_text
+
+_MOST_SHOWN = 50
+_MOST_FILES = 5
 
 
 def status(session: Session) -> Answer:
@@ -87,6 +94,61 @@ def status(session: Session) -> Answer:
         document,
         [_extracts_shown(extracts), shown.facts(facts), *shown.warnings_shown(decision.step.warnings)],
     )
+
+
+def quarantine(
+    session: Session,
+    extract: Annotated[str | None, typer.Option(metavar="DATE", help="Only of this extract.")] = None,
+    *,
+    current_only: Annotated[
+        bool, typer.Option("--current", help="Only what is missing in the figures of today, without what has healed.")
+    ] = False,
+) -> Answer:
+    """The cells that could not be read: what BEA published, where it stands, and why it is set aside."""
+    bronze = session.lake.bronze
+    now = current(bronze, session.catalog)
+    held = [str(each) for each in now.manifests]
+    if extract is not None and extract not in held:
+        raise UsageError(f"There is no extract {extract}.", remedy=f"There is {', '.join(held) or 'none yet'}.")
+    cells = listed(bronze, session.catalog, now).to_dicts()
+    cells = [
+        {**cell, "stored": bronze.key_of(ExtractId.parse(cell["extract"]), cell["object_key"])}
+        for cell in cells
+        if extract in {None, cell["extract"]} and (cell["state"] == "current" or not current_only)
+    ]
+    states = {state: sum(cell["state"] == state for cell in cells) for state in ("current", "healed", "not in use")}
+    if not cells:
+        return Answer({"cells": [], "states": states}, [Text("Nothing is in quarantine.")])
+    rows = [
+        (
+            cell["extract"],
+            cell["state"],
+            f"{cell['bea_table']} line {cell['line_code']}, area {cell['geo_fips']}, {cell['year']}",
+            str(cell["value_text"]),
+            cell["reason"],
+        )
+        for cell in cells
+    ]
+    said = ", ".join(f"{count:,} {state}" for state, count in states.items() if count)
+    return Answer(
+        {"cells": cells, "states": states},
+        [
+            shown.table(["Extract", "State", "Cell", "BEA says", "Why it is set aside"], rows[:_MOST_SHOWN]),
+            *(
+                [Text(f"... and {len(rows) - _MOST_SHOWN:,} more: --json lists them all")]
+                if len(rows) > _MOST_SHOWN
+                else []
+            ),
+            Text(f"{shown.counted(len(cells), 'cell')}: {said}."),
+            *_files_shown(session, cells),
+        ],
+    )
+
+
+def _files_shown(session: Session, cells: list[dict[str, Any]]) -> list[RenderableType]:
+    """Where the texts stand: BEA's answer or the file, as it was received."""
+    stored = list(dict.fromkeys(cell["stored"] for cell in cells))
+    return [Text(f"In {session.lake.uri_of(key)}", no_wrap=True, overflow="ignore") for key in stored[:_MOST_FILES]]
 
 
 def _made_of(now: Current) -> dict[str, str]:

@@ -49,6 +49,7 @@ _REMEDIES: Mapping[str, str] = {
     "silver": "The error and the checks below say why; what was published before stands. docs/operability.md, runbook.",
     "gold": "The error and the checks below say why; what was loaded before stands. docs/operability.md, runbook.",
     "prune": "The data is loaded; only old versions were not dropped. The next run drops them.",
+    "quarantined": "The data is loaded; only whether cells could not be read was not told. " + _AGAIN,
     "late": "The data is loaded; only the question whether a release is late was not answered. " + _AGAIN,
 }
 

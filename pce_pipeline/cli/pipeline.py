@@ -194,6 +194,7 @@ def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[P
             Text.assemble((summary.headline_of(each), "bold"), f": {summary.details_of(each)}"),
             summary.tables_shown(each),
             *summary.verdicts_shown(session, each, now),
+            *summary.quarantine_shown(session, each),
             *summary.checks_shown([each.checks]),
         ]
     moved = [

@@ -203,6 +203,20 @@ def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> lis
     ]
 
 
+def quarantine_shown(session: Session, extract: "ExtractRun") -> list[RenderableType]:
+    """How many cells of an extract could not be read, if there are any, and what lists them."""
+    count = sum(entry.quarantined for entry in extract.tables.values())
+    if not count:
+        return []
+    return [
+        Text.assemble(
+            (f"{shown.counted(count, 'cell')} could not be read", "bold yellow"),
+            " and set aside: NULL, with its text kept. All others go on. Which and why: ",
+            (session.command("quarantine"), "bold"),
+        )
+    ]
+
+
 def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[RenderableType]:
     """The tables of BEA's answers that do not count, what they lack, and how to accept that."""
     return [

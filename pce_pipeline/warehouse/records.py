@@ -1,4 +1,4 @@
-"""The rows of schema `meta`: whose database this is, runs, manifests and checkpoints.
+"""The rows of schema `meta`: whose database this is, runs, manifests, checkpoints and what could not be read.
 
 They are written in the transaction of the load they describe; rows that already say so are not written again, except
 the run's own.
@@ -121,6 +121,29 @@ WHEN NOT MATCHED BY SOURCE AND (held.table_name = ANY(%(whole)s)
 THEN DELETE
 """
 
+_RECORD_QUARANTINE = """
+MERGE INTO meta.quarantine AS held
+USING (
+    SELECT * FROM jsonb_to_recordset(%(quarantine)s) AS given(
+        extract text, bea_table text, line_code integer, geo_fips text, year integer, unit text, object_key text,
+        value_text text, rule text, reason text
+    )
+) AS given ON (held.extract, held.bea_table, held.line_code, held.geo_fips, held.year)
+    = (given.extract, given.bea_table, given.line_code, given.geo_fips, given.year)
+WHEN MATCHED AND (held.unit, held.object_key, held.value_text, held.rule, held.reason)
+    IS DISTINCT FROM (given.unit, given.object_key, given.value_text, given.rule, given.reason)
+THEN UPDATE SET
+    unit = given.unit, object_key = given.object_key, value_text = given.value_text, rule = given.rule,
+    reason = given.reason
+WHEN NOT MATCHED BY TARGET THEN INSERT (
+    extract, bea_table, line_code, geo_fips, year, unit, object_key, value_text, rule, reason
+) VALUES (
+    given.extract, given.bea_table, given.line_code, given.geo_fips, given.year, given.unit, given.object_key,
+    given.value_text, given.rule, given.reason
+)
+WHEN NOT MATCHED BY SOURCE THEN DELETE
+"""
+
 
 def run_row(run: RunRecord) -> RunRow:
     """The run so far, as meta.ingest_runs keeps it; a step that is running counts up to now."""
@@ -202,3 +225,8 @@ def record_contents(
     }
     cursor.execute(_RECORD_MANIFESTS, given)
     cursor.execute(_RECORD_CHECKPOINTS, given)
+
+
+def record_quarantine(cursor: Cursor, cells: Sequence[Mapping[str, Any]]) -> None:
+    """Make meta.quarantine these cells, each with the columns of the table."""
+    cursor.execute(_RECORD_QUARANTINE, {"quarantine": Json([dict(cell) for cell in cells])})

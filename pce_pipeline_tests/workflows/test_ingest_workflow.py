@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(not all(map(shutil.which, ("jq", "make", "bash"))), reason="needs jq, make and bash"),
 ]
 
-_QUIET = ["ready", "checkout", "python", "install", "credentials", "door", "migrate", "check", "late"]
+_QUIET = ["ready", "checkout", "python", "install", "credentials", "door", "migrate", "check", "late", "quarantined"]
 _AFTER = ["close", "report", "keep"]
 
 
@@ -35,7 +35,7 @@ def first(place: Place) -> Ran:
 
 
 def test_the_first_run_brings_everything_to_postgres(first: Ran, place: Place) -> None:
-    assert first.done == [*_QUIET[:-1], "extract", "years", "silver", "gold", "prune", "late", *_AFTER]
+    assert first.done == [*_QUIET[:-2], "extract", "years", "silver", "gold", "prune", "late", "quarantined", *_AFTER]
     assert place.query("SELECT min(year), max(year) FROM gold.pce_state_metrics") == [(1997, 2024)]
     assert place.query("SELECT world, env FROM meta.world") == [("bea-smoke", "staging")]
     assert place.query("SELECT DISTINCT status FROM meta.ingest_runs") == [("succeeded",)]
@@ -87,7 +87,7 @@ def test_a_failing_step_alerts_says_what_to_do_and_leaves_the_database_closed(fi
     finally:
         place.emulator.set_faults()
     assert ran.failed == ["extract"], str(ran)
-    assert [ran.outcomes[step] for step in ("years", "silver", "gold", "late")] == ["skipped"] * 4
+    assert [ran.outcomes[step] for step in ("years", "silver", "gold", "late", "quarantined")] == ["skipped"] * 5
     assert [ran.outcomes[step] for step in ("close", "alert", "keep")] == ["success"] * 3
     assert place.let_in() == set()
     assert "Failed in step `extract`" in ran.summary
@@ -133,7 +133,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(first: Ran, place:
         ran = place.run(dry_run=True)
     finally:
         place.emulator.set_release(2)
-    assert ran.done == [*(step for step in _QUIET if step not in {"migrate", "late"}), *_AFTER], str(ran)
+    assert ran.done == [*(step for step in _QUIET if step not in {"migrate", "late", "quarantined"}), *_AFTER], str(ran)
     assert "**An extract would be taken**" in ran.summary
     assert "BEA updated it on" in ran.summary
     assert place.query("SELECT count(*) FROM meta.ingest_runs") == before
