@@ -1,10 +1,10 @@
 """What the moving verbs ask before they move: the lake, BEA and Postgres, and what comes next."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pce_pipeline.automation.next_step import LakeState, Step, next_step, stale_years
+from pce_pipeline.automation.next_step import LakeState, LoadState, Step, next_step, stale_years
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.cli.session import Session
 from pce_pipeline.observability import progress
@@ -18,7 +18,7 @@ class Decision:
     step: Step
     state: LakeState
     release: Release | None
-    loaded: Mapping[tuple[str, str], str] | None
+    loaded: LoadState | None
 
     @property
     def stale(self) -> dict[int, str]:
