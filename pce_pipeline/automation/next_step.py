@@ -81,7 +81,10 @@ class LoadState:
     hashes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The content of the lake that was loaded, as the checkpoints say."""
     miscounted: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    """Where the rows there are not as many as were loaded: how many there are, and how many were loaded."""
+    """Where the rows there are not as many as were loaded: how many there are, and how many were loaded.
+
+    Rows of a year that nobody loaded are none of the pipeline's: no refresh takes them out.
+    """
 
 
 @dataclass(frozen=True)
@@ -198,8 +201,7 @@ def _years_to_withdraw(lake: LakeState, loaded: LoadState | None) -> list[int]:
     covered = lake.covered_years
     in_lake = {year for derivation in DERIVATIONS for year in lake.partitions.get(derivation.table.name, {})}
     yearly = {table.name for table in LOADED}
-    keys = (*loaded.hashes, *loaded.miscounted) if loaded is not None else ()
-    in_postgres = {year for table, year in keys if table in yearly}
+    in_postgres = {year for table, year in (loaded.hashes if loaded is not None else ()) if table in yearly}
     return sorted({int(year) for year in in_lake | in_postgres} - set(covered)) if lake.has_extracts else []
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
+from pce_pipeline.automation.diagnosis import HistorySeen
 from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config, register_extracts
 from pce_pipeline.catalog import chosen_tables, load_catalog
@@ -151,20 +152,6 @@ class RefreshRun:
             or any(counts[what] for counts in stage.loaded.values() for what in ("inserted", "updated", "deleted"))
             for stage in self.stages
         )
-
-
-@dataclass(frozen=True)
-class HistorySeen:
-    """What Dagster's history says, beside the lake."""
-
-    dead: tuple[str, ...]
-    """The runs that are under way there, and whose process or machine is gone."""
-    under_way: tuple[str, ...]
-    """The runs that are under way."""
-    unknown: tuple[str, ...]
-    """The extracts of the lake that the history does not know."""
-    strange: tuple[str, ...]
-    """The extracts that the history knows and the lake does not hold."""
 
 
 def look_at_history(settings: Settings, lake: Lake) -> HistorySeen | None:

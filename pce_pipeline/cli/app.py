@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from pce_pipeline.cli import alerting, deciding, hooks, keeping, looking, pipeline, reporting, services
+from pce_pipeline.cli import alerting, deciding, doctor, hooks, keeping, looking, pipeline, reporting, services
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
 
@@ -35,6 +35,7 @@ _add(app, "extract", pipeline.extract, _DATA)
 _add(app, "refresh", pipeline.refresh, _DATA)
 _add(app, "status", looking.status, _DATA)
 
+_add(app, "doctor", doctor.doctor, _CARE)
 _add(app, "verify", keeping.verify, _CARE)
 _add(app, "heal", keeping.heal, _CARE)
 _add(app, "prune", keeping.prune, _CARE)

@@ -5,6 +5,7 @@ Pure comparison; what the database says of itself is `warehouse.contents`' busin
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.schemas import Table
@@ -24,7 +25,9 @@ class Parity:
     another: tuple[str, ...] = ()
     """Loaded from another content than Gold's."""
     surplus: tuple[str, ...] = ()
-    """In Postgres and not in Gold."""
+    """Loaded once, and not in Gold any more."""
+    strange: tuple[str, ...] = ()
+    """Rows that nobody loaded, of partitions that Gold does not have."""
     miscounted: Mapping[str, tuple[int, int]] | None = None
     """Where there are not as many rows as were loaded: how many there are, and how many were loaded."""
     changed: tuple[str, ...] = ()
@@ -33,23 +36,40 @@ class Parity:
     """As many rows as were loaded; what they are cannot be told, because no comparable hash was kept."""
 
     @property
-    def problems(self) -> dict[str, tuple[str, ...]]:
-        """What is wrong, in words, and the partitions it is wrong with; nothing where all is as in Gold."""
-        found = {
-            f"Postgres holds no {self.table}": self.absent,
-            f"Postgres holds another {self.table} than Gold": self.another,
-            f"Postgres holds {self.table} that Gold does not": self.surplus,
-            f"rows of {self.table} in Postgres are not those that were loaded": self.changed,
-        }
-        if self.miscounted:
-            there, loaded = (sum(counts[which] for counts in self.miscounted.values()) for which in (0, 1))
-            found[f"Postgres holds {there:,} of {loaded:,} rows of {self.table}"] = tuple(self.miscounted)
-        return {what: partitions for what, partitions in found.items() if partitions}
+    def problems(self) -> list["Problem"]:
+        """What is wrong; nothing where all is as in Gold."""
+        counts = self.miscounted or {}
+        there, loaded = (sum(each[which] for each in counts.values()) for which in (0, 1))
+        found = [
+            Problem("absent", f"Postgres holds no {self.table}", self.absent),
+            Problem("another", f"Postgres holds another {self.table} than Gold", self.another),
+            Problem("surplus", f"Postgres holds {self.table} that Gold does not", self.surplus),
+            Problem("strange", f"Postgres holds rows of {self.table} that nobody loaded", self.strange),
+            Problem("miscounted", f"Postgres holds {there:,} of {loaded:,} rows of {self.table}", tuple(counts)),
+            Problem("changed", f"rows of {self.table} in Postgres are not those that were loaded", self.changed),
+        ]
+        return [each for each in found if each.partitions]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a table of Postgres."""
+
+    kind: Literal["absent", "another", "surplus", "strange", "miscounted", "changed"]
+    """Which of the fields of `Parity` it is."""
+    what: str
+    """The same in words."""
+    partitions: tuple[str, ...]
+    """Where."""
 
     @property
-    def examples(self) -> list[str]:
-        """One line for each problem."""
-        return [f"{what}: {years_text(partitions) or 'all of it'}" for what, partitions in self.problems.items()]
+    def where(self) -> str:
+        """The years; nothing for a table without years."""
+        years = years_text(self.partitions)
+        return f" in {years}" if years else ""
+
+    def __str__(self) -> str:
+        return f"{self.what}{self.where}"
 
 
 def parity(
@@ -63,7 +83,6 @@ def parity(
     there = {partition: each for (name, partition), each in contents.items() if name == table.name}
     absent = [key for key in gold if key not in loaded]
     another = [key for key in gold if key in loaded and loaded[key].content_sha256 != gold[key].content_sha256]
-    surplus = sorted((loaded.keys() | there.keys()) - gold.keys())
     judged = [key for key in gold if key not in {*absent, *another}]
     miscounted = {
         key: (there[key].rows if key in there else 0, loaded[key].rows)
@@ -77,7 +96,8 @@ def parity(
         table.name,
         tuple(absent),
         tuple(another),
-        tuple(surplus),
+        tuple(sorted(loaded.keys() - gold.keys())),
+        tuple(sorted(there.keys() - loaded.keys() - gold.keys())),
         miscounted,
         tuple(key for key, is_other in others.items() if is_other),
         tuple(key for key, is_other in others.items() if is_other is None),

@@ -67,6 +67,17 @@ def checkpoints(connection: Connection) -> dict[tuple[str, str], Checkpoint]:
         return {(table, partition): Checkpoint(*rest) for table, partition, *rest in cursor.fetchall()}
 
 
+def world_held(connection: Connection) -> tuple[str, str] | None:
+    """The world and environment that this database belongs to; None where no world has loaded it yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('meta.world') IS NOT NULL")
+        if cursor.fetchone() != (True,):
+            return None
+        cursor.execute("SELECT world, env FROM meta.world")
+        held = cursor.fetchone()
+    return (str(held[0]), str(held[1])) if held is not None else None
+
+
 def recorded_runs(connection: Connection) -> set[str]:
     """The ids of the runs in meta.ingest_runs."""
     with connection.cursor() as cursor:

@@ -7,7 +7,7 @@ from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.warehouse.contents import Content, contents_held, missing_relations, rows_held
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import checkpoints
-from pce_pipeline_tests.warehouse.test_loads import ANNUAL, annual, dimensions, manifest, rows, run_load
+from pce_pipeline_tests.warehouse.test_loads import ANNUAL, Cells, annual, dimensions, manifest, rows, run_load
 
 YEAR = (ANNUAL.name, "2022")
 
@@ -15,7 +15,7 @@ YEAR = (ANNUAL.name, "2022")
 @pytest.fixture
 def loaded(postgres: PostgresResource) -> PostgresResource:
     """Two years of three areas, and the dimensions."""
-    cells = {(area, year): f"{year}.5" for area in ("01000", "06000", "36000") for year in (2022, 2023)}
+    cells: Cells = {(area, year): f"{year}.5" for area in ("01000", "06000", "36000") for year in (2022, 2023)}
     run_load(
         postgres, [*dimensions(), annual(cells)], [2022, 2023], manifests=[manifest(2022, "a"), manifest(2023, "b")]
     )
@@ -81,7 +81,7 @@ def test_a_table_that_is_gone_holds_nothing_and_is_named(loaded):
 @pytest.mark.postgres
 def test_a_checkpoint_of_before_is_not_known_until_its_rows_are_loaded_again(loaded):
     change(loaded, "UPDATE meta.checkpoints SET held_hash = NULL")
-    cells = {(area, 2022): "2022.5" for area in ("01000", "06000", "36000")}
+    cells: Cells = {(area, 2022): "2022.5" for area in ("01000", "06000", "36000")}
     run_load(loaded, [annual(cells)], [2022], manifests=[manifest(2022, "a")], run_id="later")
     with loaded.connect() as connection:
         kept = checkpoints(connection)
