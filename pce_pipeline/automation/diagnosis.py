@@ -11,7 +11,7 @@ from typing import Literal
 import polars as pl
 
 from pce_pipeline import schemas
-from pce_pipeline.automation.next_step import LakeState, stale_dimensions, stale_years
+from pce_pipeline.automation.next_step import LakeState, LoadState, stale_dimensions, stale_years
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.integrity import Damage
@@ -77,6 +77,8 @@ class PostgresSeen:
     """Tables and views that are not there."""
     parities: Sequence[Parity] = ()
     """How each table compares with Gold."""
+    loaded: LoadState = field(default_factory=LoadState)
+    """What was loaded, as the decision about the next step sees it."""
 
 
 @dataclass(frozen=True)

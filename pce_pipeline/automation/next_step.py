@@ -48,6 +48,7 @@ class LakeState:
     `beyond_pin` are BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone.
     `event` is the newest that announced a release, where some table was not compared with BEA since it came.
     `has_extracts` says whether any extract is held, whether it counts or not.
+    `is_pinned` says whether extracts later than a pin are ignored.
     """
 
     tables: Mapping[str, KnownTable]
@@ -56,6 +57,7 @@ class LakeState:
     beyond_pin: Mapping[str, KnownTable] = field(default_factory=dict)
     event: Received | None = None
     has_extracts: bool = True
+    is_pinned: bool = False
 
     def hashes(self, table: str) -> dict[str, str]:
         return {year: partition.content_sha256 for year, partition in self.partitions.get(table, {}).items()}

@@ -47,6 +47,7 @@ def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=bool(now.manifests),
+        is_pinned=now.pin is not None,
         event=lake.events.newest_since(min(each.compared_at for each in known.values()))
         if known
         else lake.events.newest(),

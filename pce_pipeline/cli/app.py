@@ -54,6 +54,7 @@ app.add_typer(_db, name="db", rich_help_panel=_AROUND)
 app.add_typer(_sample, name="sample", rich_help_panel=_AROUND)
 
 _add(_alert, "late", alerting.late)
+_add(_alert, "pinned", alerting.pinned)
 _add(_alert, "failed", alerting.failed)
 _add(_alert, "test", alerting.test)
 _add(_db, "psql", services.db_psql)

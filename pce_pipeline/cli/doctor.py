@@ -11,7 +11,9 @@ from rich.text import Text
 from pce_pipeline import schemas
 from pce_pipeline.automation.diagnosis import Finding, HistorySeen, LakeSeen, PostgresSeen, diagnose
 from pce_pipeline.automation.next_step import LakeState
+from pce_pipeline.automation.state import load_state_of
 from pce_pipeline.cli import shown
+from pce_pipeline.cli.decisions import pinned_in
 from pce_pipeline.cli.keeping import damages_of_bronze, heal_tables, lacks_of_silver, prune_versions
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError
@@ -81,7 +83,9 @@ def _examined(session: Session, *, quick: bool) -> list[Finding]:
     except PceError as problem:
         silent.append(Finding("dagster", problem.message.removesuffix("."), advice=problem.remedy))
     settings = session.settings
-    return [*diagnose(lake, postgres, history, world=(settings.world, settings.env)), *silent]
+    pin = pinned_in(session, lake.state, postgres.loaded if postgres else None) if lake.state else None
+    told = [Finding("lake", str(pin), "pin --clear", is_wrong=False)] if pin is not None else []
+    return [*told, *diagnose(lake, postgres, history, world=(settings.world, settings.env)), *silent]
 
 
 def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
@@ -121,7 +125,9 @@ def _look_at_postgres(session: Session, state: LakeState | None) -> PostgresSeen
     with session.postgres.connect() as connection:
         connection.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ  # a load may commit meanwhile
         held, contents = checkpoints(connection), contents_held(connection)
+        rows = {key: content.rows for key, content in contents.items()}
         return PostgresSeen(
+            loaded=load_state_of(held, rows),
             revision=(found_revision(connection), newest_revision()),
             world=world_held(connection),
             missing=missing_relations(connection),

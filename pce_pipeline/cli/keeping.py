@@ -119,7 +119,7 @@ def heal(session: Session) -> Answer:
             _damages_shown(lost),
             Text(
                 "Restore these objects from the bucket's earlier versions or a backup, or ignore their extract: "
-                f"{session.command('pin')} DATE"
+                f"{session.command('pin DATE --why ...')}"
             ),
         ]
     return Answer(
@@ -168,7 +168,7 @@ def prune_versions(session: Session) -> int:
 def pin(
     session: Session,
     day: Annotated[str | None, typer.Argument(metavar="DATE", help="Ignore extracts later than this one.")] = None,
-    reason: Annotated[str, typer.Option(help="Why, for those who find the pin later.")] = "",
+    why: Annotated[str, typer.Option("--why", "--reason", help="Why, for those who find the pin later.")] = "",
     *,
     clear: Annotated[bool, typer.Option("--clear", help="Let the newest extracts count again.")] = False,
 ) -> Answer:
@@ -176,7 +176,7 @@ def pin(
     bronze = session.lake.bronze
     if (day is None) != clear:
         raise UsageError(
-            "A pin needs either a DATE or --clear.", remedy="Write: pce pin 2026-02-23, or pce pin --clear"
+            "A pin needs either a DATE or --clear.", remedy="Write: pce pin 2026-02-23 --why ..., or pce pin --clear"
         )
     if day is None:
         was = bronze.pin()
@@ -185,9 +185,11 @@ def pin(
         document = {"pin": None, "was": was.extract if was else None}
         return Answer(document, [Text(f"{text}: the newest extracts count."), _then_refresh(session)])
     chosen = _pinned(bronze.extracts(), day)
-    bronze.write_pin(chosen, now=datetime.now(UTC), reason=reason)
+    if not why.strip():
+        raise UsageError("A pin needs a reason.", remedy="Add --why with a sentence for those who find it later.")
+    bronze.write_pin(chosen, now=datetime.now(UTC), reason=why)
     return Answer(
-        {"pin": chosen, "reason": reason},
+        {"pin": chosen, "reason": why},
         [Text(f"Pinned to {chosen}: later extracts do not count."), _then_refresh(session)],
     )
 
