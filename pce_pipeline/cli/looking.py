@@ -1,5 +1,6 @@
 """The verbs that only look: status, quarantine, dictionary."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +14,8 @@ from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
 from pce_pipeline.bronze.quarantine import listed
 from pce_pipeline.cli import shown, summary
-from pce_pipeline.cli.decisions import decide
-from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.cli.decisions import Decision, decide, document_of_pin
+from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.dictionary import markdown
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
@@ -30,7 +31,7 @@ _MOST_FILES = 5
 
 
 def status(session: Session) -> Answer:
-    """What is there: extracts, years, rows, what is stale. Asks nobody outside and writes nothing."""
+    """What is there: extracts, years, rows, what is stale. Writes nothing; exits 1 where something needs a person."""
     bronze = session.lake.bronze
     now = current(bronze, session.catalog)
     extracts = [_extract(now, manifest) for manifest in now.manifests.values()]
@@ -50,7 +51,8 @@ def status(session: Session) -> Answer:
         for table in schemas.TABLES
         if "year" in table.column_names
     }
-    pin, compared, event = now.pin, bronze.verified(), session.lake.events.newest()
+    pin, compared, event = decision.pinned, bronze.verified(), session.lake.events.newest()
+    needed = _needs_a_person(session, decision, postgres["problem"])
     document = {
         "extracts": extracts,
         "releases": now.releases,
@@ -61,7 +63,8 @@ def status(session: Session) -> Answer:
         "postgres": postgres,
         "stale_years": decision.stale,
         "warnings": decision.step.warnings,
-        "pin": pin,
+        "pin": document_of_pin(pin),
+        "needs_a_person": needed,
         "compared_at": compared.checked_at if compared else None,
         "event": event,
         "unanswered_event": decision.state.event,
@@ -87,12 +90,15 @@ def status(session: Session) -> Answer:
         answered = "no comparison since" if decision.state.event else "compared since"
         facts.append(("Event", f"{event.name}, received {event.at:%Y-%m-%d %H:%M} UTC, {answered}"))
     if pin:
-        facts.append(("Pin", f"extracts after {pin.extract} do not count ({pin.reason or 'no reason given'})"))
+        facts.append(("Pin", str(pin)))
     if document["sample_release"]:
         facts.append(("Sample", f"publishes release {document['sample_release']} of {len(VINTAGES)}"))
+    if needed:
+        facts.append(("To do", "\n".join(f"{what}: {how}" for what, how in needed.items())))
     return Answer(
         document,
         [_extracts_shown(extracts), shown.facts(facts), *shown.warnings_shown(decision.step.warnings)],
+        exit_code=FAILED if needed else 0,
     )
 
 
@@ -149,6 +155,20 @@ def _files_shown(session: Session, cells: list[dict[str, Any]]) -> list[Renderab
     """Where the texts stand: BEA's answer or the file, as it was received."""
     stored = list(dict.fromkeys(cell["stored"] for cell in cells))
     return [Text(f"In {session.lake.uri_of(key)}", no_wrap=True, overflow="ignore") for key in stored[:_MOST_FILES]]
+
+
+def _needs_a_person(session: Session, decision: Decision, problem: str | None) -> dict[str, str]:
+    """What does not come right by itself, each with what to do; a world in which nothing ran yet needs nobody."""
+    needed: dict[str, str] = {}
+    if problem:
+        needed["Postgres does not answer"] = session.command("doctor")
+    if decision.step.action == "refresh":
+        what = f"{years_text(decision.stale)} are" if decision.stale else f"{', '.join(decision.step.reasons)} are"
+        needed[f"{what} stale"] = session.command("refresh")
+    after = timedelta(days=session.settings.pin_alert_days)
+    if decision.pinned is not None and decision.pinned.is_older_than(after, datetime.now(UTC)):
+        needed[f"pinned for more than {after.days} days"] = session.command("pin --clear")
+    return needed
 
 
 def _made_of(now: Current) -> dict[str, str]:

@@ -17,7 +17,7 @@ from pce_pipeline.bronze.extract import Place, next_extract_id, places
 from pce_pipeline.bronze.feeds import FileFeed
 from pce_pipeline.catalog import chosen_tables
 from pce_pipeline.cli import deciding, shown, summary
-from pce_pipeline.cli.decisions import Decision, decide
+from pce_pipeline.cli.decisions import Decision, decide, document_of_pin, pin_shown
 from pce_pipeline.cli.keeping import prune_versions
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
@@ -65,6 +65,7 @@ def check(session: Session) -> Answer:
         "warnings": step.warnings,
         "compared": tables,
         "stale_years": stale,
+        "pin": document_of_pin(decision.pinned),
     }
     return Answer(
         document,
@@ -85,6 +86,7 @@ def check(session: Session) -> Answer:
             *([shown.table(["Stale years", "Because"], shown.reasons_by_years(stale))] if stale else []),
             *shown.warnings_shown(step.warnings),
             Text(),
+            *pin_shown(decision.pinned),
             _next_shown(session, decision),
         ],
     )
@@ -343,10 +345,12 @@ def run(
             **summary.places(session),
             "versions_pruned": pruned,
             "warnings": warnings,
+            "pin": document_of_pin(decision.pinned),
             "seconds": round(took, 3),
         },
         [
             _headline(decision, extracts, refreshes, is_new=is_new, took=took),
+            *pin_shown(decision.pinned),
             *shown.warnings_shown(warnings),
             summary.stages_shown(held, extracts, refreshes),
             *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
