@@ -3,9 +3,11 @@
 PYTHON ?= python3
 PORT ?= 3000
 BIN := .venv/bin
+# More workers than cores, because some tests wait for Dagster's daemon.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 UV_VERSION := 0.13.8
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-live coverage check lint-infra format bench docs clean reset
+.PHONY: help run dev test test-all test-live mutants coverage check lint-infra format bench docs clean reset
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,12 +18,18 @@ run: .venv/.run ## set up, then bring the newest data from BEA (or the sample) t
 dev: .venv/.run ## open Dagster on http://127.0.0.1:$(PORT) with the lake, database and history of `make run`
 	@exports="$$($(BIN)/pce env)" && eval "$$exports" && exec env -u DAGSTER_MODULE_NAME $(BIN)/dagster dev --host 127.0.0.1 --port $(PORT)
 
-# More workers than cores, because some tests wait for Dagster's daemon; so one thread for each.
+# One thread for each worker, as there are more of them than cores.
 test: .venv/.dev ## run the whole suite, offline
-	@POLARS_MAX_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@POLARS_MAX_THREADS=1 $(PYTEST) -m "not long and not live"
+
+test-all: .venv/.dev ## run the whole suite with ten times the examples, and what takes long
+	@POLARS_MAX_THREADS=1 PCE_TEST_THOROUGH=1 $(PYTEST) -m "not live"
+
+mutants: .venv/.dev ## change the pure modules (or MODULES="...") one by one: a test must notice each change
+	@$(BIN)/python -m pce_pipeline_tests.mutants $(MODULES)
 
 coverage: .venv/.dev ## run the whole suite and measure what it covers
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=xml --cov-report=term:skip-covered
+	@$(PYTEST) -m "not long and not live" --cov --cov-report=xml --cov-report=term:skip-covered
 
 test-live: .venv/.dev ## ask BEA itself for a few numbers (needs BEA_API_KEY)
 	@$(BIN)/python -m pytest -m live

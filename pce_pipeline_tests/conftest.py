@@ -5,13 +5,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
 
+from pce_pipeline_tests.examples import THOROUGH
 from pce_pipeline_tests.postgres_server import PostgresServer, postgres_server
 from pce_pipeline_tests.servers import S3, s3_server
 
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "bea" / "real"
 _REAL_DATA = Path(os.environ.get("PCE_REAL_DATA", _BESIDE_THE_CHECKOUT)).absolute()
 _OF_THE_PERSON_WHO_TESTS = ("PCE_", "BEA_", "AWS_", "DAGSTER_")
+
+# Ten times the examples, and others each time: what a week of runs has not found yet. `examples` reads the profile.
+settings.register_profile(THOROUGH, max_examples=1000, derandomize=False, print_blob=True, database=None, deadline=None)
+# Whether a test fails, not how to say it best; the same examples each time, so that a score can be relied on.
+settings.register_profile(
+    "mutants", derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate]
+)
+if os.environ.get("PCE_TEST_THOROUGH") == "1":
+    settings.load_profile(THOROUGH)
 
 
 @pytest.fixture(scope="session")

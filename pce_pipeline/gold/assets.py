@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 
 import dagster as dg
-import polars as pl
 
 from pce_pipeline import schemas
 from pce_pipeline.catalog import Catalog
@@ -57,8 +56,8 @@ def _metrics(run: YearlyRun) -> Made[MetricYears]:
     """Metrics of the years that the facts hold, from these and the four before."""
     facts, years = run.upstream.frame, list(run.years)
     rows = metrics(facts, run.catalog, years)
-    levels = annual(facts.filter(pl.col("year").is_in(years)))
-    return Made(rows, subject=MetricYears(rows, levels, run.catalog, years), releases=releases_of(METRICS, run))
+    subject = MetricYears(rows, annual(facts), run.catalog, years)
+    return Made(rows, subject=subject, releases=releases_of(METRICS, run))
 
 
 gold_facts = yearly_asset(FACTS, facts_rules, _facts)

@@ -217,7 +217,7 @@ def _finding(facts: FactYears, compared: pl.LazyFrame, identity: str) -> Finding
     """The finding for compared figures: the key of a sum, published, added_up, tolerance, complete."""
     deviation = (pl.col("added_up") - pl.col("published")).round(3)
     sums = compared.select(
-        *_SUM, "published", pl.col("added_up").round(3), "complete", deviation=deviation, tolerance="tolerance"
+        *_SUM, "published", "added_up", "complete", deviation=deviation, tolerance="tolerance"
     ).collect()
     checked = sums.filter("complete")
     outside = checked.filter(pl.col("deviation").abs() > pl.col("tolerance") + 1e-6).sort(_SUM)

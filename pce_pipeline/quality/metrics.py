@@ -1,4 +1,9 @@
-"""Rules of pce_state_metrics: declaration, keys, and metrics that agree with their levels and with each other."""
+"""Rules of pce_state_metrics: declaration, keys, and metrics that agree with their levels and with each other.
+
+Every metric is computed a second time from the levels, and in another way than Gold computes it, so that a slip in
+one of the two shows: earlier years are looked up by their number where Gold shifts rows, changes are ratios where
+Gold has differences, ranks count who is ahead. Both ways get the same figures, so they differ by rounding alone.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +19,11 @@ from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS, QUARANTINED
 _CELL = ["geo_fips", "category_id", "year"]
 _CELL_TEXT = "{category_id}, area {geo_fips}, {year}"
 _US_INDEX = 100.0
+_LONGEST_MEAN = 5
+# Half a unit of the sixth decimal and what floats lose: a slip in a definition is far outside.
+_ROUNDING, _FLOATING = 1e-6, 1e-9
+# A series in a year as one number: the year before is the number before, whatever rows lie between.
+_MOMENT = (pl.col("series").cast(pl.Int64) * 10_000 + pl.col("year")).alias("moment")
 _FLOATS = [column.name for column in GOLD_PCE_STATE_METRICS.columns if column.dtype == pl.Float64]
 _OF_PER_CAPITA = [column for column in GOLD_PCE_STATE_METRICS.column_names if column.startswith("pce_per_capita_")]
 _OF_TOTAL = [
@@ -25,12 +35,69 @@ _OF_TOTAL = [
 
 @dataclass(frozen=True)
 class MetricYears:
-    """What the rules of pce_state_metrics look at: its rows, and the levels (pce_state_annual) of the same years."""
+    """What the rules of pce_state_metrics look at."""
 
     frame: pl.DataFrame
+    """Its rows."""
     levels: pl.DataFrame
+    """The levels (pce_state_annual) that it was made from: of the same years, and of those before that it reaches."""
     catalog: Catalog
+    """What categories there are, and which are deducted."""
     years: Sequence[int]
+    """The years that metrics were wanted of."""
+
+    @cached_property
+    def again(self) -> pl.DataFrame:
+        """The frame, and every metric computed a second time from the levels as `again_` and its name."""
+        series = self.levels.select("geo_fips", "category_id").unique().with_row_index("series").lazy()
+        levels = self._levels().join(series, on=["geo_fips", "category_id"]).with_columns(_MOMENT)
+        second = levels.filter(pl.col("year").is_in(list(self.years)))
+        for back in range(1, _LONGEST_MEAN):
+            figures = pl.col("level", "each", "total").name.suffix(f"_{back}")
+            second = second.join(levels.select(pl.col("moment") + back, figures), on="moment", how="left")
+        level, each, total_before = pl.col("level"), pl.col("each"), pl.col("total_1")
+        return (
+            self.frame.lazy()
+            .join(series, on=["geo_fips", "category_id"], how="left")
+            .with_columns(_MOMENT)
+            .join(
+                second.select(
+                    "moment",
+                    again_pce_yoy_pct=100 * _ratio(level, pl.col("level_1")) - 100,
+                    again_pce_per_capita_yoy_pct=100 * _ratio(each, pl.col("each_1")) - 100,
+                    again_pce_mean_3y_millions_usd=_mean(3),
+                    again_pce_mean_5y_millions_usd=_mean(_LONGEST_MEAN),
+                    again_pce_share_of_total_pct=pl.col("sign") * 100 * _ratio(level, pl.col("total")),
+                    again_pce_contribution_to_growth_pp=pl.col("sign")
+                    * (100 * _ratio(level, total_before) - 100 * _ratio(pl.col("level_1"), total_before)),
+                    again_pce_rank_among_states=_place(level),
+                    again_pce_per_capita_rank_among_states=_place(each),
+                    again_pce_per_capita_index_us100=100 * _ratio(each, pl.col("nation")),
+                ),
+                on="moment",
+                how="left",
+            )
+            .collect()
+        )
+
+    def _levels(self) -> pl.LazyFrame:
+        """The levels as floats (level, each), with the area's total of the scheme and the nation's figure per head."""
+        categories = self.catalog.categories.lazy().select("category_id", "scheme", "role", "sign")
+        levels = (
+            self.levels.lazy()
+            .select(
+                *_CELL,
+                "geo_level",
+                level=pl.col("pce_millions_usd").cast(pl.Float64),
+                each=pl.col("pce_per_capita_usd").cast(pl.Float64),
+            )
+            .join(categories, on="category_id", how="left")
+        )
+        totals = levels.filter(pl.col("role") == "total").select("scheme", "geo_fips", "year", total="level")
+        nation = levels.filter(pl.col("geo_level") == "nation").select("category_id", "year", nation="each")
+        return levels.join(totals, on=["scheme", "geo_fips", "year"], how="left").join(
+            nation, on=["category_id", "year"], how="left"
+        )
 
     @cached_property
     def of_the_total(self) -> pl.DataFrame:
@@ -87,6 +154,21 @@ class MetricYears:
             )
             .collect()
         )
+
+
+def _ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
+    return above / pl.when(below > 0).then(below)
+
+
+def _mean(years: int) -> pl.Expr:
+    levels = [pl.col("level"), *(pl.col(f"level_{back}") for back in range(1, years))]
+    return pl.mean_horizontal(levels, ignore_nulls=False)
+
+
+def _place(figure: pl.Expr) -> pl.Expr:
+    """One more than the states with a larger figure: all there are, without those up to this one."""
+    of_states = pl.when(pl.col("geo_level") == "state").then(figure)
+    return (of_states.count() - of_states.rank("max") + 1).over("category_id", "year")
 
 
 @rule(GOLD_PCE_STATE_METRICS.name, "always")
@@ -224,6 +306,68 @@ def the_us_index_is_100(years: MetricYears) -> Finding:
     )
 
 
+@rule(GOLD_PCE_STATE_METRICS.name, "always")
+def growth_is_over_the_year_before(years: MetricYears) -> Finding:
+    """Growth, in total and per capita, is what the figures of the year and of the year before give."""
+    return _as_computed_again(years, "pce_yoy_pct", "pce_per_capita_yoy_pct")
+
+
+@rule(GOLD_PCE_STATE_METRICS.name, "always")
+def means_are_of_consecutive_years(years: MetricYears) -> Finding:
+    """Means are of three and of five years in a row that all have a figure."""
+    return _as_computed_again(years, "pce_mean_3y_millions_usd", "pce_mean_5y_millions_usd")
+
+
+@rule(GOLD_PCE_STATE_METRICS.name, "always")
+def shares_are_of_the_areas_total(years: MetricYears) -> Finding:
+    """A share is of total PCE of its scheme, area and year, below zero where the category is deducted."""
+    return _as_computed_again(years, "pce_share_of_total_pct")
+
+
+@rule(GOLD_PCE_STATE_METRICS.name, "always")
+def contributions_are_of_the_total_before(years: MetricYears) -> Finding:
+    """A contribution is the change of the figure in percent of the total of the year before."""
+    return _as_computed_again(years, "pce_contribution_to_growth_pp")
+
+
+@rule(GOLD_PCE_STATE_METRICS.name, "always")
+def ranks_count_who_is_ahead(years: MetricYears) -> Finding:
+    """A state's rank is one more than the number of states with a larger figure, in total and per capita."""
+    return _as_computed_again(years, "pce_rank_among_states", "pce_per_capita_rank_among_states")
+
+
+@rule(GOLD_PCE_STATE_METRICS.name, "always")
+def indexes_are_relative_to_the_nation(years: MetricYears) -> Finding:
+    """The per-capita index is 100 times the figure over that of the US in the same category and year."""
+    return _as_computed_again(years, "pce_per_capita_index_us100")
+
+
+def _as_computed_again(years: MetricYears, *metrics: str) -> Finding:
+    """Whether metrics are what the levels give when they are computed a second time."""
+    differing = pl.concat(
+        years.again.filter(_differs(metric)).select(
+            *_CELL,
+            metric=pl.lit(metric),
+            found=pl.col(metric).cast(pl.Float64),
+            again=pl.col(f"again_{metric}").cast(pl.Float64),
+        )
+        for metric in metrics
+    )
+    return finding(
+        differing.sort(*_CELL, "metric"),
+        holds=f"{years.frame.height} rows are what their levels give",
+        fails="metrics are not what their levels give",
+        example=f"{{metric}} of {_CELL_TEXT}: {{found}}, but the levels give {{again}}",
+        figures={"rows": years.frame.height},
+    )
+
+
+def _differs(metric: str) -> pl.Expr:
+    found, again = pl.col(metric).cast(pl.Float64), pl.col(f"again_{metric}").cast(pl.Float64)
+    too_far = (found - again).abs() > _ROUNDING + _FLOATING * again.abs()
+    return too_far | (found.is_null() != again.is_null())
+
+
 metrics_rules: tuple[Rule[MetricYears], ...] = (
     schema_is_as_declared,
     primary_key_is_unique,
@@ -233,4 +377,10 @@ metrics_rules: tuple[Rule[MetricYears], ...] = (
     shares_of_the_parts_are_100_percent,
     contributions_add_up_to_growth,
     the_us_index_is_100,
+    growth_is_over_the_year_before,
+    means_are_of_consecutive_years,
+    shares_are_of_the_areas_total,
+    contributions_are_of_the_total_before,
+    ranks_count_who_is_ahead,
+    indexes_are_relative_to_the_nation,
 )

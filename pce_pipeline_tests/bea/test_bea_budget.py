@@ -1,8 +1,10 @@
 """The budget stays under BEA's limits, uses what they allow, and outlives kills and other processes."""
 
 import asyncio
+import hashlib
 import os
 import signal
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -16,16 +18,19 @@ KEY = "12345678-aaaa-bbbb-cccc-1234567890ab"
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """Time that passes only while somebody sleeps, and not for ever."""
 
     def __init__(self):
         self.now = 1_800_000_000.0
+        self.naps = []
 
     def __call__(self):
         return self.now
 
     async def sleep(self, seconds):
         self.now += seconds
+        self.naps.append(seconds)
+        assert len(self.naps) < 10_000, "nobody waits that long"
         await asyncio.sleep(0)
 
     def budget(self, folder=None, **limits):
@@ -172,6 +177,187 @@ def test_a_clock_set_back_does_not_lock_for_long(tmp_path):
     before = clock.now
     asyncio.run(ask(budget, clock, 1))
     assert clock.now - before < 61
+
+
+def waited(budget, clock, size=10):
+    """How long the next request waits, to the microsecond."""
+    before = clock.now
+    asyncio.run(budget.acquire(size))
+    return round(clock.now - before, 6)
+
+
+def asked(budget, *, size=10, failed=False, settled=True):
+    """One request that goes at once."""
+
+    async def ask_now():
+        ticket = await budget.acquire(size)
+        if settled:
+            budget.settle(ticket, size, failed=failed)
+
+    asyncio.run(ask_now())
+
+
+def test_a_request_counts_for_a_minute_from_its_end_and_for_two_more_while_nobody_reports_it():
+    clock = Clock()
+    budget = clock.budget(requests_per_minute=1)
+    asked(budget)
+    assert waited(budget, clock) == 60
+    assert waited(budget, clock) == 180
+
+
+def test_a_ticket_settles_its_own_request_alone():
+    clock = Clock()
+    budget = clock.budget(requests_per_minute=2)
+
+    async def ask_twice_and_settle_once():
+        ticket = await budget.acquire(10)
+        await budget.acquire(10)
+        budget.settle(ticket, 10, failed=False)
+
+    asyncio.run(ask_twice_and_settle_once())
+    assert waited(budget, clock) == 60
+    assert waited(budget, clock) == 120
+
+
+def test_naps_are_of_a_second_at_most_because_others_free_the_budget_too():
+    clock = Clock()
+    budget = clock.budget(requests_per_minute=1)
+    asked(budget)
+    clock.now += 57.5
+    assert waited(budget, clock) == 2.5
+    assert clock.naps == [1.0, 1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("limits", "size", "failed", "fitting"),
+    [
+        ({"requests_per_minute": 3}, 10, False, 3),
+        ({"bytes_per_minute": 100}, 25, False, 4),
+        ({"bytes_per_minute": 99}, 25, False, 3),
+        ({"errors_per_minute": 2}, 10, True, 2),
+    ],
+)
+def test_exactly_what_a_limit_allows_goes_at_once(limits, size, failed, fitting):
+    clock = Clock()
+    budget = clock.budget(**limits)
+    for _ in range(fitting):
+        asked(budget, size=size, failed=failed)
+    assert clock.naps == []
+    assert waited(budget, clock, size) == 60
+
+
+@pytest.mark.parametrize(
+    ("limits", "size", "pause"),
+    [
+        ({"requests_per_minute": 2}, 10, 41),
+        ({"errors_per_minute": 2}, 10, 41),
+        ({"bytes_per_minute": 1000}, 380, 40),
+        ({"bytes_per_minute": 1000}, 381, 41),
+        ({"bytes_per_minute": 1000}, 691, 42),
+    ],
+)
+def test_a_request_waits_until_as_many_before_it_have_left_as_it_takes(limits, size, pause):
+    clock = Clock()
+    whole = clock.budget()
+    for _ in range(3):
+        asked(whole, size=310, failed=True)
+        clock.now += 1
+    budget = clock.budget(**limits)
+    budget._memory = whole._memory
+    clock.now += 17
+    assert waited(budget, clock, size) == pause
+
+
+def test_a_nap_ends_when_as_many_have_left_as_it_takes():
+    clock = Clock()
+    whole = clock.budget()
+    for _ in range(3):
+        asked(whole)
+        clock.now += 0.25
+    budget = clock.budget(requests_per_minute=2)
+    budget._memory = whole._memory
+    clock.now += 59
+    assert waited(budget, clock) == 0.5
+    assert clock.naps == [0.5]
+
+
+def test_whoever_leaves_first_makes_room_whatever_the_order_of_asking():
+    clock = Clock()
+    budget = clock.budget(requests_per_minute=2)
+    asked(budget, settled=False)
+    asked(budget)
+    assert waited(budget, clock) == 60
+
+
+def test_a_request_that_went_well_leaves_room_for_errors_and_one_settled_says_what_it_took():
+    clock = Clock()
+    budget = clock.budget(errors_per_minute=1, bytes_per_minute=100)
+
+    async def ask_twice():
+        ticket = await budget.acquire(90)
+        budget.settle(ticket, 50, failed=False)
+        await budget.acquire(50)
+
+    asyncio.run(ask_twice())
+    assert clock.naps == []
+
+
+def test_a_lock_as_long_as_the_longest_wait_is_waited_out_and_a_longer_one_is_not():
+    clock = Clock()
+    budget = clock.budget()
+    assert budget.waits_out(budget.now() + timedelta(seconds=120))
+    assert not budget.waits_out(budget.now() + timedelta(seconds=120, microseconds=100))
+    budget.lock_until(budget.now() + timedelta(seconds=120))
+    assert waited(budget, clock) == 120
+    budget.lock_until(budget.now() + timedelta(seconds=120, microseconds=100))
+    with pytest.raises(BeaRateLimited):
+        waited(budget, clock)
+
+
+def test_a_short_lock_is_waited_out_to_its_end():
+    clock = Clock()
+    budget = clock.budget()
+    budget.lock_until(budget.now() + timedelta(seconds=0.5))
+    assert waited(budget, clock) == 0.5
+
+
+@pytest.mark.parametrize("ago", [0, 0.5])
+def test_the_end_of_a_lock_makes_no_room(ago):
+    clock = Clock()
+    budget = clock.budget(requests_per_minute=1)
+    asked(budget)
+    budget.lock_until(budget.now())
+    clock.now += ago
+    assert waited(budget, clock) == 60 - ago
+
+
+def test_a_clock_set_back_by_a_second_forgets_what_would_count_longer_than_anything_can():
+    clock = Clock()
+    budget = clock.budget(requests_per_minute=1)
+    asked(budget, settled=False)
+    clock.now -= 1
+    assert waited(budget, clock) == 0
+
+
+def test_the_state_is_for_this_user_alone_and_named_by_a_hash_of_the_key(tmp_path):
+    folder = tmp_path / "not" / "there"
+    clock = Clock()
+    asked(clock.budget(folder))
+    asked(clock.budget(folder))
+    name = f"bea-budget-{hashlib.sha256(KEY.encode()).hexdigest()[:16]}"
+    assert {file.name for file in folder.iterdir()} == {f"{name}.json", f"{name}.lock"}
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, folder / f"{name}.lock")] == [0o700, 0o600]
+
+
+def test_a_state_that_did_not_change_is_not_written_again(tmp_path):
+    budget = Clock().budget(tmp_path)
+    asked(budget)
+    (state,) = tmp_path.glob("*.json")
+    before = state.stat().st_ino
+    budget.lock_until(datetime(1970, 1, 1, tzinfo=UTC))
+    assert state.stat().st_ino == before
+    budget.lock_until(budget.now())
+    assert state.stat().st_ino != before
 
 
 CROWD = """

@@ -1,9 +1,7 @@
 """Archives and CSV files: the right member, every cell, and nothing unsafe."""
 
-import io
 import random
 import struct
-import zipfile
 from datetime import date
 
 import polars as pl
@@ -131,24 +129,188 @@ def test_encrypted_members_are_refused(csv_file, zip_file):
     directory = content.index(b"PK\x01\x02")
     for flags in (6, directory + 8):
         content[flags] |= 1
-    with pytest.raises(BeaFileRefused, match="encrypted"):
+    with pytest.raises(BeaFileRefused, match=r"member a\.csv is encrypted"):
         read_archive(bytes(content))
+
+
+def test_encrypted_members_are_refused_whatever_they_are(zip_file):
+    content = bytearray(zip_file({"a.bin": b"x"}))
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(BeaFileRefused, match=r"member a\.bin is encrypted"):
+        tables_in(bytes(content))
 
 
 def test_bombs_are_refused_before_they_are_read(csv_file, zip_file):
     with pytest.raises(BeaFileRefused, match="-fold"):
         read_archive(zip_file({"a.csv": b"0" * 2_000_000}))
+
+
+def forged(zip_file, *sizes):
+    """An archive whose directory says of each member how large it is, and how large packed; none is a table."""
+    content = bytearray(zip_file({f"{number}.bin": b"" for number in range(len(sizes))}))
+    directory = -1
+    for size, packed in sizes:
+        directory = content.index(b"PK\x01\x02", directory + 1)
+        content[directory + 20 : directory + 28] = struct.pack("<II", packed, size)
+    return bytes(content)
+
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [(512 * MEGABYTE, 3 * MEGABYTE)],
+        [(511 * MEGABYTE, 3 * MEGABYTE), (MEGABYTE, 0)],
+        [(2_000_000, 10_000)],
+        [(MEGABYTE, 1)],
+    ],
+)
+def test_an_archive_at_its_limits_is_read(zip_file, sizes):
+    assert tables_in(forged(zip_file, *sizes)) == ()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        ([(512 * MEGABYTE + 1, 3 * MEGABYTE)], "would unpack to more than 512 MB"),
+        ([(511 * MEGABYTE, 3 * MEGABYTE), (MEGABYTE, 0), (1, 1)], "would unpack to more than 512 MB"),
+        ([(2_000_001, 10_000)], r"0\.bin would grow 200-fold"),
+        ([(MEGABYTE + 1, 1)], r"0\.bin would grow 1048577-fold"),
+        ([(5, 5), (MEGABYTE + 1, 0)], r"1\.bin would grow 1048577-fold"),
+    ],
+)
+def test_an_archive_one_byte_beyond_a_limit_is_refused(zip_file, sizes, reason):
+    with pytest.raises(BeaFileRefused, match=reason):
+        tables_in(forged(zip_file, *sizes))
+
+
+def test_an_archive_has_ten_thousand_members_at_most(zip_file):
+    assert tables_in(zip_file({f"{number}": b"" for number in range(10_000)})) == ()
+    with pytest.raises(BeaFileRefused, match="10001 members, more than 10000"):
+        tables_in(zip_file({f"{number}": b"" for number in range(10_001)}))
+
+
+def test_a_flag_that_does_not_say_encrypted_is_no_obstacle(csv_file, zip_file):
     content = bytearray(zip_file({"a.csv": csv_file()}))
     directory = content.index(b"PK\x01\x02")
-    content[directory + 24 : directory + 28] = struct.pack("<I", 600 * 1024 * 1024)
-    with pytest.raises(BeaFileRefused, match="more than 512 MB"):
-        tables_in(bytes(content))
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for number in range(10_001):
-            archive.writestr(f"{number}", b"")
-    with pytest.raises(BeaFileRefused, match="10001 members"):
-        tables_in(stream.getvalue())
+    for flags in (6, directory + 8):
+        content[flags] |= 2
+    assert tables_in(bytes(content)) == ("SAPCE1",)
+
+
+def with_wrong_checksum(content, name):
+    """The archive with another checksum for a member: it shows only once the member is read to its end."""
+    damaged = bytearray(content)
+    for signature, field in ((b"PK\x03\x04", 14), (b"PK\x01\x02", 16)):
+        at = damaged.index(name.encode(), damaged.index(signature)) - (30 if signature == b"PK\x03\x04" else 46)
+        damaged[at + field] ^= 0xFF
+    return bytes(damaged)
+
+
+MANY_AREAS = [f"{number:05d}" for number in range(1000, 2100)]
+
+
+def years_down(*rows):
+    """A file with a line for each (code, area, year, value), as BEA's API and its clients give them."""
+    lines = ["Code,GeoFips,GeoName,TimePeriod,CL_UNIT,UNIT_MULT,DataValue"]
+    lines += [
+        f"{code},{area},Somewhere,{year},Millions of current dollars,6,{value}" for code, area, year, value in rows
+    ]
+    return "\n".join(lines).encode()
+
+
+def test_a_file_longer_than_a_glance_is_read_whole(csv_file, zip_file):
+    content = csv_file(areas=MANY_AREAS)
+    assert len(content) > 64 * 1024
+    assert read_archive(zip_file({"a.csv": content})).frame.equals(read_csv(content).frame)
+    cut = content[: 64 * 1024]
+    exactly = cut[: cut.rindex(b"\r\n") + 2]
+    exactly += b"\n" * (64 * 1024 - len(exactly))
+    assert len(exactly) == 64 * 1024
+    assert read_archive(zip_file({"a.csv": exactly})).frame.equals(read_csv(exactly).frame)
+
+
+def test_a_table_far_down_in_a_file_with_years_down_is_found(zip_file):
+    rows = [("SAPCE1-1", area, 2020, "1.5") for area in MANY_AREAS] + [("SAPCE2-1", "01000", 2020, "7")]
+    content = years_down(*rows)
+    assert content.index(b"SAPCE2") > 64 * 1024
+    archive = zip_file({"a.csv": content})
+    assert tables_in(archive) == ("SAPCE1", "SAPCE2")
+    assert read_archive(archive, ["SAPCE2"]).frame["value_text"].to_list() == ["7"]
+
+
+def test_what_is_not_asked_for_is_not_read_to_its_end(csv_file, zip_file):
+    other = csv_file("SAPCE2", areas=MANY_AREAS)
+    archive = with_wrong_checksum(zip_file({"a.csv": csv_file(), "b.csv": other}), "b.csv")
+    assert read_archive(archive, ["SAPCE1"]).frame.height == 4
+    for read in (
+        lambda: read_archive(archive),
+        lambda: read_archive(archive, ["SAPCE2"]),
+        lambda: check_archive(archive),
+    ):
+        with pytest.raises(BeaFileRefused, match=r"member b\.csv is damaged"):
+            read()
+
+
+def test_a_damaged_member_that_holds_no_table_is_found_by_the_check_alone(csv_file, zip_file):
+    archive = with_wrong_checksum(zip_file({"a.csv": csv_file(), "b.bin": b"x"}), "b.bin")
+    assert read_archive(archive).frame.height == 4
+    with pytest.raises(BeaFileRefused, match=r"member b\.bin is damaged"):
+        check_archive(archive)
+
+
+def test_tables_asked_for_together_come_each_from_its_own_member(csv_file, zip_file):
+    archive = zip_file({"a.csv": csv_file("SAPCE1"), "b.csv": csv_file("SAPCE2", areas=("00000", "01000", "02000"))})
+    read = read_archive(archive, ["SAPCE1", "SAPCE2"])
+    assert read.frame.group_by("bea_table").len().sort("bea_table").rows() == [("SAPCE1", 4), ("SAPCE2", 6)]
+
+
+def test_what_is_no_table_does_not_hide_what_comes_after_it(csv_file, zip_file):
+    without_a_table = csv_file().replace(b",SAPCE1,", b",,").replace(b"SAPCE1: A title", b"A title")
+    for nothing in (b"a,b\r\n1,2", without_a_table):
+        assert tables_in(zip_file({"a.csv": nothing, "b.csv": csv_file()})) == ("SAPCE1",)
+
+
+def test_an_archive_without_tables_by_year_says_which_others_it_holds(csv_file, zip_file):
+    quarters = csv_file("SQGDP1", years=("2020:Q1", "2020:Q2"))
+    with pytest.raises(BeaFileRefused, match=r"no table of BEA's by year: SQGDP1\."):
+        read_archive(zip_file({"a.csv": quarters}))
+    with pytest.raises(BeaFileRefused, match=r"no table of BEA's by year\."):
+        read_archive(zip_file({"a.bin": b"x"}))
+
+
+def test_of_two_files_with_the_same_areas_the_one_with_more_years_counts(csv_file, zip_file):
+    long, short = csv_file(years=("2020", "2021")), csv_file(years=("2020",), values=("9",))
+    assert read_archive(zip_file({"a.csv": short, "b.csv": long})).frame.height == 4
+    down = [("SAPCE1-1", "01000", year, value) for year, value in ((2020, "1.5"), (2021, "2.5"))]
+    archive = zip_file({"a.csv": years_down(*down), "b.csv": years_down(("SAPCE1-1", "01000", 2020, "9"))})
+    assert read_archive(archive).frame.sort("year")["value_text"].to_list() == ["1.5", "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("original", "copy"),
+    [(("100.0", "(L)"), ("100", "(L)")), (("1000", "2.5"), ("1,000", "2.5")), (("1000", "(L)"), ("1000", ""))],
+)
+def test_of_a_file_and_its_copy_the_original_counts(csv_file, zip_file, original, copy):
+    quoted = tuple(f'"{value}"' for value in copy)
+    files = [csv_file(values=original), csv_file(values=quoted)]
+    for names in (("a.csv", "b.csv"), ("b.csv", "a.csv")):
+        read = read_archive(zip_file(dict(zip(names, files, strict=True))))
+        assert sorted(set(read.frame["value_text"])) == sorted(original)
+
+
+@pytest.mark.parametrize("worn", ["lacking", "having"])
+def test_a_copy_that_has_other_cells_contradicts(zip_file, worn):
+    both = [(f"SAPCE1-{line}", area, 2020, "10.0") for line in (1, 2) for area in ("01000", "02000")]
+    fewer = both[:-1]
+    zeros_dropped = [(*cell, "10") for *cell, _ in (fewer if worn == "lacking" else both)]
+    zeros_dropped += [("SAPCE1-3", "01000", 2020, "1000000")] if worn == "lacking" else []
+    whole = both if worn == "lacking" else [*fewer[:-1], (*fewer[-1][:3], "10.0000000000")]
+    archive = zip_file({"a.csv": years_down(*whole), "b.csv": years_down(*zeros_dropped)})
+    with pytest.raises(BeaFileRefused, match="twice, and differently"):
+        read_archive(archive)
 
 
 def test_damage_anywhere_is_refused_or_does_no_harm(csv_file, zip_file):

@@ -16,6 +16,7 @@ from pce_pipeline.bea.documents import read_document
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.values import typed
 from pce_pipeline_tests.bea.copies import MILLIONS, ORIGINAL, REMARKS, Copy, hashes, rendered
+from pce_pipeline_tests.examples import examples
 
 COPIES = {
     "saved by a spreadsheet": Copy(area="bare", padding=-1, drop_zero=True),
@@ -158,7 +159,7 @@ def outcome(content: bytes) -> tuple[dict[str, dict[int, str]] | None, str]:
         return None, refused.message
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(TABLES, WAYS, st.sampled_from([bytes, gzip.compress, bz2.compress, lzma.compress]))
 def test_any_table_in_any_combination_of_forms_reads_the_same_or_is_refused_as_doubtful(cells, copy, pack):
     read, said = outcome(pack(rendered(copy, cells)))

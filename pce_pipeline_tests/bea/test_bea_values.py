@@ -1,5 +1,6 @@
 """Published texts become numbers or reasons, and content hashes see meanings only."""
 
+import hashlib
 from decimal import Decimal
 
 import polars as pl
@@ -147,6 +148,30 @@ def test_any_decimal_comes_through_with_or_without_commas(number, commas):
 def test_a_note_with_a_code_outweighs_a_zero_and_is_kept_beside_anything_else(value, note, text):
     frame = pl.DataFrame({"value": [value], "note": [note]})
     assert frame.select(coded(pl.col("value"), pl.col("note"))).item() == text
+
+
+def test_a_hash_is_that_of_the_rows_of_its_table_and_year_in_words():
+    rows = [
+        ("SAPCE2", 1, "01000", 2020, "5", "Dollars", 0),
+        ("SAPCE1", 2, "01000", 2021, "4", "Dollars", 0),
+        ("SAPCE1", 1, "02000", 2020, "(D)", "Dollars, current", 0),
+        ("SAPCE1", 2, "01000", 2020, "1,000.5", "Dollars", 0),
+        ("SAPCE1", 1, "01000", 2020, "2", "Dollars", 0),
+    ]
+    header = "bea_table,line_code,geo_fips,year,value,status,unit\n"
+    of_2020 = (
+        '"SAPCE1",1,"01000",2020,2.000,"reported","Dollars"\n'
+        '"SAPCE1",1,"02000",2020,,"suppressed","Dollars, current"\n'
+        '"SAPCE1",2,"01000",2020,1000.500,"reported","Dollars"\n'
+    )
+    of_2021 = '"SAPCE1",2,"01000",2021,4.000,"reported","Dollars"\n'
+    of_other = '"SAPCE2",1,"01000",2020,5.000,"reported","Dollars"\n'
+    expected = {text: hashlib.sha256((header + text).encode()).hexdigest() for text in (of_2020, of_2021, of_other)}
+    found = content_hashes(typed(pl.DataFrame(rows, schema=OBSERVATION_SCHEMA, orient="row")))
+    assert found == {
+        "SAPCE1": {2020: expected[of_2020], 2021: expected[of_2021]},
+        "SAPCE2": {2020: expected[of_other]},
+    }
 
 
 def test_hashes_do_not_see_order_source_or_spelling():

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Any
 
 from pce_pipeline_tests.bench.plain import Reference, Rows
+from pce_pipeline_tests.bench.plain import metrics as metrics_of
 from pce_pipeline_tests.bench.plain_identities import (
     TOO_SMALL_TO_SHOW,
     amounts_of,
@@ -150,6 +151,7 @@ def metrics_rules(rows: Rows, levels: Rows, reference: Reference) -> Verdicts:
             "passed": all(index == 100 for index in us_indexes),
             "checked": len(us_indexes),
         },
+        **_computed_again(asset, rows, metrics_of(levels, reference)),
     }
 
 
@@ -231,6 +233,35 @@ def _ranks_count_the_states(rows: Rows, level_of: dict[Any, Row]) -> dict[str, A
         for key, (reported, ranked, of_states) in counts.items()
     )
     return {"passed": not violations, "violations": violations}
+
+
+_COMPUTED_AGAIN = {
+    "growth_is_over_the_year_before": ("pce_yoy_pct", "pce_per_capita_yoy_pct"),
+    "means_are_of_consecutive_years": ("pce_mean_3y_millions_usd", "pce_mean_5y_millions_usd"),
+    "shares_are_of_the_areas_total": ("pce_share_of_total_pct",),
+    "contributions_are_of_the_total_before": ("pce_contribution_to_growth_pp",),
+    "ranks_count_who_is_ahead": ("pce_rank_among_states", "pce_per_capita_rank_among_states"),
+    "indexes_are_relative_to_the_nation": ("pce_per_capita_index_us100",),
+}
+
+
+def _computed_again(asset: str, rows: Rows, again: Rows) -> Verdicts:
+    second = {_cell(row): row for row in again}
+    violations: Counter[str] = Counter()
+    for row in rows:
+        computed = second[_cell(row)]
+        for rule, names in _COMPUTED_AGAIN.items():
+            violations[rule] += sum(_differ(row[name], computed[name]) for name in names)
+    return {
+        f"{asset}:{rule}": {"passed": not violations[rule], "rows": len(rows), "violations": violations[rule]}
+        for rule in _COMPUTED_AGAIN
+    }
+
+
+def _differ(found: float | None, again: float | None) -> bool:
+    if found is None or again is None:
+        return found is not again
+    return abs(found - again) > 1e-6 + 1e-9 * abs(again)
 
 
 def _parts_add_up(asset: str, rows: Rows, level_of: dict[Any, Row], reference: Reference) -> Verdicts:

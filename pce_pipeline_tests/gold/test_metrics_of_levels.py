@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.metrics import metrics
 from pce_pipeline.lineage import METRICS
 from pce_pipeline.schemas import GOLD_FACTS, GOLD_PCE_STATE_METRICS, content_sha256
+from pce_pipeline_tests.examples import examples, is_thorough
 
 CATALOG = load_catalog()
 LEVELS = {"00000": "nation", "91000": "region", "01000": "state", "06000": "state", "56000": "state"}
@@ -63,6 +65,21 @@ def test_growth_and_rolling_means_of_a_whole_series():
     assert found["pce_yoy_pct"].to_list() == [None, 10.0, -10.0, 21.212121, 25.416667]
     assert found["pce_mean_3y_millions_usd"].to_list() == [None, None, 103.0, 109.666667, 123.166667]
     assert found["pce_mean_5y_millions_usd"].to_list() == [None, None, None, None, 115.9]
+
+
+def test_per_capita_growth_is_of_the_per_capita_figures():
+    panel = facts(
+        series(GOODS, "06000", {2018: "100", 2019: "200", 2020: "100"})
+        + series(GOODS, "06000", {2018: "50", 2019: "60", 2020: "45"}, "pce_per_capita")
+    )
+    found = metrics(panel, CATALOG, [2018, 2019, 2020])
+    assert found["pce_per_capita_yoy_pct"].to_list() == [None, 20.0, -25.0]
+
+
+def test_a_category_that_the_catalogue_does_not_hold_has_its_row_but_no_share():
+    panel = facts(series("product.unheard_of", "06000", {2019: "1", 2020: "2"}) + series(TOTAL, "06000", {2020: "4"}))
+    found = one(metrics(panel, CATALOG, [2020]), "06000", "product.unheard_of", 2020)
+    assert (found["pce_yoy_pct"], found["pce_share_of_total_pct"]) == (100.0, None)
 
 
 def test_a_missing_year_gives_no_growth_over_two_years():
@@ -248,32 +265,62 @@ def naive(panel: pl.DataFrame, years: list[int]) -> dict[tuple[str, str, int], d
     return {key: row(*key) for key in keys.select("geo_fips", "category_id", "year").iter_rows()}
 
 
-cells = st.tuples(
-    st.sampled_from(["pce", "pce", "pce_per_capita"]),
-    st.sampled_from(sorted(SIGNS)),
-    st.sampled_from(["00000", "01000", "06000", "56000"]),
-    st.integers(2014, 2020),
+# Whole series, because growth and means need years in a row: for each year no figure, a suppressed one, or one about
+# zero, of some series mostly below it, so that every kind of neighbour comes up. A per-capita fact without its total
+# makes no row, and nothing is said of it.
+ABSENT, SUPPRESSED = -2, -1
+year_by_year = st.tuples(st.sampled_from([3, 26]), st.lists(st.integers(ABSENT, 30), min_size=7, max_size=7))
+panels = st.dictionaries(
+    st.tuples(st.sampled_from(sorted(SIGNS)), st.sampled_from(["00000", "01000", "06000", "56000"])),
+    st.tuples(year_by_year, year_by_year),
+    min_size=1,
+    max_size=14,
 )
-amounts = st.one_of(st.none(), st.integers(-30, 400).map(lambda tenths: str(Decimal(tenths) / 10)))
 
 
-def with_its_total(cells: dict[tuple[str, str, str, int], str | None]) -> pl.DataFrame:
-    # A per-capita fact without its total makes no row, so nothing can be said of it either.
-    return facts((*key, value) for key, value in cells.items() if key[0] == "pce" or ("pce", *key[1:]) in cells)
+Series = tuple[int, list[int]]
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.dictionaries(cells, amounts, min_size=1, max_size=90), st.sets(st.integers(2014, 2020), min_size=1))
-def test_metrics_are_what_their_definitions_say_row_by_row(drawn, years):
-    panel = with_its_total(drawn)
-    expected = naive(panel, sorted(years))
-    found = {
-        (row["geo_fips"], row["category_id"], row["year"]): row
-        for row in metrics(panel.sample(fraction=1, shuffle=True, seed=1), CATALOG, sorted(years)).iter_rows(named=True)
-    }
-    assert found.keys() == expected.keys()
-    for key, row in expected.items():
-        assert {name: found[key][name] for name in row} == pytest.approx(row, abs=2e-6), key
+def panel_of(drawn: dict[tuple[str, str], tuple[Series, Series]]) -> pl.DataFrame:
+    return facts(
+        (measure, category, geo, year, None if tenths == SUPPRESSED else str(Decimal(tenths - zero) / 10))
+        for (category, geo), (total, each) in drawn.items()
+        for measure, (zero, years) in (("pce", total), ("pce_per_capita", each))
+        for year, tenths, of_total in zip(range(2014, 2021), years, total[1], strict=True)
+        if ABSENT not in {tenths, of_total}
+    )
+
+
+def test_metrics_are_what_their_definitions_say_row_by_row():
+    kinds: Counter[tuple[str, str]] = Counter()
+
+    @settings(max_examples=examples(60), deadline=None, derandomize=not is_thorough())
+    @given(panels, st.sets(st.integers(2014, 2020), min_size=1))
+    def agrees(drawn, years):
+        panel = panel_of(drawn)
+        expected = naive(panel, sorted(years))
+        shuffled = panel.sample(fraction=1, shuffle=True, seed=1)
+        found = {
+            (row["geo_fips"], row["category_id"], row["year"]): row
+            for row in metrics(shuffled, CATALOG, sorted(years)).iter_rows(named=True)
+        }
+        assert found.keys() == expected.keys()
+        for key, row in expected.items():
+            assert {name: found[key][name] for name in row} == pytest.approx(row, abs=2e-6), key
+            kinds.update((name, kind_of(value)) for name, value in row.items())
+
+    agrees()
+    never_negative = {name for name in METRIC_NAMES if name.endswith("_among_states")}
+    everything = {(name, kind) for name in METRIC_NAMES for kind in ("NULL", "positive")}
+    everything |= {(name, "negative") for name in METRIC_NAMES if name not in never_negative}
+    # A claim to compare all metrics holds only if the panels drawn give each of them, and many times.
+    assert {seen for seen, times in kinds.items() if times >= 20} >= everything
+
+
+def kind_of(value: float | None) -> str:
+    if value is None:
+        return "NULL"
+    return "negative" if value < 0 else "positive" if value > 0 else "zero"
 
 
 def large_panel() -> pl.DataFrame:

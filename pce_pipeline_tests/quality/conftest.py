@@ -1,5 +1,6 @@
 """A small whole economy in BEA's tables: exact sums over categories and areas, with two coded cells."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,6 +18,7 @@ from pce_pipeline.schemas import MONEY
 from pce_pipeline.silver.observations import normalise, table_years
 
 YEARS = (2019, 2020, 2021)
+_SIX_YEARS = range(2018, 2024)
 _BALANCE = "function.other_household_goods_and_services"
 _CELL = ["category_id", "geo_fips", "year"]
 
@@ -29,14 +31,14 @@ class World:
     metrics: MetricYears
 
 
-def _tenths(catalog: Catalog) -> pl.DataFrame:
+def _tenths(catalog: Catalog, years: Sequence[int]) -> pl.DataFrame:
     """Tenths of millions of dollars of every category, area and year."""
     categories = catalog.categories.select("category_id", "parent_id", "scheme", "role", "sign", "depth", "nation_only")
     leaves = categories.filter((pl.col("role") == "part") & ~pl.col("nation_only")).with_row_index("leaf")
     states = catalog.areas.filter(pl.col("geo_level") == "state").with_row_index("place")
     cells = (
         leaves.join(states, how="cross")
-        .join(pl.DataFrame({"year": YEARS}, schema={"year": pl.Int32}), how="cross")
+        .join(pl.DataFrame({"year": years}, schema={"year": pl.Int32}), how="cross")
         .with_columns(tenths=2000 + (pl.col("leaf") * 31 + pl.col("place") * 17 + (pl.col("year") - 2000) * 53) % 3000)
         .with_columns(pl.col("tenths").cast(pl.Int64) * pl.when(_is_dry()).then(0).otherwise(1))
     )
@@ -66,7 +68,7 @@ def _is_dry() -> pl.Expr:
     return pl.col("category_id").str.ends_with(".water_transportation") & (pl.col("geo_fips") == "20000")
 
 
-def _observations(catalog: Catalog) -> pl.DataFrame:
+def _observations(catalog: Catalog, years: Sequence[int]) -> pl.DataFrame:
     people = catalog.areas.filter(pl.col("geo_level") == "state").select(
         "geo_fips", "region_fips", people=1_000_000 + pl.int_range(pl.len()) * 13_000
     )
@@ -82,7 +84,7 @@ def _observations(catalog: Catalog) -> pl.DataFrame:
     value = pl.when(pl.col("bea_table") == "SAPCE2").then(dollars).otherwise(pl.col("tenths") / 10)
     status = pl.when(_is_dry()).then(pl.lit("below_50k")).when(suppressed).then(pl.lit("suppressed"))
     return (
-        catalog.lines.join(_tenths(catalog), on="category_id")
+        catalog.lines.join(_tenths(catalog, years), on="category_id")
         .join(of_areas, on="geo_fips")
         .with_columns(status=status.otherwise(pl.lit("reported")))
         .with_columns(value=pl.when(pl.col("status") == "reported").then(value.round(1).cast(MONEY)))
@@ -93,7 +95,7 @@ def _observations(catalog: Catalog) -> pl.DataFrame:
 @pytest.fixture(scope="session")
 def world() -> World:
     catalog = load_catalog()
-    observations = _observations(catalog)
+    observations = _observations(catalog, YEARS)
     normalised = normalise(observations, catalog.lines.select("bea_table", "line_code", "description"), catalog)
     held = table_years(observations)
     facts = conform_facts(normalised.frame, catalog)
@@ -104,3 +106,12 @@ def world() -> World:
         annual=AnnualYears(levels, facts),
         metrics=MetricYears(metrics(facts, catalog, YEARS), levels, catalog, YEARS),
     )
+
+
+@pytest.fixture(scope="session")
+def world_of_six_years() -> MetricYears:
+    """Metrics and levels of the same economy, long enough for every metric to have a figure."""
+    catalog = load_catalog()
+    lines = catalog.lines.select("bea_table", "line_code", "description")
+    facts = conform_facts(normalise(_observations(catalog, _SIX_YEARS), lines, catalog).frame, catalog)
+    return MetricYears(metrics(facts, catalog, _SIX_YEARS), annual(facts), catalog, _SIX_YEARS)

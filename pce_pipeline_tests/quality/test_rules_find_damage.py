@@ -13,6 +13,7 @@ from pce_pipeline.quality.facts import facts_rules
 from pce_pipeline.quality.metrics import metrics_rules
 from pce_pipeline.quality.rules import Rule, judge
 from pce_pipeline.quality.silver import silver_rules
+from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS
 
 Damage = Callable[[Any], Any]
 RULES: Mapping[str, tuple[Rule[Any], ...]] = {
@@ -96,7 +97,8 @@ SILVER_CELL = at(bea_table="SAPCE4", line_code=40, geo_fips="06000", year=2020)
 FACT = at(category_id=LEAF, geo_fips="06000", year=2020)
 FIFTY_MORE = pl.col("value") + 50
 
-DAMAGES: list[tuple[str, str, Damage]] = [
+# The layer, the rule that is there for the damage (and what notices it too), the damage.
+DAMAGES: list[tuple[str, str | tuple[str, ...], Damage]] = [
     ("silver", "schema_is_as_declared", with_value(SILVER_CELL, value_text=None)),
     ("silver", "primary_key_is_unique", with_rows_in_as_rows_out(repeated(SILVER_CELL))),
     ("silver", "geography_is_known", with_value(SILVER_CELL, geo_level="region")),
@@ -171,23 +173,39 @@ DAMAGES: list[tuple[str, str, Damage]] = [
     ("metrics", "schema_is_as_declared", with_value(at(category_id=LEAF, geo_fips="98000", year=2020), geo_level=None)),
     ("metrics", "primary_key_is_unique", repeated(at(category_id="function.health", geo_fips="98000", year=2020))),
     ("metrics", "metrics_have_one_row_per_level", without(at(category_id="function.health", geo_fips="98000"))),
-    ("metrics", "metrics_are_null_without_their_level", with_value(FACT, pce_yoy_pct=float("nan"))),
     (
         "metrics",
-        "metrics_are_null_without_their_level",
+        ("metrics_are_null_without_their_level", "growth_is_over_the_year_before"),
+        with_value(FACT, pce_yoy_pct=float("nan")),
+    ),
+    (
+        "metrics",
+        ("metrics_are_null_without_their_level", "means_are_of_consecutive_years"),
         with_value(at(category_id="product.water_transportation", geo_fips="20000"), pce_mean_3y_millions_usd=0.0),
     ),
-    ("metrics", "ranks_count_the_states", with_value(FACT, pce_rank_among_states=None)),
     (
         "metrics",
-        "ranks_count_the_states",
+        ("ranks_count_the_states", "ranks_count_who_is_ahead"),
+        with_value(FACT, pce_rank_among_states=None),
+    ),
+    (
+        "metrics",
+        ("ranks_count_the_states", "ranks_count_who_is_ahead"),
         with_value(at(category_id=LEAF, geo_fips="00000"), pce_rank_among_states=1),
     ),
-    ("metrics", "shares_of_the_parts_are_100_percent", with_value(FACT, pce_share_of_total_pct=5.0)),
-    ("metrics", "contributions_add_up_to_growth", with_value(FACT, pce_contribution_to_growth_pp=5.0)),
     (
         "metrics",
-        "the_us_index_is_100",
+        ("shares_of_the_parts_are_100_percent", "shares_are_of_the_areas_total"),
+        with_value(FACT, pce_share_of_total_pct=5.0),
+    ),
+    (
+        "metrics",
+        ("contributions_add_up_to_growth", "contributions_are_of_the_total_before"),
+        with_value(FACT, pce_contribution_to_growth_pp=5.0),
+    ),
+    (
+        "metrics",
+        ("the_us_index_is_100", "indexes_are_relative_to_the_nation"),
         with_value(at(category_id="product.goods", geo_fips="00000"), pce_per_capita_index_us100=101.0),
     ),
 ]
@@ -199,12 +217,18 @@ def test_an_undamaged_world_passes_every_rule(world, layer):
     assert [(result.name, result.examples) for result in results if not result.passed] == []
 
 
-@pytest.mark.parametrize(("layer", "name", "damage"), DAMAGES, ids=[f"{layer}-{name}" for layer, name, _ in DAMAGES])
-def test_damage_fails_exactly_the_rule_that_is_there_for_it(world, layer, name, damage):
+def names_of(rules: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (rules,) if isinstance(rules, str) else rules
+
+
+@pytest.mark.parametrize(
+    ("layer", "rules", "damage"), DAMAGES, ids=[f"{layer}-{names_of(rules)[0]}" for layer, rules, _ in DAMAGES]
+)
+def test_damage_fails_exactly_the_rules_that_are_there_for_it(world, layer, rules, damage):
     failed = [result for result in judge(RULES[layer], damage(getattr(world, layer))) if not result.passed]
-    assert [result.name for result in failed] == [name]
+    assert [result.name for result in failed] == list(names_of(rules))
     assert failed[0].summary
-    assert name == "rows_in_equal_rows_out_plus_left_out" or failed[0].examples
+    assert rules == "rows_in_equal_rows_out_plus_left_out" or failed[0].examples
 
 
 def test_a_few_quarantined_cells_and_rows_fail_no_rule_of_silver_and_are_counted(world):
@@ -220,7 +244,71 @@ def test_a_few_quarantined_cells_and_rows_fail_no_rule_of_silver_and_are_counted
 
 @pytest.mark.parametrize("layer", RULES)
 def test_every_rule_is_shown_to_find_damage(layer):
-    assert {name for of, name, _ in DAMAGES if of == layer} == {rule.name for rule in RULES[layer]}
+    shown = {name for of, rules, _ in DAMAGES if of == layer for name in names_of(rules)}
+    assert shown == {rule.name for rule in RULES[layer]}
+
+
+RECOMPUTED = {
+    "pce_yoy_pct": "growth_is_over_the_year_before",
+    "pce_per_capita_yoy_pct": "growth_is_over_the_year_before",
+    "pce_mean_3y_millions_usd": "means_are_of_consecutive_years",
+    "pce_mean_5y_millions_usd": "means_are_of_consecutive_years",
+    "pce_share_of_total_pct": "shares_are_of_the_areas_total",
+    "pce_contribution_to_growth_pp": "contributions_are_of_the_total_before",
+    "pce_rank_among_states": "ranks_count_who_is_ahead",
+    "pce_per_capita_rank_among_states": "ranks_count_who_is_ahead",
+    "pce_per_capita_index_us100": "indexes_are_relative_to_the_nation",
+}
+
+
+def by_name(subject: Any) -> dict[str, Any]:
+    return {result.name: result for result in judge(metrics_rules, subject)}
+
+
+def test_every_metric_is_computed_a_second_time():
+    assert list(RECOMPUTED) == [name for name in GOLD_PCE_STATE_METRICS.column_names if name.startswith("pce_")]
+
+
+@pytest.mark.parametrize("metric", RECOMPUTED)
+def test_a_metric_that_its_levels_do_not_give_is_found_in_every_column(world_of_six_years, metric):
+    cell = at(category_id="product.goods", geo_fips="06000", year=2023)
+    assert world_of_six_years.frame.filter(cell)[metric].is_not_null().all()
+    off = 1 if metric.endswith("_among_states") else pl.col(metric) * 1e-8 + 2e-6
+    for damage in (with_value(cell, **{metric: pl.col(metric) + off}), with_value(cell, **{metric: None})):
+        found = by_name(damage(world_of_six_years))[RECOMPUTED[metric]]
+        assert not found.passed
+        assert found.figures["violations"] == 1
+        assert found.examples[0].startswith(f"{metric} of product.goods, area 06000, 2023: ")
+
+
+@pytest.mark.parametrize("metric", RECOMPUTED)
+def test_a_metric_without_the_figures_it_needs_is_found_in_every_column(world_of_six_years, metric):
+    suppressed = at(category_id="product.household_maintenance", geo_fips="10000", year=2023)
+    assert world_of_six_years.frame.filter(suppressed)[metric].is_null().all()
+    assert not by_name(with_value(suppressed, **{metric: 1})(world_of_six_years))[RECOMPUTED[metric]].passed
+
+
+@pytest.mark.parametrize("metric", [name for name in RECOMPUTED if not name.endswith("_among_states")])
+def test_the_last_digit_may_go_either_way(world_of_six_years, metric):
+    cell = at(category_id="product.goods", geo_fips="06000", year=2023)
+    found = by_name(with_value(cell, **{metric: pl.col(metric) + 4e-7})(world_of_six_years))
+    assert found[RECOMPUTED[metric]].passed
+
+
+def test_metrics_of_one_year_are_computed_again_from_the_levels_before_it(world_of_six_years):
+    year = pl.col("year") == 2023
+    one = replace(world_of_six_years, frame=world_of_six_years.frame.filter(year), years=[2023])
+    assert [result.name for result in judge(metrics_rules, one) if not result.passed] == []
+    without_the_rest = replace(one, levels=one.levels.filter(year))
+    assert not by_name(without_the_rest)["growth_is_over_the_year_before"].passed
+
+
+def test_a_gap_between_years_is_no_year_before(world_of_six_years):
+    levels = world_of_six_years.levels.filter(pl.col("year") != 2022)
+    assert set(world_of_six_years.frame["year"]) == {2018, 2019, 2020, 2021, 2022, 2023}
+    subject = replace(world_of_six_years, levels=levels)
+    shifted = [result.name for result in judge(metrics_rules, subject) if not result.passed]
+    assert {"growth_is_over_the_year_before", "means_are_of_consecutive_years"} <= set(shifted)
 
 
 @pytest.mark.parametrize("rules", [bronze_rules, *RULES.values()], ids=["bronze", *RULES])
