@@ -100,7 +100,11 @@ class ExtractRun:
     why: Mapping[str, str]
     """Why each table counts or does not."""
     refused: Mapping[str, str]
-    """The tables of BEA's answer that lack what counts, each with what is lost: somebody has to decide."""
+    """The tables of BEA's answer that do not count, each with the reason: somebody has to decide."""
+    unusable: tuple[str, ...]
+    """Those of them that Silver cannot be made of, so that no decision helps."""
+    contradicts: Mapping[str, int]
+    """For tables of a file, how many figures of its own release it contradicts."""
     checks: Checks
     """What the checks said."""
     seconds: float
@@ -245,6 +249,8 @@ class Jobs:
             counts=step.outputs.get("counts", {}),
             why=step.outputs.get("why", {}),
             refused=step.outputs.get("refused", {}),
+            unusable=tuple(step.outputs.get("unusable", ())),
+            contradicts=step.outputs.get("contradicts", {}),
             checks=Checks.of(record),
             seconds=_seconds(record),
         )

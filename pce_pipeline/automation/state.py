@@ -78,9 +78,9 @@ def load_state_of(held: Mapping[Key, Checkpoint], rows: Mapping[Key, int]) -> Lo
 def _known(now: Current, verified: Verified | None, counting: Source, unpinned: Source, catalog: Catalog) -> KnownTable:
     """What counts of a table, and what BEA was last seen to publish: extracts that do not count say nothing of it."""
     table, newest = unpinned.newest.table, unpinned.newest
-    lowest = newest.layers[0]
-    last_updated = lowest.entry.last_updated
-    compared_at = taken_at(now.manifests[lowest.extract], table)
+    base = newest.base
+    last_updated = base.entry.last_updated
+    compared_at = taken_at(now.manifests[base.extract], table)
     check = verified.tables.get(table) if verified else None
     # a comparison with another extract than the current one says nothing of what came after it
     same = {str(layer.extract) for vintage in (newest, unpinned.vintage) for layer in vintage.layers}

@@ -130,6 +130,8 @@ def _publish(context: dg.AssetExecutionContext, lake: Lake, step: Step, prepared
         counts={table: verdict.counts for table, verdict in verdicts.items()},
         why={table: verdict.why for table, verdict in verdicts.items()},
         refused=prepared.refused,
+        unusable=[table for table, verdict in verdicts.items() if not verdict.usable],
+        contradicts={table: verdict.contradicts for table, verdict in verdicts.items() if verdict.contradicts},
     )
     if prepared.changed:
         published = publish(lake.bronze, prepared)

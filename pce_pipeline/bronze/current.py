@@ -15,6 +15,7 @@ from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.decisions import Decision
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import BronzeStore, Pin
+from pce_pipeline.quality.facts import MIXED_WITH
 from pce_pipeline.quality.frames import expected_cells
 
 
@@ -81,7 +82,7 @@ def releases_of(sources: Mapping[str, Source]) -> dict[str, str]:
         table: sorted({str(layer.release) for layer in each.newest.layers if layer.release is not None})
         for table, each in sources.items()
     }
-    return {table: " with ".join(found) for table, found in known.items() if found}
+    return {table: MIXED_WITH.join(found) for table, found in known.items() if found}
 
 
 def current(bronze: BronzeStore, catalog: Catalog) -> Current:

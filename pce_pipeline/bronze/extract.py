@@ -20,7 +20,7 @@ from pce_pipeline.bronze.counting import in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.feeds import Feed, FileFeed, Gathered
-from pce_pipeline.bronze.judgement import Judge, content_of, holds_of, refusal
+from pce_pipeline.bronze.judgement import Judge, content_of, holds_of, refusals
 from pce_pipeline.bronze.quarantine import counted, packed, set_aside
 from pce_pipeline.bronze.reading import Content, Scope, read_content
 from pce_pipeline.catalog import Catalog
@@ -100,7 +100,8 @@ def places(feed: FileFeed, tables: Sequence[str], asked: date | None, now: Curre
         if day is None:
             raise UsageError(
                 f"{path.name} does not say when BEA last updated {table}.",
-                remedy="Add --date with the day on which BEA published it, such as --date 2022-10-06.",
+                remedy="Add --date YYYY-MM-DD with the day on which BEA published it: it stands in the footnotes of BEA's "
+                "own file, and among BEA's news releases.",
             )
         if asked is not None and own is not None and own < asked and _is_older(table, own, asked, now):
             day = own
@@ -162,10 +163,10 @@ def prepare(
     try:
         content, unknown = _read(gathered, objects, tables, _scope_of_profile(catalog))
         quarantine = set_aside(content, catalog)
-        problems = _problems(content, catalog, unknown if not tolerate_unknown else None)
+        problems = _problems(content, catalog, extract.day, unknown if not tolerate_unknown else None)
         if gathered.origin == FROM_FILES:
             if unknown is not None and not tolerate_unknown:
-                raise unknown
+                raise _of_file(unknown)
             for table, problem in problems.items():
                 raise FileUnusable(table, problem)
     except BeaError:
@@ -196,7 +197,7 @@ def prepare(
         content_sha256=content_sha256_of_tables(content.tables),
     )
     judge = Judge(bronze, catalog, now.manifests, now.decisions)
-    judged = {table: judge.table(manifest, content, table, problem=problems.get(table)) for table in manifest.tables}
+    judged = judge.tables(manifest, content, problems)
     manifest = msgspec.structs.replace(manifest, verdicts={table: each.verdict for table, each in judged.items()})
     return Prepared(
         manifest=manifest,
@@ -334,13 +335,21 @@ def _read(
     return content, found
 
 
-def _problems(content: Content, catalog: Catalog, unknown: BeaUnknownField | None) -> dict[str, str]:
+def _of_file(unknown: BeaUnknownField) -> FileUnusable:
+    """What is said of a file with columns or fields that are not BEA's."""
+    return FileUnusable(
+        unknown.table,
+        f"it has columns that are not BEA's: {', '.join(unknown.fields)}.",
+        remedy="Take them out and import it again, or set PCE_TOLERATE_UNKNOWN_FIELDS=true to go on without them.",
+    )
+
+
+def _problems(content: Content, catalog: Catalog, day: date, unknown: BeaUnknownField | None) -> dict[str, str]:
     """Why Silver could not be made of a table, by table."""
     if unknown is not None:
         _log.warning("BEA sends unknown fields: kept in Bronze, and not used", fields=unknown.fields)
         return dict.fromkeys(content.tables, str(unknown))
-    found = {table: refusal(content, table, catalog) for table in content.tables}
-    return {table: problem for table, problem in found.items() if problem is not None}
+    return refusals(content, catalog, day)
 
 
 def _scope_of_profile(catalog: Catalog) -> Scope | None:

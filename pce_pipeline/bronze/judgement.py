@@ -111,12 +111,25 @@ def spoken_of(vintage: Vintage, catalog: Catalog, years: Collection[int]) -> pl.
     return cells.join(meanings(catalog, table), on=_LINE).select(expected.columns)
 
 
-def refusal(content: Content, table: str, catalog: Catalog) -> str | None:
-    """Why Silver could not be made of a table: changed text or unit, a key that is there twice, hardly a cell readable.
+def refusals(content: Content, catalog: Catalog, day: date) -> dict[str, str]:
+    """Why Silver could not be made of tables, by table, of an extract of that day."""
+    found = {table: refusal(content, table, catalog, day) for table in content.tables}
+    return {table: problem for table, problem in found.items() if problem is not None}
 
-    A few cells that cannot be read, or of areas that are not known, are quarantined instead.
+
+def refusal(content: Content, table: str, catalog: Catalog, day: date) -> str | None:
+    """Why Silver could not be made of a table of an extract of that day.
+
+    Its texts or units changed, its years cannot be, a key is there twice, or hardly a cell can be read. A few cells
+    that cannot be read, or of areas that are not known, are quarantined instead.
     """
     of_table = pl.col("bea_table") == table
+    impossible = [year for year in content.tables[table].years if not catalog.first_year <= year <= day.year]
+    if impossible:
+        return (
+            f"{table} has figures of {', '.join(map(str, sorted(impossible)))}; on {day} BEA could have published "
+            f"{catalog.first_year} to {day.year}."
+        )
     try:
         normal = normalise(content.cells.filter(of_table), content.lines.filter(of_table), catalog)
     except SilverRefused as refused:
@@ -212,8 +225,23 @@ class Judge:
         earlier = [each for each in vintages(self._manifests, self._decisions, table) if each.at < extract]
         return earlier[-1] if earlier else None
 
-    def table(self, manifest: Manifest, content: Content, table: str, *, problem: str | None) -> Judged:
-        """What becomes of one table of the extract; `problem` says why Silver could not be made of it."""
+    def tables(self, manifest: Manifest, content: Content, problems: Mapping[str, str]) -> dict[str, Judged]:
+        """What becomes of the tables of an extract; `problems` says why Silver could not be made of some.
+
+        A table is looked at again where others of the extract count, because its lines may have moved to them.
+        """
+        alone = {name: self._table(manifest, content, name, problems.get(name), ()) for name in content.tables}
+        counting = [name for name, each in alone.items() if each.verdict.counts]
+        return {
+            name: each
+            if each.verdict.counts or not counting
+            else self._table(manifest, content, name, problems.get(name), counting)
+            for name, each in alone.items()
+        }
+
+    def _table(
+        self, manifest: Manifest, content: Content, table: str, problem: str | None, counting: Collection[str]
+    ) -> Judged:
         extract, entry = manifest.extract, manifest.tables[table]
         before = self.before(table, extract)
         layer = Layer(extract, entry, manifest.is_live)
@@ -222,31 +250,46 @@ class Judge:
             return Judged(found, equals=before.layers[0].extract)
         companions, equals = ({}, None) if manifest.is_live else self._of_same_release(layer, content, table, before)
         found = (
-            Verdict(counts=False, follows=str(before.at) if before else None, why=problem)
+            Verdict(
+                counts=False,
+                usable=False,
+                follows=str(before.at) if before else None,
+                why=problem.removesuffix("."),
+            )
             if problem is not None
             else verdict(
                 cells_of(entry.holds or ()),
                 is_live=manifest.is_live,
                 release=layer.release,
                 before=before,
-                elsewhere=self._elsewhere(manifest, table),
+                elsewhere=self._elsewhere(manifest, table, counting),
                 companions=companions,
             )
         )
+        if found.counts and not manifest.is_live and before is not None and before.release == layer.release:
+            found = self._said_otherwise(found, content, table, before)
         if equals is None and not found.counts:
             equals = self._kept_already(table, entry.content_sha256)
         return Judged(found, equals)
 
-    def _elsewhere(self, manifest: Manifest, table: str) -> pl.DataFrame:
-        """The cells of other tables of the same release: in this extract, and in those that are kept."""
+    def _elsewhere(self, manifest: Manifest, table: str, counting: Collection[str]) -> pl.DataFrame:
+        """The cells of other tables of the same release that count: in this extract, and of a live one in others.
+
+        A file that lacks a line is no evidence that BEA moved it, unless the table it moved to is in the same extract.
+        """
         release = manifest.tables[table].last_updated
-        others = [entry for name, entry in manifest.tables.items() if name != table and entry.last_updated == release]
-        if release is not None:
+        others = [
+            manifest.tables[name]
+            for name in counting
+            if name != table and manifest.tables[name].last_updated == release
+        ]
+        if release is not None and manifest.is_live:
             others += [
-                entry
-                for extract in self._kept
-                for name, entry in self._manifests[extract].tables.items()
-                if name != table and entry.last_updated == release
+                layer.entry
+                for name in {each for extract in self._kept for each in self._manifests[extract].tables} - {table}
+                for vintage in vintages(self._manifests, self._decisions, name)
+                for layer in vintage.layers
+                if layer.is_live and layer.entry.last_updated == release
             ]
         return pl.concat([cells_of(()), *(cells_of(entry.holds or ()) for entry in others)]).unique()
 
@@ -265,7 +308,7 @@ class Judge:
         companions: dict[ExtractId, pl.DataFrame] = {}
         for extract in sorted(candidates):
             theirs = self._statements(extract, table)
-            if theirs is not None and not _contradict(mine, theirs):
+            if theirs is not None and _differing(mine, theirs).is_empty():
                 companions[extract] = theirs
         if companions and without(mine, pl.concat(list(companions.values()))).is_empty():
             # the same file of an earlier day tells since when its figures are known, so it is kept
@@ -278,6 +321,16 @@ class Judge:
             if told:
                 return companions, max(told, key=lambda each: without(mine, companions[each]).height * -1)
         return {each: cells for each, cells in companions.items() if each < layer.extract}, None
+
+    def _said_otherwise(self, found: Verdict, content: Content, table: str, before: Vintage) -> Verdict:
+        """The verdict, with how many figures of its own release a file contradicts."""
+        mine = statements(content.cells, self._catalog, table)
+        others = [self._statements(extract, table) for extract in before.extracts]
+        differing = sum(_differing(mine, theirs).height for theirs in others if theirs is not None)
+        if not differing:
+            return found
+        why = f"{found.why}, and says otherwise in {differing:,} of them although both are of {before.release}"
+        return msgspec.structs.replace(found, why=why, contradicts=differing)
 
     def _kept_already(self, table: str, content_sha256: str) -> ExtractId | None:
         """The newest kept extract of the table, if it has this content: it did not count either."""
@@ -345,12 +398,13 @@ def _scope_of(bronze: BronzeStore, catalog: Catalog, manifest: Manifest, arrived
             for table, entry in manifest.tables.items()
         },
     )
-    judge = Judge(bronze, catalog, arrived, [])
+    problems = refusals(content, catalog, manifest.extract.day)
+    judged = Judge(bronze, catalog, arrived, []).tables(filled, content, problems)
     return ExtractScope(
         tables={
             table: TableScope(
                 holds=holds[table],
-                verdict=judge.table(filled, content, table, problem=refusal(content, table, catalog)).verdict,
+                verdict=judged[table].verdict,
             )
             for table in tables
         }
@@ -376,6 +430,7 @@ def content_of(bronze: BronzeStore, manifest: Manifest, tables: Sequence[str]) -
     return read_content(objects, tables, scope=manifest.scope, is_live=manifest.is_live, tolerate_unknown=True)
 
 
-def _contradict(mine: pl.DataFrame, theirs: pl.DataFrame) -> bool:
+def _differing(mine: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
+    """The cells of which both say something, and not the same."""
     both = mine.join(theirs, on=CELL, suffix="_theirs")
-    return any(both.select(pl.col(name).ne_missing(pl.col(f"{name}_theirs")).any()).item() for name in _SAID)
+    return both.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_theirs")) for name in _SAID))

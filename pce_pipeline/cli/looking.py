@@ -22,7 +22,7 @@ from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import Manifest
 from pce_pipeline.lake.scope import in_words
 from pce_pipeline.local.errors import LocalPostgresError
-from pce_pipeline.quality.facts import tables_by_release
+from pce_pipeline.quality.facts import MIXED_WITH, tables_by_release
 from pce_pipeline.warehouse.errors import WarehouseError
 from pce_pipeline.years import years_text
 
@@ -36,7 +36,7 @@ def status(session: Session) -> Answer:
     now = current(bronze, session.catalog)
     extracts = [_extract(now, manifest) for manifest in now.manifests.values()]
     releases, made_of = tables_by_release(now.releases), _made_of(now)
-    mixed = "; ".join(releases) if len(releases) > 1 else ""
+    mixed = "; ".join(releases) if len(releases) > 1 or any(MIXED_WITH in each for each in releases) else ""
     lacks = {
         table: in_words(absent)
         for table, source in now.sources.items()

@@ -207,7 +207,8 @@ def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[P
         for place in where
         if place.asked is not None
     ]
-    has_news = any(each.outcome == "new" and any(each.counts.values()) for each in done)
+    current_ones = {str(extract) for source in now.unpinned.values() for extract in source.newest.extracts}
+    has_news = any(each.outcome == "new" and each.extract in current_ones for each in done)
     return Answer(
         {**documents[-1], "extracts": documents, "missing": summary.missing_of(session, done, now)},
         [*shown_of_each, *moved, *([shown.next_step(session.command("refresh"))] if has_news else [])],
@@ -411,6 +412,10 @@ def _headline(
     is_new: bool,
     took: float,
 ) -> Text:
+    refused = sorted({table for each in extracts for table in each.refused})
+    if refused and not refreshes:
+        kept = f"{', '.join(refused)} of BEA's answer {'does' if len(refused) == 1 else 'do'} not count. "
+        return Text.assemble((kept, "bold red"), f"What was published before stands ({shown.seconds(took)})")
     if not is_new:
         return Text.assemble(("Nothing is new. ", "bold green"), decision.why_nothing, f" ({shown.seconds(took)})")
     did = [summary.outcome_of(each) for each in extracts]
