@@ -63,6 +63,7 @@ def test_categories_with_the_same_areas_and_years_share_a_block():
     }
 
 
+@settings(deadline=None)
 @given(cells, cells)
 def test_without_leaves_what_the_others_lack(one, other):
     assert set(without(frame(*one), frame(*other)).rows()) == one - other

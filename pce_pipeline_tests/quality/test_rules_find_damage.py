@@ -298,7 +298,7 @@ def test_the_last_digit_may_go_either_way(world_of_six_years, metric):
 def test_metrics_of_one_year_are_computed_again_from_the_levels_before_it(world_of_six_years):
     year = pl.col("year") == 2023
     one = replace(world_of_six_years, frame=world_of_six_years.frame.filter(year), years=[2023])
-    assert [result.name for result in judge(metrics_rules, one) if not result.passed] == []
+    assert all(by_name(one)[name].passed for name in RECOMPUTED.values())
     without_the_rest = replace(one, levels=one.levels.filter(year))
     assert not by_name(without_the_rest)["growth_is_over_the_year_before"].passed
 
