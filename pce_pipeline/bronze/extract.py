@@ -100,8 +100,8 @@ def places(feed: FileFeed, tables: Sequence[str], asked: date | None, now: Curre
         if day is None:
             raise UsageError(
                 f"{path.name} does not say when BEA last updated {table}.",
-                remedy="Add --date YYYY-MM-DD with the day on which BEA published it: it stands in the footnotes of BEA's "
-                "own file, and among BEA's news releases.",
+                remedy="Add --date YYYY-MM-DD with the day on which BEA published it: it stands in the footnotes of "
+                "BEA's own file, and among BEA's news releases.",
             )
         if asked is not None and own is not None and own < asked and _is_older(table, own, asked, now):
             day = own

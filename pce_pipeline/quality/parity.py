@@ -3,7 +3,7 @@
 Pure comparison; what the database says of itself is `warehouse.contents`' business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +34,17 @@ class Parity:
     """As many rows as were loaded, and not the same ones."""
     unknown: tuple[str, ...] = ()
     """As many rows as were loaded; what they are cannot be told, because no comparable hash was kept."""
+
+    def within(self, partitions: Collection[str]) -> "Parity":
+        """What it says of these partitions alone."""
+        return Parity(
+            self.table,
+            miscounted={key: counts for key, counts in (self.miscounted or {}).items() if key in partitions},
+            **{
+                name: tuple(key for key in getattr(self, name) if key in partitions)
+                for name in ("absent", "another", "surplus", "strange", "changed", "unknown")
+            },
+        )
 
     @property
     def problems(self) -> list["Problem"]:

@@ -79,12 +79,14 @@ def rows_held(connection: Connection) -> dict[Key, int]:
         }
 
 
-def contents_held(connection: Connection) -> dict[Key, Content]:
-    """Rows and hash of each partition that has any row; a table that is not there has none."""
+def contents_held(
+    connection: Connection, tables: Iterable[Table] = TABLES, years: Sequence[int] | None = None
+) -> dict[Key, Content]:
+    """Rows and hash of each partition (of these years) that has any row; a table that is not there has none."""
     missing = set(missing_relations(connection))
-    tables = [table for table in TABLES if table.name.replace("/", ".") not in missing]
+    tables = [table for table in tables if table.name.replace("/", ".") not in missing]
     with connection.cursor() as cursor:
-        return {key: content for key, content in contents_of(cursor, tables).items() if content.rows}
+        return {key: content for key, content in contents_of(cursor, tables, years).items() if content.rows}
 
 
 def contents_of(cursor: Cursor, tables: Iterable[Table], years: Sequence[int] | None = None) -> dict[Key, Content]:

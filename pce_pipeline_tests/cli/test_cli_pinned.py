@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,7 @@ def test_a_pin_that_is_old_needs_a_person_and_is_told_once_for_each_pin(own: Pce
 
 
 def test_the_summary_of_a_workflow_names_the_pin_and_what_the_doctor_found() -> None:
-    said: markdown.Said = {
+    said: dict[str, dict[str, Any]] = {
         "check": {"action": "nothing", "pin": {"said": "extracts after X do not count (a | b)"}},
         "doctor": {
             "findings": [
