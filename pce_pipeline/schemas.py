@@ -14,6 +14,9 @@ from pce_pipeline.errors import PceError
 
 MONEY = pl.Decimal(18, 3)
 
+QUARANTINED = "quarantined"
+"""The status of a cell whose text could not be read."""
+
 STATUSES = {
     "reported": "a published number",
     "not_available": "(NA), n.a.: BEA has no figure, or has not published it yet",
@@ -24,6 +27,8 @@ STATUSES = {
     "not_shown": "n.s.: BEA does not show the figure",
     "not_applicable": "...: the quantity does not exist",
     "blank": "an empty cell without a code",
+    QUARANTINED: "BEA publishes something that could not be read: neither a zero nor BEA's silence; `pce quarantine` "
+    "shows the text and says why",
     "not_published": "BEA publishes no such measure for this category or area",
 }
 

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     alert_webhook_url: SecretStr | None = None
     alert_webhook_secret: SecretStr | None = None
     late_after_hours: float = Field(gt=0)
+    pin_alert_days: float = Field(gt=0)
     dagster_url: str | None = None
     hook_secret: SecretStr | None = None
     tolerate_unknown_fields: bool

@@ -48,6 +48,7 @@ class LakeState:
     `beyond_pin` are BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone.
     `event` is the newest that announced a release, where some table was not compared with BEA since it came.
     `has_extracts` says whether any extract is held, whether it counts or not.
+    `is_pinned` says whether extracts later than a pin are ignored.
     """
 
     tables: Mapping[str, KnownTable]
@@ -56,6 +57,7 @@ class LakeState:
     beyond_pin: Mapping[str, KnownTable] = field(default_factory=dict)
     event: Received | None = None
     has_extracts: bool = True
+    is_pinned: bool = False
 
     def hashes(self, table: str) -> dict[str, str]:
         return {year: partition.content_sha256 for year, partition in self.partitions.get(table, {}).items()}
@@ -72,6 +74,19 @@ class LakeState:
             for _, known in sorted(self.tables.items())
             for name, digest in known.vintage.inputs(year).items()
         }
+
+
+@dataclass(frozen=True)
+class LoadState:
+    """What Postgres holds, by table and partition (a year, or `all`)."""
+
+    hashes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The content of the lake that was loaded, as the checkpoints say."""
+    miscounted: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    """Where the rows there are not as many as were loaded: how many there are, and how many were loaded.
+
+    Rows of a year that nobody loaded are none of the pipeline's: no refresh takes them out.
+    """
 
 
 @dataclass(frozen=True)
@@ -167,28 +182,28 @@ def _awaited(known: KnownTable, release: Release) -> datetime | None:
     return None if noted or changed else announced
 
 
-def stale_years(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | None) -> dict[int, str]:
+def stale_years(lake: LakeState, loaded: LoadState | None) -> dict[int, str]:
     """The years in which a table of the lake or of Postgres is not what its inputs say, each with the first reason.
 
-    `checkpoints` maps (table, year) to the content hash that Postgres holds; None leaves Postgres out.
+    `loaded` None leaves Postgres out.
     """
     stale: dict[int, str] = {}
     for year in lake.covered_years:
-        reason = _stale_in_lake(lake, year) or (None if checkpoints is None else _stale_load(lake, year, checkpoints))
+        reason = _stale_in_lake(lake, year) or (None if loaded is None else _stale_load(lake, year, loaded))
         if reason:
             stale[year] = reason
-    return stale | dict.fromkeys(_years_to_withdraw(lake, checkpoints), "no extract that counts covers it any more")
+    return stale | dict.fromkeys(_years_to_withdraw(lake, loaded), "no extract that counts covers it any more")
 
 
-def _years_to_withdraw(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | None) -> list[int]:
+def _years_to_withdraw(lake: LakeState, loaded: LoadState | None) -> list[int]:
     """The years that are published although the extracts that count now do not cover them: a pin, or a decision.
 
     A lake that holds no extract at all says nothing: it may be the wrong place.
     """
     covered = lake.covered_years
     in_lake = {year for derivation in DERIVATIONS for year in lake.partitions.get(derivation.table.name, {})}
-    loaded = {table.name for table in LOADED}
-    in_postgres = {year for table, year in checkpoints or {} if table in loaded}
+    yearly = {table.name for table in LOADED}
+    in_postgres = {year for table, year in (loaded.hashes if loaded is not None else ()) if table in yearly}
     return sorted({int(year) for year in in_lake | in_postgres} - set(covered)) if lake.has_extracts else []
 
 
@@ -214,37 +229,47 @@ def _stale_in_lake(lake: LakeState, year: int) -> str | None:
     return None
 
 
-def _stale_load(lake: LakeState, year: int, checkpoints: Mapping[tuple[str, str], str]) -> str | None:
+def _stale_load(lake: LakeState, year: int, loaded: LoadState) -> str | None:
     for table in LOADED:
-        held = checkpoints.get((table.name, str(year)))
+        key = (table.name, str(year))
+        held = loaded.hashes.get(key)
         if held != lake.hashes(table.name)[str(year)]:
             return f"Postgres holds {'another' if held else 'no'} {derivation_of(table).table.name}"
+        if key in loaded.miscounted:
+            return _miscounted(table.name, *loaded.miscounted[key])
     return None
 
 
-def stale_dimensions(lake: LakeState, checkpoints: Mapping[tuple[str, str], str] | None) -> dict[str, str]:
+def _miscounted(table: str, there: int, loaded: int) -> str:
+    return f"Postgres holds {there:,} of {loaded:,} rows of {table}"
+
+
+def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str]:
     """The dimensions that are not what the catalogue says, in the lake or in Postgres, each with its reason."""
     reasons = dict.fromkeys(lake.stale_dimensions, "the catalogue has changed")
-    if checkpoints is None:
+    if loaded is None:
         return reasons
     for table in DIMENSIONS:
-        held = checkpoints.get((table.name, WHOLE))
+        key = (table.name, WHOLE)
+        held = loaded.hashes.get(key)
         if held != lake.hashes(table.name).get(WHOLE):
             reasons.setdefault(table.name, f"Postgres holds {'another' if held else 'none'}")
+        elif key in loaded.miscounted:
+            reasons.setdefault(table.name, _miscounted(table.name, *loaded.miscounted[key]))
     return reasons
 
 
 def next_step(
     lake: LakeState,
     release: Release | None,
-    checkpoints: Mapping[tuple[str, str], str] | None,
+    loaded: LoadState | None,
     *,
     tables: Iterable[str],
     full_comparison: timedelta,
 ) -> Step:
     """Decide. New data goes before stale years, because it would make them stale again.
 
-    `release` None leaves BEA out (nobody asked it); `checkpoints` None leaves Postgres out.
+    `release` None leaves BEA out (nobody asked it); `loaded` None leaves Postgres out.
     """
     warnings = _warnings_of_calendar(release)
     if release is not None:
@@ -252,7 +277,7 @@ def next_step(
         if wanted:
             return Step("extract", reasons=wanted, tables=tuple(wanted), warnings=warnings)
     covered = lake.covered_years
-    stale = stale_years(lake, checkpoints)
+    stale = stale_years(lake, loaded)
     if stale:
         first, last = hull_with_reach(stale, newest=covered[-1] if covered else max(stale))
         return Step(
@@ -262,7 +287,7 @@ def next_step(
             last_year=last,
             warnings=warnings,
         )
-    dimensions = stale_dimensions(lake, checkpoints) if covered else {}
+    dimensions = stale_dimensions(lake, loaded) if covered else {}
     if dimensions:
         return Step("refresh", reasons=dimensions, first_year=covered[-1], last_year=covered[-1], warnings=warnings)
     return Step("nothing", warnings=warnings)

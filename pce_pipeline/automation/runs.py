@@ -18,6 +18,7 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
+from pce_pipeline.automation.diagnosis import HistorySeen
 from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config, register_extracts
 from pce_pipeline.catalog import chosen_tables, load_catalog
@@ -27,6 +28,7 @@ from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.local.world import alone, is_as_prepared, prepared_dagster_home
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, StepRecord
+from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.settings import Settings
 
 _PROCESS = "pce/process"
@@ -98,7 +100,11 @@ class ExtractRun:
     why: Mapping[str, str]
     """Why each table counts or does not."""
     refused: Mapping[str, str]
-    """The tables of BEA's answer that lack what counts, each with what is lost: somebody has to decide."""
+    """The tables of BEA's answer that do not count, each with the reason: somebody has to decide."""
+    unusable: tuple[str, ...]
+    """Those of them that Silver cannot be made of, so that no decision helps."""
+    contradicts: Mapping[str, int]
+    """For tables of a file, how many figures of its own release it contradicts."""
     checks: Checks
     """What the checks said."""
     seconds: float
@@ -152,8 +158,27 @@ class RefreshRun:
         )
 
 
+def look_at_history(settings: Settings, lake: Lake) -> HistorySeen | None:
+    """What Dagster's history says, and nothing is changed in it; None where there is none."""
+    if settings.env != "local" and settings.chosen_dagster_home is None:
+        return None
+    if not (settings.dagster_home / "dagster.yaml").exists():
+        return None
+    with open_instance(settings, marks_dead_runs=False) as instance:
+        dead = [run.run_id for run, _ in _dead_runs(instance)]
+        running = [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))]
+        held = [str(extract) for extract in lake.bronze.extracts()]
+        known = instance.get_dynamic_partitions(EXTRACTS.name or "")
+        return HistorySeen(
+            tuple(dead),
+            tuple(run for run in running if run not in dead),
+            tuple(key for key in held if key not in known),
+            tuple(key for key in known if key not in held),
+        )
+
+
 @contextmanager
-def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+def open_instance(settings: Settings, *, marks_dead_runs: bool = True) -> Iterator[dg.DagsterInstance]:
     """Dagster's history: of DAGSTER_HOME, of the laptop's world, or, elsewhere, none that outlives the process."""
     if settings.env != "local" and settings.chosen_dagster_home is None:
         with dg.DagsterInstance.ephemeral(settings={"telemetry": {"enabled": False}}) as instance:
@@ -161,7 +186,8 @@ def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
         return
     home = prepared_dagster_home(settings)
     with dg.DagsterInstance.local_temp(str(home), overrides=_overrides(home)) as instance:
-        _mark_dead_runs(instance)
+        if marks_dead_runs:
+            _mark_dead_runs(instance)
         yield instance
 
 
@@ -186,6 +212,10 @@ class Jobs:
         self._catalog = load_catalog(settings.profile)
         self._lake = Lake.of(settings, self._catalog.dataset)
         self._journal = RunJournal(self._lake, self._catalog.dataset)
+
+    def settle(self) -> None:
+        """Make the extract dates of Dagster's history those of the lake; dead runs were marked as it was opened."""
+        self._register()
 
     def extract(self, extract: ExtractId, *, tables: Sequence[str] = (), files: Sequence[str] = ()) -> ExtractRun:
         """Materialise one extract: taken if it is the next of its day, verified if it exists.
@@ -219,6 +249,8 @@ class Jobs:
             counts=step.outputs.get("counts", {}),
             why=step.outputs.get("why", {}),
             refused=step.outputs.get("refused", {}),
+            unusable=tuple(step.outputs.get("unusable", ())),
+            contradicts=step.outputs.get("contradicts", {}),
             checks=Checks.of(record),
             seconds=_seconds(record),
         )
@@ -328,13 +360,22 @@ def _unwrapped(error: Exception, run_id: str, record: RunRecord | None) -> Excep
     return error
 
 
-def _mark_dead_runs(instance: dg.DagsterInstance) -> None:
-    for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED)):
-        if _is_dead(run.tags.get(_PROCESS)):
-            instance.report_run_failed(run, "The process of this run was killed; running again goes on.")
+def _dead_runs(instance: dg.DagsterInstance) -> list[tuple[dg.DagsterRun, str]]:
+    """The runs that nobody will end any more, and why."""
+    dead = {
+        run.run_id: (run, "The process of this run was killed; running again goes on.")
+        for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+        if _is_dead(run.tags.get(_PROCESS))
+    }
     unheard_of = dg.RunsFilter(statuses=_UNFINISHED, updated_before=datetime.now(UTC) - LONGEST_RUN)
     for run in instance.get_runs(unheard_of):
-        instance.report_run_failed(run, "The machine of this run is gone; running again goes on.")
+        dead.setdefault(run.run_id, (run, "The machine of this run is gone; running again goes on."))
+    return list(dead.values())
+
+
+def _mark_dead_runs(instance: dg.DagsterInstance) -> None:
+    for run, why in _dead_runs(instance):
+        instance.report_run_failed(run, why)
 
 
 def _this_process() -> str:

@@ -12,7 +12,7 @@ import dagster as dg
 
 from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, extract_job, range_tags, refresh_job
 from pce_pipeline.automation.next_step import next_step
-from pce_pipeline.automation.state import lake_state, loaded_hashes
+from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.extract import next_extract_id
 from pce_pipeline.catalog import Catalog
@@ -128,7 +128,7 @@ def _look(
         requests = register_extracts(instance, lake)
         state = lake_state(lake, catalog)
         asks_bea = events_since is None or state.event is not None
-        loaded = loaded_hashes(postgres)
+        loaded = load_state(postgres)
         step = next_step(
             state,
             bea.release(list(catalog.tables), catalog.release_names) if asks_bea else None,

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+
 from pce_pipeline import schemas
-from pce_pipeline.automation.next_step import KnownTable, LakeState
+from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState
 from pce_pipeline.bronze.counting import Source
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.extract import taken_at
@@ -14,8 +16,9 @@ from pce_pipeline.lake.manifest import Verified
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lineage import DERIVATIONS, DIMENSION_CODE_VERSION, DIMENSIONS
+from pce_pipeline.warehouse.contents import Key, rows_held
 from pce_pipeline.warehouse.postgres import PostgresResource
-from pce_pipeline.warehouse.reading import checkpoints
+from pce_pipeline.warehouse.reading import Checkpoint, checkpoints
 
 
 def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
@@ -44,24 +47,40 @@ def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=bool(now.manifests),
+        is_pinned=now.pin is not None,
         event=lake.events.newest_since(min(each.compared_at for each in known.values()))
         if known
         else lake.events.newest(),
     )
 
 
-def loaded_hashes(postgres: PostgresResource) -> Mapping[tuple[str, str], str]:
-    """The content hash that Postgres holds of each (table, year)."""
+def load_state(postgres: PostgresResource) -> LoadState:
+    """What Postgres holds: its checkpoints, and its rows counted; nothing is read out of it."""
     with postgres.connect() as connection:
-        return {key: checkpoint.content_sha256 for key, checkpoint in checkpoints(connection).items()}
+        connection.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ  # what is counted is what the checkpoints say
+        held = checkpoints(connection)
+        return load_state_of(held, rows_held(connection))
+
+
+def load_state_of(held: Mapping[Key, Checkpoint], rows: Mapping[Key, int]) -> LoadState:
+    """The same, of checkpoints and counts that were read already."""
+    loaded = {key: checkpoint.rows for key, checkpoint in held.items()}
+    return LoadState(
+        {key: checkpoint.content_sha256 for key, checkpoint in held.items()},
+        {
+            key: (rows.get(key, 0), loaded.get(key, 0))
+            for key in sorted(rows.keys() | loaded.keys())
+            if rows.get(key, 0) != loaded.get(key, 0)
+        },
+    )
 
 
 def _known(now: Current, verified: Verified | None, counting: Source, unpinned: Source, catalog: Catalog) -> KnownTable:
     """What counts of a table, and what BEA was last seen to publish: extracts that do not count say nothing of it."""
     table, newest = unpinned.newest.table, unpinned.newest
-    lowest = newest.layers[0]
-    last_updated = lowest.entry.last_updated
-    compared_at = taken_at(now.manifests[lowest.extract], table)
+    base = newest.base
+    last_updated = base.entry.last_updated
+    compared_at = taken_at(now.manifests[base.extract], table)
     check = verified.tables.get(table) if verified else None
     # a comparison with another extract than the current one says nothing of what came after it
     same = {str(layer.extract) for vintage in (newest, unpinned.vintage) for layer in vintage.layers}

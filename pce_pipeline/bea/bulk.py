@@ -19,7 +19,8 @@ from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.observations import Observations, combined, of_tables, refuse_missing
 from pce_pipeline.bea.releases import newest_note
 from pce_pipeline.bea.sheets import GLANCE, Sheet, glance, read_sheet
-from pce_pipeline.bea.tables import read_table, said, tables_of, years_of
+from pce_pipeline.bea.tables import read_table, tables_of, years_of
+from pce_pipeline.bea.values import said
 
 MOST_UNPACKED_BYTES = 512 * 1024 * 1024
 _MOST_MEMBERS = 10_000
@@ -31,17 +32,29 @@ _ENDINGS = (".csv", ".txt", ".tsv", ".tab")
 _UNSAFE_NAME = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\\|\x00")
 
 
-def read_csv(content: bytes, tables: Iterable[str] | None = None, *, tolerate_unknown: bool = False) -> Observations:
+def read_csv(
+    content: bytes,
+    tables: Iterable[str] | None = None,
+    *,
+    tolerate_unknown: bool = False,
+    tolerate_repeats: bool = False,
+) -> Observations:
     """The observations of one file of columns in any known layout, of some or all of its tables.
 
     Raises `BeaFileRefused` for a file that is not a regional table, lacks a table asked for, has a line that does not
-    fit or could mean two things, and `BeaUnknownField` for unknown columns unless they are tolerated.
+    fit or could mean two things, and `BeaUnknownField` for unknown columns unless they are tolerated. A cell that is
+    there twice and differently is refused, or left for `values.once_each` where repeats are tolerated.
     """
-    return of_tables(read_table(read_sheet(content), tolerate_unknown=tolerate_unknown), tables)
+    read = read_table(read_sheet(content), tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats)
+    return of_tables(read, tables)
 
 
 def read_archive(
-    content: bytes, tables: Iterable[str] | None = None, *, tolerate_unknown: bool = False
+    content: bytes,
+    tables: Iterable[str] | None = None,
+    *,
+    tolerate_unknown: bool = False,
+    tolerate_repeats: bool = False,
 ) -> Observations:
     """The observations of the tables asked for (all annual ones if None), each from its member with the most areas.
 
@@ -70,7 +83,8 @@ def read_archive(
             remedy="Wanted: BEA's own zip, or CSV files of its regional tables in one.",
         )
     return combined(
-        _fullest(table, candidates[table], tolerate_unknown=tolerate_unknown) for table in sorted(candidates)
+        _fullest(table, candidates[table], tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats)
+        for table in sorted(candidates)
     )
 
 
@@ -158,7 +172,9 @@ def _tables_by_member(archive: zipfile.ZipFile) -> Iterator[_Member]:
         yield _Member(info, start, tables, sheet.layout.shape == "years down" or bool(years_of(sheet)))
 
 
-def _fullest(table: str, candidates: Sequence[tuple[str, Sheet]], *, tolerate_unknown: bool) -> Observations:
+def _fullest(
+    table: str, candidates: Sequence[tuple[str, Sheet]], *, tolerate_unknown: bool, tolerate_repeats: bool
+) -> Observations:
     """The table from the candidate with the most areas; of equals the newest, then what BEA wrote before a copy of it.
 
     A copy says no more than the original and may have lost codes to empty cells. Candidates that differ otherwise are
@@ -167,7 +183,10 @@ def _fullest(table: str, candidates: Sequence[tuple[str, Sheet]], *, tolerate_un
     ranked = [(_rank(sheet), name, sheet) for name, sheet in candidates]
     best = max(rank for rank, _, _ in ranked)
     equals = [
-        (name, of_tables(read_table(sheet, tolerate_unknown=tolerate_unknown), {table}))
+        (
+            name,
+            of_tables(read_table(sheet, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats), {table}),
+        )
         for rank, name, sheet in ranked
         if rank == best
     ]

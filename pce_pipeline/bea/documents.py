@@ -44,10 +44,15 @@ _STRANGERS = {
 
 
 def read_document(
-    content: bytes, tables: Iterable[str] | None = None, *, tolerate_unknown: bool = False
+    content: bytes,
+    tables: Iterable[str] | None = None,
+    *,
+    tolerate_unknown: bool = False,
+    tolerate_repeats: bool = False,
 ) -> Observations:
     """The observations in a file, of the tables asked for or of all it holds.
 
+    With `tolerate_repeats` an archive or CSV may hold a cell twice and differently: BEA's own is not refused for it.
     Raises `BeaFileRefused` for what is not a file of BEA's, is unsafe, or lacks a table asked for; otherwise what
     `read_archive`, `read_csv` and `decode_many` raise.
     """
@@ -55,9 +60,9 @@ def read_document(
     plain = _unpacked(content)
     match kind_of(plain):
         case "zip":
-            return read_archive(plain, wanted, tolerate_unknown=tolerate_unknown)
+            return read_archive(plain, wanted, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats)
         case "csv":
-            return read_csv(plain, wanted, tolerate_unknown=tolerate_unknown)
+            return read_csv(plain, wanted, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats)
         case "json":
             read = decode_many(kept_answers(plain), tolerate_unknown=tolerate_unknown)
             return of_tables(_as_published_today(read), wanted)

@@ -10,7 +10,6 @@
     │   └── BeaUnavailable       codes 101, 2xx and unknown ones: passing, or a combination BEA cannot serve
     └── BeaContentError          the answer or file is not what BEA documents
         ├── BeaUnknownField      a field this version does not know
-        ├── BeaCellError         one cell that is neither a number nor a known code
         └── BeaFileRefused       a file that is unsafe or no BEA table
 
 No attribute and no text ever holds the API key or a URL with it.
@@ -117,21 +116,6 @@ class BeaUnknownField(BeaContentError):
             remedy="Look at the stored answer; set PCE_TOLERATE_UNKNOWN_FIELDS=true to go on without them.",
             table=table,
             line=line,
-        )
-
-
-class BeaCellError(BeaContentError):
-    """One cell is neither a number nor a known code; `text` is what it says."""
-
-    def __init__(self, text: str, *, table: str, line: int, area: str, year: int) -> None:
-        self.text = text
-        self.year = year
-        super().__init__(
-            f"The cell of year {year} says {text!r}, which is neither a number nor a code BEA documents.",
-            remedy="If BEA has introduced a code, add it to bea/values.py with its meaning.",
-            table=table,
-            line=line,
-            area=area,
         )
 
 

@@ -79,8 +79,7 @@ class NationalAnswer:
 def decode_data(body: bytes, *, tolerate_unknown: bool = False) -> DataAnswer:
     """A regional GetData answer.
 
-    Raises what `read_answer` raises, and `BeaContentError` for more than one table, an unreadable code or year, and a
-    number beside a note that says there is none.
+    Raises what `read_answer` raises, and `BeaContentError` for more than one table and an unreadable code or year.
     """
     answer = read_answer(body, RegionalRow, tolerate_unknown=tolerate_unknown)
     rows = _rows(answer)
@@ -268,7 +267,7 @@ def _observations(answers: Sequence[tuple[Body[RegionalRow], list[RegionalRow]]]
         each(raw["unit"], clean_text),
         _integer("unit_multiplier"),
     )
-    _refuse_nulls(frame, raw, ("year", "value_text", "unit_multiplier"))
+    _refuse_nulls(frame, raw, ("year", "unit_multiplier"))
     return Observations(frame=frame, lines=_lines(answers, codes), notes=_notes(answers))
 
 
@@ -321,4 +320,4 @@ def _refuse_nulls(read: pl.DataFrame, raw: pl.DataFrame, names: Sequence[str]) -
         if read[name].null_count():
             row = raw.row(read[name].is_null().arg_max() or 0, named=True)
             cell = ", ".join(f"{field}={text!r}" for field, text in row.items())
-            raise BeaContentError(f"A row's {name} cannot be read or contradicts its note: {cell}.")
+            raise BeaContentError(f"A row's {name} cannot be read: {cell}.")

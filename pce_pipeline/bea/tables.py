@@ -19,7 +19,7 @@ from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Obser
 from pce_pipeline.bea.releases import newest_note
 from pce_pipeline.bea.sheets import Sheet
 from pce_pipeline.bea.texts import clean_description, clean_text
-from pce_pipeline.bea.values import coded
+from pce_pipeline.bea.values import coded, said
 
 _KEY = ["bea_table", "line_code", "geo_fips", "year"]
 
@@ -39,20 +39,22 @@ _BARE_MARK = re.compile(r"\s+\d{1,2}$")
 _OF_INTERACTIVE = "Download BEA's zip of the table instead: it says both for each line."
 
 
-def read_table(sheet: Sheet, *, tolerate_unknown: bool = False) -> Observations:
+def read_table(sheet: Sheet, *, tolerate_unknown: bool = False, tolerate_repeats: bool = False) -> Observations:
     """The observations of a sheet, under the names and units its tables have today.
 
     Raises `BeaUnknownField` for unknown columns unless they are tolerated, and `BeaFileRefused` for a code that is not
-    one, numbers that may mean two things, and a cell that is there twice and differently.
+    one, numbers that may mean two things, and a cell that is there twice and differently unless repeats are tolerated.
     """
     layout = sheet.layout
     unknown = tuple(name for _, name in sheet.columns if not layout.knows(fold(name)))
     if unknown and not tolerate_unknown:
         raise BeaUnknownField(unknown)
     if layout.shape == "years down":
-        frame, described = _years_down(sheet)
+        frame, described, may_repeat = _years_down(sheet)
     else:
-        frame, described = _years_across(sheet)
+        frame, described, may_repeat = _years_across(sheet)
+    if may_repeat and not tolerate_repeats:
+        frame = without_repeats(frame)
     refuse_doubtful(frame, sheet.separator)
     lines = described.unique(maintain_order=True)
     for (table, text), today in layout.rewritten.items():
@@ -100,14 +102,7 @@ def without_repeats(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.unique(_KEY, keep="first", maintain_order=True)
 
 
-def said(value_text: pl.Expr) -> pl.Expr:
-    """A cell's text as far as it matters: numbers however they are written, codes as they are."""
-    text = value_text.str.strip_chars()
-    number = text.str.replace_all(",", "", literal=True).cast(pl.Decimal(24, 9), strict=False).cast(pl.String)
-    return pl.coalesce(number, text)
-
-
-def _years_across(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _years_across(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame, bool]:
     years = years_of(sheet)
     if not years:
         raise BeaFileRefused("The file has no column of a year.", remedy=ZIP_INSTEAD)
@@ -122,25 +117,21 @@ def _years_across(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
         .with_columns(pl.col("year").cast(pl.Int32), pl.col("value_text").str.strip_chars())
         .select(list(OBSERVATION_SCHEMA))
     )
-    return (without_repeats(frame) if has_repeats else frame), wide.select(list(LINE_SCHEMA))
+    return frame, wide.select(list(LINE_SCHEMA)), has_repeats
 
 
-def _years_down(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _years_down(sheet: Sheet) -> tuple[pl.DataFrame, pl.DataFrame, bool]:
     texts = pl.DataFrame(
         {"value": sheet.cells("value"), "note": sheet.cells("note_ref")},
         schema={"value": pl.String, "note": pl.String},
     )
     values = texts.select(coded(pl.col("value"), pl.col("note")).alias("value_text"))["value_text"]
-    if values.null_count():
-        at = values.is_null().arg_max() or 0
-        value, note = texts.row(at)
-        raise BeaFileRefused(f"Line {sheet.lines[at]} of the file says {value!r}, but {note!r} beside it.")
     named = _named(sheet, "code", _line_of_code).with_columns(
         pl.Series("year", _coded(sheet, "year", _year)).cast(pl.Int32),
         pl.Series("unit_multiplier", _coded(sheet, "unit_multiplier", _whole)).cast(pl.Int32),
         values,
     )
-    return without_repeats(named.select(list(OBSERVATION_SCHEMA))), named.select(list(LINE_SCHEMA))
+    return named.select(list(OBSERVATION_SCHEMA)), named.select(list(LINE_SCHEMA)), True
 
 
 def _named(sheet: Sheet, lines: Column, line: Callable[[str], str | None]) -> pl.DataFrame:

@@ -130,6 +130,8 @@ def _publish(context: dg.AssetExecutionContext, lake: Lake, step: Step, prepared
         counts={table: verdict.counts for table, verdict in verdicts.items()},
         why={table: verdict.why for table, verdict in verdicts.items()},
         refused=prepared.refused,
+        unusable=[table for table, verdict in verdicts.items() if not verdict.usable],
+        contradicts={table: verdict.contradicts for table, verdict in verdicts.items() if verdict.contradicts},
     )
     if prepared.changed:
         published = publish(lake.bronze, prepared)
@@ -155,7 +157,13 @@ def _materialised(context: dg.AssetExecutionContext, lake: Lake, step: Step, man
     rows = sum(table.rows for table in manifest.tables.values())
     step.extract(manifest.extract_date)
     step.rows(**{"bronze/pce_state": rows})
-    step.outputs(outcome=outcome, extract=manifest.extract_date, content_sha256=manifest.content_sha256)
+    quarantined = sum(table.quarantined for table in manifest.tables.values())
+    step.outputs(
+        outcome=outcome,
+        extract=manifest.extract_date,
+        content_sha256=manifest.content_sha256,
+        **({"quarantined": quarantined} if quarantined else {}),
+    )
     context.log_event(
         dg.AssetMaterialization(
             asset_key=BRONZE,
@@ -165,6 +173,7 @@ def _materialised(context: dg.AssetExecutionContext, lake: Lake, step: Step, man
                 "origin": manifest.origin,
                 "dagster/partition_row_count": rows,
                 "objects": len(manifest.objects),
+                "quarantined": quarantined,
                 "content_sha256": manifest.content_sha256,
                 "uri": lake.uri_of(lake.layout.extract(manifest.dataset, manifest.extract)),
                 "tables": dg.MetadataValue.table(
@@ -175,6 +184,7 @@ def _materialised(context: dg.AssetExecutionContext, lake: Lake, step: Step, man
                                 "last_updated": str(entry.last_updated or "unknown"),
                                 "lines": len(entry.lines),
                                 "rows": entry.rows,
+                                "quarantined": entry.quarantined,
                                 "years": f"{min(entry.years)}...{max(entry.years)}",
                             }
                         )

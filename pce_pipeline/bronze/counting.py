@@ -62,9 +62,15 @@ class Vintage:
         return tuple(layer.entry.content_sha256 for layer in self.layers)
 
     @property
+    def base(self) -> Layer:
+        """The layer that it counts as: BEA's own last answer, else the lowest; parts over it do not make it newer."""
+        live = [layer for layer in self.layers if layer.is_live]
+        return live[-1] if live else self.layers[0]
+
+    @property
     def release(self) -> date | None:
-        """The release it counts as: that of its lowest layer, because what lies over it does not make it newer."""
-        return self.layers[0].release
+        """The release it counts as."""
+        return self.base.release
 
     @property
     def is_mixed(self) -> bool:

@@ -3,7 +3,7 @@
 Everything that asks "which extract is current" asks here: Silver, the loads, change detection and the command line.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.decisions import Decision
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import BronzeStore, Pin
+from pce_pipeline.quality.facts import MIXED_WITH
 from pce_pipeline.quality.frames import expected_cells
 
 
@@ -68,15 +69,20 @@ class Current:
     @property
     def releases(self) -> dict[str, str]:
         """The release that each table's current figures are of, as far as it is known; several where they are mixed."""
-        known = {
-            table: sorted({str(layer.release) for layer in each.newest.layers if layer.release is not None})
-            for table, each in self.sources.items()
-        }
-        return {table: " with ".join(found) for table, found in known.items() if found}
+        return releases_of(self.sources)
 
     def vintages(self, table: str) -> list[Vintage]:
         """The vintages of a table that count, in order, whatever is pinned."""
         return vintages(self.manifests, self.decisions, table)
+
+
+def releases_of(sources: Mapping[str, Source]) -> dict[str, str]:
+    """The release that each table's figures are of, as far as it is known; several where they are mixed."""
+    known = {
+        table: sorted({str(layer.release) for layer in each.newest.layers if layer.release is not None})
+        for table, each in sources.items()
+    }
+    return {table: MIXED_WITH.join(found) for table, found in known.items() if found}
 
 
 def current(bronze: BronzeStore, catalog: Catalog) -> Current:

@@ -14,7 +14,7 @@ import polars as pl
 from pce_pipeline.bronze.counting import Vintage, dropped, in_use, verdict_of, vintages
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.errors import DecisionRefused
-from pce_pipeline.bronze.judgement import Judge, cells_of_layers, content_of, refusal
+from pce_pipeline.bronze.judgement import Judge, cells_of_layers, content_of, refusal, refusals
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.decisions import Decision, DecisionKind
 from pce_pipeline.lake.layout import ExtractId
@@ -74,7 +74,7 @@ def plan_use(
         )
     content = content_of(bronze, manifest, chosen)
     for table in chosen:
-        problem = refusal(content, table, catalog)
+        problem = refusal(content, table, catalog, extract.day)
         if problem is not None:
             raise DecisionRefused(
                 f"{table} of {extract} cannot be used: {problem}", remedy="Name others with --tables."
@@ -103,6 +103,12 @@ def plan_undo(now: Current, extract: ExtractId, *, why: str, at: datetime) -> Pl
         raise DecisionRefused(
             f"{extract} is not in use by a decision.",
             remedy=f"In use: {', '.join(map(str, used))}." if used else "No extract is in use by a decision.",
+        )
+    above = [other for other, each in used.items() if other != extract and _lies_below(str(extract), each)]
+    if above:
+        raise DecisionRefused(
+            f"{', '.join(map(str, above))} lies over {extract}.",
+            remedy=f"Take that back first: pce use {above[-1]} --undo",
         )
     return _planned(now, Decision(kind="undo", extract=str(extract), why=why, decided_at=at), used[extract].layers)
 
@@ -145,12 +151,17 @@ def _judged_anew(bronze: BronzeStore, catalog: Catalog, now: Current, drop: Deci
             if came_before or stands or table not in gone.tables or table not in catalog.tables:
                 continue
             judge = Judge(bronze, catalog, dict(arrivals[:number]), [*now.decisions, drop])
-            content = content_of(bronze, manifest, [table])
-            anew = judge.table(manifest, content, table, problem=refusal(content, table, catalog)).verdict
+            content = content_of(bronze, manifest, [each for each in manifest.tables if each in catalog.tables])
+            problems = refusals(content, catalog, later.day)
+            anew = judge.tables(manifest, content, problems)[table].verdict
             if anew != verdict:
                 of_extract = {**drop.verdicts.get(str(later), {}), table: anew}
                 drop = msgspec.structs.replace(drop, verdicts={**drop.verdicts, str(later): of_extract})
     return drop
+
+
+def _lies_below(extract: str, decision: Decision) -> bool:
+    return any(extract in layers for layers in decision.layers.values())
 
 
 def _planned(now: Current, decision: Decision, tables: Iterable[str]) -> Planned:

@@ -12,13 +12,16 @@ from pce_pipeline.errors import PceError, UsageError
 
 
 class FileUnusable(BeaContentError):
-    """The file can be read, but its table means something else than the catalogue says; `problem` says what."""
+    """The file can be read, but not used; `problem` says why.
 
-    def __init__(self, table: str, problem: str) -> None:
+    Its table means something else than the catalogue says, or it has columns that are not BEA's.
+    """
+
+    def __init__(self, table: str | None, problem: str, *, remedy: str = "") -> None:
         self.problem = problem
         super().__init__(
-            f"Nothing of the file is stored, because {table} could not be used: {problem}",
-            remedy="Compare it with BEA's own file; was it edited, or is it another table?",
+            f"Nothing of the file is stored, because {table or 'it'} could not be used: {problem}",
+            remedy=remedy or "Compare it with BEA's own file; was it edited, or is it another table?",
             table=table,
         )
 

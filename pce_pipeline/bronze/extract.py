@@ -20,7 +20,8 @@ from pce_pipeline.bronze.counting import in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.feeds import Feed, FileFeed, Gathered
-from pce_pipeline.bronze.judgement import Judge, holds_of, refusal
+from pce_pipeline.bronze.judgement import Judge, content_of, holds_of, refusals
+from pce_pipeline.bronze.quarantine import counted, packed, set_aside
 from pce_pipeline.bronze.reading import Content, Scope, read_content
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import UsageError
@@ -54,6 +55,8 @@ class Prepared:
     """For the other tables, the extract that says the same."""
     subject: Extract
     """What the rules of Bronze look at."""
+    quarantine: pl.DataFrame
+    """What could not be read, as `bronze.quarantine` lists it."""
 
     @property
     def refused(self) -> dict[str, str]:
@@ -97,7 +100,8 @@ def places(feed: FileFeed, tables: Sequence[str], asked: date | None, now: Curre
         if day is None:
             raise UsageError(
                 f"{path.name} does not say when BEA last updated {table}.",
-                remedy="Add --date with the day on which BEA published it, such as --date 2022-10-06.",
+                remedy="Add --date YYYY-MM-DD with the day on which BEA published it: it stands in the footnotes of "
+                "BEA's own file, and among BEA's news releases.",
             )
         if asked is not None and own is not None and own < asked and _is_older(table, own, asked, now):
             day = own
@@ -158,10 +162,11 @@ def prepare(
     objects = {name: staged[name] for name in gathered.entries}
     try:
         content, unknown = _read(gathered, objects, tables, _scope_of_profile(catalog))
-        problems = _problems(content, catalog, unknown if not tolerate_unknown else None)
+        quarantine = set_aside(content, catalog)
+        problems = _problems(content, catalog, extract.day, unknown if not tolerate_unknown else None)
         if gathered.origin == FROM_FILES:
             if unknown is not None and not tolerate_unknown:
-                raise unknown
+                raise _of_file(unknown)
             for table, problem in problems.items():
                 raise FileUnusable(table, problem)
     except BeaError:
@@ -172,6 +177,7 @@ def prepare(
         for name, entry in sorted(gathered.entries.items())
     )
     now = current(bronze, catalog)
+    unreadable = counted(quarantine)
     manifest = Manifest(
         dataset=catalog.dataset,
         world=world,
@@ -182,14 +188,16 @@ def prepare(
         code_version=__version__,
         scope=_requested(catalog, tables, content),
         tables={
-            table: msgspec.structs.replace(entry, holds=holds_of(content, catalog, table))
+            table: msgspec.structs.replace(
+                entry, holds=holds_of(content, catalog, table), quarantined=unreadable.get(table, 0)
+            )
             for table, entry in content.tables.items()
         },
         objects=entries,
         content_sha256=content_sha256_of_tables(content.tables),
     )
     judge = Judge(bronze, catalog, now.manifests, now.decisions)
-    judged = {table: judge.table(manifest, content, table, problem=problems.get(table)) for table in manifest.tables}
+    judged = judge.tables(manifest, content, problems)
     manifest = msgspec.structs.replace(manifest, verdicts={table: each.verdict for table, each in judged.items()})
     return Prepared(
         manifest=manifest,
@@ -201,6 +209,7 @@ def prepare(
             rows_by_line(content.cells),
             {name: ReadBack(sha256_of(body), len(body)) for name, body in objects.items()},
         ),
+        quarantine=quarantine,
     )
 
 
@@ -217,7 +226,7 @@ def publish(bronze: BronzeStore, prepared: Prepared) -> ExtractId:
         held = _existing(bronze, extract)
         if held is None:
             try:
-                bronze.publish(extract, manifest, prepared.objects)
+                bronze.publish(extract, manifest, prepared.objects, packed(prepared.quarantine))
             except ObjectExists as taken:
                 _log.warning("extract date is taken by remains of another extract", extract=str(extract), key=taken.key)
             else:
@@ -276,7 +285,7 @@ def stored_subject(bronze: BronzeStore, catalog: Catalog, extract: ExtractId) ->
     }
     if damaged.keys() & {entry.key for entry in manifest.objects}:
         return _subject(manifest, _declared_rows(manifest), found)
-    content = read_content(bronze.read_objects(extract), manifest.tables, scope=manifest.scope, tolerate_unknown=True)
+    content = content_of(bronze, manifest, list(manifest.tables))
     return _subject(manifest, rows_by_line(content.cells), found)
 
 
@@ -310,12 +319,13 @@ def _read(
 ) -> tuple[Content, BeaUnknownField | None]:
     """What was gathered, as far as this version understands it, and what it does not know."""
     stored = [(entry, objects[name]) for name, entry in gathered.entries.items()]
+    is_live = gathered.origin != FROM_FILES
     found: BeaUnknownField | None = None
     try:
-        content = read_content(stored, tables, scope=scope)
+        content = read_content(stored, tables, scope=scope, is_live=is_live)
     except BeaUnknownField as unknown:
         found = unknown
-        content = read_content(stored, tables, scope=scope, tolerate_unknown=True)
+        content = read_content(stored, tables, scope=scope, is_live=is_live, tolerate_unknown=True)
     missing = [table for table in tables if table not in content.tables]
     if missing:
         raise BeaFileRefused(
@@ -325,13 +335,21 @@ def _read(
     return content, found
 
 
-def _problems(content: Content, catalog: Catalog, unknown: BeaUnknownField | None) -> dict[str, str]:
+def _of_file(unknown: BeaUnknownField) -> FileUnusable:
+    """What is said of a file with columns or fields that are not BEA's."""
+    return FileUnusable(
+        unknown.table,
+        f"it has columns that are not BEA's: {', '.join(unknown.fields)}.",
+        remedy="Take them out and import it again, or set PCE_TOLERATE_UNKNOWN_FIELDS=true to go on without them.",
+    )
+
+
+def _problems(content: Content, catalog: Catalog, day: date, unknown: BeaUnknownField | None) -> dict[str, str]:
     """Why Silver could not be made of a table, by table."""
     if unknown is not None:
         _log.warning("BEA sends unknown fields: kept in Bronze, and not used", fields=unknown.fields)
         return dict.fromkeys(content.tables, str(unknown))
-    found = {table: refusal(content, table, catalog) for table in content.tables}
-    return {table: problem for table, problem in found.items() if problem is not None}
+    return refusals(content, catalog, day)
 
 
 def _scope_of_profile(catalog: Catalog) -> Scope | None:

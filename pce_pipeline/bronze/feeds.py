@@ -235,7 +235,7 @@ def _holds_none(path: Path, kept: _Kept, tables: Sequence[str]) -> BeaFileRefuse
     holds = ", ".join(sorted(kept.tables)) or "no table"
     return BeaFileRefused(
         f"{path.name} holds {holds}, but none of {', '.join(tables)}.",
-        remedy="Leave it out, or name its tables with --tables.",
+        remedy="Leave it out, or name its tables with --tables if this pipeline takes them; `pce check` lists those.",
     )
 
 

@@ -25,13 +25,16 @@ from pce_pipeline.lake.manifest import BronzeStore, ExtractScope, Manifest, Tabl
 from pce_pipeline.lake.scope import CELL, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline.observability import progress
 from pce_pipeline.quality.frames import expected_cells
+from pce_pipeline.schemas import QUARANTINED
 from pce_pipeline.silver.errors import SilverRefused
 from pce_pipeline.silver.observations import normalise
 
 _log = structlog.get_logger()
 
 _LINE = ("measure", "category_id")
-_SAID = ("value", "status")
+_SAID = ("value", "status", "text")
+_MOSTLY = 0.5
+_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,16 @@ def meanings(catalog: Catalog, table: str | None = None) -> pl.DataFrame:
 
 
 def statements(cells: pl.DataFrame, catalog: Catalog, table: str) -> pl.DataFrame:
-    """What typed cells of a table say: CELL with value and status; an empty cell says nothing and is left out."""
+    """What typed cells of a table say: CELL with value and status, and the text of a quarantined one.
+
+    An empty cell says nothing and is left out, as is an area that the catalogue does not hold. What cannot be read
+    does say something.
+    """
     return (
         cells.filter((pl.col("bea_table") == table) & (pl.col("status") != "blank"))
+        .join(catalog.areas, on="geo_fips", how="semi")
         .join(meanings(catalog, table), on=["bea_table", "line_code"])
+        .with_columns(text=pl.when(pl.col("status") == QUARANTINED).then("value_text"))
         .select(*CELL, *_SAID)
     )
 
@@ -102,13 +111,43 @@ def spoken_of(vintage: Vintage, catalog: Catalog, years: Collection[int]) -> pl.
     return cells.join(meanings(catalog, table), on=_LINE).select(expected.columns)
 
 
-def refusal(content: Content, table: str, catalog: Catalog) -> str | None:
-    """Why Silver could not be made of a table: changed text, unit or areas, or a key that is there twice."""
+def refusals(content: Content, catalog: Catalog, day: date) -> dict[str, str]:
+    """Why Silver could not be made of tables, by table, of an extract of that day."""
+    found = {table: refusal(content, table, catalog, day) for table in content.tables}
+    return {table: problem for table, problem in found.items() if problem is not None}
+
+
+def refusal(content: Content, table: str, catalog: Catalog, day: date) -> str | None:
+    """Why Silver could not be made of a table of an extract of that day.
+
+    Its texts or units changed, its years cannot be, a key is there twice, or hardly a cell can be read. A few cells
+    that cannot be read, or of areas that are not known, are quarantined instead.
+    """
     of_table = pl.col("bea_table") == table
+    impossible = [year for year in content.tables[table].years if not catalog.first_year <= year <= day.year]
+    if impossible:
+        return (
+            f"{table} has figures of {', '.join(map(str, sorted(impossible)))}; on {day} BEA could have published "
+            f"{catalog.first_year} to {day.year}."
+        )
     try:
-        silver = normalise(content.cells.filter(of_table), content.lines.filter(of_table), catalog).frame
+        normal = normalise(content.cells.filter(of_table), content.lines.filter(of_table), catalog)
     except SilverRefused as refused:
         return str(refused)
+    silver, strange = normal.frame, normal.set_aside
+    if strange.height > _MOSTLY * (silver.height + strange.height):
+        areas = strange["geo_fips"].unique().sort()
+        return (
+            f"{strange.height} of {silver.height + strange.height} rows of {table} are of areas that the catalogue "
+            f"does not hold: {', '.join(areas.head(_SHOWN))}."
+        )
+    unread = silver.filter(pl.col("status") == QUARANTINED)
+    if unread.height > _MOSTLY * silver.height:
+        texts = unread["value_text"].unique(maintain_order=True).head(_SHOWN)
+        return (
+            f"{unread.height} of {silver.height} cells of {table} are neither numbers nor known codes: "
+            f"{', '.join(map(repr, texts))}."
+        )
     key = ["line_code", "geo_fips", "year"]
     repeated = silver.filter(silver.select(key).is_duplicated()).sort(key)
     if repeated.is_empty():
@@ -186,8 +225,23 @@ class Judge:
         earlier = [each for each in vintages(self._manifests, self._decisions, table) if each.at < extract]
         return earlier[-1] if earlier else None
 
-    def table(self, manifest: Manifest, content: Content, table: str, *, problem: str | None) -> Judged:
-        """What becomes of one table of the extract; `problem` says why Silver could not be made of it."""
+    def tables(self, manifest: Manifest, content: Content, problems: Mapping[str, str]) -> dict[str, Judged]:
+        """What becomes of the tables of an extract; `problems` says why Silver could not be made of some.
+
+        A table is looked at again where others of the extract count, because its lines may have moved to them.
+        """
+        alone = {name: self._table(manifest, content, name, problems.get(name), ()) for name in content.tables}
+        counting = [name for name, each in alone.items() if each.verdict.counts]
+        return {
+            name: each
+            if each.verdict.counts or not counting
+            else self._table(manifest, content, name, problems.get(name), counting)
+            for name, each in alone.items()
+        }
+
+    def _table(
+        self, manifest: Manifest, content: Content, table: str, problem: str | None, counting: Collection[str]
+    ) -> Judged:
         extract, entry = manifest.extract, manifest.tables[table]
         before = self.before(table, extract)
         layer = Layer(extract, entry, manifest.is_live)
@@ -196,31 +250,46 @@ class Judge:
             return Judged(found, equals=before.layers[0].extract)
         companions, equals = ({}, None) if manifest.is_live else self._of_same_release(layer, content, table, before)
         found = (
-            Verdict(counts=False, follows=str(before.at) if before else None, why=problem)
+            Verdict(
+                counts=False,
+                usable=False,
+                follows=str(before.at) if before else None,
+                why=problem.removesuffix("."),
+            )
             if problem is not None
             else verdict(
                 cells_of(entry.holds or ()),
                 is_live=manifest.is_live,
                 release=layer.release,
                 before=before,
-                elsewhere=self._elsewhere(manifest, table),
+                elsewhere=self._elsewhere(manifest, table, counting),
                 companions=companions,
             )
         )
+        if found.counts and not manifest.is_live and before is not None and before.release == layer.release:
+            found = self._said_otherwise(found, content, table, before)
         if equals is None and not found.counts:
             equals = self._kept_already(table, entry.content_sha256)
         return Judged(found, equals)
 
-    def _elsewhere(self, manifest: Manifest, table: str) -> pl.DataFrame:
-        """The cells of other tables of the same release: in this extract, and in those that are kept."""
+    def _elsewhere(self, manifest: Manifest, table: str, counting: Collection[str]) -> pl.DataFrame:
+        """The cells of other tables of the same release that count: in this extract, and of a live one in others.
+
+        A file that lacks a line is no evidence that BEA moved it, unless the table it moved to is in the same extract.
+        """
         release = manifest.tables[table].last_updated
-        others = [entry for name, entry in manifest.tables.items() if name != table and entry.last_updated == release]
-        if release is not None:
+        others = [
+            manifest.tables[name]
+            for name in counting
+            if name != table and manifest.tables[name].last_updated == release
+        ]
+        if release is not None and manifest.is_live:
             others += [
-                entry
-                for extract in self._kept
-                for name, entry in self._manifests[extract].tables.items()
-                if name != table and entry.last_updated == release
+                layer.entry
+                for name in {each for extract in self._kept for each in self._manifests[extract].tables} - {table}
+                for vintage in vintages(self._manifests, self._decisions, name)
+                for layer in vintage.layers
+                if layer.is_live and layer.entry.last_updated == release
             ]
         return pl.concat([cells_of(()), *(cells_of(entry.holds or ()) for entry in others)]).unique()
 
@@ -239,7 +308,7 @@ class Judge:
         companions: dict[ExtractId, pl.DataFrame] = {}
         for extract in sorted(candidates):
             theirs = self._statements(extract, table)
-            if theirs is not None and not _contradict(mine, theirs):
+            if theirs is not None and _differing(mine, theirs).is_empty():
                 companions[extract] = theirs
         if companions and without(mine, pl.concat(list(companions.values()))).is_empty():
             # the same file of an earlier day tells since when its figures are known, so it is kept
@@ -252,6 +321,16 @@ class Judge:
             if told:
                 return companions, max(told, key=lambda each: without(mine, companions[each]).height * -1)
         return {each: cells for each, cells in companions.items() if each < layer.extract}, None
+
+    def _said_otherwise(self, found: Verdict, content: Content, table: str, before: Vintage) -> Verdict:
+        """The verdict, with how many figures of its own release a file contradicts."""
+        mine = statements(content.cells, self._catalog, table)
+        others = [self._statements(extract, table) for extract in before.extracts]
+        differing = sum(_differing(mine, theirs).height for theirs in others if theirs is not None)
+        if not differing:
+            return found
+        why = f"{found.why}, and says otherwise in {differing:,} of them although both are of {before.release}"
+        return msgspec.structs.replace(found, why=why, contradicts=differing)
 
     def _kept_already(self, table: str, content_sha256: str) -> ExtractId | None:
         """The newest kept extract of the table, if it has this content: it did not count either."""
@@ -319,12 +398,13 @@ def _scope_of(bronze: BronzeStore, catalog: Catalog, manifest: Manifest, arrived
             for table, entry in manifest.tables.items()
         },
     )
-    judge = Judge(bronze, catalog, arrived, [])
+    problems = refusals(content, catalog, manifest.extract.day)
+    judged = Judge(bronze, catalog, arrived, []).tables(filled, content, problems)
     return ExtractScope(
         tables={
             table: TableScope(
                 holds=holds[table],
-                verdict=judge.table(filled, content, table, problem=refusal(content, table, catalog)).verdict,
+                verdict=judged[table].verdict,
             )
             for table in tables
         }
@@ -347,9 +427,10 @@ def _as_it_was(catalog: Catalog, manifest: Manifest) -> ExtractScope:
 def content_of(bronze: BronzeStore, manifest: Manifest, tables: Sequence[str]) -> Content:
     """What a kept extract says of these tables, as far as this version understands it."""
     objects = bronze.read_objects(manifest.extract, tables)
-    return read_content(objects, tables, scope=manifest.scope, tolerate_unknown=True)
+    return read_content(objects, tables, scope=manifest.scope, is_live=manifest.is_live, tolerate_unknown=True)
 
 
-def _contradict(mine: pl.DataFrame, theirs: pl.DataFrame) -> bool:
+def _differing(mine: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
+    """The cells of which both say something, and not the same."""
     both = mine.join(theirs, on=CELL, suffix="_theirs")
-    return any(both.select(pl.col(name).ne_missing(pl.col(f"{name}_theirs")).any()).item() for name in _SAID)
+    return both.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_theirs")) for name in _SAID))

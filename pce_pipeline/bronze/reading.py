@@ -5,19 +5,22 @@ judged new is exactly what will be read.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
 
 from pce_pipeline.bea.documents import read_document
-from pce_pipeline.bea.observations import LINE_SCHEMA, Observations, ReleaseNote, combined
+from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations, ReleaseNote, combined
 from pce_pipeline.bea.protocol import decode_lines, decode_many
-from pce_pipeline.bea.values import content_hashes, table_hash, typed
+from pce_pipeline.bea.values import content_hashes, once_each, table_hash, typed
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import BronzeStore, ObjectEntry, TableEntry, unpack
 
 _LINE_LIST = {("TargetParameter", "LineCode")}
+_CELL = ["bea_table", "line_code", "geo_fips", "year"]
+_LINE_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in ("bea_table", "line_code")}
+_REPEATED_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in ("bea_table", "year")} | {"rows": pl.UInt32()}
 
 Scope = Mapping[str, Collection[int]]
 """Line codes by table."""
@@ -31,6 +34,10 @@ class Content:
     lines: pl.DataFrame
     notes: Mapping[str, ReleaseNote]
     rows: Mapping[str, int]
+    repeated: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_REPEATED_SCHEMA))
+    """The rows of BEA's answers beyond the first of their cell, counted: bea_table, year, rows."""
+    places: Sequence[tuple[str, pl.DataFrame]] = ()
+    """The objects and what each gave, to find the object of a cell by; none where several extracts were read."""
 
     @cached_property
     def tables(self) -> Mapping[str, TableEntry]:
@@ -43,11 +50,13 @@ def read_content(
     tables: Iterable[str],
     *,
     scope: Scope | None = None,
+    is_live: bool = False,
     tolerate_unknown: bool = False,
 ) -> Content:
     """The content of stored objects for the tables named: cells as `bea.values.typed` gives them.
 
-    `scope` narrows the cells to lines asked for, so that a whole archive and single answers compare. Raises
+    `scope` narrows the cells to lines asked for, so that a whole archive and single answers compare. A cell that BEA
+    itself (`is_live`) gives several times is one cell; a file that does, and differently, is refused. Raises
     `BeaContentError` and its kin for objects that are not what BEA documents.
     """
     wanted = list(tables)
@@ -55,6 +64,16 @@ def read_content(
     line_lists = [pl.DataFrame(schema=LINE_SCHEMA)]
     parts: list[Observations] = []
     rows: dict[str, int] = {}
+    places: list[tuple[str, pl.DataFrame]] = []
+    repeated = [pl.DataFrame(schema=_REPEATED_SCHEMA)]
+
+    def each_once(frame: pl.DataFrame) -> pl.DataFrame:
+        frame = _within(frame, scope)
+        once = once_each(frame) if is_live else frame
+        if once.height < frame.height:
+            repeated.append(_surplus(frame))
+        return once
+
     for entry, body in objects:
         held = [table for table in wanted if table in entry.tables]
         if not held:
@@ -65,13 +84,14 @@ def read_content(
             line_lists.append(decode_lines(unpack(body), tolerate_unknown=tolerate_unknown))
             rows[entry.key] = 0
         else:
-            document = read_document(body, tables=held, tolerate_unknown=tolerate_unknown)
-            frame = _within(document.frame, scope)
+            document = read_document(body, tables=held, tolerate_unknown=tolerate_unknown, tolerate_repeats=is_live)
+            frame = each_once(document.frame)
             rows[entry.key] = frame.height
+            places.append((entry.key, frame))
             parts.append(Observations(frame, document.lines, document.notes))
     if answers:
         decoded = decode_many(answers.values(), tolerate_unknown=tolerate_unknown)
-        parts.append(Observations(_within(decoded.frame, scope), pl.concat(line_lists), decoded.notes))
+        parts.append(Observations(each_once(decoded.frame), pl.concat(line_lists), decoded.notes))
     everything = combined(parts)
     cells = typed(everything.frame)
     by_line = {
@@ -80,7 +100,12 @@ def read_content(
     for entry, _ in objects:
         if entry.key in answers:
             rows[entry.key] = by_line.get((entry.tables[0], entry.line), 0)
-    return Content(cells, everything.lines, everything.notes, rows)
+    places += [
+        (entry.key, pl.DataFrame({"bea_table": [entry.tables[0]], "line_code": [entry.line]}, schema=_LINE_SCHEMA))
+        for entry, _ in objects
+        if entry.key in answers
+    ]
+    return Content(cells, everything.lines, everything.notes, rows, _summed(repeated), places)
 
 
 def read_extracts(
@@ -99,10 +124,12 @@ def read_extracts(
         extract: read_content(
             bronze.read_objects(extract, tables),
             tables,
-            scope=bronze.manifest(extract).scope,
+            scope=manifest.scope,
+            is_live=manifest.is_live,
             tolerate_unknown=tolerate_unknown,
         )
         for extract, tables in sorted(by_extract.items())
+        for manifest in (bronze.manifest(extract),)
     }
     parts = list(read.values()) or [read_content([], [])]
     cells, lines = pl.concat([part.cells for part in parts]), pl.concat([part.lines for part in parts])
@@ -117,7 +144,22 @@ def read_extracts(
         lines=lines,
         notes={table: note for part in parts for table, note in part.notes.items()},
         rows={key: count for part in parts for key, count in part.rows.items()},
+        repeated=_summed([part.repeated for part in parts]),
     )
+
+
+def _surplus(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows beyond the first of each cell, counted by table and year."""
+    return (
+        frame.group_by("bea_table", "year")
+        .agg(rows=pl.len() - pl.struct(*_CELL, "unit", "unit_multiplier").n_unique())
+        .filter(pl.col("rows") > 0)
+        .select(pl.col(name).cast(dtype) for name, dtype in _REPEATED_SCHEMA.items())
+    )
+
+
+def _summed(repeated: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(repeated).group_by("bea_table", "year").sum().sort("bea_table", "year")
 
 
 def _laid_over(table: str, layers: Sequence[Content]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
-"""The verbs that alert, for workflows and for trying the channels: late, failed, test.
+"""The verbs that alert, for workflows and for trying the channels: late, quarantined, pinned, failed, test.
 
-Quiet means done: `late` and `failed` exit with 0 also where no channel is set, and say so, because a job without
-alerts is what somebody chose; with 1 where a channel did not take an alert.
+Quiet means done: all but `test` exit with 0 also where no channel is set, and say so, because a job without alerts is
+what somebody chose; with 1 where a channel did not take an alert.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,12 @@ from rich.text import Text
 from pce_pipeline.automation.alerts.alert import Alert, key_of
 from pce_pipeline.automation.alerts.channels import VARIABLES
 from pce_pipeline.automation.alerts.lateness import alert_of_late, late_release, unknowable
+from pce_pipeline.automation.alerts.pins import alert_of_old_pin
 from pce_pipeline.automation.alerts.sending import Alerts, Delivery
+from pce_pipeline.automation.alerts.unreadable import alert_of_quarantine
+from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.quarantine import of_live_extracts
+from pce_pipeline.cli.decisions import decide, document_of_pin
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 
@@ -33,6 +38,51 @@ def late(session: Session) -> Answer:
         return Answer({"late": None, "warning": reason}, [Text(reason or "No release is late.")])
     alert = alert_of_late(found, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=session.lake.uri)
     return _answer(session, alert, {"late": found, "warning": None})
+
+
+def quarantined(session: Session) -> Answer:
+    """Alert once for each of BEA's current answers that has cells which could not be read."""
+    settings, catalog, bronze = session.settings, session.catalog, session.lake.bronze
+    found = of_live_extracts(bronze, catalog, current(bronze, catalog))
+    if not found:
+        return Answer({"quarantined": {}}, [Text("Every cell of BEA's current answers could be read.")])
+    answers = [
+        _answer(
+            session,
+            alert_of_quarantine(
+                extract, cells, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=session.lake.uri
+            ),
+            {},
+        )
+        for extract, cells in found.items()
+    ]
+    return Answer(
+        {
+            "quarantined": {str(extract): cells.height for extract, cells in found.items()},
+            "alerts": [each.document for each in answers],
+        },
+        [line for each in answers for line in each.shown],
+    )
+
+
+def pinned(session: Session) -> Answer:
+    """Alert once for a pin that is older than PCE_PIN_ALERT_DAYS."""
+    settings, now = session.settings, datetime.now(UTC)
+    pin = decide(session, ask_bea=False, ask_postgres=session.has_database).pinned
+    if pin is None:
+        return Answer({"pin": None}, [Text("Nothing is pinned.")])
+    document: dict[str, object] = {"pin": document_of_pin(pin)}
+    if not pin.is_older_than(timedelta(days=settings.pin_alert_days), now):
+        return Answer(document, [Text(f"Pinned, and not for long yet: {pin}.")])
+    alert = alert_of_old_pin(
+        pin,
+        env=settings.env,
+        world=settings.world,
+        dataset=session.catalog.dataset,
+        lake=session.lake.uri,
+        now=now,
+    )
+    return _answer(session, alert, document)
 
 
 def failed(

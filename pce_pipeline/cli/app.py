@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from pce_pipeline.cli import alerting, deciding, hooks, keeping, looking, pipeline, reporting, services
+from pce_pipeline.cli import alerting, deciding, doctor, hooks, keeping, looking, pipeline, reporting, services
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
 
@@ -34,7 +34,9 @@ _add(app, "check", pipeline.check, _DATA)
 _add(app, "extract", pipeline.extract, _DATA)
 _add(app, "refresh", pipeline.refresh, _DATA)
 _add(app, "status", looking.status, _DATA)
+_add(app, "quarantine", looking.quarantine, _DATA)
 
+_add(app, "doctor", doctor.doctor, _CARE)
 _add(app, "verify", keeping.verify, _CARE)
 _add(app, "heal", keeping.heal, _CARE)
 _add(app, "prune", keeping.prune, _CARE)
@@ -53,6 +55,8 @@ app.add_typer(_db, name="db", rich_help_panel=_AROUND)
 app.add_typer(_sample, name="sample", rich_help_panel=_AROUND)
 
 _add(_alert, "late", alerting.late)
+_add(_alert, "quarantined", alerting.quarantined)
+_add(_alert, "pinned", alerting.pinned)
 _add(_alert, "failed", alerting.failed)
 _add(_alert, "test", alerting.test)
 _add(_db, "psql", services.db_psql)

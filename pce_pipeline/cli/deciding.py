@@ -89,7 +89,7 @@ def _decided(session: Session, planned: Planned, *, yes: bool) -> Answer:
     said: list[RenderableType] = [
         Text(f"{table}: {'nothing counts any more' if vintage is None else f'made of {vintage} from now on'}.")
         for table, vintage in becomes.items()
-    ] or [Text("What is current stays as it is.")]
+    ] or [Text(_stays(session))]
     return Answer(
         {**document, "recorded": True},
         [
@@ -98,3 +98,9 @@ def _decided(session: Session, planned: Planned, *, yes: bool) -> Answer:
             *([shown.next_step(session.command("refresh"))] if becomes else []),
         ],
     )
+
+
+def _stays(session: Session) -> str:
+    pin = session.lake.bronze.pin()
+    held = f" while {pin.extract} is pinned; the decision holds from when the pin is cleared" if pin else ""
+    return f"What is current stays as it is{held}."

@@ -1,11 +1,16 @@
 """What the moving verbs ask before they move: the lake, BEA and Postgres, and what comes next."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from pce_pipeline.automation.next_step import LakeState, Step, next_step, stale_years
+from rich.text import Text
+
+from pce_pipeline.automation.next_step import LakeState, LoadState, Step, next_step, stale_years
+from pce_pipeline.automation.pinning import Pinned, pinned
 from pce_pipeline.bea.gateway import Release
+from pce_pipeline.bronze.current import current
 from pce_pipeline.cli.session import Session
 from pce_pipeline.observability import progress
 from pce_pipeline.years import years_text
@@ -13,12 +18,18 @@ from pce_pipeline.years import years_text
 
 @dataclass(frozen=True)
 class Decision:
-    """What comes next, and the states that say so; `release` and `loaded` are None where nobody asked for them."""
+    """What comes next, and the states that say so."""
 
     step: Step
+    """What comes next."""
     state: LakeState
+    """What the lake holds."""
     release: Release | None
-    loaded: Mapping[tuple[str, str], str] | None
+    """What BEA says; None where nobody asked."""
+    loaded: LoadState | None
+    """What Postgres holds; None where nobody asked."""
+    pinned: Pinned | None = None
+    """The pin, if there is one."""
 
     @property
     def stale(self) -> dict[int, str]:
@@ -28,7 +39,8 @@ class Decision:
     def why_nothing(self) -> str:
         """Why nothing is to be done, in one sentence."""
         known = self.state.tables.values()
-        held = sorted({str(each.last_updated) for each in known if each.last_updated})
+        of = self.pinned.releases.values() if self.pinned else (each.last_updated for each in known)
+        held = sorted({str(each) for each in of if each})
         compared = min((each.compared_at for each in known), default=None)
         what = f"BEA's figures of {' and '.join(held)}" if held else "BEA's figures"
         since = f", compared with BEA on {compared:%Y-%m-%d}" if compared else ""
@@ -53,4 +65,19 @@ def decide(
         tables=[table for table in catalog.tables if table not in leave_out],
         full_comparison=timedelta(days=session.settings.full_comparison_days),
     )
-    return Decision(step, state, release, loaded)
+    return Decision(step, state, release, loaded, pinned_in(session, state, loaded))
+
+
+def pinned_in(session: Session, state: LakeState, loaded: LoadState | None) -> Pinned | None:
+    """The pin of the session's world, if there is one; nothing is read where there is none."""
+    return pinned(current(session.lake.bronze, session.catalog), state, loaded) if state.is_pinned else None
+
+
+def document_of_pin(pin: Pinned | None) -> dict[str, Any] | None:
+    """The pin as a document, with the words for it."""
+    return {**vars(pin), "said": str(pin)} if pin is not None else None
+
+
+def pin_shown(pin: Pinned | None) -> list[Text]:
+    """A line for the pin, if there is one."""
+    return [Text.assemble(("Pinned  ", "bold yellow"), str(pin))] if pin is not None else []

@@ -1,7 +1,7 @@
 """The verbs that look after what is stored: verify, heal, prune, pin, reset."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -10,6 +10,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline import schemas
+from pce_pipeline.automation.diagnosis import cells_not_there, not_there
+from pce_pipeline.automation.next_step import LakeState, stale_years
+from pce_pipeline.bronze.current import current
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import UsageError
@@ -18,7 +21,7 @@ from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.local import world
 from pce_pipeline.observability import progress
-from pce_pipeline.years import parse_years
+from pce_pipeline.years import parse_years, years_text
 
 _DAMAGES_SHOWN = 20
 _LAST_OF_DAY = 999_999
@@ -28,10 +31,10 @@ def verify(
     session: Session,
     years: Annotated[str | None, typer.Option(help="Of the tables only these years: 2023, 2015...2018.")] = None,
 ) -> Answer:
-    """Read every stored byte again and compare it with its record; exit code 1 where something is damaged."""
+    """Compare every stored byte with its record, and the tables with Bronze; exits 1 where something is amiss."""
     with session.watched():
         extracts = session.lake.bronze.extracts()
-        damages = _damages_of_bronze(session, extracts)
+        damages = damages_of_bronze(session, extracts)
         tables = 0
         for table in schemas.TABLES:
             progress.stage(table.name)
@@ -43,35 +46,63 @@ def verify(
                 chosen = [year for year in held if first <= int(year) <= last]
             tables += bool(held)
             damages += store.verify(chosen)
+        absent, lacks = ({}, {}) if damages else _not_there(session, years)
     stored = f"{shown.counted(len(extracts), 'extract')} and {shown.counted(tables, 'table')}"
-    if not damages:
+    document = {"damages": damages, "not_there": absent, "lacks": lacks, "extracts": extracts, "tables": tables}
+    if damages:
         return Answer(
-            {"damages": [], "extracts": extracts, "tables": tables},
-            [Text.assemble(("Intact: ", "bold green"), f"every byte of {stored} is as recorded.")],
+            document,
+            [
+                Text.assemble((f"{shown.counted(len(damages), 'object')} damaged ", "bold red"), f"in {stored}"),
+                _damages_shown(damages),
+                shown.next_step(session.command("heal")),
+            ],
+            exit_code=FAILED,
         )
-    return Answer(
-        {"damages": damages, "extracts": extracts, "tables": tables},
-        [
-            Text.assemble((f"{shown.counted(len(damages), 'object')} damaged ", "bold red"), f"in {stored}"),
-            _damages_shown(damages),
-            shown.next_step(session.command("heal")),
-        ],
-        exit_code=FAILED,
-    )
+    intact = Text.assemble(("Intact: ", "bold green"), f"every byte of {stored} is as recorded.")
+    if not absent and not lacks:
+        return Answer(document, [intact])
+    named = [Text(f"{table} {years_text(which)}".strip()) for table, which in absent.items()]
+    silver = schemas.SILVER_PCE_STATE.name
+    named += [Text(f"{silver} {years_text(which)}: {words}") for words, which in _by_words(lacks).items()]
+    mend = session.command("refresh") if absent else session.command(f"refresh --years {min(lacks)}...{max(lacks)}")
+    return Answer(document, [intact, Text("Not there:", "bold red"), *named, shown.next_step(mend)], exit_code=FAILED)
+
+
+def _not_there(session: Session, years: str | None) -> tuple[dict[str, list[int]], dict[int, str]]:
+    """What Bronze covers and the tables do not hold: years by table, and cells by year of Silver."""
+    state = session.state()
+    covered = state.covered_years
+    if not covered:
+        return {}, {}
+    first, last = parse_years(years, newest=covered[-1]) if years is not None else (covered[0], covered[-1])
+    asked = [year for year in covered if first <= year <= last]
+    return not_there(state, asked), lacks_of_silver(session, state, asked)
+
+
+def lacks_of_silver(session: Session, state: LakeState, years: Sequence[int]) -> dict[int, str]:
+    """The years of Silver that lack cells which the current extracts speak of, and which; stale years are left out."""
+    stale = stale_years(state, None)
+    table = schemas.SILVER_PCE_STATE
+    held = [year for year in years if year not in stale and str(year) in state.partitions[table.name]]
+    if not held:
+        return {}
+    silver = session.lake.table(table).read([str(year) for year in held], table.key)
+    return cells_not_there(current(session.lake.bronze, session.catalog), session.catalog, silver, held)
+
+
+def _by_words(lacks: Mapping[int, str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for year, words in lacks.items():
+        found.setdefault(words, []).append(year)
+    return found
 
 
 def heal(session: Session) -> Answer:
     """Restore damaged objects of the tables from their second copies; withdraw what has no good copy left."""
-    restored: list[Damage] = []
-    withdrawn: dict[str, list[str]] = {}
     with session.watched():
-        for table in schemas.TABLES:
-            progress.stage(table.name)
-            healed = session.lake.table(table).heal()
-            restored += healed.restored
-            if healed.withdrawn:
-                withdrawn[table.name] = healed.withdrawn
-        lost = _damages_of_bronze(session, session.lake.bronze.extracts())
+        restored, withdrawn = heal_tables(session)
+        lost = damages_of_bronze(session, session.lake.bronze.extracts())
     said: list[RenderableType] = []
     if restored:
         said += [Text(f"{shown.counted(len(restored), 'object')} restored", "bold"), _damages_shown(restored)]
@@ -88,7 +119,7 @@ def heal(session: Session) -> Answer:
             _damages_shown(lost),
             Text(
                 "Restore these objects from the bucket's earlier versions or a backup, or ignore their extract: "
-                f"{session.command('pin')} DATE"
+                f"{session.command('pin DATE --why ...')}"
             ),
         ]
     return Answer(
@@ -96,6 +127,19 @@ def heal(session: Session) -> Answer:
         said or [Text("Nothing is damaged.", "bold green")],
         exit_code=FAILED if lost else 0,
     )
+
+
+def heal_tables(session: Session) -> tuple[list[Damage], dict[str, list[str]]]:
+    """Restore what has a good copy left; what was restored, and the partitions that were withdrawn, by table."""
+    restored: list[Damage] = []
+    withdrawn: dict[str, list[str]] = {}
+    for table in schemas.TABLES:
+        progress.stage(table.name)
+        healed = session.lake.table(table).heal()
+        restored += healed.restored
+        if healed.withdrawn:
+            withdrawn[table.name] = healed.withdrawn
+    return restored, withdrawn
 
 
 def prune(session: Session) -> Answer:
@@ -124,7 +168,7 @@ def prune_versions(session: Session) -> int:
 def pin(
     session: Session,
     day: Annotated[str | None, typer.Argument(metavar="DATE", help="Ignore extracts later than this one.")] = None,
-    reason: Annotated[str, typer.Option(help="Why, for those who find the pin later.")] = "",
+    why: Annotated[str, typer.Option("--why", "--reason", help="Why, for those who find the pin later.")] = "",
     *,
     clear: Annotated[bool, typer.Option("--clear", help="Let the newest extracts count again.")] = False,
 ) -> Answer:
@@ -132,7 +176,7 @@ def pin(
     bronze = session.lake.bronze
     if (day is None) != clear:
         raise UsageError(
-            "A pin needs either a DATE or --clear.", remedy="Write: pce pin 2026-02-23, or pce pin --clear"
+            "A pin needs either a DATE or --clear.", remedy="Write: pce pin 2026-02-23 --why ..., or pce pin --clear"
         )
     if day is None:
         was = bronze.pin()
@@ -141,9 +185,11 @@ def pin(
         document = {"pin": None, "was": was.extract if was else None}
         return Answer(document, [Text(f"{text}: the newest extracts count."), _then_refresh(session)])
     chosen = _pinned(bronze.extracts(), day)
-    bronze.write_pin(chosen, now=datetime.now(UTC), reason=reason)
+    if not why.strip():
+        raise UsageError("A pin needs a reason.", remedy="Add --why with a sentence for those who find it later.")
+    bronze.write_pin(chosen, now=datetime.now(UTC), reason=why)
     return Answer(
-        {"pin": chosen, "reason": reason},
+        {"pin": chosen, "reason": why},
         [Text(f"Pinned to {chosen}: later extracts do not count."), _then_refresh(session)],
     )
 
@@ -167,7 +213,8 @@ def reset(
     return Answer({"deleted": gone}, [Text(f"{said}.")])
 
 
-def _damages_of_bronze(session: Session, extracts: Sequence[ExtractId]) -> list[Damage]:
+def damages_of_bronze(session: Session, extracts: Sequence[ExtractId]) -> list[Damage]:
+    """Read every byte of these extracts; what is not as recorded."""
     damages: list[Damage] = []
     for extract in extracts:
         progress.stage(f"extract {extract}")

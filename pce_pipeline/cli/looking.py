@@ -1,7 +1,9 @@
-"""The verbs that only look: status, dictionary."""
+"""The verbs that only look: status, quarantine, dictionary."""
 
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
+import typer
 from rich.console import RenderableType
 from rich.text import Text
 
@@ -10,25 +12,31 @@ from pce_pipeline.bea.emulator.vintages import VINTAGES
 from pce_pipeline.bronze.counting import dropped, in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
+from pce_pipeline.bronze.quarantine import listed
 from pce_pipeline.cli import shown, summary
-from pce_pipeline.cli.decisions import decide
-from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.cli.decisions import Decision, decide, document_of_pin
+from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.dictionary import markdown
+from pce_pipeline.errors import UsageError
+from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import Manifest
 from pce_pipeline.lake.scope import in_words
 from pce_pipeline.local.errors import LocalPostgresError
-from pce_pipeline.quality.facts import tables_by_release
+from pce_pipeline.quality.facts import MIXED_WITH, tables_by_release
 from pce_pipeline.warehouse.errors import WarehouseError
 from pce_pipeline.years import years_text
 
+_MOST_SHOWN = 50
+_MOST_FILES = 5
+
 
 def status(session: Session) -> Answer:
-    """What is there: extracts, years, rows, what is stale. Asks nobody outside and writes nothing."""
+    """What is there: extracts, years, rows, what is stale. Writes nothing; exits 1 where something needs a person."""
     bronze = session.lake.bronze
     now = current(bronze, session.catalog)
     extracts = [_extract(now, manifest) for manifest in now.manifests.values()]
     releases, made_of = tables_by_release(now.releases), _made_of(now)
-    mixed = "; ".join(releases) if len(releases) > 1 else ""
+    mixed = "; ".join(releases) if len(releases) > 1 or any(MIXED_WITH in each for each in releases) else ""
     lacks = {
         table: in_words(absent)
         for table, source in now.sources.items()
@@ -43,7 +51,8 @@ def status(session: Session) -> Answer:
         for table in schemas.TABLES
         if "year" in table.column_names
     }
-    pin, compared, event = now.pin, bronze.verified(), session.lake.events.newest()
+    pin, compared, event = decision.pinned, bronze.verified(), session.lake.events.newest()
+    needed = _needs_a_person(session, decision, postgres["problem"])
     document = {
         "extracts": extracts,
         "releases": now.releases,
@@ -54,7 +63,8 @@ def status(session: Session) -> Answer:
         "postgres": postgres,
         "stale_years": decision.stale,
         "warnings": decision.step.warnings,
-        "pin": pin,
+        "pin": document_of_pin(pin),
+        "needs_a_person": needed,
         "compared_at": compared.checked_at if compared else None,
         "event": event,
         "unanswered_event": decision.state.event,
@@ -80,13 +90,85 @@ def status(session: Session) -> Answer:
         answered = "no comparison since" if decision.state.event else "compared since"
         facts.append(("Event", f"{event.name}, received {event.at:%Y-%m-%d %H:%M} UTC, {answered}"))
     if pin:
-        facts.append(("Pin", f"extracts after {pin.extract} do not count ({pin.reason or 'no reason given'})"))
+        facts.append(("Pin", str(pin)))
     if document["sample_release"]:
         facts.append(("Sample", f"publishes release {document['sample_release']} of {len(VINTAGES)}"))
+    if needed:
+        facts.append(("To do", "\n".join(f"{what}: {how}" for what, how in needed.items())))
     return Answer(
         document,
         [_extracts_shown(extracts), shown.facts(facts), *shown.warnings_shown(decision.step.warnings)],
+        exit_code=FAILED if needed else 0,
     )
+
+
+def quarantine(
+    session: Session,
+    extract: Annotated[str | None, typer.Option(metavar="DATE", help="Only of this extract.")] = None,
+    *,
+    current_only: Annotated[
+        bool, typer.Option("--current", help="Only what is missing in the figures of today, without what has healed.")
+    ] = False,
+) -> Answer:
+    """The cells that could not be read: what BEA published, where it stands, and why it is set aside."""
+    bronze = session.lake.bronze
+    now = current(bronze, session.catalog)
+    held = [str(each) for each in now.manifests]
+    if extract is not None and extract not in held:
+        raise UsageError(f"There is no extract {extract}.", remedy=f"There is {', '.join(held) or 'none yet'}.")
+    cells = listed(bronze, session.catalog, now).to_dicts()
+    cells = [
+        {**cell, "stored": bronze.key_of(ExtractId.parse(cell["extract"]), cell["object_key"])}
+        for cell in cells
+        if extract in {None, cell["extract"]} and (cell["state"] == "current" or not current_only)
+    ]
+    states = {state: sum(cell["state"] == state for cell in cells) for state in ("current", "healed", "not in use")}
+    if not cells:
+        return Answer({"cells": [], "states": states}, [Text("Nothing is in quarantine.")])
+    rows = [
+        (
+            cell["extract"],
+            cell["state"],
+            f"{cell['bea_table']} line {cell['line_code']}, area {cell['geo_fips']}, {cell['year']}",
+            str(cell["value_text"]),
+            cell["reason"],
+        )
+        for cell in cells
+    ]
+    said = ", ".join(f"{count:,} {state}" for state, count in states.items() if count)
+    return Answer(
+        {"cells": cells, "states": states},
+        [
+            shown.table(["Extract", "State", "Cell", "BEA says", "Why it is set aside"], rows[:_MOST_SHOWN]),
+            *(
+                [Text(f"... and {len(rows) - _MOST_SHOWN:,} more: --json lists them all")]
+                if len(rows) > _MOST_SHOWN
+                else []
+            ),
+            Text(f"{shown.counted(len(cells), 'cell')}: {said}."),
+            *_files_shown(session, cells),
+        ],
+    )
+
+
+def _files_shown(session: Session, cells: list[dict[str, Any]]) -> list[RenderableType]:
+    """Where the texts stand: BEA's answer or the file, as it was received."""
+    stored = list(dict.fromkeys(cell["stored"] for cell in cells))
+    return [Text(f"In {session.lake.uri_of(key)}", no_wrap=True, overflow="ignore") for key in stored[:_MOST_FILES]]
+
+
+def _needs_a_person(session: Session, decision: Decision, problem: str | None) -> dict[str, str]:
+    """What does not come right by itself, each with what to do; a world in which nothing ran yet needs nobody."""
+    needed: dict[str, str] = {}
+    if problem:
+        needed["Postgres does not answer"] = session.command("doctor")
+    if decision.step.action == "refresh":
+        what = f"{years_text(decision.stale)} are" if decision.stale else f"{', '.join(decision.step.reasons)} are"
+        needed[f"{what} stale"] = session.command("refresh")
+    after = timedelta(days=session.settings.pin_alert_days)
+    if decision.pinned is not None and decision.pinned.is_older_than(after, datetime.now(UTC)):
+        needed[f"pinned for more than {after.days} days"] = session.command("pin --clear")
+    return needed
 
 
 def _made_of(now: Current) -> dict[str, str]:

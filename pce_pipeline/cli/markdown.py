@@ -49,7 +49,13 @@ _REMEDIES: Mapping[str, str] = {
     "silver": "The error and the checks below say why; what was published before stands. docs/operability.md, runbook.",
     "gold": "The error and the checks below say why; what was loaded before stands. docs/operability.md, runbook.",
     "prune": "The data is loaded; only old versions were not dropped. The next run drops them.",
+    "quarantined": "The data is loaded; only whether cells could not be read was not told. " + _AGAIN,
     "late": "The data is loaded; only the question whether a release is late was not answered. " + _AGAIN,
+    "pinned": "The data is loaded; only the question whether a pin is old was not answered. " + _AGAIN,
+    "doctor": (
+        "The table below says what is wrong and what mends it; `pce doctor --fix` with the environment's variables "
+        "mends what can be mended. docs/operability.md, runbook."
+    ),
 }
 
 
@@ -67,6 +73,8 @@ def report(
         _headline(said, records, failure),
         *([_failed(failure)] if failure else []),
         *([f"> The runs' records could not be read: {_text(str(problem))}"] if problem else []),
+        *_pinned(said),
+        *_doctor(said.get("doctor", {})),
         *_compared(said.get("check", {})),
         *_stale(said.get("years", said.get("check", {}))),
         *_rows(records),
@@ -105,6 +113,22 @@ def _outcome(record: RunRecord) -> str:
 def _failed(failure: Failure) -> str:
     lines = [f"**What happened**: {_text(failure.what)}  "] if failure.what else []
     return "\n".join([*lines, f"**What to do**: {_text(failure.remedy)}"])
+
+
+def _pinned(said: Said) -> list[str]:
+    """The pin, as the newest document that knows of it says: what Postgres holds because of it, since when and why."""
+    pins = [said[step].get("pin") for step in ("pinned", "check") if step in said]
+    pin = next((each for each in pins if each), None)
+    return [f"> **Pinned**: {_text(str(pin['said']))}."] if pin else []
+
+
+def _doctor(said: Mapping[str, Any]) -> list[str]:
+    """What the doctor found, and what mends it; nothing where all is well."""
+    findings = [each for each in said.get("findings", ()) if each["is_wrong"]]
+    if not findings:
+        return []
+    rows = [(each["where"], each["what"], each["command"] or each["advice"]) for each in findings]
+    return ["### What is wrong", _table(["Where", "What", "What to do"], rows)]
 
 
 def _compared(check: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from pce_pipeline.bronze.extract import Place, next_extract_id, places
 from pce_pipeline.bronze.feeds import FileFeed
 from pce_pipeline.catalog import chosen_tables
 from pce_pipeline.cli import deciding, shown, summary
-from pce_pipeline.cli.decisions import Decision, decide
+from pce_pipeline.cli.decisions import Decision, decide, document_of_pin, pin_shown
 from pce_pipeline.cli.keeping import prune_versions
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
@@ -65,6 +65,7 @@ def check(session: Session) -> Answer:
         "warnings": step.warnings,
         "compared": tables,
         "stale_years": stale,
+        "pin": document_of_pin(decision.pinned),
     }
     return Answer(
         document,
@@ -85,6 +86,7 @@ def check(session: Session) -> Answer:
             *([shown.table(["Stale years", "Because"], shown.reasons_by_years(stale))] if stale else []),
             *shown.warnings_shown(step.warnings),
             Text(),
+            *pin_shown(decision.pinned),
             _next_shown(session, decision),
         ],
     )
@@ -194,6 +196,7 @@ def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[P
             Text.assemble((summary.headline_of(each), "bold"), f": {summary.details_of(each)}"),
             summary.tables_shown(each),
             *summary.verdicts_shown(session, each, now),
+            *summary.quarantine_shown(session, each),
             *summary.checks_shown([each.checks]),
         ]
     moved = [
@@ -204,7 +207,8 @@ def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[P
         for place in where
         if place.asked is not None
     ]
-    has_news = any(each.outcome == "new" and any(each.counts.values()) for each in done)
+    current_ones = {str(extract) for source in now.unpinned.values() for extract in source.newest.extracts}
+    has_news = any(each.outcome == "new" and each.extract in current_ones for each in done)
     return Answer(
         {**documents[-1], "extracts": documents, "missing": summary.missing_of(session, done, now)},
         [*shown_of_each, *moved, *([shown.next_step(session.command("refresh"))] if has_news else [])],
@@ -342,10 +346,12 @@ def run(
             **summary.places(session),
             "versions_pruned": pruned,
             "warnings": warnings,
+            "pin": document_of_pin(decision.pinned),
             "seconds": round(took, 3),
         },
         [
             _headline(decision, extracts, refreshes, is_new=is_new, took=took),
+            *pin_shown(decision.pinned),
             *shown.warnings_shown(warnings),
             summary.stages_shown(held, extracts, refreshes),
             *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
@@ -406,6 +412,10 @@ def _headline(
     is_new: bool,
     took: float,
 ) -> Text:
+    refused = sorted({table for each in extracts for table in each.refused})
+    if refused and not refreshes:
+        kept = f"{', '.join(refused)} of BEA's answer {'does' if len(refused) == 1 else 'do'} not count. "
+        return Text.assemble((kept, "bold red"), f"What was published before stands ({shown.seconds(took)})")
     if not is_new:
         return Text.assemble(("Nothing is new. ", "bold green"), decision.why_nothing, f" ({shown.seconds(took)})")
     did = [summary.outcome_of(each) for each in extracts]

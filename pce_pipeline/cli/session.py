@@ -22,8 +22,8 @@ import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from pce_pipeline.automation.next_step import LakeState
-from pce_pipeline.automation.state import lake_state, loaded_hashes
+from pce_pipeline.automation.next_step import LakeState, LoadState
+from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.catalog import Catalog, load_catalog
 from pce_pipeline.cli.progress import Bars
@@ -128,9 +128,9 @@ class Session:
     def state(self) -> LakeState:
         return lake_state(self.lake, self.catalog)
 
-    def loaded(self) -> Mapping[tuple[str, str], str]:
-        """The content hash that Postgres holds of each (table, year)."""
-        return loaded_hashes(self.postgres) if self.has_database else {}
+    def loaded(self) -> LoadState:
+        """What Postgres holds of each table and year."""
+        return load_state(self.postgres) if self.has_database else LoadState()
 
     def command(self, verb: str) -> str:
         """How to call another verb on the same world: as this one was called, with the options that chose the world."""

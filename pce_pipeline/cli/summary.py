@@ -180,6 +180,15 @@ def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> lis
         and extract.extract
         and now.unpinned[table].newest.at > ExtractId.parse(extract.extract)
     ]
+    lines += [
+        Text.assemble(
+            (f"{table} contradicts what is held of its own release", "bold yellow"),
+            f" in {count:,} cells. It counts, as the newer one; if it is a copy that somebody changed: ",
+            (session.command(f"extract --drop {extract.extract} --why ..."), "bold"),
+        )
+        for table, count in extract.contradicts.items()
+        if extract.extract
+    ]
     if earlier:
         lines.append(Text(f"Kept as an earlier vintage, which changes nothing today: {', '.join(earlier)}."))
     if extract.refused or not partial:
@@ -203,6 +212,20 @@ def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> lis
     ]
 
 
+def quarantine_shown(session: Session, extract: "ExtractRun") -> list[RenderableType]:
+    """How many cells of an extract could not be read, if there are any, and what lists them."""
+    count = sum(entry.quarantined for entry in extract.tables.values())
+    if not count:
+        return []
+    return [
+        Text.assemble(
+            (f"{shown.counted(count, 'cell')} could not be read", "bold yellow"),
+            " and set aside: NULL, with its text kept. All others go on. Which and why: ",
+            (session.command("quarantine"), "bold"),
+        )
+    ]
+
+
 def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[RenderableType]:
     """The tables of BEA's answers that do not count, what they lack, and how to accept that."""
     return [
@@ -212,19 +235,21 @@ def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[Re
         for line in (
             Text.assemble(
                 (f"{table} does not count", "bold red"),
-                f": {why}. BEA's answer is kept; what was published before stands.",
+                f": {why}. BEA's answer is kept as {each.extract or each.equals.get(table)}; what was published before "
+                "stands.",
             ),
-            Text.assemble(
-                "If that is right: ",
-                (
-                    session.command(
-                        f"use {each.extract or each.equals.get(table)} --instead --tables {table} --why ..."
-                    ),
-                    "bold",
-                ),
-            ),
+            _what_to_do(session, each, table),
         )
     ]
+
+
+def _what_to_do(session: Session, extract: "ExtractRun", table: str) -> Text:
+    if table in extract.unusable:
+        return Text(
+            "Where BEA changed a text, unit or layout, correct the catalogue; the next `pce run` looks at it again."
+        )
+    use = f"use {extract.extract or extract.equals.get(table)} --instead --tables {table} --why ..."
+    return Text.assemble("If that is right: ", (session.command(use), "bold"))
 
 
 def missing_of(session: Session, extracts: Sequence["ExtractRun"], now: Current) -> dict[str, str]:

@@ -32,7 +32,7 @@ FACTS_KEY = dg.AssetKey(["gold"])
 def _facts(run: YearlyRun) -> Made[FactYears]:
     """The conformed facts of the years that Silver holds."""
     silver, releases = run.upstream.frame, run.now.releases
-    facts = conform_facts(silver, run.catalog)
+    facts = conform_facts(silver, run.catalog, releases)
     return Made(
         facts,
         subject=FactYears(

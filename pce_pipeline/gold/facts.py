@@ -3,17 +3,24 @@
 Every gold table derives from these. What BEA's tables are called ends here.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import polars as pl
 
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.schemas import GOLD_FACTS
+from pce_pipeline.schemas import GOLD_FACTS, QUARANTINED
+
+_FIGURE = ["measure", "category_id", "geo_fips", "year"]
+_NO_RELEASES: Mapping[str, str] = MappingProxyType({})
 
 
-def conform_facts(silver: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+def conform_facts(silver: pl.DataFrame, catalog: Catalog, releases: Mapping[str, str] = _NO_RELEASES) -> pl.DataFrame:
     """GOLD_FACTS of silver rows (SILVER_PCE_STATE), for all years or a selection.
 
     Where two tables publish the same measure, category, area and year, the first in the catalogue's order gives the
-    fact: SAPCE1 before SAPCE3. Lines outside the profile are left out.
+    fact: SAPCE1 before SAPCE3. A quarantined cell gives way to a readable one of another table of the same release;
+    `releases` names the release of each table where it is known. Lines outside the profile are left out.
     """
     tables = pl.LazyFrame(
         [(order, table.name, table.measure, table.unit) for order, table in enumerate(catalog.tables.values())],
@@ -34,11 +41,12 @@ def conform_facts(silver: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     )
     rows = silver.lazy().join(lines, on=["bea_table", "line_code"])
     # Only a sixth of the rows can have a rival: looking at these alone makes the whole more than twice as fast.
-    first_of_shared = (
-        rows.filter("shared")
-        .sort("order", maintain_order=True)
-        .unique(["measure", "category_id", "geo_fips", "year"], keep="first", maintain_order=True)
-    )
+    shared = rows.filter("shared").sort("order", maintain_order=True)
+    if (silver["status"] == QUARANTINED).any():
+        release = pl.col("bea_table").replace_strict(releases, default="", return_dtype=pl.String)
+        gives_way = (pl.col("status") == QUARANTINED) | (release != release.first().over(_FIGURE))
+        shared = shared.sort(gives_way, "order", maintain_order=True)
+    first_of_shared = shared.unique(_FIGURE, keep="first", maintain_order=True)
     return (
         pl.concat([rows.filter(~pl.col("shared")), first_of_shared])
         .with_columns(dataset=pl.lit(catalog.dataset), unit=pl.col("conformed_unit"))

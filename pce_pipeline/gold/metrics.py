@@ -11,7 +11,7 @@ import polars as pl
 
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.gold.annual import annual
-from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS
+from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS, QUARANTINED
 
 _DECIMALS = 6
 _PCE = pl.col("pce_millions_usd")
@@ -22,7 +22,8 @@ def metrics(facts: pl.DataFrame, catalog: Catalog, years: Sequence[int]) -> pl.D
     """GOLD_PCE_STATE_METRICS of exactly `years`, from the conformed facts of these years and of the four before.
 
     A metric is NULL where a figure it needs is missing (also for lack of earlier years) or where it would divide by
-    zero or a negative figure.
+    zero or a negative figure. A rank needs the figures of all states: where one of them could not be read, none is
+    ranked. A state for which BEA has no figure is only left out.
     """
     categories = catalog.categories.lazy().select("category_id", "scheme", "role", "sign")
     panel = annual(facts).lazy().join(categories, on="category_id", how="left")
@@ -44,8 +45,8 @@ def metrics(facts: pl.DataFrame, catalog: Catalog, years: Sequence[int]) -> pl.D
         )
         .filter(pl.col("year").is_in(list(years)))
         .with_columns(
-            pce_rank_among_states=_rank_among_states(_PCE),
-            pce_per_capita_rank_among_states=_rank_among_states(_PER_CAPITA),
+            pce_rank_among_states=_rank_among_states(_PCE, "pce_status"),
+            pce_per_capita_rank_among_states=_rank_among_states(_PER_CAPITA, "pce_per_capita_status"),
         )
         .select(GOLD_PCE_STATE_METRICS.column_names)
         .sort(GOLD_PCE_STATE_METRICS.key)
@@ -81,6 +82,9 @@ def _rounded(value: pl.Expr) -> pl.Expr:
     return value.round(_DECIMALS) + 0.0
 
 
-def _rank_among_states(level: pl.Expr) -> pl.Expr:
-    of_states = pl.when(pl.col("geo_level") == "state").then(level)
-    return of_states.rank("min", descending=True).over("category_id", "year").cast(pl.Int32)
+def _rank_among_states(level: pl.Expr, status: str) -> pl.Expr:
+    is_state = pl.col("geo_level") == "state"
+    of_states = pl.when(is_state).then(level)
+    unread = (is_state & (pl.col(status) == QUARANTINED)).any()
+    ranks = pl.when(~unread).then(of_states.rank("min", descending=True))
+    return ranks.over("category_id", "year").cast(pl.Int32)

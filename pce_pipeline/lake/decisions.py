@@ -28,6 +28,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The extracts of the same release that it makes a vintage with; none where it counts alone."""
     lacks: int = 0
     """How many cells of that vintage it does not hold."""
+    contradicts: int = 0
+    """How many cells of that vintage it says otherwise, although both are of one release."""
+    usable: bool = True
+    """Whether Silver can be made of it: what cannot be read does not count whatever anybody decides."""
 
 
 DecisionKind = Literal["over", "instead", "undo", "drop", "pin", "unpin"]

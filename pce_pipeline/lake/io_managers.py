@@ -149,6 +149,7 @@ class LakeIOManager(dg.IOManager):
                         "content_sha256": partition.content_sha256,
                         "publication": "unchanged" if str(year) in publication.unchanged else "written",
                         "objects": len(partition.objects),
+                        **_quarantined(by_year[year]),
                         "code_version": partition.code_version,
                         "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
                         **(
@@ -196,6 +197,11 @@ class LakeIOManager(dg.IOManager):
 
 def _details(output: YearlyOutput, year: int) -> dict[str, Any]:
     return {**output.details, **({RELEASES: dict(output.releases[year])} if year in output.releases else {})}
+
+
+def _quarantined(frame: pl.DataFrame) -> dict[str, int]:
+    """How many cells could not be read, of tables that have a status."""
+    return {"quarantined": int((frame["status"] == schemas.QUARANTINED).sum())} if "status" in frame.columns else {}
 
 
 def _table_of(key: dg.AssetKey) -> Table:

@@ -21,6 +21,7 @@ from pce_pipeline.lake.store import Store
 
 _MANIFEST = "manifest.json"
 _SCOPE = "scope.json"
+_QUARANTINE = "part-000.parquet"
 FROM_FILES = "file"
 """The origin of extracts that say nothing of what BEA publishes now."""
 
@@ -44,6 +45,8 @@ class TableEntry(msgspec.Struct, frozen=True, kw_only=True):
     content_sha256: str
     holds: tuple[Block, ...] | None = None
     """The cells that say something, of the lines that the catalogue pins; None in manifests of before."""
+    quarantined: int = 0
+    """How many of its cells could not be read or are of no area that the catalogue holds; they lie in quarantine."""
 
 
 class ObjectEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,8 +212,10 @@ class BronzeStore:
         keys = [info.key.removeprefix(f"{staging}/") for info in self._store.list(staging)]
         return _extract_ids({key.partition("/")[0] for key in keys})
 
-    def publish(self, extract: ExtractId, manifest: Manifest, objects: Mapping[str, bytes]) -> None:
-        """Makes the extract exist: objects first, the manifest last; run again after a kill, it goes on.
+    def publish(
+        self, extract: ExtractId, manifest: Manifest, objects: Mapping[str, bytes], quarantine: bytes | None = None
+    ) -> None:
+        """Makes the extract exist: objects first, its quarantine if any, the manifest last; after a kill, it goes on.
 
         Raises `ObjectExists` where this extract holds something else (take `extract.next_of_day`), and `DamagedObject`
         where the objects are not those that the manifest declares.
@@ -227,12 +232,30 @@ class BronzeStore:
         for key, found in self._store.get_many(sorted(taken)).items():
             if found != bodies[key]:
                 raise ObjectExists(key)
+        if quarantine is not None:
+            self.write_quarantine(extract, quarantine)
         key, body = self._key(extract, _MANIFEST), encode_record(manifest)
         try:
             self._store.create(key, body)
         except ObjectExists:
             if self._store.get(key) != body:
                 raise
+
+    def write_quarantine(self, extract: ExtractId, body: bytes) -> None:
+        """Keeps what could not be read of an extract, over what was kept of it: it is made again from its objects."""
+        self._store.put(self.quarantine_key(extract), body)
+
+    def quarantine(self, extract: ExtractId) -> bytes | None:
+        """What was kept of an extract in quarantine; None where nothing was."""
+        key = self.quarantine_key(extract)
+        return self._store.get_many([key], missing_ok=True).get(key)
+
+    def quarantine_key(self, extract: ExtractId) -> str:
+        return join(self._layout.quarantine(self._dataset), str(extract), _QUARANTINE)
+
+    def key_of(self, extract: ExtractId, name: str) -> str:
+        """Where an object of an extract lies in the lake."""
+        return self._key(extract, name)
 
     def verify(self, extract: ExtractId) -> list[Damage]:
         """Reads the whole extract: missing and changed objects, and objects that nobody declared."""

@@ -20,6 +20,7 @@ from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
 from pce_pipeline.lake.parquet import from_parquet
 from pce_pipeline.lake.planning import plan
 from pce_pipeline.lake.pointer import (
+    MANIFEST,
     VERSIONS,
     WHOLE,
     NewPartition,
@@ -143,6 +144,33 @@ class TableStore:
         latest = self.latest()
         chosen = latest.keys() if partitions is None else latest.keys() & set(partitions)
         return find_damage(self._store, self._keys, latest, chosen, seen)
+
+    def glance(self) -> list[Damage]:
+        """What a listing shows without reading a file: objects of the table that are gone or of another size.
+
+        A pointer that is gone while manifests are left is one of them.
+        """
+        listing = {info.key: info for info in self._store.list(self._keys.prefix)}
+        pointer, token = self._read_pointer()
+        if token is None:
+            left = any(key.rpartition("/")[2] == MANIFEST for key in listing)
+            return [Damage(self._keys.pointer, "missing", "a pointer", NOTHING)] if left else []
+        expected = {
+            self._keys.full(path): stored
+            for partition in pointer.partitions.values()
+            for stored in partition.objects
+            for path in (stored.version_key, stored.path)
+        }
+        return [
+            Damage(
+                key,
+                "changed" if key in listing else "missing",
+                stored.sha256,
+                f"{listing[key].size:,} bytes instead of {stored.bytes:,}" if key in listing else NOTHING,
+            )
+            for key, stored in expected.items()
+            if key not in listing or listing[key].size != stored.bytes
+        ]
 
     def heal(self) -> Healed:
         """Restores damaged versions and fixed keys from each other, and a lost pointer from the manifests.

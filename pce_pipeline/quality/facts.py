@@ -15,6 +15,9 @@ from pce_pipeline.quality.identities import (
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
 from pce_pipeline.schemas import GOLD_FACTS
 
+MIXED_WITH = " with "
+"""Between the releases of a table whose figures are of several."""
+
 _FACT_TEXT = "{measure} of {category_id}, area {geo_fips}, {year}"
 
 
@@ -79,11 +82,12 @@ def tables_by_release(releases: Mapping[str, str]) -> list[str]:
 def tables_are_of_one_release(facts: FactYears) -> Finding:
     """All BEA tables are of one release: per-capita figures of one and totals of another do not belong together."""
     named = tables_by_release(facts.releases)
-    mixed = len(named) > 1
+    releases = {release for text in facts.releases.values() for release in text.split(MIXED_WITH)}
+    mixed = len(releases) > 1
     return Finding(
         passed=not mixed,
-        summary=f"{len(named)} releases are mixed: {'; '.join(named)}" if mixed else "; ".join(named) or "unknown",
-        figures={"releases": len(named), "violations": max(len(named) - 1, 0)},
+        summary=f"{len(releases)} releases are mixed: {'; '.join(named)}" if mixed else "; ".join(named) or "unknown",
+        figures={"releases": len(releases), "violations": max(len(releases) - 1, 0)},
         examples=tuple(named) if mixed else (),
     )
 

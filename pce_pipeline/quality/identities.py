@@ -1,8 +1,9 @@
 """The accounting identities of the conformed facts: what BEA's figures must add up to, within their rounding.
 
 Every sum is compared with the figure BEA publishes for it. Figures BEA codes as too small to show count as zero,
-which is within their rounding; a sum with any other figure missing is not checked, and counted as such. Sums that BEA
-itself does not keep are declared in the catalogue: they are counted and shown, and fail nothing.
+which is within their rounding; a sum with any other figure missing, or one that could not be read, is not checked, and
+counted as such. Sums that BEA itself does not keep are declared in the catalogue: they are counted and shown, and fail
+nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import polars as pl
 
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.quality.rules import EXAMPLES, Finding, rule
-from pce_pipeline.schemas import GOLD_FACTS
+from pce_pipeline.schemas import GOLD_FACTS, QUARANTINED
 
 _TOO_SMALL_TO_SHOW = ["below_50k", "near_zero"]
 _SUM = ["measure", "category_id", "geo_fips", "year"]
@@ -39,7 +40,8 @@ class FactYears:
     def cells(self) -> pl.DataFrame:
         """The facts with `amount` (float; NULL only if unknown) and `half_unit`, the rounding of a published figure.
 
-        Older extracts publish whole millions for some areas: the rounding is what the figures of one level show.
+        `unread` says whether BEA's text could not be read. Older extracts publish whole millions for some areas: the
+        rounding is what the figures of one level show.
         """
         unit = pl.col("measure").replace_strict(
             {table.measure: 10.0**-table.decimals for table in self.catalog.tables.values()},
@@ -50,7 +52,13 @@ class FactYears:
         too_small = pl.col("status").is_in(_TOO_SMALL_TO_SHOW)
         return (
             self.frame.lazy()
-            .select(*_SUM, "geo_level", amount=value.fill_null(pl.when(too_small).then(0.0)), unit=unit)
+            .select(
+                *_SUM,
+                "geo_level",
+                amount=value.fill_null(pl.when(too_small).then(0.0)),
+                unread=pl.col("status") == QUARANTINED,
+                unit=unit,
+            )
             .with_columns(whole=(pl.col("amount") == pl.col("amount").floor()).all().over("measure", "geo_level"))
             .with_columns(half_unit=pl.when("whole").then(1.0).otherwise("unit") / 2)
             .drop("unit", "whole")
@@ -151,9 +159,12 @@ def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
     total = facts.cells.lazy().filter(pl.col("measure") == "pce").drop("measure", "geo_level")
     per_capita = facts.cells.lazy().filter(pl.col("measure") == "pce_per_capita").drop("measure", "geo_level")
     both = (
-        total.join(per_capita, on=figure, suffix="_per_capita").join(categories, on="category_id").drop_nulls("amount")
+        total.join(per_capita, on=figure, suffix="_per_capita")
+        .join(categories, on="category_id")
+        .filter(pl.col("amount").is_not_null() | pl.col("unread"))
     )
-    population = both.filter((pl.col("role") == "total") & (pl.col("amount_per_capita") > 0)).select(
+    unread = pl.col("unread") | pl.col("unread_per_capita")
+    population = both.filter((pl.col("role") == "total") & ((pl.col("amount_per_capita") > 0) | unread)).select(
         "scheme", "geo_fips", "year", all_pce="amount", people=pl.col("amount") * 1e6 / pl.col("amount_per_capita")
     )
     # The published figures, and those that give the population, are each off by up to half a unit.
@@ -168,7 +179,7 @@ def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
             published="amount_per_capita",
             added_up=pl.col("amount") * 1e6 / pl.col("people"),
             tolerance=half_dollars * (1 + share),
-            complete=pl.col("amount_per_capita").is_not_null(),
+            complete=pl.all_horizontal(pl.col("amount", "amount_per_capita", "people").is_not_null()),
         )
     )
     return _finding(facts, compared, "per_capita")

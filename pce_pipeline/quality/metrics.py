@@ -14,7 +14,7 @@ import polars as pl
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
-from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS
+from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS, QUARANTINED
 
 _CELL = ["geo_fips", "category_id", "year"]
 _CELL_TEXT = "{category_id}, area {geo_fips}, {year}"
@@ -101,10 +101,21 @@ class MetricYears:
 
     @cached_property
     def of_the_total(self) -> pl.DataFrame:
+        """Those of `all_totals` that are known with all their parts."""
+        return self.all_totals.filter((pl.col("unknown") == 0) & (pl.col("total") > 0))
+
+    @cached_property
+    def unread_totals(self) -> int:
+        """How many totals cannot be checked because one of their figures could not be read."""
+        return self.all_totals.filter(pl.col("unread") > 0).height
+
+    @cached_property
+    def all_totals(self) -> pl.DataFrame:
         """Shares and contributions of the finest categories at hand, added up for each scheme, area and year.
 
-        Columns scheme, geo_fips, year, terms, unknown_before (terms that have a figure, but no contribution), share,
-        contribution, total (millions), growth and rounding (percent). Totals with an unknown part are left out.
+        Columns scheme, geo_fips, year, terms, unknown (terms without a figure), unread (quarantined ones, the total
+        among them), unknown_before (terms that have a figure, but no contribution), share, contribution, total
+        (millions), growth and rounding (percent).
         """
         categories = self.catalog.categories.lazy()
         rows = (
@@ -119,6 +130,7 @@ class MetricYears:
             "year",
             total=pl.col("pce_millions_usd").cast(pl.Float64),
             growth="pce_yoy_pct",
+            total_status="pce_status",
         )
         return (
             rows.join(parents, on=["geo_fips", "year", "category_id"], how="anti")
@@ -126,6 +138,7 @@ class MetricYears:
             .agg(
                 terms=pl.len(),
                 unknown=pl.col("pce_status").is_in(["reported", "below_50k", "near_zero"]).not_().sum(),
+                unread=(pl.col("pce_status") == QUARANTINED).sum(),
                 unknown_before=(
                     (pl.col("pce_status") == "reported") & pl.col("pce_contribution_to_growth_pp").is_null()
                 ).sum(),
@@ -133,11 +146,11 @@ class MetricYears:
                 contribution=pl.col("pce_contribution_to_growth_pp").sum(),
             )
             .join(total, on=["scheme", "geo_fips", "year"])
-            .filter((pl.col("unknown") == 0) & (pl.col("total") > 0))
             .with_columns(
+                unread=pl.col("unread") + (pl.col("total_status") == QUARANTINED),
                 # Twice what rounding to a tenth of a million can do to a part, which also covers cells coded as too
                 # small and older figures in whole millions; and the six decimals of each result.
-                rounding=pl.col("terms") * (0.1 / pl.col("total") * 100 + 1e-6)
+                rounding=pl.col("terms") * (0.1 / pl.col("total") * 100 + 1e-6),
             )
             .collect()
         )
@@ -211,24 +224,28 @@ def metrics_are_null_without_their_level(years: MetricYears) -> Finding:
 
 @rule(GOLD_PCE_STATE_METRICS.name, "always")
 def ranks_count_the_states(years: MetricYears) -> Finding:
-    """In every category and year all states with a figure are ranked, from 1 to their number, and nothing else is."""
+    """In every category and year all states with a figure are ranked, from 1 to their number, and nothing else is.
+
+    Where the figure of a state could not be read, no state is.
+    """
     state = pl.col("geo_level") == "state"
-    rows = years.frame.lazy().join(
-        years.levels.lazy().select(*_CELL, "pce_millions_usd", "pce_per_capita_usd"), on=_CELL, how="left"
-    )
+    levels = ["pce_millions_usd", "pce_status", "pce_per_capita_usd", "pce_per_capita_status"]
+    rows = years.frame.lazy().join(years.levels.lazy().select(*_CELL, *levels), on=_CELL, how="left")
     counted = pl.concat(
         [
             rows.group_by("category_id", "year").agg(
                 metric=pl.lit(rank),
-                reported=(state & pl.col(level).is_not_null()).sum(),
+                reported=pl.when(~(state & (pl.col(status) == QUARANTINED)).any())
+                .then((state & pl.col(level).is_not_null()).sum())
+                .otherwise(0),
                 ranked=pl.col(rank).count(),
                 ranked_states=(state & pl.col(rank).is_not_null()).sum(),
                 best=pl.col(rank).min(),
                 worst=pl.col(rank).max(),
             )
-            for rank, level in (
-                ("pce_rank_among_states", "pce_millions_usd"),
-                ("pce_per_capita_rank_among_states", "pce_per_capita_usd"),
+            for rank, level, status in (
+                ("pce_rank_among_states", "pce_millions_usd", "pce_status"),
+                ("pce_per_capita_rank_among_states", "pce_per_capita_usd", "pce_per_capita_status"),
             )
         ]
     )
@@ -255,7 +272,7 @@ def shares_of_the_parts_are_100_percent(years: MetricYears) -> Finding:
         holds=f"{off.height} totals of 100 percent",
         fails="totals are not 100 percent",
         example="{scheme}, area {geo_fips}, {year}: {terms} shares add up to {share:.4f}",
-        figures={"checked": off.height},
+        figures={"checked": off.height, "not_checked": years.unread_totals},
     )
 
 
@@ -271,7 +288,7 @@ def contributions_add_up_to_growth(years: MetricYears) -> Finding:
         holds=f"{off.height} growth rates from their contributions",
         fails="growth rates are not the sum of their contributions",
         example="{scheme}, area {geo_fips}, {year}: contributions {contribution:.4f}, growth {growth:.4f}",
-        figures={"checked": off.height},
+        figures={"checked": off.height, "not_checked": years.unread_totals},
     )
 
 

@@ -1,7 +1,11 @@
-"""Rules of Silver: keys, known areas and categories, completeness against what was asked for, and shared lines."""
+"""Rules of Silver: keys, known areas and categories, completeness against what was asked for, and shared lines.
+
+Nothing read is lost from sight: the balance of rows is exact, and what could not be read is rare, no total and not of
+the nation.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
@@ -10,10 +14,12 @@ from pce_pipeline.bea.texts import is_open, same
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
-from pce_pipeline.schemas import SILVER_PCE_STATE
+from pce_pipeline.schemas import QUARANTINED, SILVER_PCE_STATE
 
 _ASSET = SILVER_PCE_STATE.name
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
+_MOST_QUARANTINED = 0.05
+_MOST_ROWS_LOST = 0.01
 _CELL_TEXT = "{bea_table} line {line_code}, area {geo_fips}, {year}"
 
 
@@ -26,13 +32,17 @@ class SilverYears:
     left_out: pl.DataFrame
     """The lines beside it."""
     rows_in: int
-    """The observations that both came from."""
+    """The observations that these came from, repeated ones included."""
     catalog: Catalog
     """What is expected of BEA's tables."""
     held: Mapping[str, Sequence[int]]
     """The years that each BEA table should have here: of the tables in the extracts, the years asked for."""
     spoken_of: pl.DataFrame | None = None
     """The cells that the extracts speak of (bea_table, line_code, geo_fips, year); all that is expected if None."""
+    set_aside: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(_CELL, pl.Null)))
+    """The observations of areas that the catalogue does not hold."""
+    repeated: int = 0
+    """The observations beyond the first of their cell, which BEA gave several times."""
 
     @cached_property
     def missing(self) -> pl.DataFrame:
@@ -135,16 +145,23 @@ def expected_lines_are_present(years: SilverYears) -> Finding:
 
 @rule(_ASSET, "always")
 def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
-    """No observation is lost or made on the way: each became a row or is counted with a line left out."""
+    """No observation is lost or made on the way: each became a row, or is set aside, or counted with a line left out.
+
+    A quarantined cell is a row; set aside are rows of unknown areas, and the repetitions of a cell.
+    """
     left_out = int(years.left_out["rows"].sum())
-    passed = years.rows_in == years.frame.height + left_out
+    passed = years.rows_in == years.frame.height + years.set_aside.height + left_out + years.repeated
+    beside = {"set aside": years.set_aside.height, "repeated": years.repeated}
     return Finding(
         passed=passed,
         summary=f"{years.rows_in} observations {'=' if passed else 'are not'} {years.frame.height} rows + {left_out} "
-        "left out",
+        "left out" + "".join(f" + {rows} {what}" for what, rows in beside.items() if rows),
         figures={
             "rows_in": years.rows_in,
             "rows_out": years.frame.height,
+            "cells_quarantined": years.frame.filter(pl.col("status") == QUARANTINED).height,
+            "rows_set_aside": years.set_aside.height,
+            "rows_repeated": years.repeated,
             "rows_left_out": left_out,
             "lines_left_out": years.left_out.height,
         },
@@ -162,8 +179,67 @@ def no_unexplained_nulls(years: SilverYears) -> Finding:
 
 
 @rule(_ASSET, "threshold")
+def quarantined_cells_are_few(years: SilverYears) -> Finding:
+    """Of each table and year less than 5 % of the cells could not be read, no total among them and none of the US."""
+    role = years.catalog.categories.select("category_id", "role")
+    cells = years.frame.join(role, on="category_id", how="left")
+    unread = cells.filter(pl.col("status") == QUARANTINED)
+    shares = (
+        cells.group_by("bea_table", "year")
+        .agg(cells=pl.len(), unread=(pl.col("status") == QUARANTINED).sum())
+        .filter(pl.col("unread") >= _MOST_QUARANTINED * pl.col("cells"))
+        .sort("bea_table", "year")
+    )
+    weighty = unread.filter((pl.col("role") == "total") | (pl.col("geo_level") == "nation")).sort(_CELL)
+    violations = pl.concat(
+        [
+            weighty.select(
+                pl.format(
+                    "{} line {}, area {}, {}: '{}'", "bea_table", "line_code", "geo_fips", "year", "value_text"
+                ).alias("example")
+            ),
+            shares.filter(pl.col("unread") > 0).select(
+                pl.format("{} of {} cells of {} in {}", "unread", "cells", "bea_table", "year").alias("example")
+            ),
+        ]
+    )
+    return finding(
+        violations,
+        holds=f"{unread.height} cells could not be read" if unread.height else "every cell could be read",
+        fails="totals, US cells or whole tables and years could not be read",
+        example="{example}",
+        figures={"quarantined": unread.height, "cells": cells.height},
+    )
+
+
+@rule(_ASSET, "threshold")
+def rows_set_aside_are_few(years: SilverYears) -> Finding:
+    """Of each table and year less than 1 % of the rows are of areas that the catalogue does not hold."""
+    table = ["bea_table", "year"]
+    lost = (
+        years.set_aside.group_by(table)
+        .agg(lost=pl.len(), areas=pl.col("geo_fips").unique().sort())
+        .with_columns(pl.col("bea_table").cast(pl.String), pl.col("year").cast(pl.Int32))
+        .join(years.frame.group_by(table).agg(kept=pl.len()), on=table, how="left")
+        .with_columns(rows=pl.col("lost") + pl.col("kept").fill_null(0))
+        .with_columns(pl.col("areas").cast(pl.List(pl.String)).list.head(EXAMPLES).list.join(", "))
+        .sort(table)
+    )
+    return finding(
+        lost.filter(pl.col("lost") >= _MOST_ROWS_LOST * pl.col("rows")),
+        holds=f"{years.set_aside.height} rows are of unknown areas" if lost.height else "every row has its place",
+        fails="tables and years have many rows of unknown areas",
+        example="{bea_table} in {year}: {lost} of {rows} rows, of {areas}",
+        figures={"rows_set_aside": years.set_aside.height, "rows": years.frame.height},
+    )
+
+
+@rule(_ASSET, "threshold")
 def shared_lines_agree(years: SilverYears) -> Finding:
-    """Figures that several tables publish are the same: shared lines, and total PCE in every table."""
+    """Figures that several tables publish are the same: shared lines, and total PCE in every table.
+
+    What could not be read in one table is compared among the others, and counted as not checked.
+    """
     measures = pl.LazyFrame(
         [(table.name, table.measure) for table in years.catalog.tables.values()],
         schema={"bea_table": pl.String, "measure": pl.String},
@@ -188,7 +264,8 @@ def shared_lines_agree(years: SilverYears) -> Finding:
             tables=pl.col("bea_table").sort(),
             lowest=pl.col("value").min(),
             highest=pl.col("value").max(),
-            differ=(pl.struct("value", "status").n_unique() > 1),
+            differ=pl.struct("value", "status").filter(pl.col("status") != QUARANTINED).n_unique() > 1,
+            unread=(pl.col("status") == QUARANTINED).any(),
         )
         .filter(pl.col("tables").list.len() > 1)
         .with_columns(pl.col("tables").list.join(", "))
@@ -199,7 +276,7 @@ def shared_lines_agree(years: SilverYears) -> Finding:
         holds=f"{compared.height} figures agree between tables",
         fails="figures differ between tables",
         example="{measure} of {quantity}, area {geo_fips}, {year}: {lowest} to {highest} in {tables}",
-        figures={"compared": compared.height},
+        figures={"compared": compared.height, "not_checked": compared.filter("unread").height},
     )
 
 
@@ -212,5 +289,7 @@ silver_rules: tuple[Rule[SilverYears], ...] = (
     expected_lines_are_present,
     rows_in_equal_rows_out_plus_left_out,
     no_unexplained_nulls,
+    quarantined_cells_are_few,
+    rows_set_aside_are_few,
     shared_lines_agree,
 )

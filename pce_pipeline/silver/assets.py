@@ -21,6 +21,7 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
         tolerate_unknown=run.settings.tolerate_unknown_fields,
     )
     cells = content.cells.filter(pl.col("year").is_in(run.years))
+    repeated = int(content.repeated.filter(pl.col("year").is_in(run.years))["rows"].sum())
     normal = normalise(cells, content.lines, run.catalog)
     for extract in (extract for vintage in made_of.values() for extract in vintage.extracts):
         run.step.extract(str(extract))
@@ -30,7 +31,9 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
         subject=SilverYears(
             frame=normal.frame,
             left_out=normal.left_out,
-            rows_in=cells.height,
+            rows_in=cells.height + repeated,
+            repeated=repeated,
+            set_aside=normal.set_aside,
             catalog=run.catalog,
             held={table: [year for year in run.years if year in vintage.years] for table, vintage in made_of.items()},
             spoken_of=run.now.spoken_of(run.catalog, run.years),

@@ -2,10 +2,9 @@
 
 SilverRefused
 ├── LineMeaningChanged   the text of a pinned line says something else
-├── UnitChanged          a pinned line comes in another unit
-└── UnknownArea          an area code that the catalogue does not hold
+└── UnitChanged          a pinned line comes in another unit
 
-All of them stop everywhere: a number under a wrong name is worse than no number.
+Both stop everywhere: a number under a wrong name is worse than no number.
 """
 
 from collections.abc import Iterable
@@ -66,15 +65,4 @@ class UnitChanged(SilverRefused):
             f"{table} comes in another unit: {_listed(self.differences)}.",
             remedy="Check how BEA publishes the table now; if the new unit is right, pin it in catalog/lines.csv and "
             "see that the conformed unit in catalog/pce_state.toml still holds.",
-        )
-
-
-class UnknownArea(SilverRefused):
-    """BEA publishes areas the catalogue does not hold; `areas` are their codes."""
-
-    def __init__(self, areas: Iterable[str]) -> None:
-        self.areas = tuple(areas)
-        super().__init__(
-            f"BEA publishes areas that the catalogue does not hold: {_listed(self.areas)}.",
-            remedy="Add them to catalog/areas.csv with their level, or find out why this extract has them.",
         )

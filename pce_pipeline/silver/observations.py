@@ -1,8 +1,8 @@
 """From typed cells to Silver: BEA's lines become our categories, areas get their level, meanings are checked.
 
-Pure functions over frames of one or many years. What BEA publishes beyond the catalogue is left out, counted and
-named; what contradicts the catalogue stops with the difference spelled out. Keys and counts are judged by the rules
-in `quality/`, not here.
+Pure functions over frames of one or many years. Lines that BEA publishes beyond the catalogue are left out, counted and
+named, rows of areas beyond it set aside; what contradicts the catalogue stops with the difference spelled out. Keys
+and counts are judged by the rules in `quality/`, not here.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import polars as pl
 from pce_pipeline.bea.texts import base_year, before, clean_description, is_open, meaning, same
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.schemas import SILVER_PCE_STATE
-from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea
+from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 
 BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,
@@ -28,7 +28,7 @@ _UNIT = ["unit", "unit_multiplier"]
 
 @dataclass(frozen=True)
 class Normalised:
-    """Silver rows, the lines that were left out, and the base years found where the catalogue leaves them open."""
+    """Silver rows, what was left out and set aside, and the base years found where the catalogue leaves them open."""
 
     frame: pl.DataFrame
     """The columns of SILVER_PCE_STATE in order, sorted by its key."""
@@ -36,6 +36,9 @@ class Normalised:
     left_out: pl.DataFrame
     """One row per line that the catalogue or its profile does not hold: bea_table, line_code, description (NULL if
     BEA's list lacks it), rows."""
+
+    set_aside: pl.DataFrame
+    """The observations of pinned lines whose area the catalogue does not hold, as they came."""
 
     base_years: pl.DataFrame
     """One row per line and base year of its unit or text, by the columns of BASE_YEARS_SCHEMA."""
@@ -54,8 +57,7 @@ def normalise(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog)
 
     `lines` has LINE_SCHEMA: the lines BEA lists for the tables at hand. A unit that means the pinned one is spelled as
     pinned in Silver, or as published where the catalogue leaves its base year open. Raises `LineMeaningChanged` where
-    a pinned line says something else, `UnitChanged` where a line's unit or multiplier is not the pinned one, and
-    `UnknownArea`.
+    a pinned line says something else, and `UnitChanged` where a line's unit or multiplier is not the pinned one.
     """
     _check_meanings(lines, catalog)
     units = _units(observations, catalog)
@@ -65,15 +67,14 @@ def normalise(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog)
     if (units["spelled"] != units["unit"]).any():
         spelled = units.select(*_LINE, *_UNIT, "spelled").lazy()
         inside = inside.join(spelled, on=[*_LINE, *_UNIT], how="left").with_columns(unit="spelled")
-    frame, unknown = pl.collect_all(
+    is_known = pl.col("geo_level").is_not_null()
+    frame, strange = pl.collect_all(
         [
-            inside.select(SILVER_PCE_STATE.column_names).sort(SILVER_PCE_STATE.key),
-            inside.filter(pl.col("geo_level").is_null()).select("geo_fips").unique().sort("geo_fips"),
+            inside.filter(is_known).select(SILVER_PCE_STATE.column_names).sort(SILVER_PCE_STATE.key),
+            inside.filter(~is_known).select(observations.columns),
         ]
     )
-    if unknown.height:
-        raise UnknownArea(unknown["geo_fips"].to_list())
-    return Normalised(frame, _left_out(observations, lines, catalog), _base_years(units, lines, catalog))
+    return Normalised(frame, _left_out(observations, lines, catalog), strange, _base_years(units, lines, catalog))
 
 
 def _check_meanings(lines: pl.DataFrame, catalog: Catalog) -> None:

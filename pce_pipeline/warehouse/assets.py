@@ -10,6 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import NothingHeld
+from pce_pipeline.bronze.quarantine import standing
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.io_managers import REPORTED_BY_US, absent_year
@@ -95,6 +96,7 @@ def postgres_tables(
                 env=lake.layout.env,
                 run=run_row(step.run),
                 manifests=manifests,
+                quarantine=standing(lake.bronze, catalog, now).to_dicts(),
             )
         for result in results:
             step.rows(**{f"postgres/{result.table.partition('/')[2]}": sum(result.counts().values()) - result.deleted})

@@ -17,7 +17,7 @@ from pce_pipeline.warehouse.errors import CommentsOutdated
 SAMPLE_PREFIX = "SAMPLE, synthetic numbers. "
 
 _SCHEMAS = {
-    "meta": "What was loaded, when and from what: runs, manifests, checkpoints.",
+    "meta": "What was loaded, when and from what: runs, manifests, checkpoints, quarantine.",
     "gold": "The published tables, as in the lake: one row per key, loaded by merge.",
     "serving": "Views for people and tools that read: names joined in, growth and means ready.",
     "dagster": "The history of an orchestrator that keeps it in this database; none of the pipeline's tables.",
@@ -27,6 +27,7 @@ _META = {
     "ingest_runs": "One row per run that loaded or tried to: what was asked, what was written, how long it took.",
     "manifests": "One row per table and partition: the lake's manifest of what is loaded, and of the extracts behind.",
     "checkpoints": "One row per loaded table and partition: the content that the table holds now.",
+    "quarantine": "One row per cell of the current extracts that could not be read: BEA's text, its place, and why.",
     "alembic_version": "The last migration this database has taken.",
 }
 VIEWS = {

@@ -3,6 +3,7 @@
 Passwords are no facts: a URL is named by its server and database only.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from pce_pipeline.errors import PceError, SettingsError, UsageError
@@ -147,6 +148,17 @@ class WarehouseNotMigrated(WarehouseError):
         super().__init__(
             f"The database is at migration {found or 'none'}, this code needs {expected}.",
             remedy="Run `pce db migrate` as the database's owner, pce_owner (the first time as the master user).",
+        )
+
+
+class RelationsMissing(WarehouseError):
+    """Tables or views of this version are gone, and this user may not make them again."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        self.missing = tuple(missing)
+        super().__init__(
+            f"The database lacks {', '.join(missing)}.",
+            remedy="Run `pce db migrate` as the database's owner, pce_owner: it makes them again; then `pce refresh`.",
         )
 
 

@@ -4,9 +4,10 @@ Loads of one database happen one after the other (MERGE is not safe against conc
 load leaves no trace; the same load again writes nothing but its run's row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
@@ -16,7 +17,14 @@ from pce_pipeline.warehouse.errors import LoadFailed, WarehouseConnectionLost
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad, merge, prepare
 from pce_pipeline.warehouse.migrate import require_migrated
 from pce_pipeline.warehouse.postgres import require_supported
-from pce_pipeline.warehouse.records import ManifestRow, RunRow, claim_world, record_contents, record_run
+from pce_pipeline.warehouse.records import (
+    ManifestRow,
+    RunRow,
+    claim_world,
+    record_contents,
+    record_quarantine,
+    record_run,
+)
 
 __all__ = ["LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
 
@@ -38,11 +46,13 @@ def load(
     env: str,
     run: RunRow,
     manifests: Sequence[ManifestRow],
+    quarantine: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[LoadResult]:
     """Make each table equal to its frame within `years`, record it, commit; what was written per table.
 
     A table without years is made equal as a whole. Manifests of loaded tables become their checkpoints; a loaded
-    year without one loses its checkpoint. Raises `WarehouseTooOld`, `WarehouseNotMigrated`, `WarehouseNewer`,
+    year without one loses its checkpoint. `quarantine` are all cells that could not be read, of whatever year; None
+    leaves those that are recorded. Raises `WarehouseTooOld`, `WarehouseNotMigrated`, `WarehouseNewer`,
     `WrongWorld`, `LoadRefused`, `SchemaViolation`, `LoadFailed` or `WarehouseConnectionLost`, nothing written.
     """
     require_supported(connection.server_version)
@@ -64,6 +74,8 @@ def load(
             with _explained(connection, table.table.name):
                 results.append(merge(cursor, prepared.result(), years))
         record_contents(cursor, manifests, tables, years, run.run_id)
+        if quarantine is not None:
+            record_quarantine(cursor, quarantine)
         record_run(connection, run, world=world, env=env, status="succeeded", results=results)
     return results
 

@@ -1,20 +1,25 @@
 """Bring a database to the tables this code knows, once, whoever comes first.
 
 The steps lie in `migrations/`; alembic applies those that are missing, all in one transaction and under a lock, and
-`roles.py` sees to who may do what. Looking whether there is anything to do costs one query and does not import alembic.
+`roles.py` sees to who may do what. Looking whether there is anything to do costs two queries and does not import
+alembic. Tables and views that somebody has dropped are made again, empty: the lake is the truth, and loads fill them.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from importlib.resources import files
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import errors
 
 from pce_pipeline.warehouse.comments import apply_comments
-from pce_pipeline.warehouse.errors import WarehouseForbidden, WarehouseNewer, WarehouseNotMigrated
+from pce_pipeline.warehouse.contents import missing_relations
+from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseForbidden, WarehouseNewer, WarehouseNotMigrated
 from pce_pipeline.warehouse.roles import has_roles, roles_kept
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
     from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
@@ -51,17 +56,20 @@ def found_revision(connection: "Connection") -> str | None:
 
 
 def require_migrated(connection: "Connection") -> None:
-    """Raise `WarehouseNotMigrated` or `WarehouseNewer` unless the database has exactly the tables of this code."""
+    """Raise `WarehouseNotMigrated`, `WarehouseNewer` or `RelationsMissing` unless the database is that of this code."""
     found = found_revision(connection)
     if found != newest_revision():
         raise WarehouseNotMigrated(found, newest_revision())
+    if missing := missing_relations(connection):
+        raise RelationsMissing(missing)
 
 
 def upgrade(open_connection: "Callable[[], Connection]", *, is_sample: bool | None = None) -> bool:
     """Take the missing steps over a connection of its own, and set up the roles; whether there are roles now.
 
     With `is_sample` the comments are written as well; a database that is some world's already knows better.
-    Raises `WarehouseNotMigrated` where this user may not take the steps, `WarehouseNewer` and `WarehouseForbidden`.
+    Raises `WarehouseNotMigrated` where this user may not take the steps, `RelationsMissing` where it may not make again
+    what was dropped, `WarehouseNewer` and `WarehouseForbidden`.
     """
     # These take most of a second to import and are needed once in the life of a database.
     import sqlalchemy as sa  # noqa: PLC0415
@@ -72,6 +80,7 @@ def upgrade(open_connection: "Callable[[], Connection]", *, is_sample: bool | No
     config.set_main_option("script_location", str(_STEPS).replace("%", "%%"))
     engine = sa.create_engine("postgresql+psycopg2://", creator=open_connection, poolclass=sa.NullPool)
     found: str | None = None
+    missing: Sequence[str] = ()
     try:
         with engine.begin() as transaction:
             connection: Any = transaction.connection.driver_connection
@@ -79,16 +88,59 @@ def upgrade(open_connection: "Callable[[], Connection]", *, is_sample: bool | No
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                 with roles_kept(cursor):
                     found = found_revision(connection)
+                    missing = missing_relations(connection) if found == newest_revision() else ()
                     cursor.execute("CREATE SCHEMA IF NOT EXISTS meta")
                     config.attributes["connection"] = transaction
+                    if found is None and _has_gold(cursor):  # only the record of the steps is gone
+                        _make_again(cursor, config)
+                        command.stamp(config, "head")
                     command.upgrade(config, "head")
+                    if missing_relations(connection):
+                        _make_again(cursor, config)
                     if is_sample is not None:
                         apply_comments(connection, is_sample=_is_sample(cursor, assumed=is_sample))
                 return has_roles(cursor)
     except (errors.InsufficientPrivilege, sa.exc.ProgrammingError) as failed:
         if not isinstance(getattr(failed, "orig", failed), errors.InsufficientPrivilege):
             raise
+        if missing:
+            raise RelationsMissing(missing) from failed
         raise WarehouseNotMigrated(found, newest_revision()) from failed
+
+
+def _has_gold(cursor: "Cursor") -> bool:
+    cursor.execute("SELECT to_regnamespace('gold') IS NOT NULL")
+    return cursor.fetchone() == (True,)
+
+
+def _make_again(cursor: "Cursor", config: "Config") -> None:
+    """Take every step anew, statement by statement, and pass over what is there already.
+
+    What other people have made in the database stays, as do the rows of tables that were not dropped.
+    """
+    for statement in _statements(config):
+        cursor.execute("SAVEPOINT again")
+        try:
+            cursor.execute(statement)
+        except (errors.DuplicateTable, errors.DuplicateSchema, errors.DuplicateColumn, errors.DuplicateObject):
+            cursor.execute("ROLLBACK TO SAVEPOINT again")
+        cursor.execute("RELEASE SAVEPOINT again")
+
+
+def _statements(config: "Config") -> list[str]:
+    """What all steps would execute, in order."""
+    from alembic.migration import MigrationContext  # noqa: PLC0415 (as slow as the rest of it)
+    from alembic.operations import Operations  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    written = StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": written, "literal_binds": True}
+    )
+    with Operations.context(context):
+        for step in reversed(list(ScriptDirectory.from_config(config).walk_revisions())):
+            step.module.upgrade()
+    return [statement for statement in re.split(r";[ \t]*\n", written.getvalue()) if statement.strip()]
 
 
 def _is_sample(cursor: "Cursor", *, assumed: bool) -> bool:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline.local.programs import installed_programs
 from pce_pipeline.settings import Settings
+from pce_pipeline.warehouse.contents import missing_relations
 from pce_pipeline.warehouse.errors import OLDEST_SUPPORTED, ClientMissing, WarehouseTooOld
 from pce_pipeline.warehouse.login import DatabaseLogin
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision, upgrade
@@ -90,13 +91,13 @@ class PostgresResource:
             connection.close()
 
     def migrate(self) -> None:
-        """Bring the database to the tables of this code; costs one query where nothing is to do.
+        """Bring the database to the tables of this code; costs two queries where nothing is to do.
 
         Raises `WarehouseNewer` for a database that a newer version of the code has migrated, `WarehouseNotMigrated`
-        for one that this user may not migrate, and `WarehouseForbidden`.
+        or `RelationsMissing` for one that this user may not migrate, and `WarehouseForbidden`.
         """
         with self.connect() as connection:
-            if found_revision(connection) == newest_revision():
+            if found_revision(connection) == newest_revision() and not missing_relations(connection):
                 return
         upgrade(self._open)
 

@@ -16,10 +16,17 @@ class Checkpoint:
     """The content that one partition of a loaded table holds, and which run put it there."""
 
     content_sha256: str
+    """The content of the lake's partition that was loaded."""
     code_version: str
+    """The version of our code that made it."""
     rows: int
+    """How many rows were loaded."""
     run_id: str
+    """The run that loaded them."""
     loaded_at: datetime
+    """When (UTC)."""
+    held_hash: str | None = None
+    """What the database said it held after the load; None where it was loaded before that was asked."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,26 @@ def checkpoints(connection: Connection) -> dict[tuple[str, str], Checkpoint]:
     if found_revision(connection) is None:
         return {}
     with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('meta.checkpoints') IS NOT NULL")
+        if cursor.fetchone() != (True,):
+            return {}
+        # through jsonb, because a database that is not migrated yet has no such column
         cursor.execute(
-            "SELECT table_name, partition, content_sha256, code_version, rows, run_id, loaded_at FROM meta.checkpoints"
+            "SELECT table_name, partition, content_sha256, code_version, rows, run_id, loaded_at, "
+            "to_jsonb(checkpoints) ->> 'held_hash' FROM meta.checkpoints"
         )
         return {(table, partition): Checkpoint(*rest) for table, partition, *rest in cursor.fetchall()}
+
+
+def world_held(connection: Connection) -> tuple[str, str] | None:
+    """The world and environment that this database belongs to; None where no world has loaded it yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('meta.world') IS NOT NULL")
+        if cursor.fetchone() != (True,):
+            return None
+        cursor.execute("SELECT world, env FROM meta.world")
+        held = cursor.fetchone()
+    return (str(held[0]), str(held[1])) if held is not None else None
 
 
 def recorded_runs(connection: Connection) -> set[str]:
@@ -70,11 +93,14 @@ def fastest_growth(connection: Connection, year: int | None = None, limit: int =
 
 
 def row_counts(connection: Connection) -> dict[str, int]:
-    """Rows per published table, by its name in schemas.py."""
+    """Rows per published table that is there, by its name in schemas.py."""
     tables = [table for table in schemas.TABLES if table.name.startswith("gold/")]
     counts: dict[str, int] = {}
     with connection.cursor() as cursor:
         for table in tables:
+            cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table.name.replace("/", "."),))
+            if cursor.fetchone() != (True,):
+                continue
             cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(target_of(table)))
             (counts[table.name],) = cursor.fetchone() or (0,)
     return counts

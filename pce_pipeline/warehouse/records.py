@@ -1,4 +1,4 @@
-"""The rows of schema `meta`: whose database this is, runs, manifests and checkpoints.
+"""The rows of schema `meta`: whose database this is, runs, manifests, checkpoints and what could not be read.
 
 They are written in the transaction of the load they describe; rows that already say so are not written again, except
 the run's own.
@@ -15,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 from psycopg2.extras import Json
 
 from pce_pipeline.observability.records import RunRecord
+from pce_pipeline.warehouse.contents import contents_of
 from pce_pipeline.warehouse.errors import WrongWorld
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad
 
@@ -102,23 +103,51 @@ THEN DELETE
 _RECORD_CHECKPOINTS = """
 MERGE INTO meta.checkpoints AS held
 USING (
-    SELECT table_name, partition, content_sha256, rows, code_version FROM meta.manifests
-    WHERE table_name = ANY(%(whole)s) OR table_name = ANY(%(yearly)s) AND partition = ANY(%(years)s)
+    SELECT loaded.table_name, loaded.partition, loaded.content_sha256, loaded.rows, loaded.code_version,
+        contents.held_hash
+    FROM meta.manifests AS loaded
+    LEFT JOIN jsonb_to_recordset(%(contents)s) AS contents(table_name text, partition text, held_hash text)
+        ON contents.table_name = loaded.table_name AND contents.partition = loaded.partition
+    WHERE loaded.table_name = ANY(%(whole)s)
+        OR loaded.table_name = ANY(%(yearly)s) AND loaded.partition = ANY(%(years)s)
 ) AS given ON held.table_name = given.table_name AND held.partition = given.partition
-WHEN MATCHED AND (held.content_sha256, held.rows, held.code_version)
-    IS DISTINCT FROM (given.content_sha256, given.rows, given.code_version)
+WHEN MATCHED AND (held.content_sha256, held.rows, held.code_version, held.held_hash)
+    IS DISTINCT FROM (given.content_sha256, given.rows, given.code_version, given.held_hash)
 THEN UPDATE SET
     content_sha256 = given.content_sha256, rows = given.rows, code_version = given.code_version,
-    run_id = %(run_id)s, loaded_at = clock_timestamp()
+    held_hash = given.held_hash, run_id = %(run_id)s, loaded_at = clock_timestamp()
 WHEN NOT MATCHED BY TARGET THEN INSERT (
-    table_name, partition, content_sha256, rows, code_version, run_id, loaded_at
+    table_name, partition, content_sha256, rows, code_version, held_hash, run_id, loaded_at
 ) VALUES (
-    given.table_name, given.partition, given.content_sha256, given.rows, given.code_version, %(run_id)s,
-    clock_timestamp()
+    given.table_name, given.partition, given.content_sha256, given.rows, given.code_version, given.held_hash,
+    %(run_id)s, clock_timestamp()
 )
 WHEN NOT MATCHED BY SOURCE AND (held.table_name = ANY(%(whole)s)
     OR held.table_name = ANY(%(yearly)s) AND held.partition = ANY(%(years)s))
 THEN DELETE
+"""
+
+_RECORD_QUARANTINE = """
+MERGE INTO meta.quarantine AS held
+USING (
+    SELECT * FROM jsonb_to_recordset(%(quarantine)s) AS given(
+        extract text, bea_table text, line_code integer, geo_fips text, year integer, unit text, object_key text,
+        value_text text, rule text, reason text
+    )
+) AS given ON (held.extract, held.bea_table, held.line_code, held.geo_fips, held.year)
+    = (given.extract, given.bea_table, given.line_code, given.geo_fips, given.year)
+WHEN MATCHED AND (held.unit, held.object_key, held.value_text, held.rule, held.reason)
+    IS DISTINCT FROM (given.unit, given.object_key, given.value_text, given.rule, given.reason)
+THEN UPDATE SET
+    unit = given.unit, object_key = given.object_key, value_text = given.value_text, rule = given.rule,
+    reason = given.reason
+WHEN NOT MATCHED BY TARGET THEN INSERT (
+    extract, bea_table, line_code, geo_fips, year, unit, object_key, value_text, rule, reason
+) VALUES (
+    given.extract, given.bea_table, given.line_code, given.geo_fips, given.year, given.unit, given.object_key,
+    given.value_text, given.rule, given.reason
+)
+WHEN NOT MATCHED BY SOURCE THEN DELETE
 """
 
 
@@ -193,7 +222,14 @@ def record_contents(
     cursor: Cursor, manifests: Sequence[ManifestRow], loads: Sequence[TableLoad], years: Sequence[int], run_id: str
 ) -> None:
     """Make manifests and checkpoints say what the loaded tables now hold, and keep the other manifests given."""
+    contents = contents_of(cursor, [load.table for load in loads], years)
     given = {
+        "contents": Json(
+            [
+                {"table_name": table, "partition": partition, "held_hash": content.hash}
+                for (table, partition), content in contents.items()
+            ]
+        ),
         "manifests": Json([asdict(manifest) for manifest in manifests]),
         "whole": [load.table.name for load in loads if not load.is_yearly],
         "yearly": [load.table.name for load in loads if load.is_yearly],
@@ -202,3 +238,8 @@ def record_contents(
     }
     cursor.execute(_RECORD_MANIFESTS, given)
     cursor.execute(_RECORD_CHECKPOINTS, given)
+
+
+def record_quarantine(cursor: Cursor, cells: Sequence[Mapping[str, Any]]) -> None:
+    """Make meta.quarantine these cells, each with the columns of the table."""
+    cursor.execute(_RECORD_QUARANTINE, {"quarantine": Json([dict(cell) for cell in cells])})

@@ -1,6 +1,7 @@
 """The sensors on a real instance: a failing run of the real graph, channels that are down, a release nobody took."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,22 @@ def test_they_are_off_until_switched_on_as_the_release_sensor_is(make):
     repository = make().definitions.get_repository_def()
     for name in ("run_failure_sensor", "late_release_sensor", "release_sensor"):
         assert repository.get_sensor_def(name).default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def test_a_pin_that_is_old_is_told_once_beside_the_releases(make, heard):
+    world = make()
+    world.extract()
+    (held,) = world.lake.bronze.extracts()
+    now = datetime.now(UTC)
+    world.lake.bronze.write_pin(held, now=now - timedelta(days=13), reason="a rollback")
+    assert world.tick("late_release_sensor").skip_message == "No release is late."
+    assert heard.received == []
+    world.lake.bronze.write_pin(held, now=now - timedelta(days=15), reason="a rollback")
+    for _ in range(2):
+        assert world.tick("late_release_sensor").skip_message == "No release is late."
+    (request,) = heard.received
+    assert request.document["type"] == "alert.pin_old"
+    told = request.document["data"]
+    assert "pinned to" in told["title"]
+    assert "(a rollback); what counts is of 2025-09-26" in told["what_happened"]
+    assert "pce pin --clear" in told["what_to_do"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from pce_pipeline.automation.next_step import Step, next_step
-from pce_pipeline.automation.state import lake_state, loaded_hashes
+from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.emulator.state import Emulator
 from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.catalog import Catalog
@@ -40,7 +40,7 @@ class LiveWorld(World):
         return next_step(
             lake_state(self.lake, self.catalog),
             release or self.ask(),
-            loaded_hashes(self.postgres),
+            load_state(self.postgres),
             tables=self.catalog.tables,
             full_comparison=timedelta(days=30),
         )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pce_pipeline import schemas
-from pce_pipeline.automation.next_step import KnownTable, LakeState, Step, next_step, stale_years
+from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState, Step, next_step, stale_years
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.releases import Calendar
@@ -111,7 +111,8 @@ def release(
 def decide(
     lake: LakeState, asked: Release | None, loaded: Checkpoints | None, tables: Sequence[str] = ("SAPCE1",)
 ) -> Step:
-    return next_step(lake, asked, loaded, tables=tables, full_comparison=MONTH)
+    held = None if loaded is None else LoadState(loaded)
+    return next_step(lake, asked, held, tables=tables, full_comparison=MONTH)
 
 
 @pytest.fixture
@@ -265,7 +266,7 @@ def test_a_year_is_stale_where_a_table_lacks_it(world, derivation):
     lake, loaded = world
     name = derivation.table.name
     partitions = {**lake.partitions, name: {k: p for k, p in lake.partitions[name].items() if k != "2018"}}
-    stale = stale_years(replace(lake, partitions=partitions), loaded)
+    stale = stale_years(replace(lake, partitions=partitions), LoadState(loaded))
     assert stale[2018] == f"{name} is not materialised"
     reach = max((each.reach for each in DERIVATIONS if each.upstream is derivation.table), default=0)
     assert set(stale) == set(range(2018, 2018 + reach + 1))
@@ -276,7 +277,7 @@ def test_a_year_is_stale_where_another_version_of_the_code_made_a_table(world, d
     lake, loaded = world
     name = derivation.table.name
     old = {**lake.partitions[name], "2018": replace_struct(lake.partitions[name]["2018"], code_version="0")}
-    stale = stale_years(replace(lake, partitions={**lake.partitions, name: old}), loaded)
+    stale = stale_years(replace(lake, partitions={**lake.partitions, name: old}), LoadState(loaded))
     assert stale == {2018: f"{name} was made by code version 0"}
 
 
@@ -289,7 +290,7 @@ def test_a_year_is_stale_where_silver_was_made_from_other_figures(world):
     lake, loaded = world
     revised = known({**years_of(lake), 2018: "revised"})
     changed = replace(lake, tables={"SAPCE1": revised})
-    assert stale_years(changed, loaded) == {2018: "silver/pce_state was made from another SAPCE1"}
+    assert stale_years(changed, LoadState(loaded)) == {2018: "silver/pce_state was made from another SAPCE1"}
     step = decide(changed, None, loaded)
     assert (step.first_year, step.last_year) == (2018, 2022)
 
@@ -297,7 +298,7 @@ def test_a_year_is_stale_where_silver_was_made_from_other_figures(world):
 def test_a_table_that_joins_makes_its_years_stale(world):
     lake, loaded = world
     more = replace(lake, tables={**lake.tables, "SAPCE2": known({2023: "b", 2024: "c"}, table="SAPCE2")})
-    assert set(stale_years(more, loaded)) == {2023, 2024}
+    assert set(stale_years(more, LoadState(loaded))) == {2023, 2024}
 
 
 def test_the_hull_of_the_stale_years_ends_with_the_newest_year(world):
@@ -314,7 +315,28 @@ def test_a_year_is_stale_where_postgres_does_not_hold_it(world, held):
     key = (schemas.GOLD_PCE_STATE_METRICS.name, "2024")
     changed = {name: value for name, value in loaded.items() if name != key} | ({key: held} if held else {})
     word = "another" if held else "no"
-    assert stale_years(lake, changed) == {2024: f"Postgres holds {word} gold/pce_state_metrics"}
+    assert stale_years(lake, LoadState(changed)) == {2024: f"Postgres holds {word} gold/pce_state_metrics"}
+
+
+@pytest.mark.parametrize(("there", "loaded_once"), [(0, 12), (11, 12), (13, 12)])
+def test_a_year_is_stale_where_postgres_holds_other_rows_than_were_loaded(world, there, loaded_once):
+    lake, loaded = world
+    key = (schemas.GOLD_PCE_STATE_ANNUAL.name, "2019")
+    short = LoadState(loaded, {key: (there, loaded_once)})
+    assert stale_years(lake, short) == {2019: f"Postgres holds {there} of 12 rows of gold/pce_state_annual"}
+
+
+def test_rows_of_a_year_that_nobody_loaded_make_no_year_stale(world):
+    lake, loaded = world
+    assert stale_years(lake, LoadState(loaded, {(schemas.GOLD_PCE_STATE_ANNUAL.name, "1990"): (5, 0)})) == {}
+
+
+def test_a_dimension_that_lacks_rows_in_postgres_is_loaded_with_the_newest_year(world):
+    lake, loaded = world
+    short = LoadState(loaded, {(DIMENSIONS[0].name, WHOLE): (0, 60)})
+    step = next_step(lake, None, short, tables=["SAPCE1"], full_comparison=MONTH)
+    assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
+    assert step.reasons == {DIMENSIONS[0].name: f"Postgres holds 0 of 60 rows of {DIMENSIONS[0].name}"}
 
 
 def test_a_dimension_that_is_not_what_the_catalogue_says_is_refreshed_with_the_newest_year(world):
@@ -322,7 +344,8 @@ def test_a_dimension_that_is_not_what_the_catalogue_says_is_refreshed_with_the_n
     step = decide(replace(lake, stale_dimensions=("gold/dim_geography",)), release(), loaded)
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
     assert step.reasons == {"gold/dim_geography": "the catalogue has changed"}
-    assert decide(LakeState({}, {}, ("gold/dim_geography",)), None, loaded).action == "nothing"
+    empty = LakeState({}, {}, ("gold/dim_geography",), has_extracts=False)
+    assert decide(empty, None, loaded).action == "nothing"
 
 
 @pytest.mark.parametrize(("held", "word"), [(None, "none"), ("another hash", "another")])

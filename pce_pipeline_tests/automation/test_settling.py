@@ -11,7 +11,7 @@ import pytest
 
 from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import Step, stale_years
-from pce_pipeline.automation.state import lake_state, loaded_hashes
+from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.emulator.faults import Fault, FaultKind
 from pce_pipeline.bea.emulator.serve import running
@@ -176,7 +176,7 @@ def test_a_year_revised_long_ago_reaches_the_windows_of_the_next_four_years_and_
         csv.writer(file).writerows(rows)
     before, hashes = data_objects(world), world.hashes()
     world.extract(files=[path])
-    assert stale_years(lake_state(world.lake, world.catalog), loaded_hashes(world.postgres)).keys() == {2010}
+    assert stale_years(lake_state(world.lake, world.catalog), load_state(world.postgres)).keys() == {2010}
     step = world.decide()
     # the file says nothing of what BEA publishes today, and its figures are not BEA's
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2010, 2014)

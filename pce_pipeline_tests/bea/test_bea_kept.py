@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from pce_pipeline.bea.documents import read_document
+from pce_pipeline.bea.values import typed
 from pce_pipeline_tests.bea.copies import CELLS, MILLIONS, ORIGINAL, hashes, refusal
 
 
@@ -110,9 +111,11 @@ def test_the_data_frame_of_beas_python_client_reads_like_the_original():
     assert set(lines["description"]) == {"Goods"}
 
 
-def test_a_data_frame_whose_number_contradicts_its_note_is_refused():
+def test_a_data_frame_whose_number_contradicts_its_note_keeps_both_for_quarantine():
     rows = [api_rows()[0] | {"NoteRef": "(D)"}]
-    assert "Line 2 of the file says '14437543.0', but '(D)' beside it" in refusal(client_frame(rows))
+    frame = read_document(client_frame(rows)).frame
+    assert frame["value_text"].to_list() == ["14437543.0 (D)"]
+    assert typed(frame)["status"].to_list() == ["quarantined"]
 
 
 @pytest.mark.parametrize("cut", ["SAPCE1-2,98000,Some", "SAPCE1-2", "SA"])

@@ -29,6 +29,7 @@ from pce_pipeline.bea.protocol import (
     redact,
     redact_key,
 )
+from pce_pipeline.bea.values import typed
 
 API_ERRORS = {
     "1": BeaKeyRejected,
@@ -76,9 +77,10 @@ def test_coded_cells_show_their_code_whichever_way_it_comes(body, row):
     assert decode_data(body(rows)).observations.frame["value_text"].to_list() == ["(NA)", "(NA)", "(L)", "0"]
 
 
-def test_a_number_beside_a_note_that_denies_it_is_refused(body, row):
-    with pytest.raises(BeaContentError, match=r"value_text='12\.5'"):
-        decode_data(body([row(), row(value="12.5", NoteRef="(D)")]))
+def test_a_number_beside_a_note_that_denies_it_costs_its_own_cell_only(body, row):
+    frame = decode_data(body([row(), row(value="12.5", NoteRef="(D)")])).observations.frame
+    assert frame["value_text"].to_list()[1] == "12.5 (D)"
+    assert typed(frame)["status"].to_list() == ["reported", "quarantined"]
 
 
 def test_rows_of_all_lines_bring_their_own_descriptions(body, row):

@@ -8,10 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pce_pipeline.bea.errors import BeaCellError
+from pce_pipeline.bea import values
 from pce_pipeline.bea.observations import OBSERVATION_SCHEMA
 from pce_pipeline.bea.texts import clean_description
-from pce_pipeline.bea.values import STATUS_OF_CODE, coded, content_hashes, table_hash, typed
+from pce_pipeline.bea.values import (
+    HASHED_BY_STATUS,
+    STATUS_OF_CODE,
+    coded,
+    content_hashes,
+    explained,
+    once_each,
+    table_hash,
+    typed,
+)
 from pce_pipeline.schemas import MONEY, STATUSES
 
 
@@ -51,41 +60,60 @@ def test_each_code_says_why_there_is_no_number():
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "rule", "words"),
     [
-        "1.2345",
-        "1234567890123456",
-        "(X)",
-        "1,23",
-        "12,3456",
-        "1e5",
-        "--1",
-        "-",
-        ".",
-        "5.",
-        "1 2",
-        "NaN",
-        "(5)",
-        "٣",
-        "0x1",
+        ("1.2345", "number_is_too_precise", "more than three decimals"),
+        ("0.12300100", "number_is_too_precise", "more than three decimals"),
+        ("1234567890123456", "number_is_too_long", "more than fifteen digits"),
+        ("1,234,567,890,123,456", "number_is_too_long", "more than fifteen digits"),
+        ("(T)", "code_is_unknown", "'(T)' is no code"),
+        ("n.m.", "code_is_unknown", "no code"),
+        ("NaN", "code_is_unknown", "no code"),
+        ("8012.1 1/", "number_has_a_mark", "something behind it: 1/"),
+        ("12.5 (NA)", "number_has_a_mark", "something behind it: (NA)"),
+        ("12.5*", "number_has_a_mark", "something behind it: *"),
+        ("1e5", "number_has_a_mark", "something behind it: e5"),
+        ("1,23", "text_is_no_number", "neither a number nor a code"),
+        ("12,3456", "text_is_no_number", "neither"),
+        ("--1", "text_is_no_number", "neither"),
+        ("-", "text_is_no_number", "neither"),
+        (".", "text_is_no_number", "neither"),
+        ("5.", "text_is_no_number", "neither"),
+        ("٣", "text_is_no_number", "neither"),
+        ("about 5", "text_is_no_number", "neither"),
+        (None, "text_is_missing", "no text"),
     ],
 )
-def test_what_is_no_exact_number_and_no_code_names_its_cell(text):
-    with pytest.raises(BeaCellError) as caught:
-        typed(observations(["1", text]))
-    error = caught.value
-    assert (error.text, error.table, error.line, error.area, error.year) == (text, "SAPCE1", 1, "01000", 2021)
+def test_what_is_no_exact_number_and_no_code_is_quarantined_with_its_reason(text, rule, words):
+    frame = typed(observations(["1", text, "(D)"]))
+    assert frame["status"].to_list() == ["reported", "quarantined", "suppressed"]
+    assert frame["value"].to_list() == [1, None, None]
+    (cell,) = explained(frame).rows(named=True)
+    assert (cell["value_text"], cell["rule"], cell["line_code"]) == (text, rule, 1)
+    assert words in cell["reason"]
 
 
-def test_the_first_of_several_cells_that_say_nothing_is_named():
-    with pytest.raises(BeaCellError) as caught:
-        typed(observations(["1", "first", "second", "third"]))
-    assert (caught.value.text, caught.value.line) == ("first", 1)
+@given(st.text(max_size=12))
+def test_every_text_is_a_number_or_a_code_or_has_one_reason(text):
+    frame = typed(observations([text]))
+    reasons = explained(frame)
+    assert reasons.height == (frame["status"].item() == "quarantined")
+    assert frame["value"].null_count() == (frame["status"].item() != "reported")
+    assert reasons.select("rule", "reason").null_count().row(0) == (0, 0)
 
 
-def test_a_missing_text_is_no_value():
-    with pytest.raises(BeaCellError):
-        typed(observations([None]))
+def test_a_cell_that_is_there_twice_is_one_cell_and_quarantined_where_its_texts_differ():
+    again = observations(["1", "2", "3"])
+    again = pl.concat([again, observations(["1.0", "9", "3"]), again.head(1)])
+    frame = typed(once_each(again))
+    assert frame.select("line_code", "value_text", "status").rows() == [
+        (0, "1", "reported"), (1, "2 | 9", "quarantined"), (2, "3", "reported"),
+    ]  # fmt: skip
+    assert explained(frame).select("rule", "reason").rows() == [
+        ("key_is_repeated", "BEA publishes this cell more than once, and differently: 2 and 9.")
+    ]
+    assert once_each(again.reverse()).filter(line_code=1)["value_text"].item() == "2 | 9"
+    assert once_each(observations(["1", "2"])).equals(observations(["1", "2"]))
 
 
 def test_no_cells_are_fine():
@@ -111,12 +139,13 @@ def test_any_decimal_comes_through_with_or_without_commas(number, commas):
         ("0", "2", "0"),
         ("12.5", "*", "12.5"),
         ("0", "(X)", "(X)"),
-        ("12.5", "(NA)", None),
-        ("(L)", "(NA)", None),
-        ("0", "(NA) (D)", None),
+        ("12.5", "(NA)", "12.5 (NA)"),
+        ("(L)", "(NA)", "(L) (NA)"),
+        ("0", "(NA) (D)", "0 (NA) (D)"),
+        ("", "(NA) (D)", "(NA) (D)"),
     ],
 )
-def test_a_note_with_a_code_outweighs_a_zero_and_nothing_else(value, note, text):
+def test_a_note_with_a_code_outweighs_a_zero_and_is_kept_beside_anything_else(value, note, text):
     frame = pl.DataFrame({"value": [value], "note": [note]})
     assert frame.select(coded(pl.col("value"), pl.col("note"))).item() == text
 
@@ -151,11 +180,30 @@ def test_hashes_do_not_see_order_source_or_spelling():
     assert content_hashes(one) == content_hashes(other)
 
 
+def test_hashes_of_what_could_always_be_read_are_what_they_always_were():
+    texts = ["100", "1,234.50", "(NA)", "n.a.", "(D)", "(L)", "(NM)", "(*)", "n.s.", "...", "", " (D) "]
+    # a change here makes a new vintage of every extract in every lake
+    assert content_hashes(typed(observations(texts))) == {
+        "SAPCE1": {2021: "74e7817ca02542420011098e4fe241045c70928f11862a2dc7b2d9d433f9fc32"}
+    }
+    assert set(texts[2:11]) == HASHED_BY_STATUS <= STATUS_OF_CODE.keys()
+
+
+def test_a_code_that_is_learned_later_hashes_as_it_did_in_quarantine(monkeypatch):
+    before = content_hashes(typed(observations(["1", "(T)", "(D)"])))
+    assert before != content_hashes(typed(observations(["1", "(X)", "(D)"])))
+    assert before != content_hashes(typed(observations(["1", "(D)", "(D)"])))
+    monkeypatch.setitem(values.STATUS_OF_CODE, "(T)", "near_zero")
+    learned = typed(observations(["1", "(T)", "(D)"]))
+    assert learned["status"].to_list() == ["reported", "near_zero", "suppressed"]
+    assert content_hashes(learned) == before
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"value": pl.lit("7").cast(MONEY)},
-        {"status": pl.lit("suppressed")},
+        {"status": pl.lit("suppressed"), "value_text": pl.lit("(D)")},
         {"unit": pl.lit("Thousands of dollars")},
         {"geo_fips": pl.lit("02000")},
         {"line_code": pl.lit(9).cast(pl.Int32)},

@@ -1,14 +1,9 @@
 """What BEA may do while an extract is taken: publish anew, fail, or change what it publishes."""
 
-import json
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
-from pydantic import SecretStr
 
-from pce_pipeline.bea.client import BeaClient
 from pce_pipeline.bea.emulator.faults import Fault, FaultKind, Target
 from pce_pipeline.bea.errors import (
     BeaApiError,
@@ -21,7 +16,7 @@ from pce_pipeline.bea.errors import (
     BeaUnknownField,
 )
 from pce_pipeline.bronze.extract import publish
-from pce_pipeline.bronze.feeds import ApiFeed, ReleaseKeptMoving
+from pce_pipeline.bronze.feeds import ReleaseKeptMoving
 from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability import progress
@@ -29,7 +24,15 @@ from pce_pipeline.quality.bronze import bronze_rules
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.silver.errors import LineMeaningChanged
 from pce_pipeline.silver.observations import normalise
-from pce_pipeline_tests.bronze.look_alike import KEY, Lakeside, LookAlike, archive_of, archive_with, member_of, today
+from pce_pipeline_tests.bronze.look_alike import (
+    Lakeside,
+    LookAlike,
+    archive_of,
+    archive_with,
+    member_of,
+    rewritten,
+    today,
+)
 from pce_pipeline_tests.lake.observed_backend import Killed
 
 API: tuple[Target, ...] = ("GetData", "GetParameterValuesFiltered")
@@ -79,27 +82,6 @@ def silver(lake: Lakeside, extract: ExtractId | None, *, tolerate: bool = False)
     sources = {table: [extract] for table in lake.bronze.manifest(extract).tables}
     read = read_extracts(lake.bronze, sources, tolerate_unknown=tolerate)
     return normalise(read.cells, read.lines, catalog)
-
-
-class Rewritten(httpx.AsyncBaseTransport):
-    """The look-alike in process, each JSON answer changed before it is received."""
-
-    def __init__(self, bea: LookAlike, change: Callable[[dict[str, Any]], None]) -> None:
-        self._inner = httpx.ASGITransport(app=bea.app)
-        self._change = change
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        answer = await self._inner.handle_async_request(request)
-        loaded = json.loads(await answer.aread())
-        self._change(loaded["BEAAPI"]["Results"])
-        return httpx.Response(200, json=loaded)
-
-
-def rewritten(bea: LookAlike, change: Callable[[dict[str, Any]], None]) -> ApiFeed:
-    def client() -> BeaClient:
-        return BeaClient("http://bea", SecretStr(KEY), transport=Rewritten(bea, change), attempts=2)
-
-    return ApiFeed(client, bea.catalog, "api")
 
 
 @pytest.fixture(scope="module")
@@ -238,17 +220,6 @@ def test_an_empty_answer_is_judged_incomplete_and_asked_for_again(lake, bea):
     assert [result.name for result in judge(bronze_rules, prepared.subject) if not result.passed] == [
         "manifest_is_complete"
     ]
-
-
-def test_a_cell_nobody_can_read_stops_the_extract_and_is_asked_for_again(lake, bea):
-    def unreadable(results: dict[str, Any]) -> None:
-        for row in results.get("Data", ())[:1]:
-            row["DataValue"] = "about 5"
-
-    with pytest.raises(BeaError, match="about 5"):
-        lake.take(rewritten(bea, unreadable))
-    assert lake.listing() == []
-    assert lake.take() == ExtractId(today())
 
 
 def test_an_unknown_field_is_kept_in_bronze_and_does_not_count_unless_tolerated(tmp_path, lake, bea):

@@ -268,16 +268,17 @@ def test_a_partial_file_imported_twice_is_kept_once(lake, cut):
     [
         (6, "Goods and more", "now says 'Goods and more'"),
         (7, "Thousands of current dollars", "comes in another unit"),
-        (0, "99123", "areas that the catalogue does not hold: 99123"),
+        (0, "99123", "rows of SAPCE1 are of areas that the catalogue does not hold: 99123"),
+        (8, "about 5", "cells of SAPCE1 are neither numbers nor known codes: 'about 5'"),
     ],
 )
 def test_a_file_that_silver_could_not_be_made_of_is_refused_before_anything_is_stored(lake, cut, column, text, said):
     def changed(row: list[str]) -> None:
-        if row[4] == "2":
+        if row[4] == "2" or (row[4] == "13" and column in {0, 8}):
             row[column] = text
 
     with pytest.raises(FileUnusable, match=said):
-        take(lake, cut(2, areas=["01000"], change=changed))
+        take(lake, cut(2, areas=["01000"], years=[2021], change=changed))
     assert lake.listing() == []
 
 

@@ -72,6 +72,26 @@ def test_an_old_file_is_put_at_its_own_day_and_the_command_says_so(empty: Pce, t
     assert f"Kept as an earlier vintage, which changes nothing today: SAPCE1 (current is {NEW})" in words(moved)
 
 
+def test_a_cell_that_cannot_be_read_is_set_aside_told_and_listed(empty: Pce, tmp_path: Path) -> None:
+    assert "Nothing is in quarantine" in empty("quarantine").out
+    whole = Path(part(tmp_path, 2, years=(2023, 2024)))
+    lines = whole.read_text().splitlines()
+    lines[1] = ",".join([*lines[1].split(",")[:-1], "(T)"])
+    whole.write_text("\n".join(lines))
+    taken = empty("extract", "--file", str(whole))
+    assert taken.code == 0
+    assert "1 cell could not be read" in words(taken)
+    (cell,) = empty("quarantine", "--json").document["cells"]
+    assert (cell["state"], cell["value_text"], cell["year"]) == ("current", "(T)", 2024)
+    assert cell["stored"].endswith(f"{NEW}/{cell['object_key']}")
+    listed = empty("quarantine", "--extract", NEW, "--current")
+    assert listed.code == 0
+    assert "1 current" in words(listed)
+    assert empty("quarantine", "--extract", OLD).code == 2
+    # a file is nobody's fault: only an answer of BEA alerts
+    assert "could be read" in empty("alert", "quarantined").out
+
+
 def test_a_file_without_a_date_is_wrong_usage_and_says_what_to_add(empty: Pce, tmp_path: Path) -> None:
     refused = empty("extract", "--file", part(tmp_path, 2, dated=False), "--json")
     assert refused.code == 2

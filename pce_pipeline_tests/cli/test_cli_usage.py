@@ -114,7 +114,7 @@ def test_a_database_that_does_not_answer_fails_a_run_and_leaves_status_readable(
     assert failed.code == 1
     assert failed.document["error"]["type"] == "WarehouseUnreachable"
     status = empty("status", "--json", **url)
-    assert status.code == 0
+    assert (status.code, list(status.document["needs_a_person"])) == (1, ["Postgres does not answer"])
     assert "Cannot connect" in status.document["postgres"]["problem"]
     assert "hush-hush" not in failed.out + failed.err + status.out + status.err
 

@@ -70,6 +70,40 @@ def test_a_suppressed_figure_of_the_first_table_is_not_replaced_by_another_table
     assert conformed.select("value", "status").rows() == [(None, "suppressed")]
 
 
+@pytest.mark.parametrize(
+    ("releases", "taken"),
+    [
+        ({}, (2.0, "reported")),
+        ({"SAPCE1": "2024-10-03", "SAPCE3": "2024-10-03"}, (2.0, "reported")),
+        ({"SAPCE1": "2024-10-03", "SAPCE3": "2022-10-06"}, (None, "quarantined")),
+        ({"SAPCE1": "2024-10-03"}, (None, "quarantined")),
+    ],
+)
+def test_a_quarantined_figure_gives_way_to_a_readable_one_of_the_same_release(releases, taken):
+    rows = silver(
+        ("SAPCE1", 2, "product.goods", 2020, None),
+        ("SAPCE3", 2, "product.goods", 2020, "2.0"),
+        ("SAPCE1", 2, "product.goods", 2021, "1.0"),
+        ("SAPCE3", 2, "product.goods", 2021, "3.0"),
+        ("SAPCE1", 13, "product.services", 2021, None),
+    )
+    rows = rows.with_columns(status=pl.when(pl.col("value").is_null()).then(pl.lit("quarantined")).otherwise("status"))
+    found = conform_facts(rows, CATALOG, releases).sort("category_id", "year")
+    assert found.select(pl.col("value").cast(pl.Float64), "status").rows() == [
+        taken, (1.0, "reported"), (None, "quarantined"),
+    ]  # fmt: skip
+
+
+def test_of_two_quarantined_figures_the_first_table_gives_the_fact_and_a_suppressed_one_is_readable():
+    rows = silver(("SAPCE1", 2, "product.goods", 2020, None), ("SAPCE3", 2, "product.goods", 2020, None))
+    both = conform_facts(rows.with_columns(status=pl.lit("quarantined")), CATALOG)
+    assert both["status"].to_list() == ["quarantined"]
+    first = rows.with_columns(
+        status=pl.when(pl.col("bea_table") == "SAPCE1").then(pl.lit("quarantined")).otherwise("status")
+    )
+    assert conform_facts(first, CATALOG)["status"].to_list() == ["suppressed"]
+
+
 def test_lines_outside_the_profile_give_no_facts():
     rows = silver(("SAPCE1", 2, "product.goods", 2020, "1.0"), ("SAPCE4", 37, "function.health", 2020, "1.0"))
     assert conform_facts(rows, load_catalog("smoke"))["category_id"].to_list() == ["product.goods"]

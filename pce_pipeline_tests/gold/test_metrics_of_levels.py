@@ -142,6 +142,50 @@ def test_without_the_total_there_is_no_share():
     assert found["pce_contribution_to_growth_pp"] is None
 
 
+def test_no_state_is_ranked_where_the_figure_of_one_could_not_be_read_and_all_else_stands():
+    panel = facts(
+        cell
+        for measure in ("pce", "pce_per_capita")
+        for geo in LEVELS
+        for category in (TOTAL, GOODS)
+        for cell in series(category, geo, {2019: "100", 2020: "150"}, measure)
+    )
+    alabama = (pl.col("geo_fips") == "01000") & (pl.col("category_id") == GOODS) & (pl.col("year") == 2020)
+    unread = alabama & (pl.col("measure") == "pce")
+    panel = panel.with_columns(
+        value=pl.when(~unread).then("value"), status=pl.when(unread).then(pl.lit("quarantined")).otherwise("status")
+    )
+    found = metrics(panel, CATALOG, [2019, 2020])
+    ranks = "pce_rank_among_states"
+    assert found.filter(pl.col("category_id") == GOODS, pl.col("year") == 2020)[ranks].null_count() == len(LEVELS)
+    ranked = ("pce_rank_among_states", "pce_per_capita_rank_among_states")
+    for category, year, column in ((GOODS, 2020, ranked[1]), (GOODS, 2019, ranked[0]), (TOTAL, 2020, ranked[0])):
+        assert one(found, "06000", category, year)[column] == 1
+    mine, other = one(found, "01000", GOODS, 2020), one(found, "06000", GOODS, 2020)
+    assert (mine["pce_share_of_total_pct"], mine["pce_yoy_pct"], mine["pce_contribution_to_growth_pp"]) == (None,) * 3
+    assert (other["pce_share_of_total_pct"], other["pce_yoy_pct"]) == (100.0, 50.0)
+
+
+def test_what_is_relative_to_a_figure_that_could_not_be_read_is_null_for_all():
+    panel = facts(
+        cell
+        for measure in ("pce", "pce_per_capita")
+        for geo in LEVELS
+        for category in (TOTAL, GOODS)
+        for cell in series(category, geo, {2020: "150"}, measure)
+    )
+    unread = ((pl.col("geo_fips") == "00000") & (pl.col("measure") == "pce_per_capita")) | (
+        (pl.col("geo_fips") == "06000") & (pl.col("category_id") == TOTAL) & (pl.col("measure") == "pce")
+    )
+    panel = panel.with_columns(
+        value=pl.when(~unread).then("value"), status=pl.when(unread).then(pl.lit("quarantined")).otherwise("status")
+    )
+    found = metrics(panel, CATALOG, [2020])
+    assert found["pce_per_capita_index_us100"].null_count() == found.height
+    assert found.filter(geo_fips="06000")["pce_share_of_total_pct"].null_count() == 2
+    assert found.filter(geo_fips="01000")["pce_share_of_total_pct"].to_list() == [100.0, 100.0]
+
+
 def test_ranks_are_among_states_and_ties_share_the_better_one():
     panel = facts(
         [("pce", GOODS, geo, 2020, value) for geo, value in

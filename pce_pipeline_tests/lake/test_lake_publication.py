@@ -540,3 +540,26 @@ def test_one_row_group_with_statistics_is_written():
 def test_a_partition_without_rows_is_published_and_read(store):
     publish(store, NewPartition("2021", {"year=2021/part-000.parquet": frame(2021, "CA", "1")[:0]}, {}, "1"))
     assert table(store).read().height == 0
+
+
+def test_a_glance_at_a_listing_finds_what_is_gone_or_of_another_size_and_reads_no_file(store):
+    publish(store, partition(2023), partition(2024))
+    assert table(store).glance() == []
+    held = table(store).latest()["2023"].objects[0]
+    store.delete_many([f"{PREFIX}/{held.path}"])
+    store.put(f"{PREFIX}/{table(store).latest()['2024'].objects[0].version_key}", b"something else")
+    assert [(each.problem, each.expected) for each in table(store).glance()] == [
+        ("missing", held.sha256),
+        ("changed", table(store).latest()["2024"].objects[0].sha256),
+    ]
+    table(store).heal()
+    assert table(store).glance() == []
+
+
+def test_a_glance_tells_a_lost_pointer_from_a_table_that_was_never_published(store):
+    assert table(store).glance() == []
+    publish(store, partition(2024))
+    store.delete_many([f"{PREFIX}/_latest.json"])
+    assert [(each.key, each.problem) for each in table(store).glance()] == [(f"{PREFIX}/_latest.json", "missing")]
+    table(store).heal()
+    assert list(table(store).latest()) == ["2024"]

@@ -9,9 +9,11 @@ from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.quality.identities import (
     FactYears,
     children_add_up_to_parents,
+    per_capita_times_population_is_the_total,
     states_add_up_to_regions,
     states_add_up_to_the_nation,
 )
+from pce_pipeline.quality.rules import RuleResult
 
 ABROAD = 4000
 OF_US_FUNCTIONS = (pl.col("geo_fips") == "00000") & pl.col("category_id").is_in(
@@ -20,6 +22,12 @@ OF_US_FUNCTIONS = (pl.col("geo_fips") == "00000") & pl.col("category_id").is_in(
         "function.net_foreign_travel_and_expenditures_abroad_by_us_residents",
     ]
 )
+
+
+def count(result: RuleResult, figure: str) -> int:
+    counted = result.figures[figure]
+    assert isinstance(counted, int)
+    return counted
 
 
 def changed(facts: FactYears, where: pl.Expr, value: pl.Expr) -> FactYears:
@@ -56,6 +64,27 @@ def test_cells_too_small_to_show_count_as_zero_and_suppressed_ones_are_not_check
     assert small.height == 6
     assert result.figures["not_checked"] == suppressed.height == 3
     assert states_add_up_to_regions.check(world.facts).figures["not_checked"] == 3
+
+
+@pytest.mark.parametrize("category", ["product.pce", "product.durable_goods"])
+@pytest.mark.parametrize("measure", ["pce", "pce_per_capita"])
+def test_sums_with_a_figure_that_could_not_be_read_are_counted_and_fail_nothing(world, category, measure):
+    unread = (pl.col("category_id") == category) & (pl.col("geo_fips") == "06000") & (pl.col("measure") == measure)
+    frame = world.facts.frame.with_columns(
+        value=pl.when(~unread).then("value"), status=pl.when(unread).then(pl.lit("quarantined")).otherwise("status")
+    )
+    facts = replace(world.facts, frame=frame)
+    for rule in (children_add_up_to_parents, states_add_up_to_regions, states_add_up_to_the_nation):
+        before, result = rule.check(world.facts), rule.check(facts)
+        assert result.passed
+        if measure == "pce":
+            assert count(result, "not_checked") > count(before, "not_checked")
+    before, result = (per_capita_times_population_is_the_total.check(each) for each in (world.facts, facts))
+    assert result.passed
+    assert count(result, "not_checked") > count(before, "not_checked")
+    assert count(result, "checked") + count(result, "not_checked") == (
+        count(before, "checked") + count(before, "not_checked")
+    )
 
 
 @pytest.mark.parametrize(("off_by", "passes"), [(0.1, True), (0.2, False)])

@@ -80,6 +80,19 @@ def with_rows_in_as_rows_out(damage: Damage) -> Damage:
     return both
 
 
+def with_set_aside(rows: int) -> Damage:
+    """The subject with rows of an unknown area beside it."""
+
+    def damage(subject: Any) -> Any:
+        strange = (
+            subject.frame.filter(at(bea_table="SAPCE4", year=2020)).head(rows).with_columns(geo_fips=pl.lit("72000"))
+        )
+        return replace(subject, set_aside=strange, rows_in=subject.rows_in + rows)
+
+    return damage
+
+
+QUARANTINED = {"value": None, "status": "quarantined", "value_text": "(T)"}
 SILVER_CELL = at(bea_table="SAPCE4", line_code=40, geo_fips="06000", year=2020)
 FACT = at(category_id=LEAF, geo_fips="06000", year=2020)
 FIFTY_MORE = pl.col("value") + 50
@@ -100,6 +113,22 @@ DAMAGES: list[tuple[str, str | tuple[str, ...], Damage]] = [
     ("silver", "rows_in_equal_rows_out_plus_left_out", lambda years: replace(years, rows_in=years.rows_in + 1)),
     ("silver", "no_unexplained_nulls", with_value(SILVER_CELL, status="suppressed")),
     ("silver", "no_unexplained_nulls", with_value(SILVER_CELL, value=None, status="(X)")),
+    (
+        "silver",
+        "quarantined_cells_are_few",
+        with_value(at(bea_table="SAPCE4", line_code=1, geo_fips="06000"), **QUARANTINED),
+    ),
+    (
+        "silver",
+        "quarantined_cells_are_few",
+        with_value(at(bea_table="SAPCE4", line_code=40, geo_fips="00000"), **QUARANTINED),
+    ),
+    (
+        "silver",
+        "quarantined_cells_are_few",
+        with_value(at(bea_table="SAPCE4", geo_fips=["06000", "08000", "10000", "56000"], year=2020), **QUARANTINED),
+    ),
+    ("silver", "rows_set_aside_are_few", with_set_aside(200)),
     (
         "silver",
         "shared_lines_agree",
@@ -200,6 +229,17 @@ def test_damage_fails_exactly_the_rules_that_are_there_for_it(world, layer, rule
     assert [result.name for result in failed] == list(names_of(rules))
     assert failed[0].summary
     assert rules == "rows_in_equal_rows_out_plus_left_out" or failed[0].examples
+
+
+def test_a_few_quarantined_cells_and_rows_fail_no_rule_of_silver_and_are_counted(world):
+    shared = at(bea_table="SAPCE3", line_code=2, geo_fips="06000", year=2020)
+    damaged = with_set_aside(5)(with_value(SILVER_CELL | shared, **QUARANTINED)(world.silver))
+    damaged = replace(damaged, repeated=3, rows_in=damaged.rows_in + 3)
+    results = {result.name: result for result in judge(silver_rules, damaged)}
+    assert [name for name, result in results.items() if not result.passed] == []
+    balance = results["rows_in_equal_rows_out_plus_left_out"].figures
+    assert (balance["cells_quarantined"], balance["rows_set_aside"], balance["rows_repeated"]) == (2, 5, 3)
+    assert results["shared_lines_agree"].figures["not_checked"] == 1
 
 
 @pytest.mark.parametrize("layer", RULES)

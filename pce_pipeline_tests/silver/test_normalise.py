@@ -12,7 +12,7 @@ from pce_pipeline.bea.texts import clean_description
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.quality.silver import SilverYears, category_is_known
 from pce_pipeline.schemas import MONEY, SILVER_PCE_STATE, content_sha256
-from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged, UnknownArea
+from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 from pce_pipeline.silver.observations import BASE_YEARS_SCHEMA, normalise, table_years
 
 MILLIONS = "Millions of current dollars"
@@ -224,11 +224,16 @@ def test_a_unit_with_other_words_around_its_base_year_stops(unit):
         normalise(observations(cell(2, unit=unit)), listed((2, "Goods")), REAL)
 
 
-def test_an_unknown_area_stops():
-    with pytest.raises(UnknownArea) as stopped:
-        normalise(observations(cell(1), cell(1, "72000"), cell(2, "72000")), SMOKE_LINES, SMOKE)
-    assert stopped.value.areas == ("72000",)
-    assert "catalog/areas.csv" in stopped.value.remedy
+def test_rows_of_an_unknown_area_are_set_aside_and_the_others_go_on():
+    unread = cell(2, "72000", value_text="(T)", value=None, status="quarantined")
+    normal = normalise(observations(cell(1), cell(1, "72000"), unread, cell(4, "72000")), SMOKE_LINES, SMOKE)
+    assert normal.frame.select("line_code", "geo_fips").rows() == [(1, "06000")]
+    # the row of a line that is not pinned is left out with its line
+    assert normal.set_aside.select("line_code", "geo_fips", "value_text").rows() == [
+        (1, "72000", "12.3"),
+        (2, "72000", "(T)"),
+    ]
+    assert normal.left_out["rows"].to_list() == [1]
 
 
 def test_no_observations_give_an_empty_silver_of_the_declared_types():

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -74,6 +74,7 @@ def run_load(
     manifests: Sequence[ManifestRow] = (),
     run_id: str = "run",
     world: str = "sample",
+    quarantine: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[LoadResult]:
     with postgres.connect() as connection:
         return load(
@@ -84,6 +85,7 @@ def run_load(
             env="local",
             run=RunRow(run_id, "pce_state", datetime.now(UTC), parameters={"years": list(years)}, extracts=["x"]),
             manifests=manifests,
+            quarantine=quarantine,
         )
 
 
@@ -118,6 +120,29 @@ def test_the_same_load_again_writes_no_row(postgres):
         ("run", "succeeded"),
         ("later", "succeeded"),
     ]
+
+
+def test_what_could_not_be_read_is_replaced_whole_and_written_only_where_it_differs(postgres):
+    def cell(year: int, text: str) -> dict[str, Any]:
+        place = {"extract": "2024-10-03", "bea_table": "SAPCE1", "line_code": 16, "geo_fips": "02000", "year": year}
+        told = {"unit": "Dollars", "object_key": "a.csv", "rule": "code_is_unknown", "reason": f"'{text}' is no code."}
+        return {**place, **told, "value_text": text, "state": "current"}
+
+    def held() -> list[tuple[Any, ...]]:
+        return rows(postgres, "SELECT year, value_text, xmin::text FROM meta.quarantine ORDER BY year")
+
+    tables = [annual({("06000", 2022): "1.5"})]
+    run_load(postgres, tables, [2022], quarantine=[cell(2020, "(T)"), cell(2021, "(T)")])
+    first = held()
+    assert [row[:2] for row in first] == [(2020, "(T)"), (2021, "(T)")]
+    run_load(postgres, tables, [2022], quarantine=[cell(2020, "(T)"), cell(2021, "(T)")])
+    run_load(postgres, tables, [2022])
+    assert held() == first
+    run_load(postgres, tables, [2022], quarantine=[cell(2020, "(T)"), cell(2021, "(X)"), cell(2022, "1/")])
+    assert [row[:2] for row in held()] == [(2020, "(T)"), (2021, "(X)"), (2022, "1/")]
+    assert held()[0] == first[0]
+    run_load(postgres, tables, [2022], quarantine=[])
+    assert held() == []
 
 
 def test_changed_new_and_vanished_rows_are_told_apart_and_other_years_stay(postgres):

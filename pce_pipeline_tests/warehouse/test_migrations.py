@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 
 import pce_pipeline.warehouse.migrations
 from pce_pipeline import schemas
-from pce_pipeline.warehouse.errors import WarehouseNewer
+from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseNewer
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.postgres import PostgresResource
 
@@ -105,3 +105,63 @@ def test_a_database_migrated_by_newer_code_is_left_alone(server):
         with pytest.raises(WarehouseNewer) as refused:
             postgres.migrate()
         assert (refused.value.found, refused.value.known) == ("9999", newest_revision())
+
+
+SHAPE = """
+SELECT format('%s.%s', n.nspname, c.relname), c.relkind::text, pg_get_userbyid(c.relowner), c.relacl::text,
+    array_agg(format('%s %s %s', a.attname, a.atttypid::regtype, a.attnotnull) ORDER BY a.attnum)
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+WHERE n.nspname IN ('meta', 'gold', 'serving') GROUP BY 1, 2, 3, 4 ORDER BY 1
+"""
+
+
+def _execute(postgres, *statements):
+    with postgres.connect() as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        connection.commit()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "DROP TABLE gold.pce_state_metrics CASCADE",
+        "DROP TABLE gold.dim_geography, gold.pce_state_annual CASCADE",
+        "DROP TABLE meta.checkpoints, meta.manifests, meta.world, meta.ingest_runs",
+        "DROP SCHEMA serving, gold CASCADE",
+        "DROP VIEW serving.v_pce_state_latest",
+        "DROP TABLE meta.alembic_version",
+    ],
+)
+def test_what_somebody_has_dropped_is_made_again_and_what_others_made_stays(server, lost):
+    with server.database(migrated=False) as url:
+        postgres = PostgresResource(url)
+        postgres.establish(is_sample=True)
+        shape = _rows(postgres, SHAPE)
+        _execute(
+            postgres,
+            "INSERT INTO gold.category_line VALUES ('T', 'l', 1, 'c', 'd', 'u', 0)",
+            "CREATE VIEW public.theirs AS SELECT * FROM gold.category_line",
+        )
+        survives = "gold CASCADE" not in lost
+        _execute(postgres, lost)
+        assert _rows(postgres, SHAPE) != shape
+        postgres.establish(is_sample=True)
+        assert _rows(postgres, SHAPE) == shape
+        if survives:
+            assert _rows(postgres, "SELECT bea_table FROM public.theirs") == [("T",)]
+        postgres.migrate()
+
+
+@pytest.mark.postgres
+def test_one_who_may_not_make_tables_is_told_which_are_missing(server):
+    with server.database(migrated=False) as url:
+        postgres = PostgresResource(url)
+        postgres.establish(is_sample=True)
+        _execute(postgres, "DROP TABLE gold.pce_state_metrics CASCADE", "ALTER ROLE pce_loader PASSWORD 'p'")
+        host = url.rpartition("@")[2]
+        with pytest.raises(RelationsMissing, match=r"gold\.pce_state_metrics") as refused:
+            PostgresResource(f"postgresql://pce_loader:p@{host}").migrate()
+        assert "pce db migrate" in refused.value.remedy

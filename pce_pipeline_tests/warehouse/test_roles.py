@@ -221,7 +221,7 @@ def test_the_owner_and_the_master_migrate_again(rds, loaded):
 def test_a_loader_leaves_an_outdated_database_to_its_owner(rds):
     loader, owner = rds.as_("pce_loader"), rds.as_("pce_owner")
     loader.migrate()
-    _run(rds.url("pce_owner"), "UPDATE meta.alembic_version SET version_num = '0001'")
+    _run(rds.url("pce_owner"), "UPDATE meta.alembic_version SET version_num = '0001'; DROP TABLE meta.quarantine")
     try:
         with pytest.raises(WarehouseNotMigrated, match=r"Run `pce db migrate` as .* pce_owner") as refused:
             loader.migrate()

@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.emulator.serve import running
 from pce_pipeline.bea.emulator.state import Emulator
+from pce_pipeline_tests.cli.conftest import Called, call
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 from pce_pipeline_tests.workflows.job import Ran, checked_out, kept, run_job, workflow
@@ -81,7 +82,14 @@ class Place:
         **inputs: object,
     ) -> Ran:
         """Run ingest.yml for staging, by hand unless `event` says otherwise."""
-        asked = {"environment": "staging", "dry_run": False, "force": False, "years": "", "profile": "smoke"}
+        asked = {
+            "environment": "staging",
+            "dry_run": False,
+            "force": False,
+            "years": "",
+            "profile": "smoke",
+            "examine": False,
+        }
         return run_job(
             workflow("ingest.yml")["jobs"]["ingest"],
             self.folder / secrets.token_hex(4),
@@ -138,6 +146,17 @@ class Place:
                 return cursor.fetchall()
         finally:
             connection.close()
+
+    def execute(self, statement: str) -> None:
+        """Change the database behind everybody's back."""
+        with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
+
+    def pce(self, *arguments: str) -> Called:
+        """Call a verb on the environment, as a person with its variables does."""
+        named = {name: value for name, value in self.variables.items() if name.startswith("PCE_")}
+        return call(*arguments, **{**named, **self.s3.environment, "PCE_PROFILE": "smoke", "PCE_SOURCE": "bulk"})
 
 
 class _WhoAmI(BaseHTTPRequestHandler):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sysconfig
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,7 +23,8 @@ pytestmark = [
     pytest.mark.skipif(not all(map(shutil.which, ("jq", "make", "bash"))), reason="needs jq, make and bash"),
 ]
 
-_QUIET = ["ready", "checkout", "python", "install", "credentials", "door", "migrate", "check", "late"]
+_LOOKS = ["late", "quarantined", "pinned", "doctor"]
+_QUIET = ["ready", "checkout", "python", "install", "credentials", "door", "migrate", "check", *_LOOKS]
 _AFTER = ["close", "report", "keep"]
 
 
@@ -35,7 +37,12 @@ def first(place: Place) -> Ran:
 
 
 def test_the_first_run_brings_everything_to_postgres(first: Ran, place: Place) -> None:
-    assert first.done == [*_QUIET[:-1], "extract", "years", "silver", "gold", "prune", "late", *_AFTER]
+    assert first.done == [
+        *(step for step in _QUIET if step not in _LOOKS),
+        *("extract", "years", "silver", "gold", "prune"),
+        *_LOOKS,
+        *_AFTER,
+    ]
     assert place.query("SELECT min(year), max(year) FROM gold.pce_state_metrics") == [(1997, 2024)]
     assert place.query("SELECT world, env FROM meta.world") == [("bea-smoke", "staging")]
     assert place.query("SELECT DISTINCT status FROM meta.ingest_runs") == [("succeeded",)]
@@ -80,6 +87,32 @@ def test_a_run_that_finds_nothing_new_is_quiet(first: Ran, place: Place) -> None
     assert place.alerts() == []
 
 
+def test_rows_that_somebody_changed_in_postgres_end_the_run_red_and_the_summary_says_what_mends_them(
+    first: Ran, place: Place
+) -> None:
+    place.execute("UPDATE gold.pce_state_annual SET pce_status = 'blank' WHERE year = 2009")
+    ran = place.run()
+    assert ran.failed == ["doctor"], str(ran)
+    assert (
+        "| postgres | rows of gold/pce_state_annual in Postgres are not those that were loaded in 2009 |" in ran.summary
+    )
+    assert "pce refresh --years 2009" in ran.summary
+    assert len(place.alerts()) == 1
+    again = place.run(years="2009", examine=True)
+    assert not again.failed, str(again)
+    assert '"quick": false' in again.output["doctor"]
+
+
+def test_a_pin_is_named_in_the_summary_with_its_reason_and_what_postgres_holds(first: Ran, place: Place) -> None:
+    place.pce("pin", f"{datetime.now(UTC):%Y-%m-%d}", "--why", "a look | at it")
+    try:
+        ran = place.run()
+    finally:
+        place.pce("pin", "--clear")
+    assert not ran.failed, str(ran)
+    assert "(a look &#124; at it); Postgres holds BEA's figures of 2025-09-26." in ran.summary
+
+
 def test_a_failing_step_alerts_says_what_to_do_and_leaves_the_database_closed(first: Ran, place: Place) -> None:
     place.emulator.set_faults(Fault(FaultKind.API_ERROR, lines=(2,), code="40"))
     try:
@@ -87,7 +120,7 @@ def test_a_failing_step_alerts_says_what_to_do_and_leaves_the_database_closed(fi
     finally:
         place.emulator.set_faults()
     assert ran.failed == ["extract"], str(ran)
-    assert [ran.outcomes[step] for step in ("years", "silver", "gold", "late")] == ["skipped"] * 4
+    assert [ran.outcomes[step] for step in ("years", "silver", "gold", "late", "quarantined")] == ["skipped"] * 5
     assert [ran.outcomes[step] for step in ("close", "alert", "keep")] == ["success"] * 3
     assert place.let_in() == set()
     assert "Failed in step `extract`" in ran.summary
@@ -133,7 +166,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(first: Ran, place:
         ran = place.run(dry_run=True)
     finally:
         place.emulator.set_release(2)
-    assert ran.done == [*(step for step in _QUIET if step not in {"migrate", "late"}), *_AFTER], str(ran)
+    assert ran.done == [*(step for step in _QUIET if step not in {"migrate", *_LOOKS}), *_AFTER], str(ran)
     assert "**An extract would be taken**" in ran.summary
     assert "BEA updated it on" in ran.summary
     assert place.query("SELECT count(*) FROM meta.ingest_runs") == before
@@ -178,7 +211,7 @@ def test_with_private_reach_the_same_commands_run_as_tasks(first: Ran, place: Pl
     with_tasks = ["tasks" if step == "door" else step for step in _QUIET]
     assert ran.done == [*with_tasks, *(step for step in _AFTER if step != "close")], str(ran)
     commands = [asked["overrides"]["containerOverrides"][0]["command"][4:6] for asked in ecs.asked]
-    assert commands == [["pce", "db"], ["pce", "check"], ["pce", "alert"]]
+    assert commands == [["pce", "db"], ["pce", "check"], ["pce", "alert"], ["pce", "alert"], ["pce", "doctor"]]
     assert "**Nothing is new.**" in ran.summary
     assert place.let_in() == set()
 

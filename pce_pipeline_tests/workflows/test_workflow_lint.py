@@ -110,7 +110,7 @@ def test_nothing_from_outside_is_written_into_a_script(name: str) -> None:
 
 def test_the_key_and_the_alert_secrets_are_given_to_the_steps_that_need_them_only() -> None:
     holding = {step["id"] for step in _steps("ingest.yml") if "secrets." in str(step.get("env", {}))}
-    assert holding == {"check", "extract", "late", "alert"}
+    assert holding == {"check", "extract", "late", "quarantined", "pinned", "alert"}
     assert "secrets." not in str(workflow("ingest.yml")["jobs"]["ingest"]["env"])
 
 
@@ -129,3 +129,10 @@ def test_dependabot_watches_what_is_pinned_and_waits_a_week() -> None:
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
     assert {each["package-ecosystem"] for each in updates} >= {"github-actions", "pip"}
     assert {each["cooldown"]["default-days"] for each in updates} == {7}
+
+
+def test_the_doctor_reads_everything_at_a_time_that_is_on_the_schedule() -> None:
+    ingest = workflow("ingest.yml")
+    (doctor,) = (step for step in ingest["jobs"]["ingest"]["steps"] if step.get("id") == "doctor")
+    (cron,) = re.findall(r"github\.event\.schedule == '([^']+)'", doctor["env"]["WHOLE"])
+    assert cron in [each["cron"] for each in ingest[True]["schedule"]]

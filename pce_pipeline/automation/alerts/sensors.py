@@ -1,4 +1,6 @@
-"""The sensors that alert: on failed runs as they fail, on late releases once an hour. All being well they are silent.
+"""The sensors that alert: on failed runs as they fail; on late releases, unreadable cells and old pins once an hour.
+
+All being well they are silent.
 
 Both are off until somebody switches them on, as the release sensor is: where GitHub Actions runs the pipeline, its
 workflow alerts, and a page that a person opens beside it must not start to act. Without a channel they skip.
@@ -8,19 +10,29 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import structlog
 
 from pce_pipeline.automation.alerts.channels import VARIABLES
 from pce_pipeline.automation.alerts.errors import AlertNotSent
 from pce_pipeline.automation.alerts.failures import alert_of_failed
 from pce_pipeline.automation.alerts.lateness import LateRelease, alert_of_late, late_release, unknowable
+from pce_pipeline.automation.alerts.pins import alert_of_old_pin
 from pce_pipeline.automation.alerts.sending import Alerts
-from pce_pipeline.automation.state import lake_state
+from pce_pipeline.automation.alerts.unreadable import alert_of_quarantine
+from pce_pipeline.automation.next_step import LoadState
+from pce_pipeline.automation.pinning import pinned
+from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.quarantine import of_live_extracts
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.settings import Settings
+from pce_pipeline.warehouse.postgres import PostgresResource
+
+_log = structlog.get_logger()
 
 NO_CHANNEL = f"No alert channel is set ({VARIABLES})."
 
@@ -63,13 +75,14 @@ def _late_release_sensor() -> dg.SensorDefinition:
     @dg.sensor(
         name="late_release_sensor",
         minimum_interval_seconds=_HOUR_SECONDS,
-        description="Alerts when a release is out and not in the lake, and sends alerts of failed runs that did not "
-        "get through before; otherwise silent.",
+        description="Alerts when a release is out and not in the lake, when cells of BEA's answer could not be read, "
+        "and when a pin is old; sends alerts of failed runs that did not get through before; otherwise silent.",
     )
     def late_release_sensor(
         context: dg.SensorEvaluationContext,
         lake: dg.ResourceParam[Lake],
         bea: dg.ResourceParam[BeaGateway],
+        postgres: dg.ResourceParam[PostgresResource],
         catalog: dg.ResourceParam[Catalog],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SkipReason:
@@ -86,16 +99,48 @@ def _late_release_sensor() -> dg.SensorDefinition:
                 _tell(alerts, context.instance, run, catalog, settings)
         except AlertNotSent as caught:
             not_sent = caught
+        _tell_of_old_pin(alerts, lake, postgres, catalog, settings)
         late, said = _look(lake, bea, catalog, settings)
         if late is not None:
             alerts.send(
                 alert_of_late(late, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=lake.uri)
             )
+        try:
+            _tell_of_quarantine(alerts, lake, catalog, settings)
+        except AlertNotSent as caught:
+            not_sent = not_sent or caught
         if not_sent is not None:
             raise not_sent
         return dg.SkipReason(said)
 
     return late_release_sensor
+
+
+def _tell_of_old_pin(
+    alerts: Alerts, lake: Lake, postgres: PostgresResource, catalog: Catalog, settings: Settings
+) -> None:
+    """Alert of a pin that is older than the setting; a lake that cannot be read says nothing of one."""
+    now = datetime.now(UTC)
+    try:
+        held = lake.bronze.pin()
+        if held is None or now - held.pinned_at <= timedelta(days=settings.pin_alert_days):
+            return
+        pin = pinned(current(lake.bronze, catalog), lake_state(lake, catalog), _loaded(postgres))
+    except PceError:
+        return
+    if pin is not None:
+        alerts.send(
+            alert_of_old_pin(
+                pin, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=lake.uri, now=now
+            )
+        )
+
+
+def _loaded(postgres: PostgresResource) -> LoadState | None:
+    try:
+        return load_state(postgres)
+    except PceError:
+        return None  # the alert then says what counts, and not what Postgres holds
 
 
 def _look(lake: Lake, bea: BeaGateway, catalog: Catalog, settings: Settings) -> tuple[LateRelease | None, str]:
@@ -110,6 +155,20 @@ def _look(lake: Lake, bea: BeaGateway, catalog: Catalog, settings: Settings) -> 
     if late is None:
         return None, unknowable(release) or "No release is late."
     return late, f"The release of {late.announced:%Y-%m-%d} is late."
+
+
+def _tell_of_quarantine(alerts: Alerts, lake: Lake, catalog: Catalog, settings: Settings) -> None:
+    try:
+        found = of_live_extracts(lake.bronze, catalog, current(lake.bronze, catalog))
+    except PceError as problem:
+        _log.warning("what is in quarantine cannot be told", problem=without_secrets(str(problem)))
+        return
+    for extract, cells in found.items():
+        alerts.send(
+            alert_of_quarantine(
+                extract, cells, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=lake.uri
+            )
+        )
 
 
 def _tell(

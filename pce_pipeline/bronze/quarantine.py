@@ -1,0 +1,166 @@
+"""Quarantine: what BEA published and could not be read, with its text, the reason, and where it stands.
+
+A cell that cannot be typed is in Silver as NULL; a row of an unknown area has no place there. Both are set aside when
+an extract is read whole, in a file beside Bronze that can be made again from it at any time. Cells of lines that the
+catalogue does not pin are left out of Silver altogether, and so of quarantine.
+"""
+
+import io
+
+import polars as pl
+import structlog
+
+from pce_pipeline.bea.values import explained, typed
+from pce_pipeline.bronze.counting import Layer
+from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.judgement import cells_of_layers, content_of, meanings
+from pce_pipeline.bronze.reading import Content
+from pce_pipeline.catalog import Catalog
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.manifest import BronzeStore, Manifest
+from pce_pipeline.lake.parquet import to_parquet
+
+_log = structlog.get_logger()
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "bea_table": pl.String,
+    "line_code": pl.Int32,
+    "geo_fips": pl.String,
+    "year": pl.Int32,
+    "unit": pl.String,
+    "unit_multiplier": pl.Int32,
+    "object_key": pl.String,
+    "value_text": pl.String,
+    "rule": pl.String,
+    "reason": pl.String,
+}
+"""The columns of a quarantine file, sorted by the first four; `object_key` is relative to the extract."""
+
+LISTED_SCHEMA = {"extract": pl.String, "state": pl.String, **SCHEMA}
+"""The columns of the listing. The state is `current`: in what is published now; `healed`: not any more, because a later
+extract brought a figure or the text can be read by now; or `not in use`: its extract does not count."""
+
+_LINE = ["bea_table", "line_code"]
+_CELL = [*_LINE, "geo_fips", "year"]
+
+
+def set_aside(content: Content, catalog: Catalog) -> pl.DataFrame:
+    """What cannot be read of an extract that was read whole, by SCHEMA."""
+    found = _unreadable(content.cells, catalog)
+    located = [
+        found.select(_CELL)
+        .join(of_object, on=[name for name in _CELL if name in of_object.columns], how="semi")
+        .with_columns(object_key=pl.lit(key))
+        for key, of_object in content.places
+        if found.height
+    ]
+    places = pl.concat([pl.DataFrame(schema={name: SCHEMA[name] for name in (*_CELL, "object_key")}), *located])
+    return (
+        found.join(places.unique(_CELL, keep="first", maintain_order=True), on=_CELL, how="left")
+        .select(list(SCHEMA))
+        .sort(_CELL)
+    )
+
+
+def counted(quarantine: pl.DataFrame) -> dict[str, int]:
+    """How many cells of each table are set aside."""
+    return dict(quarantine.group_by("bea_table").len().iter_rows())
+
+
+def packed(quarantine: pl.DataFrame) -> bytes | None:
+    """The file of it; None where there is nothing to keep."""
+    return to_parquet(quarantine) if quarantine.height else None
+
+
+def listed(bronze: BronzeStore, catalog: Catalog, now: Current) -> pl.DataFrame:
+    """Everything in quarantine, by LISTED_SCHEMA, newest extract first.
+
+    What is lost or damaged is made again from Bronze and kept. Raises `DamagedObject` where that is damaged too.
+    """
+    found = [pl.DataFrame(schema=LISTED_SCHEMA)]
+    for extract, manifest in sorted(now.manifests.items(), reverse=True):
+        if any(entry.quarantined for entry in manifest.tables.values()):
+            kept = _kept(bronze, catalog, manifest)
+            found.append(_with_state(kept, catalog, now, extract).select(list(LISTED_SCHEMA)))
+    return pl.concat(found)
+
+
+def standing(bronze: BronzeStore, catalog: Catalog, now: Current) -> pl.DataFrame:
+    """What of it is in the figures that are published now, by LISTED_SCHEMA."""
+    return listed(bronze, catalog, now).filter(pl.col("state") == "current")
+
+
+def of_live_extracts(bronze: BronzeStore, catalog: Catalog, now: Current) -> dict[ExtractId, pl.DataFrame]:
+    """What of BEA's own answers could not be read and stands in the current figures, by extract."""
+    cells = standing(bronze, catalog, now)
+    return {
+        extract: cells.filter(pl.col("extract") == str(extract))
+        for extract in map(ExtractId.parse, cells["extract"].unique().sort())
+        if now.manifests[extract].is_live
+    }
+
+
+def _unreadable(cells: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+    """The typed cells of pinned lines that are quarantined, or of no area that the catalogue holds."""
+    pinned = cells.join(catalog.lines.select(_LINE), on=_LINE, how="semi")
+    strange = pinned.join(catalog.areas, on="geo_fips", how="anti").with_columns(
+        rule=pl.lit("area_is_unknown"), reason=pl.format("'{}' is no area that the catalogue holds.", "geo_fips")
+    )
+    return pl.concat([explained(pinned.join(catalog.areas, on="geo_fips", how="semi")), strange])
+
+
+def _kept(bronze: BronzeStore, catalog: Catalog, manifest: Manifest) -> pl.DataFrame:
+    body = bronze.quarantine(manifest.extract)
+    if body is not None:
+        try:
+            return pl.read_parquet(io.BytesIO(body)).select(
+                [pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()]
+            )
+        except pl.exceptions.PolarsError as problem:
+            _log.warning("a quarantine file cannot be read", extract=manifest.extract_date, problem=str(problem))
+    tables = [table for table in manifest.tables if table in catalog.tables]
+    again = set_aside(content_of(bronze, manifest, tables), catalog)
+    if again.height:
+        bronze.write_quarantine(manifest.extract, to_parquet(again))
+    return again
+
+
+def _with_state(kept: pl.DataFrame, catalog: Catalog, now: Current, extract: ExtractId) -> pl.DataFrame:
+    unreadable = _unreadable(typed(kept.drop("rule", "reason")), catalog).select(_CELL)
+    above = {table: _layers_above(now, table, extract) for table in kept["bea_table"].unique()}
+    standing = {
+        table: "current" if layers is not None else "healed" if _is_followed(now, table, extract) else "not in use"
+        for table, layers in above.items()
+    }
+    covered = [pl.DataFrame(schema={name: SCHEMA[name] for name in _CELL})] + [
+        cells_of_layers(layers).join(meanings(catalog, table), on=["measure", "category_id"]).select(_CELL)
+        for table, layers in above.items()
+        if layers
+    ]
+    healed = pl.concat(
+        [
+            kept.join(unreadable, on=_CELL, how="anti").select(_CELL),
+            kept.join(pl.concat(covered), on=_CELL, how="semi").select(_CELL),
+        ]
+    ).unique()
+    return (
+        kept.with_columns(
+            extract=pl.lit(str(extract)), state=pl.col("bea_table").replace_strict(standing, return_dtype=pl.String)
+        )
+        .join(healed.with_columns(is_healed=True), on=_CELL, how="left", maintain_order="left")
+        .with_columns(state=pl.when("is_healed").then(pl.lit("healed")).otherwise("state"))
+    )
+
+
+def _layers_above(now: Current, table: str, extract: ExtractId) -> list[Layer] | None:
+    """The layers that lie over those of an extract in the current figures; None where it is not part of them."""
+    source = now.sources.get(table)
+    layers = list(source.vintage.layers) if source is not None else []
+    at = [place for place, layer in enumerate(layers) if layer.extract == extract]
+    return layers[at[-1] + 1 :] if at else None
+
+
+def _is_followed(now: Current, table: str, extract: ExtractId) -> bool:
+    """Whether the table's figures of today are of a later day."""
+    source = now.sources.get(table)
+    return source is not None and source.newest.at > extract

@@ -1,0 +1,115 @@
+"""A pin is named wherever the state of a world is shown: what Postgres holds because of it, since when and why."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pce_pipeline.cli import markdown
+from pce_pipeline.lake.layout import Layout
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline_tests.alerts.receiver import receiver
+from pce_pipeline_tests.cli.conftest import Pce
+
+pytestmark = [pytest.mark.postgres]
+
+TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
+EARLIER, LATER = "2025-09-26", "2026-09-25"
+
+
+@pytest.fixture
+def two_releases(own: Pce) -> Pce:
+    """A world that holds two releases, the later one in Postgres."""
+    own("sample", "release", "3")
+    assert own("run").code == 0
+    return own
+
+
+def _age(folder: Path, days: int) -> None:
+    """Let the pin be that old."""
+    bronze = Lake(str(folder / "sample-smoke" / "lake"), Layout("local", "sample-smoke"), dataset="pce_state").bronze
+    pin = bronze.pin()
+    assert pin is not None
+    held = next(each for each in bronze.extracts() if str(each) == pin.extract)
+    bronze.write_pin(held, now=pin.pinned_at - timedelta(days=days), reason=pin.reason)
+
+
+def test_a_pin_says_what_postgres_really_holds_before_and_after_the_refresh(two_releases: Pce) -> None:
+    pce = two_releases
+    assert pce("check", "--json").document["pin"] is None
+    assert pce("pin", TODAY, "--why", "revised by mistake").code == 0
+    told = pce("check", "--json").document["pin"]
+    assert (told["holds"], told["extract"], told["ignored"]) == ("later", TODAY, [f"{TODAY}.2"])
+    assert "(revised by mistake); Postgres still holds the later figures of" in told["said"]
+    assert pce("refresh").code == 0
+    for verb in (("run",), ("check",), ("status",), ("doctor", "--quick")):
+        said = " ".join(pce(*verb, COLUMNS="400").out.split())
+        assert f"extracts after {TODAY} do not count since {datetime.now(UTC):%Y-%m-%d}" in said, verb
+        assert f"(revised by mistake); Postgres holds BEA's figures of {EARLIER}" in said, verb
+        document = pce(*verb, "--json").document
+        assert pce(*verb).code == 0
+        if "pin" in document:
+            assert document["pin"]["holds"] == "pinned"
+            assert document["pin"]["reason"] == "revised by mistake"
+    # what is current is that of the pin, and not what BEA published last
+    assert EARLIER in pce("run", "--json").document["why"]
+    assert pce("pin", "--clear").code == 0
+    assert pce("check", "--json").document["pin"] is None
+
+
+def test_a_pin_needs_a_reason_under_either_name(own: Pce) -> None:
+    for arguments in (("pin", TODAY), ("pin", TODAY, "--why", " ")):
+        said = own(*arguments)
+        assert said.code == 2
+        assert "--why" in said.err
+    assert own("pin", TODAY, "--reason", "by its other name", "--json").document["reason"] == "by its other name"
+
+
+def test_a_pin_that_is_old_needs_a_person_and_is_told_once_for_each_pin(own: Pce, tmp_path: Path) -> None:
+    assert own("refresh").code == 0
+    assert own("pin", TODAY, "--why", "until BEA answers").code == 0
+    assert own("status").code == 0
+    with receiver() as heard:
+        channel = {
+            "PCE_ALERT_WEBHOOK_URL": heard.url,
+            "PCE_ALERT_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        }
+        assert "not for long yet" in own("alert", "pinned", **channel).out
+        _age(tmp_path, 15)
+        status = own("status", "--json")
+        assert (status.code, list(status.document["needs_a_person"])) == (1, ["pinned for more than 14 days"])
+        assert own("status", PCE_PIN_ALERT_DAYS="30").code == 0
+        assert own("alert", "pinned", "--json", **channel).document["sent"] == ["webhook"]
+        assert own("alert", "pinned", "--json", **channel).document["sent_earlier"] == ["webhook"]
+        own("pin", TODAY, "--why", "still")
+        _age(tmp_path, 16)
+        assert own("alert", "pinned", "--json", **channel).document["sent"] == ["webhook"]
+    first, second = heard.received
+    assert first.document["type"] == "alert.pin_old"
+    assert "until BEA answers" in first.document["data"]["what_happened"]
+    assert "still" in second.document["data"]["what_happened"]
+    own("pin", "--clear")
+    assert own("alert", "pinned").out.endswith("Nothing is pinned.\n")
+
+
+def test_the_summary_of_a_workflow_names_the_pin_and_what_the_doctor_found() -> None:
+    said: dict[str, dict[str, Any]] = {
+        "check": {"action": "nothing", "pin": {"said": "extracts after X do not count (a | b)"}},
+        "doctor": {
+            "findings": [
+                {
+                    "where": "lake",
+                    "what": "gold 2010 is not there",
+                    "command": "pce refresh",
+                    "advice": "",
+                    "is_wrong": True,
+                },
+                {"where": "lake", "what": "a note", "command": None, "advice": "", "is_wrong": False},
+            ]
+        },
+    }
+    text = markdown.report("Ingest", said, [], None, None)
+    assert "> **Pinned**: extracts after X do not count (a &#124; b)." in text
+    assert "| lake | gold 2010 is not there | pce refresh |" in text
+    assert "a note" not in text
