@@ -239,3 +239,12 @@ def test_files_do_not_speak_for_bea():
     assert [vintage.layers[0].is_live for vintage in vintages(THREE, [], "SAPCE1")] == [True] * 3
     of_files = kept(extract(FIRST, {"SAPCE1": entry()}, verdicts={"SAPCE1": YES}, origin=FROM_FILES))
     assert [vintage.layers[0].is_live for vintage in vintages(of_files, [], "SAPCE1")] == [False]
+
+
+def test_a_dropped_extract_no_longer_completes_others():
+    completing = Verdict(counts=True, why="a test", completes=(FIRST,))
+    manifests = kept(
+        extract(FIRST, {"SAPCE1": entry("a")}, verdicts={"SAPCE1": YES}),
+        extract(SECOND, {"SAPCE1": entry("b")}, verdicts={"SAPCE1": completing}),
+    )
+    assert shown(vintages(manifests, [decision("drop", SECOND)], "SAPCE1")) == [(FIRST, FIRST)]

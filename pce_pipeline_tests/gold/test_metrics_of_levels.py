@@ -348,10 +348,8 @@ def large_panel() -> pl.DataFrame:
 
 def test_row_order_makes_no_difference():
     panel = large_panel()
-    hashes = {
-        content_sha256(metrics(panel.sample(fraction=1, shuffle=True, seed=seed), CATALOG, range(2012, 2021)))
-        for seed in (1, 2)
-    }
+    shuffled = panel.sample(fraction=1, shuffle=True, seed=1)
+    hashes = {content_sha256(metrics(order, CATALOG, range(2012, 2021))) for order in (shuffled, panel.reverse())}
     assert hashes == {content_sha256(metrics(panel, CATALOG, range(2012, 2021)))}
 
 
@@ -375,16 +373,14 @@ print(content_sha256(metrics(pl.read_parquet(sys.argv[1]), load_catalog(), range
 
 
 def test_the_number_of_threads_makes_no_difference(tmp_path):
-    path = tmp_path / "facts.parquet"
-    large_panel().write_parquet(path)
-    hashes = {
-        subprocess.run(
-            [sys.executable, "-c", _HASH_IN_A_PROCESS, str(path), threads],
-            env={**os.environ, "POLARS_MAX_THREADS": threads},
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        for threads in ("1", "8")
-    }
-    assert len(hashes) == 1
+    path, other = tmp_path / "facts.parquet", "1" if pl.thread_pool_size() > 1 else "8"
+    panel = large_panel()
+    panel.write_parquet(path)
+    with_another_number = subprocess.run(
+        [sys.executable, "-c", _HASH_IN_A_PROCESS, str(path), other],
+        env={**os.environ, "POLARS_MAX_THREADS": other},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert with_another_number.strip() == content_sha256(metrics(panel, CATALOG, range(2012, 2021)))

@@ -46,7 +46,7 @@ def staging(server: PostgresServer, s3: S3, tmp_path_factory: pytest.TempPathFac
 @contextmanager
 def cluster() -> Iterator[dict[str, str | None]]:
     """Moto's ECS with the template's task definition and a network; the variables that name them."""
-    with environment({"AWS_ENDPOINT_URL": None}), mock_aws():
+    with environment({"AWS_ENDPOINT_URL": None, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}), mock_aws():
         ec2, ecs = boto3.client("ec2", region_name=REGION), boto3.client("ecs", region_name=REGION)
         vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
         ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})

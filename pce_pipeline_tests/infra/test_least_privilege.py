@@ -1,5 +1,6 @@
 """Each role may do what a run does and nothing that would hurt: the very policies of the template, evaluated."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,7 +76,7 @@ def lake_operations(tmp_path_factory: pytest.TempPathFactory, server: PostgresSe
         world.extract()  # finds nothing new
         BeaGateway(world.settings).sample_release_file.write_text("3")
         world.extract()
-        world.refresh(1997, 2025)
+        world.refresh(2020, 2025)  # a few years, as they differ in their keys alone
         first = world.lake.bronze.extracts()[0]
         world.lake.bronze.write_pin(first, now=datetime.now(UTC), reason="test")
         world.lake.bronze.clear_pin(now=datetime.now(UTC))
@@ -84,7 +85,16 @@ def lake_operations(tmp_path_factory: pytest.TempPathFactory, server: PostgresSe
         for table in schemas.TABLES:
             world.lake.table(table).heal()
             world.lake.table(table).prune(timedelta(0), datetime.now(UTC))
-        yield recorder.operations
+        yield one_of_each_form(recorder.operations)
+
+
+def one_of_each_form(operations: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The operations, of keys that differ in a year, a state, a day or a hash only the first: no policy knows those."""
+    forms: dict[tuple[str, str], str] = {}
+    for operation, key in sorted(operations):
+        form = re.sub(r"[0-9a-f]{64}|\d+|(?<=state=)[^/]+", "#", key)
+        forms.setdefault((operation, form), key)
+    return {(operation, key) for (operation, _), key in forms.items()}
 
 
 def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
