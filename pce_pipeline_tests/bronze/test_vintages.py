@@ -41,7 +41,7 @@ def extract(
     )  # fmt: skip
 
 
-def kept(*extracts: Manifest) -> Manifests:
+def kept(*extracts: Manifest) -> dict[ExtractId, Manifest]:
     return {each.extract: each for each in extracts}
 
 
