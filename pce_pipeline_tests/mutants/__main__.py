@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from pce_pipeline_tests.mutants.making import Mutant, Name, mutants_of
 from pce_pipeline_tests.mutants.plan import PLAN, Plan, read_plan
-from pce_pipeline_tests.mutants.running import ROOT, Result, Runner, runner
+from pce_pipeline_tests.mutants.running import Result, Runner, runner
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
 
 def _of_module(running: Runner, plan: Plan, module: str, *, listed_too: bool) -> Counter[str]:
     started = time.monotonic()
-    mutants = mutants_of(module, (ROOT / module).read_text("utf-8"))
+    mutants = mutants_of(module, running.source(module))
     listed = {mutant.name for mutant in mutants} & plan.reasons.keys()
     unmatched = [name for name in plan.reasons if name.module == module and name not in listed]
     tried = mutants if listed_too else [mutant for mutant in mutants if mutant.name not in listed]

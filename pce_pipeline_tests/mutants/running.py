@@ -74,6 +74,10 @@ class Runner:
             importlib.import_module(library)
         self._copies = [_Copy(_copied(folder / f"copy-{number}")) for number in range(jobs)]
 
+    def source(self, module: str) -> str:
+        """A module as the copies have it, whatever becomes of the checkout meanwhile."""
+        return (self._copies[0].root / module).read_text("utf-8")
+
     def seconds_unchanged(self, tests: Sequence[str]) -> float:
         """How long the tests take when nothing is changed; `TestsFailUnchanged` where they do not all pass."""
         copy = self._copies[0]
