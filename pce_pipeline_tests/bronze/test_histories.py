@@ -27,6 +27,7 @@ from pce_pipeline.lake.layout import ExtractId, Layout
 from pce_pipeline.lake.manifest import BronzeStore, ObjectEntry
 from pce_pipeline.lake.scope import CELL
 from pce_pipeline.lake.store import Store
+from pce_pipeline_tests.examples import examples
 
 YEARS = (2019, 2020, 2021, 2022)
 AREAS = ("00000", "01000", "02000")
@@ -262,7 +263,7 @@ def history() -> Iterator[History]:
         yield History(Path(folder))
 
 
-slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @slow

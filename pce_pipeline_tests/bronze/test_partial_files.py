@@ -444,3 +444,89 @@ def test_an_extract_of_before_with_a_damaged_object_counts_as_it_did_until_it_is
     answer.write_bytes(body)
     assert current(lake) == str(live)
     assert len(list(lake.folder.rglob("scope.json"))) == 1
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Lakeside:
+    """A lake for all tables, of which SAPCE3 repeats the lines of SAPCE1."""
+    return Lakeside(tmp_path / "wide", LookAlike(2, profile="full"))
+
+
+def test_a_file_of_one_line_does_not_cover_its_table_because_another_table_repeats_the_others(wide, tmp_path):
+    for table in ("SAPCE1", "SAPCE3"):
+        path = tmp_path / f"{table}.csv"
+        path.write_bytes(member_of(archive_of(2), f"{table}__ALL"))
+        wide.take(wide.files(path), extract=next_extract_id(wide.bronze, OF_RELEASE[2]), tables=[table])
+    rows = member_of(archive_of(2), "SAPCE1__ALL").decode().split("\r\n")
+    kept = [row for row in rows if not row.startswith(' "') or ",SAPCE1,16," in row]
+    changed = [
+        row.replace(",SAPCE1,16,", ",SAPCE1,16,").rpartition(",")[0] + ",9.9" if '"06000"' in row else row
+        for row in kept
+    ]
+    path = tmp_path / "one.csv"
+    path.write_text("\r\n".join(changed))
+    extract = wide.take(wide.files(path), extract=next_extract_id(wide.bronze, OF_RELEASE[2]), tables=["SAPCE1"])
+    assert not wide.counts(extract)
+    assert "23 categories" in wide.why(extract)
+
+
+@pytest.mark.parametrize(("renamed", "counts"), [(False, True), (True, False)])
+def test_a_line_that_moved_to_a_table_of_the_same_answer_is_no_loss_if_that_table_counts(wide, renamed, counts):
+    wide.take(wide.bea.bulk(), tables=["SAPCE1", "SAPCE3"])
+    faults = [Fault(FaultKind.LINE_DROPPED, tables=("SAPCE1",), lines=(16,))]
+    faults += [Fault(FaultKind.LINES_RENAMED, tables=("SAPCE3",), lines=(50,))] if renamed else []
+    bea = LookAlike(3, *faults, profile="full")
+    extract = wide.take(bea.bulk(), tables=["SAPCE1", "SAPCE3"])
+    assert wide.counts(extract, "SAPCE3") is not renamed
+    assert wide.counts(extract, "SAPCE1") is counts
+
+
+@pytest.mark.parametrize("year", [1990, 2026])
+def test_a_file_with_a_year_that_cannot_be_is_refused_before_anything_is_stored(lake, tmp_path, cut, year):
+    path = cut(2, areas=["01000"])
+    rows = [row.split(",") for row in path.read_text().splitlines()]
+    rows[0][-1] = str(year)
+    path.write_text("\n".join(",".join(row) for row in rows))
+    with pytest.raises(FileUnusable, match=f"figures of {year}; on 2025-09-26 BEA could have published 1997 to 2025"):
+        take(lake, path)
+    assert lake.listing() == []
+
+
+def test_a_copy_that_contradicts_its_own_release_says_in_how_many_cells(lake, cut):
+    def rounded(row: list[str]) -> None:
+        row[-1] = f"{float(row[-1]):.0f}"
+
+    taken(lake, cut(2))
+    extract = taken(lake, cut(2, change=rounded))
+    verdict = lake.current().manifests[extract].verdicts["SAPCE1"]
+    assert verdict.counts
+    assert 100 < verdict.contradicts <= 180
+    assert f"says otherwise in {verdict.contradicts} of them although both are of 2025-09-26" in verdict.why
+
+
+def test_an_extract_that_lies_below_another_one_is_taken_back_after_it(lake, cut):
+    taken(lake, cut(1))
+    lower = taken(lake, cut(2, areas=["01000"]))
+    upper = taken(lake, cut(2, areas=["02000"], years=(2023, 2024)))
+    use(lake, lower, "over")
+    use(lake, upper, "over")
+    now = datetime.now(UTC)
+    with pytest.raises(DecisionRefused, match=f"{upper} lies over {lower}") as refused:
+        plan_undo(lake.current(), lower, why="", at=now)
+    assert f"pce use {upper} --undo" in refused.value.remedy
+    for extract in (upper, lower):
+        lake.bronze.decisions.add(plan_undo(lake.current(), extract, why="", at=datetime.now(UTC)).decision)
+    assert current(lake) == str(OF_RELEASE[1])
+
+
+def test_an_answer_laid_over_the_current_figures_makes_its_release_known(lake):
+    lake.taken()
+    lake.bea.emulator.set_release(3)
+    lake.bea.emulator.set_faults(Fault(FaultKind.CELLS_DROPPED, areas=("02000",), years=(2000,)))
+    refused = lake.taken()
+    use(lake, refused, "over")
+    now = lake.current()
+    source = now.unpinned["SAPCE1"]
+    known = _known(now, None, source, source, lake.bea.catalog)
+    assert known.last_updated == OF_RELEASE[3]
+    assert value(lake, "02000", 2000) is not None

@@ -41,7 +41,7 @@ def extract(
     )  # fmt: skip
 
 
-def kept(*extracts: Manifest) -> Manifests:
+def kept(*extracts: Manifest) -> dict[ExtractId, Manifest]:
     return {each.extract: each for each in extracts}
 
 
@@ -87,12 +87,20 @@ def test_a_layer_is_of_the_release_it_names_and_a_file_without_one_of_its_own_da
     assert layer(FIRST, entry(), is_live=False).release == date(2026, 1, 1)
 
 
-def test_a_vintage_counts_as_its_lowest_layer_and_holds_what_all_of_them_hold():
+@pytest.mark.parametrize(
+    ("live", "release"), [("", "2025-09-26"), ("a", "2025-09-26"), ("ac", "2024-09-26"), ("c", "2024-09-26")]
+)
+def test_a_vintage_counts_as_bea_s_last_answer_else_as_its_lowest_layer(live, release):
+    low = layer(FIRST, entry("a", updated=date(2025, 9, 26)), is_live="a" in live)
+    top = layer(THIRD, entry("c", updated=date(2024, 9, 26)), is_live="c" in live)
+    assert Vintage("SAPCE1", ExtractId.parse(THIRD), (low, top)).release == date.fromisoformat(release)
+
+
+def test_a_vintage_holds_what_all_its_layers_hold():
     low = layer(FIRST, entry("a", updated=date(2025, 9, 26), years=(2021, 2020)))
     middle = layer(SECOND, entry("b", updated=date(2025, 9, 26), years=(2021,), rows=7))
     top = layer(THIRD, entry("c", updated=date(2024, 9, 26), years=(2021, 2022)))
     vintage = Vintage("SAPCE1", ExtractId.parse(THIRD), (low, middle, top))
-    assert vintage.release == date(2025, 9, 26)
     assert vintage.is_mixed
     assert (vintage.years, vintage.rows) == ([2020, 2021, 2022], 17)
     assert (list(vintage.extracts), vintage.content) == (ids(FIRST, SECOND, THIRD), ("a", "b", "c"))

@@ -155,3 +155,19 @@ def test_checks_that_run_alone_judge_without_publishing(tmp_path: Path, key: str
     assert checks_of(result) == {(key, "primary_key_is_unique")}
     assert reported(result) == {}
     assert {info.key: info.e_tag for info in world.lake.store.list("local/gold")} == before
+
+
+def test_a_check_of_stored_bytes_says_nothing_of_years_that_nothing_is_stored_of(world: World) -> None:
+    checks = list(world.definitions.asset_checks or [])
+    assets = [each for each in world.definitions.assets or [] if isinstance(each, dg.AssetsDefinition)]
+    result = dg.materialize(
+        [*assets, *checks],
+        selection=dg.AssetSelection.assets(["silver", "pce_state"]),
+        resources=world.definitions.resources,
+        instance=world.instance,
+        run_config=QUIET,
+        tags=range_tags(THIS_YEAR, THIS_YEAR),
+        raise_on_error=False,
+    )
+    assert result.success
+    assert checks_of(result) == set()
