@@ -18,6 +18,7 @@ from pce_pipeline.bea.values import (
     content_hashes,
     explained,
     once_each,
+    said,
     table_hash,
     typed,
 )
@@ -116,6 +117,28 @@ def test_a_cell_that_is_there_twice_is_one_cell_and_quarantined_where_its_texts_
     assert once_each(observations(["1", "2"])).equals(observations(["1", "2"]))
 
 
+def test_of_a_cell_that_is_there_twice_and_says_the_same_the_first_text_counts():
+    twice = pl.concat([observations(["1", "7"]), observations(["1.0"])])
+    assert once_each(twice)["value_text"].to_list() == ["1", "7"]
+    assert once_each(twice.reverse())["value_text"].to_list() == ["1.0", "7"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("1,234.50", " 1234.5", True),
+        ("(D)", " (D) ", True),
+        ("(D)", "(L)", False),
+        ("", "0", False),
+        ("123456789012345.123456789", "123,456,789,012,345.123456789", True),
+        ("0.000000001", "0.000000002", False),
+    ],
+)
+def test_texts_say_the_same_where_they_are_one_number_or_one_code(one, other, same):
+    first, second = pl.DataFrame({"text": [one, other]}).select(said(pl.col("text")))["text"]
+    assert (first == second) is same
+
+
 def test_no_cells_are_fine():
     assert typed(observations([])).height == 0
     assert content_hashes(typed(observations([]))) == {}
@@ -143,6 +166,7 @@ def test_any_decimal_comes_through_with_or_without_commas(number, commas):
         ("(L)", "(NA)", "(L) (NA)"),
         ("0", "(NA) (D)", "0 (NA) (D)"),
         ("", "(NA) (D)", "(NA) (D)"),
+        ("0", "(NM) (D) (NA) (L) (D)", "0 (NM) (D) (NA) (L)"),
     ],
 )
 def test_a_note_with_a_code_outweighs_a_zero_and_is_kept_beside_anything_else(value, note, text):

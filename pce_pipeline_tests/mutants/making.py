@@ -104,8 +104,8 @@ class ReplaceNumber(NumberReplacer):
 
     def mutate(self, node, index):
         value = ast.literal_eval(node.value)
-        if isinstance(value, float) and not _SMALLEST <= value < _LARGEST:
-            other = value * 2 if index == 0 else value / 2  # of zero both are zero, and no mutant
+        if isinstance(value, float) and value and not _SMALLEST <= value < _LARGEST:
+            other = value * 2 if index == 0 else value / 2
             return parso.python.tree.Number(str(other), node.start_pos, node.prefix)
         return super().mutate(node, index)
 
@@ -188,14 +188,14 @@ class Mutant:
 def mutants_of(module: str, source: str) -> list[Mutant]:
     """All mutants of a module that mean something else than the module, each meaning once, from top to bottom."""
     tree = ast.parse(source)
-    meanings = {_meaning(tree)}
+    meanings = {_meaning(source)}
     found = []
     for operator in _operators():
         occurrence = 0
         while (mutated := mutate_code(source, operator, occurrence)) is not None:
             occurrence += 1
             try:
-                meaning = _meaning(ast.parse(mutated))
+                meaning = _meaning(mutated)
             except SyntaxError:
                 continue
             if meaning not in meanings:
@@ -204,10 +204,18 @@ def mutants_of(module: str, source: str) -> list[Mutant]:
     return sorted(found, key=lambda mutant: (mutant.number, mutant.name))
 
 
-def _meaning(tree: ast.Module) -> str:
-    """The module without what guards programmers alone: annotations, frozen classes, how arguments have to be given."""
-    bare = _Bare().visit(ast.parse(ast.unparse(tree)))
-    return ast.dump(bare)
+def _meaning(source: str) -> str:
+    """The module without what guards programmers alone: annotations, frozen classes, how arguments have to be given.
+
+    A condition that is turned round twice, or by its operator, is one condition.
+    """
+    return ast.dump(_Bare().visit(ast.parse(source)))
+
+
+_PAIRS = ((ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn), (ast.Lt, ast.GtE), (ast.Gt, ast.LtE))
+_OPPOSITES: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
+    one: other for pair in _PAIRS for one, other in (pair, reversed(pair))
+}
 
 
 class _Bare(ast.NodeTransformer):
@@ -218,6 +226,15 @@ class _Bare(ast.NodeTransformer):
         if isinstance(node.func, ast.Name) and node.func.id == "zip":
             node.keywords = []
         return self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), condition)):
+                return condition
+            case ast.UnaryOp(ast.Not(), ast.Compare(left, [operator], [right])) if type(operator) in _OPPOSITES:
+                return ast.Compare(left, [_OPPOSITES[type(operator)]()], [right])
+        return node
 
     def visit_arguments(self, node: ast.arguments) -> ast.AST:
         node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
