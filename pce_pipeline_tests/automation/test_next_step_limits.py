@@ -56,3 +56,7 @@ def test_the_reason_names_inputs_that_were_added_changed_or_taken_away(inputs, o
     silver = {"2024": partition("2024", made.content_sha256, inputs, made.code_version)}
     stale = stale_years(replace(lake, partitions={**lake.partitions, SILVER_TABLE: silver}), None)
     assert stale == {2024: f"{SILVER_TABLE} was made from another {others}"}
+
+
+def test_a_lake_holds_extracts_and_ignores_none_unless_it_says_otherwise():
+    assert (LakeState({}, {}).has_extracts, LakeState({}, {}).is_pinned) == (True, False)
