@@ -44,7 +44,8 @@ def conform_facts(silver: pl.DataFrame, catalog: Catalog, releases: Mapping[str,
     shared = rows.filter("shared").sort("order", maintain_order=True)
     if (silver["status"] == QUARANTINED).any():
         release = pl.col("bea_table").replace_strict(releases, default="", return_dtype=pl.String)
-        gives_way = (pl.col("status") == QUARANTINED) | (release != release.first().over(_FIGURE))
+        first = release.sort_by("order").first()  # not the first row: of two sorts in a row polars keeps the last alone
+        gives_way = (pl.col("status") == QUARANTINED) | (release != first.over(_FIGURE))
         shared = shared.sort(gives_way, "order", maintain_order=True)
     first_of_shared = shared.unique(_FIGURE, keep="first", maintain_order=True)
     return (

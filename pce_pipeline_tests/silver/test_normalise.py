@@ -169,6 +169,15 @@ def test_another_unit_stops(other):
 def test_a_unit_that_means_the_pinned_one_is_spelled_as_pinned(unit):
     silver = normalise(observations(cell(1), cell(2, unit=unit)), SMOKE_LINES, SMOKE).frame
     assert silver["unit"].to_list() == [MILLIONS, MILLIONS]
+    alone = normalise(observations(cell(2, unit=unit)), SMOKE_LINES, SMOKE).frame
+    assert alone["unit"].to_list() == [MILLIONS]
+
+
+def test_of_tables_with_other_units_the_first_is_named():
+    cells = [cell(1, bea_table=table, unit="Thousands of dollars") for table in ("SAPCE3", "SAPCE1", "SAPCE4")]
+    with pytest.raises(UnitChanged) as stopped:
+        normalise(observations(*cells), SMOKE_LINES, CATALOG)
+    assert stopped.value.table == "SAPCE1"
 
 
 REAL = dataclasses.replace(
