@@ -20,7 +20,7 @@ from pce_pipeline.lake.layout import ExtractId
 def use(
     session: Session,
     day: Annotated[str, typer.Argument(metavar="DATE", help="The extract, as `pce status` names it.")],
-    why: Annotated[str, typer.Option(help="Why, for those who find it later.")] = "",
+    why: Annotated[str, typer.Option(help="Why, for those who find it later; needed but for --undo.")] = "",
     tables: Annotated[str | None, typer.Option(help="Only these tables, such as SAPCE1,SAPCE4.")] = None,
     *,
     over: Annotated[bool, typer.Option("--over", help="Lay it over the current figures.")] = False,
@@ -28,7 +28,11 @@ def use(
     undo: Annotated[bool, typer.Option("--undo", help="Take either back.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before figures are lost.")] = False,
 ) -> Answer:
-    """Let an extract count that does not by itself: lay it over the current figures, or let it replace them."""
+    """Let an extract count that does not by itself: lay it over the current figures, or let it replace them.
+
+    One of --over, --instead and --undo is needed, and --why with the first two. For example:
+    pce use 2024-10-03 --over --why "the newest years, until BEA's whole file is here"
+    """
     if over + instead + undo != 1:
         raise UsageError(
             "Say one of --over, --instead and --undo.",

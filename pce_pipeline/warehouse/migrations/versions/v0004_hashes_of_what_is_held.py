@@ -8,4 +8,4 @@ down_revision = "0003"
 
 def upgrade() -> None:
     """Add the column; a checkpoint of before says nothing until its rows are loaded again."""
-    op.execute("ALTER TABLE meta.checkpoints ADD COLUMN held_hash text")
+    op.execute("ALTER TABLE meta.checkpoints ADD COLUMN IF NOT EXISTS held_hash text")
