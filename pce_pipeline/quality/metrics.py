@@ -70,8 +70,8 @@ class MetricYears:
                     again_pce_share_of_total_pct=pl.col("sign") * 100 * _ratio(level, pl.col("total")),
                     again_pce_contribution_to_growth_pp=pl.col("sign")
                     * (100 * _ratio(level, total_before) - 100 * _ratio(pl.col("level_1"), total_before)),
-                    again_pce_rank_among_states=_place(level),
-                    again_pce_per_capita_rank_among_states=_place(each),
+                    again_pce_rank_among_states=_place(level, "pce_status"),
+                    again_pce_per_capita_rank_among_states=_place(each, "pce_per_capita_status"),
                     again_pce_per_capita_index_us100=100 * _ratio(each, pl.col("nation")),
                 ),
                 on="moment",
@@ -88,6 +88,8 @@ class MetricYears:
             .select(
                 *_CELL,
                 "geo_level",
+                "pce_status",
+                "pce_per_capita_status",
                 level=pl.col("pce_millions_usd").cast(pl.Float64),
                 each=pl.col("pce_per_capita_usd").cast(pl.Float64),
             )
@@ -165,10 +167,15 @@ def _mean(years: int) -> pl.Expr:
     return pl.mean_horizontal(levels, ignore_nulls=False)
 
 
-def _place(figure: pl.Expr) -> pl.Expr:
-    """One more than the states with a larger figure: all there are, without those up to this one."""
-    of_states = pl.when(pl.col("geo_level") == "state").then(figure)
-    return (of_states.count() - of_states.rank("max") + 1).over("category_id", "year")
+def _place(figure: pl.Expr, status: str) -> pl.Expr:
+    """One more than the states with a larger figure: all there are, without those up to this one.
+
+    None where the figure of any state could not be read: it may be larger.
+    """
+    state = pl.col("geo_level") == "state"
+    of_states = pl.when(state).then(figure)
+    all_are_read = (~state | (pl.col(status) != QUARANTINED)).all()
+    return pl.when(all_are_read).then(of_states.count() - of_states.rank("max") + 1).over("category_id", "year")
 
 
 @rule(GOLD_PCE_STATE_METRICS.name, "always")

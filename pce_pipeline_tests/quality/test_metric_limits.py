@@ -180,6 +180,42 @@ def test_a_rank_counts_who_is_ahead(years, violations):
     assert ranks_count_who_is_ahead.check(years).figures["violations"] == violations
 
 
+@pytest.mark.parametrize(("areas", "unread"), [((), 0), ((SERVICES,), 1), ((TOTAL,), 1), ((TOTAL, SERVICES), 1)])
+def test_totals_with_a_figure_that_could_not_be_read_are_counted_and_not_checked(areas, unread):
+    rows = [
+        each | ({"pce": None, "status": "quarantined"} if each["category_id"] in areas else {})
+        for each in thirds(40.0, 20.0)
+    ]
+    for rule in (shares_of_the_parts_are_100_percent, contributions_add_up_to_growth):
+        figures = checked(rule, subject(*rows), sums=1 - unread).figures
+        assert figures["not_checked"] == unread
+
+
+def with_an_unread_state(*ranks: int | None) -> MetricYears:
+    years = ranked(*ranks, figures=("9", "8", None))
+    unread = pl.when(pl.col("geo_fips") == "56000").then(pl.lit("quarantined"))
+    statuses = [unread.otherwise(name).alias(name) for name in ("pce_status", "pce_per_capita_status")]
+    return MetricYears(years.frame, years.levels.with_columns(statuses), CATALOG, (2020,))
+
+
+def test_no_state_is_ranked_beside_one_that_could_not_be_read():
+    for rule in (ranks_count_the_states, ranks_count_who_is_ahead):
+        assert rule.check(with_an_unread_state(None, None, None)).passed
+        assert not rule.check(with_an_unread_state(1, 2, None)).passed
+
+
+def test_rows_without_a_level_are_found_where_they_have_metrics():
+    years = subject(row(pce="1", each="1", yoy_pct=1.0, rank_among_states=1))
+    alone = MetricYears(years.frame, years.levels.clear(), CATALOG, (2020,))
+    for rule in (metrics_are_null_without_their_level, ranks_count_the_states, growth_is_over_the_year_before):
+        assert not rule.check(alone).passed, rule.name
+
+
+def test_a_category_that_the_catalogue_does_not_hold_has_its_growth_recomputed():
+    rows = [row("product.unheard_of", year=2019, pce="1"), row("product.unheard_of", pce="2", yoy_pct=100.0)]
+    assert growth_is_over_the_year_before.check(subject(*rows)).passed
+
+
 @pytest.mark.parametrize("metric", _METRICS)
 def test_a_metric_without_its_figure_is_found_in_every_column(metric):
     name = metric.removeprefix("pce_")
