@@ -239,7 +239,12 @@ def test_a_row_more_and_a_row_less_than_the_levels_of_the_wanted_years_are_found
     assert metrics_have_one_row_per_level.check(both).passed
     less = MetricYears(both.frame.head(1), both.levels, CATALOG, (2020,))
     more = MetricYears(both.frame, both.levels.filter(pl.col("geo_fips") == "01000"), CATALOG, (2020,))
-    assert [metrics_have_one_row_per_level.check(each).figures["violations"] for each in (less, more)] == [1, 1]
+    found = [metrics_have_one_row_per_level.check(each) for each in (less, more)]
+    assert [each.figures["violations"] for each in found] == [1, 1]
+    assert [each.examples for each in found] == [
+        ("product.goods, area 01000, 2020",),
+        ("product.goods, area 06000, 2020",),
+    ]
 
 
 # A millionth for the rounding of the sixth decimal, and a billionth of the figure for what floats lose: here 0.01.
