@@ -23,7 +23,7 @@ TABLES = (*DIMENSIONS, *LOADED)
 Key = tuple[str, str]
 """A table's name in schemas.py and a partition of it: a year, or `all`."""
 
-_META = ("world", "ingest_runs", "manifests", "checkpoints")
+_META = ("world", "ingest_runs", "manifests", "checkpoints", "quarantine")
 
 _MISSING = """
 SELECT wanted.name FROM unnest(%s) WITH ORDINALITY AS wanted(name, place)

@@ -186,7 +186,14 @@ def _without_year(pointer: Path, year: str) -> None:
     pointer.write_text(json.dumps(document))
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+# one of each mend is tried daily; the others are the same mends of other places, and each takes seconds
+_DAILY = {"Silver", "Gold", "bytes", "rows in Postgres", "values in Postgres", "a table of Postgres", "a run's process"}
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [pytest.param(loss, id=name, marks=() if name in _DAILY else pytest.mark.long) for name, loss in LOSSES.items()],
+)
 def test_a_loss_is_found_and_mended(patient: Patient, loss: Loss) -> None:
     loss.happens(patient)
     options = [loss.shows] if loss.shows else []
