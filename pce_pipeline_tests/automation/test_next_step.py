@@ -22,6 +22,7 @@ from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, inputs_of
+from pce_pipeline_tests.examples import examples
 
 NOON = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -383,7 +384,7 @@ YEAR = st.integers(2015, 2024)
 TABLE = st.sampled_from(["SAPCE1", "SAPCE2"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     revisions=st.dictionaries(st.tuples(TABLE, YEAR), st.sampled_from(["b", "c"]), max_size=4),
     lost=st.sets(st.tuples(st.sampled_from([each.table.name for each in DERIVATIONS]), YEAR), max_size=3),
