@@ -263,7 +263,7 @@ def history() -> Iterator[History]:
         yield History(Path(folder))
 
 
-slow = settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @slow

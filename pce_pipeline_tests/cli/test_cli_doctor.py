@@ -205,6 +205,7 @@ def test_a_loss_is_found_and_mended(patient: Patient, loss: Loss) -> None:
     assert fixed.document["mended"]
 
 
+@pytest.mark.long
 def test_what_is_said_of_a_loss_mends_it(patient: Patient) -> None:
     patient.execute("DROP TABLE gold.pce_state_metrics CASCADE")
     patient.execute("UPDATE gold.pce_state_annual SET pce_status = 'blank' WHERE year = 2003")
@@ -239,6 +240,7 @@ def test_verify_fails_where_covered_years_are_not_there(patient: Patient) -> Non
     assert patient.pce("verify").code == 0
 
 
+@pytest.mark.long
 def test_what_nobody_loaded_is_for_a_person_to_take_out(patient: Patient) -> None:
     patient.execute("INSERT INTO gold.pce_state_annual SELECT geo_fips, geo_level, state, category_id, 1990, "
                     "1, 'reported', 1, 'reported' FROM gold.pce_state_annual WHERE year = 2020")  # fmt: skip
@@ -248,6 +250,7 @@ def test_what_nobody_loaded_is_for_a_person_to_take_out(patient: Patient) -> Non
     assert patient.findings() == []
 
 
+@pytest.mark.long
 def test_what_was_loaded_before_hashes_were_kept_is_no_fault_and_can_be_made_known(patient: Patient) -> None:
     patient.execute("UPDATE meta.checkpoints SET held_hash = NULL WHERE partition = '2016'")
     said = patient.pce("doctor", "--json")
@@ -258,6 +261,7 @@ def test_what_was_loaded_before_hashes_were_kept_is_no_fault_and_can_be_made_kno
     assert patient.pce("doctor", "--fix", "--json").document["findings"] == []
 
 
+@pytest.mark.long
 def test_a_damaged_extract_is_named_and_left_to_a_person(own: Pce, tmp_path: Path) -> None:
     assert own("refresh").code == 0
     (answer,) = (tmp_path / "sample-smoke" / "lake" / "local" / "bronze").rglob("SAPCE1/2.json.gz")
