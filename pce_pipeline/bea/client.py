@@ -153,7 +153,7 @@ class BeaClient:
     async def bulk(self, archive: str = "SAPCE.zip") -> RawAnswer:
         """A whole archive of regional tables, every checksum verified; needs no key."""
         if not _ARCHIVE_NAME.fullmatch(archive):
-            raise UsageError(f"{archive!r} is no name of an archive.", remedy="Give a name such as SAPCE.zip.")
+            raise UsageError(f"{archive!r} is not the name of an archive.", remedy="Give a name such as SAPCE.zip.")
         return await self._file(f"/regional/zip/{archive}", _LARGEST_ARCHIVE_BYTES, check=_is_archive)
 
     async def release_dates(self) -> RawAnswer:

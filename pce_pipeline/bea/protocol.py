@@ -164,7 +164,7 @@ def decode_lines(body: bytes, *, table: str | None = None, tolerate_unknown: boo
 
     A description keeps everything after "[TABLE] " but footnote marks; that may begin with the statistic's name, so
     callers test what it ends with. `table` stands in where neither the text nor BEA's echo names one. Raises as
-    `read_answer` does, and `BeaContentError` for keys that are no numbers.
+    `read_answer` does, and `BeaContentError` for keys that are not numbers.
     """
     answer = read_answer(body, CodeOnly, tolerate_unknown=tolerate_unknown, table=table)
     values = answer.results.parameter_values
@@ -173,7 +173,7 @@ def decode_lines(body: bytes, *, table: str | None = None, tolerate_unknown: boo
     asked = table or _table_asked(answer)
     odd = [value.key for value in values if not value.key.strip().isdecimal()]
     if odd:
-        raise BeaContentError(f"BEA lists line codes that are no numbers: {', '.join(odd[:5])}.", table=asked)
+        raise BeaContentError(f"BEA lists line codes that are not numbers: {', '.join(odd[:5])}.", table=asked)
     prefixes = (_PREFIX.match(value.description.strip()) for value in values)
     return pl.DataFrame(
         {

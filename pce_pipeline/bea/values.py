@@ -72,7 +72,7 @@ def explained(cells: pl.DataFrame) -> pl.DataFrame:
     quoted = pl.format("'{}'", text)
     # the first that fits
     found = [
-        ("text_is_missing", text.is_null(), pl.lit("There is no text at all.")),
+        ("text_is_missing", text.is_null(), pl.lit("The cell has no text.")),
         (
             "key_is_repeated",
             parts.list.len() > 1,
@@ -93,7 +93,7 @@ def explained(cells: pl.DataFrame) -> pl.DataFrame:
                 text.str.extract(_NUMBER_AND_MORE, 2).str.strip_chars(),
             ),
         ),
-        ("code_is_unknown", text.str.contains(_LIKE_A_CODE), pl.format("{} is no code that is known.", quoted)),
+        ("code_is_unknown", text.str.contains(_LIKE_A_CODE), pl.format("{} is not a known code.", quoted)),
         ("text_is_no_number", pl.lit(value=True), pl.format("{} is neither a number nor a code.", quoted)),
     ]
     holds = [condition.fill_null(value=False) for _, condition, _ in found]

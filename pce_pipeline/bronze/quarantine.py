@@ -104,7 +104,7 @@ def _unreadable(cells: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
     """The typed cells of pinned lines that are quarantined, or of no area that the catalogue holds."""
     pinned = cells.join(catalog.lines.select(_LINE), on=_LINE, how="semi")
     strange = pinned.join(catalog.areas, on="geo_fips", how="anti").with_columns(
-        rule=pl.lit("area_is_unknown"), reason=pl.format("'{}' is no area that the catalogue holds.", "geo_fips")
+        rule=pl.lit("area_is_unknown"), reason=pl.format("'{}' is not an area that the catalogue holds.", "geo_fips")
     )
     return pl.concat([explained(pinned.join(catalog.areas, on="geo_fips", how="semi")), strange])
 

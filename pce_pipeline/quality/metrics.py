@@ -223,7 +223,7 @@ def metrics_are_null_without_their_level(years: MetricYears) -> Finding:
     return finding(
         rows.filter(wrong).sort(_CELL).collect(),
         holds="every metric is a finite number with a figure behind it",
-        fails="rows have metrics of missing figures, or metrics that are no numbers",
+        fails="rows have metrics of missing figures, or metrics that are not numbers",
         example=_CELL_TEXT,
         figures={"rows": years.frame.height},
     )

@@ -49,6 +49,6 @@ def test_an_unknown_code_in_the_archive_of_bea_is_told_once_and_to_each_channel(
     told = heard.received[-1].document
     assert told["type"] == "alert.cells_quarantined"
     assert "SAPCE1 line 13, area 02000" in told["data"]["what_happened"]
-    assert "'(T)' is no code" in told["data"]["what_happened"]
+    assert "'(T)' is not a known code" in told["data"]["what_happened"]
     assert "pce quarantine" in told["data"]["what_to_do"]
     assert len(heard.received) == 2

@@ -125,7 +125,12 @@ def test_the_same_load_again_writes_no_row(postgres):
 def test_what_could_not_be_read_is_replaced_whole_and_written_only_where_it_differs(postgres):
     def cell(year: int, text: str) -> dict[str, Any]:
         place = {"extract": "2024-10-03", "bea_table": "SAPCE1", "line_code": 16, "geo_fips": "02000", "year": year}
-        told = {"unit": "Dollars", "object_key": "a.csv", "rule": "code_is_unknown", "reason": f"'{text}' is no code."}
+        told = {
+            "unit": "Dollars",
+            "object_key": "a.csv",
+            "rule": "code_is_unknown",
+            "reason": f"'{text}' is not a known code.",
+        }
         return {**place, **told, "value_text": text, "state": "current"}
 
     def held() -> list[tuple[Any, ...]]:

@@ -20,7 +20,7 @@ def alert_of_old_pin(pin: Pinned, *, env: str, world: str, dataset: str, lake: s
         world=world,
         title=f"{dataset}: pinned to {pin.extract} for {days} days",
         happened=f"{str(pin)[0].upper()}{str(pin)[1:]}.",
-        remedy="Where the reason holds no more: `pce pin --clear`, then `pce refresh`. Where it holds, pin again, with "
+        remedy="If the reason no longer holds: `pce pin --clear`, then `pce refresh`. If it does, pin again, with "
         "--why: the next alert comes after as many days.",
         facts={
             "dataset": dataset,

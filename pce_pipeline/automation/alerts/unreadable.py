@@ -1,4 +1,4 @@
-"""The alert that an answer of BEA has cells that could not be read. Pure: what is set aside in, an alert out."""
+"""The alert that an answer of BEA has cells that could not be read. A pure function of the cells set aside."""
 
 import polars as pl
 
