@@ -16,14 +16,14 @@ from pce_pipeline.bronze.assets import bronze_pce_state
 from pce_pipeline.bronze.current import current
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.assets import dimension_assets, gold_facts, gold_pce_state_annual, gold_pce_state_metrics
-from pce_pipeline.lake.io_managers import LakeIOManager
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.metadata import OWNERS
 from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.quality.stored import stored_checks
 from pce_pipeline.settings import Settings, load_settings
+from pce_pipeline.shell.io_manager import LakeIOManager
+from pce_pipeline.shell.page import OWNERS
+from pce_pipeline.shell.stored_checks import stored_checks
 from pce_pipeline.silver.assets import silver_pce_state
 from pce_pipeline.warehouse.assets import postgres_tables
 from pce_pipeline.warehouse.postgres import PostgresResource

@@ -10,15 +10,15 @@ from typing import Literal
 
 import polars as pl
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import LakeState, LoadState, stale_dimensions, stale_years
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
-from pce_pipeline.lineage import DERIVATIONS, DIMENSIONS
 from pce_pipeline.quality.parity import Parity
-from pce_pipeline.years import years_text
+from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.years import years_text
 
 Place = Literal["lake", "postgres", "dagster"]
 Mend = Literal["heal", "migrate", "refresh", "settle"]
@@ -156,7 +156,7 @@ def _of_lake(seen: LakeSeen) -> Iterator[Finding]:
         if table not in absent:
             yield _refresh("lake", f"{table}: {reason}", ())
     for words, years in _by_reason({year: words for year, words in seen.lacks.items() if year not in stale}).items():
-        yield _refresh("lake", f"{schemas.SILVER_PCE_STATE.name} {years_text(years)} lacks {words}", years, chosen=True)
+        yield _refresh("lake", f"{SILVER_PCE_STATE.name} {years_text(years)} lacks {words}", years, chosen=True)
 
 
 def _without_extracts(state: LakeState) -> Finding:

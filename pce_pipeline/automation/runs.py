@@ -21,15 +21,15 @@ import psutil
 from pce_pipeline.automation.diagnosis import HistorySeen
 from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config, register_extracts
+from pce_pipeline.bronze.manifest import TableEntry
 from pce_pipeline.catalog import chosen_tables, load_catalog
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.local.world import alone, is_as_prepared, prepared_dagster_home
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, StepRecord
-from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.partitions import EXTRACTS
 
 _PROCESS = "pce/process"
 _CLOCK_DRIFT_SECONDS = 10.0  # when a process began is told by a clock that may be set meanwhile
@@ -196,7 +196,7 @@ def _overrides(home: Path) -> dict[str, object]:
     if not is_as_prepared(home):
         return _WITHOUT_CAPTURE
     kept_open = {
-        "module": "pce_pipeline.history.sqlite",
+        "module": "pce_pipeline.instance.sqlite",
         "class": "KeptOpenEventLog",
         "config": {"base_dir": str(home / "history" / "runs")},
     }

@@ -19,8 +19,8 @@ from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
-from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.partitions import EXTRACTS
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 _UNDER_WAY = [

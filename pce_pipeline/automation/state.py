@@ -4,18 +4,18 @@ from collections.abc import Mapping
 
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState
 from pce_pipeline.bronze.counting import Source
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.extract import taken_at
 from pce_pipeline.bronze.judgement import is_complete
+from pce_pipeline.bronze.manifest import Verified
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
-from pce_pipeline.lake.manifest import Verified
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.lineage import DERIVATIONS, DIMENSION_CODE_VERSION, DIMENSIONS
+from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSION_CODE_VERSION, DIMENSIONS
+from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.warehouse.contents import Key, rows_held
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import Checkpoint, checkpoints
@@ -96,9 +96,9 @@ def _known(now: Current, verified: Verified | None, counting: Source, unpinned: 
     )
 
 
-def _is_stale(catalog: Catalog, table: schemas.Table, held: Partition | None) -> bool:
+def _is_stale(catalog: Catalog, table: Table, held: Partition | None) -> bool:
     return (
         held is None
         or held.code_version != DIMENSION_CODE_VERSION
-        or held.content_sha256 != schemas.content_sha256(DIMENSION_FRAMES[table.name](catalog))
+        or held.content_sha256 != content_sha256(DIMENSION_FRAMES[table.name](catalog))
     )

@@ -19,18 +19,18 @@ from pce_pipeline.bronze.extract import (
     stored_subject,
 )
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.bronze.manifest import FROM_FILES, Manifest
 from pce_pipeline.catalog import Catalog, chosen_tables
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import FROM_FILES, Manifest
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.observability.steps import recorded_step
-from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.quality.bronze import bronze_rules, counting_rules, stored_rules
-from pce_pipeline.quality.checks import check_specs, report
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.checks import check_specs, report
+from pce_pipeline.shell.partitions import EXTRACTS
+from pce_pipeline.shell.steps import recorded_step
 
 BRONZE = dg.AssetKey(["bronze", "pce_state"])
 

@@ -10,11 +10,12 @@ from functools import cached_property
 import polars as pl
 
 from pce_pipeline.bronze.counting import Manifests, Source, Vintage, sources, vintages
+from pce_pipeline.bronze.decisions import Decision
 from pce_pipeline.bronze.judgement import judged_before, spoken_of
+from pce_pipeline.bronze.manifest import Pin
+from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.decisions import Decision
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, Pin
 from pce_pipeline.quality.facts import MIXED_WITH
 from pce_pipeline.quality.frames import expected_cells
 

@@ -13,13 +13,14 @@ import polars as pl
 
 from pce_pipeline.bronze.counting import Vintage, dropped, in_use, verdict_of, vintages
 from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.decisions import Decision, DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused
 from pce_pipeline.bronze.judgement import Judge, cells_of_layers, content_of, refusal, refusals
+from pce_pipeline.bronze.manifest import Manifest
+from pce_pipeline.bronze.scope import in_words, without
+from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.decisions import Decision, DecisionKind
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, Manifest
-from pce_pipeline.lake.scope import in_words, without
 
 
 @dataclass(frozen=True)

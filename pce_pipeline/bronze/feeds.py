@@ -23,11 +23,12 @@ from pce_pipeline.bea.documents import read_document, storable
 from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
 from pce_pipeline.bea.observations import Observations
 from pce_pipeline.bea.protocol import decode_lines
+from pce_pipeline.bronze.manifest import FROM_FILES, ObjectEntry
+from pce_pipeline.bronze.store import BronzeStore, pack
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import FROM_FILES, BronzeStore, ObjectEntry, pack
 from pce_pipeline.observability import progress
 
 _log = structlog.get_logger()

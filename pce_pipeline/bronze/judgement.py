@@ -16,18 +16,19 @@ import structlog
 
 from pce_pipeline.bea.errors import BeaError
 from pce_pipeline.bronze.counting import Layer, Manifests, Vintage, dropped, vintages
+from pce_pipeline.bronze.decisions import Decision, Verdict
+from pce_pipeline.bronze.manifest import ExtractScope, Manifest, TableScope, with_scope
 from pce_pipeline.bronze.reading import Content, read_content
+from pce_pipeline.bronze.scope import CELL, Block, blocks_of, cells_of, in_words, without
+from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.decisions import Decision, Verdict
 from pce_pipeline.lake.errors import DamagedObject, LakeAccessDenied
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, ExtractScope, Manifest, TableScope, with_scope
-from pce_pipeline.lake.scope import CELL, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline.observability import progress
 from pce_pipeline.quality.frames import expected_cells
-from pce_pipeline.schemas import QUARANTINED
 from pce_pipeline.silver.errors import SilverRefused
 from pce_pipeline.silver.observations import normalise
+from pce_pipeline.tables.table import QUARANTINED
 
 _log = structlog.get_logger()
 

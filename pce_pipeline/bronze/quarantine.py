@@ -14,10 +14,11 @@ from pce_pipeline.bea.values import explained, typed
 from pce_pipeline.bronze.counting import Layer
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.judgement import cells_of_layers, content_of, meanings
+from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.reading import Content
+from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, Manifest
 from pce_pipeline.lake.parquet import to_parquet
 
 _log = structlog.get_logger()

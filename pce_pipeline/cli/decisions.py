@@ -13,7 +13,7 @@ from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bronze.current import current
 from pce_pipeline.cli.session import Session
 from pce_pipeline.observability import progress
-from pce_pipeline.years import years_text
+from pce_pipeline.tables.years import years_text
 
 
 @dataclass(frozen=True)

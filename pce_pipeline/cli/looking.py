@@ -7,24 +7,25 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline import schemas
-from pce_pipeline.bea.emulator.vintages import VINTAGES
 from pce_pipeline.bronze.counting import dropped, in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
+from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.quarantine import listed
+from pce_pipeline.bronze.scope import in_words
 from pce_pipeline.cli import shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, document_of_pin
+from pce_pipeline.cli.dictionary import markdown
 from pce_pipeline.cli.session import FAILED, Answer, Session
-from pce_pipeline.dictionary import markdown
+from pce_pipeline.emulator.vintages import VINTAGES
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import Manifest
-from pce_pipeline.lake.scope import in_words
 from pce_pipeline.local.errors import LocalPostgresError
 from pce_pipeline.quality.facts import MIXED_WITH, tables_by_release
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import STATUSES
+from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.errors import WarehouseError
-from pce_pipeline.years import years_text
 
 _MOST_SHOWN = 50
 _MOST_FILES = 5
@@ -48,7 +49,7 @@ def status(session: Session) -> Answer:
     decision = decide(session, ask_bea=False, ask_postgres=postgres["problem"] is None)
     years = {
         table.name: [int(year) for year in decision.state.partitions.get(table.name, {})]
-        for table in schemas.TABLES
+        for table in TABLES
         if "year" in table.column_names
     }
     pin, compared, event = decision.pinned, bronze.verified(), session.lake.events.newest()
@@ -288,6 +289,6 @@ def dictionary(session: Session) -> Answer:
                 for column in table.columns
             ],
         }
-        for table in schemas.TABLES
+        for table in TABLES
     ]
-    return Answer({"tables": tables, "statuses": schemas.STATUSES}, as_is=markdown(), of_world=False)
+    return Answer({"tables": tables, "statuses": STATUSES}, as_is=markdown(), of_world=False)

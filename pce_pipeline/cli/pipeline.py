@@ -22,8 +22,8 @@ from pce_pipeline.cli.keeping import prune_versions
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.tables.years import parse_years, years_text
 from pce_pipeline.warehouse.records import record_run, run_row
-from pce_pipeline.years import parse_years, years_text
 
 if TYPE_CHECKING:
     from pce_pipeline.automation.runs import ExtractRun, Jobs, RefreshRun

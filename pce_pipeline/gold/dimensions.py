@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.schemas import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
+from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
 
 
 def dim_geography(catalog: Catalog) -> pl.DataFrame:

@@ -9,7 +9,8 @@ from types import MappingProxyType
 import polars as pl
 
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.schemas import GOLD_FACTS, QUARANTINED
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.table import QUARANTINED
 
 _FIGURE = ["measure", "category_id", "geo_fips", "year"]
 _NO_RELEASES: Mapping[str, str] = MappingProxyType({})

@@ -11,7 +11,8 @@ import polars as pl
 
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.gold.annual import annual
-from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS, QUARANTINED
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.table import QUARANTINED
 
 _DECIMALS = 6
 _PCE = pl.col("pce_millions_usd")

@@ -13,7 +13,7 @@ from pce_pipeline.quality.identities import (
     states_add_up_to_the_nation,
 )
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
-from pce_pipeline.schemas import GOLD_FACTS
+from pce_pipeline.tables.facts import GOLD_FACTS
 
 MIXED_WITH = " with "
 """Between the releases of a table whose figures are of several."""

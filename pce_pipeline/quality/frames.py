@@ -6,7 +6,7 @@ import polars as pl
 
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.quality.rules import EXAMPLES, Finding, finding
-from pce_pipeline.schemas import STATUSES, Table
+from pce_pipeline.tables.table import STATUSES, Table
 
 
 def violations_of_schema(frame: pl.DataFrame, table: Table) -> Finding:

@@ -15,7 +15,8 @@ import polars as pl
 
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.quality.rules import EXAMPLES, Finding, rule
-from pce_pipeline.schemas import GOLD_FACTS, QUARANTINED
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.table import QUARANTINED
 
 _TOO_SMALL_TO_SHOW = ["below_50k", "near_zero"]
 _SUM = ["measure", "category_id", "geo_fips", "year"]

@@ -14,7 +14,8 @@ import polars as pl
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
-from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS, QUARANTINED
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.table import QUARANTINED
 
 _CELL = ["geo_fips", "category_id", "year"]
 _CELL_TEXT = "{category_id}, area {geo_fips}, {year}"

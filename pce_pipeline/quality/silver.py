@@ -14,7 +14,8 @@ from pce_pipeline.bea.texts import is_open, same
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
-from pce_pipeline.schemas import QUARANTINED, SILVER_PCE_STATE
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.table import QUARANTINED
 
 _ASSET = SILVER_PCE_STATE.name
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]

@@ -15,16 +15,16 @@ import polars as pl
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.io_managers import LakeFrame, LakeIOManager, YearlyOutput, yearly_output
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.lineage import Derivation, inputs_of
-from pce_pipeline.metadata import declared, describe
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.observability.steps import recorded_step
-from pce_pipeline.partitions import ONE_RUN, YEARS, mapping_of, partition_keys_of
-from pce_pipeline.quality.checks import check_specs, report
 from pce_pipeline.quality.rules import Rule, Subject, judge
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.checks import check_specs, report
+from pce_pipeline.shell.io_manager import LakeFrame, LakeIOManager, YearlyOutput, yearly_output
+from pce_pipeline.shell.page import declared, describe
+from pce_pipeline.shell.partitions import ONE_RUN, YEARS, mapping_of, partition_keys_of
+from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.tables.lineage import Derivation, inputs_of
 
 _OUTPUT = "result"
 

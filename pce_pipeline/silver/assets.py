@@ -5,11 +5,11 @@ import polars as pl
 
 from pce_pipeline.bronze.assets import BRONZE
 from pce_pipeline.bronze.reading import read_extracts
-from pce_pipeline.lineage import SILVER
-from pce_pipeline.partitions import ALL_EXTRACTS
 from pce_pipeline.quality.silver import SilverYears, silver_rules
+from pce_pipeline.shell.partitions import ALL_EXTRACTS
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import normalise
+from pce_pipeline.tables.lineage import SILVER
 
 
 def _silver(run: YearlyRun) -> Made[SilverYears]:

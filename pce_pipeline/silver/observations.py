@@ -12,8 +12,8 @@ import polars as pl
 
 from pce_pipeline.bea.texts import base_year, before, clean_description, is_open, meaning, same
 from pce_pipeline.catalog import Catalog
-from pce_pipeline.schemas import SILVER_PCE_STATE
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
 
 BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,

@@ -1,4 +1,4 @@
-"""What the database says about itself: comments on schemas, tables, views and columns, derived from `schemas.py`.
+"""What the database says about itself: comments on schemas, tables, views and columns, derived from `py`.
 
 Only comments that differ are written, so that an unchanged run writes nothing, and only the owner of a table may write
 its comments. In a world of sample data every table and view says so first.
@@ -10,8 +10,8 @@ import polars as pl
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
-from pce_pipeline import schemas
-from pce_pipeline.schemas import Column, Table
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import MONEY, Column, Table
 from pce_pipeline.warehouse.errors import CommentsOutdated
 
 SAMPLE_PREFIX = "SAMPLE, synthetic numbers. "
@@ -41,18 +41,18 @@ VIEW_COLUMNS = (
     Column("category_name", pl.String, "the category's name, as BEA writes it"),
     Column(
         "pce_prior_year_millions_usd",
-        schemas.MONEY,
+        MONEY,
         "pce_millions_usd of the year before; NULL where that row is missing",
         unit="millions of current dollars",
     ),
     Column(
         "pce_per_capita_prior_year_usd",
-        schemas.MONEY,
+        MONEY,
         "pce_per_capita_usd of the year before; NULL where that row is missing",
         unit="current dollars",
     ),
 )
-_PUBLISHED = tuple(table for table in schemas.TABLES if table.name.startswith("gold/"))
+_PUBLISHED = tuple(table for table in TABLES if table.name.startswith("gold/"))
 
 _PRESENT = """
 SELECT n.nspname, NULL, NULL, NULL, obj_description(n.oid, 'pg_namespace'), pg_has_role(n.nspowner, 'USAGE')

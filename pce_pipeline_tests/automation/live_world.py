@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from pce_pipeline.automation.next_step import Step, next_step
 from pce_pipeline.automation.state import lake_state, load_state
-from pce_pipeline.bea.emulator.state import Emulator
 from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.catalog import Catalog
+from pce_pipeline.emulator.state import Emulator
 from pce_pipeline_tests.worlds import World
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.diagnosis import (
     Finding,
     HistorySeen,
@@ -23,10 +22,11 @@ from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.quality.parity import Parity
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
 from pce_pipeline_tests.automation.test_next_step import known, settled
 
 WORLD = ("bea", "prod")
-METRICS = schemas.GOLD_PCE_STATE_METRICS.name
+METRICS = GOLD_PCE_STATE_METRICS.name
 SOUND = PostgresSeen(("0004", "0004"), WORLD)
 
 

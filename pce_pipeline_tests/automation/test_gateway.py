@@ -8,13 +8,13 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
-from pce_pipeline.bea.emulator.state import Emulator
 from pce_pipeline.bea.errors import BeaKeyRejected, BeaTransportError
 from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
+from pce_pipeline.emulator.state import Emulator
 from pce_pipeline.errors import UsageError
 from pce_pipeline.settings import Settings
 

@@ -9,15 +9,16 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import Step, stale_years
 from pce_pipeline.automation.state import lake_state, load_state
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.deciding import plan_undo, plan_use
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
 from pce_pipeline_tests.automation.daemon import Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld
 from pce_pipeline_tests.bronze.look_alike import archive_of, member_of
@@ -25,7 +26,7 @@ from pce_pipeline_tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.postgres]
 
-YEARLY = [schemas.SILVER_PCE_STATE, schemas.GOLD_FACTS, schemas.GOLD_PCE_STATE_ANNUAL, schemas.GOLD_PCE_STATE_METRICS]
+YEARLY = [SILVER_PCE_STATE, GOLD_FACTS, GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS]
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def test_a_year_revised_long_ago_reaches_the_windows_of_the_next_four_years_and_
     changed = {key for key, digest in world.hashes().items() if hashes[key] != digest}
     assert changed == {
         *((table.name, "2010") for table in YEARLY),
-        *((schemas.GOLD_PCE_STATE_METRICS.name, str(year)) for year in range(2011, 2015)),
+        *((GOLD_PCE_STATE_METRICS.name, str(year)) for year in range(2011, 2015)),
     }
 
 

@@ -16,9 +16,9 @@ from standardwebhooks import Webhook
 from pce_pipeline.automation.jobs import EXTRACT, REFRESH
 from pce_pipeline.automation.sensor import WHY
 from pce_pipeline.automation.state import lake_state
-from pce_pipeline.bea.emulator.app import create_app as create_bea
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.app import create_app as create_bea
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
 from pce_pipeline.hooks.endpoint import PATH, create_app
 from pce_pipeline.hooks.signatures import Verifier
 from pce_pipeline_tests.automation.daemon import Daemon

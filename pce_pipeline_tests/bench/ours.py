@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import polars as pl
 
-from pce_pipeline import schemas
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.reading import Content, read_extracts
 from pce_pipeline.catalog import load_catalog
@@ -21,15 +20,17 @@ from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.publication import Publication, TableStore
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.lake.store import open_store
-from pce_pipeline.lineage import DIMENSIONS, LOADED
 from pce_pipeline.quality.annual import AnnualYears, annual_rules
 from pce_pipeline.quality.facts import facts_rules
 from pce_pipeline.quality.identities import FactYears
 from pce_pipeline.quality.metrics import MetricYears, metrics_rules
 from pce_pipeline.quality.rules import RuleResult, judge
 from pce_pipeline.quality.silver import SilverYears, silver_rules
-from pce_pipeline.schemas import Table
 from pce_pipeline.silver.observations import Normalised, normalise
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.lineage import DIMENSIONS, LOADED
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
+from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.loads import LoadResult, RunRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline_tests.bench.agreement import CELL, facts_of_database, facts_of_frame
@@ -39,7 +40,7 @@ from pce_pipeline_tests.bench.task import Task, years_upserted
 from pce_pipeline_tests.bench.world import RUN_ID, settings_of
 from pce_pipeline_tests.postgres_server import PostgresServer
 
-_GOLD = (schemas.GOLD_FACTS, *LOADED)
+_GOLD = (GOLD_FACTS, *LOADED)
 
 
 class Ours:
@@ -100,14 +101,14 @@ def _normalise(ours: Ours) -> Task:
     def look(place: object, normal: Normalised) -> Facts:
         del place
         ours.leave("left_out", normal.left_out)
-        ours.leave(schemas.SILVER_PCE_STATE.name, normal.frame)
-        return facts_of_frame(normal.frame, schemas.SILVER_PCE_STATE.key)
+        ours.leave(SILVER_PCE_STATE.name, normal.frame)
+        return facts_of_frame(normal.frame, SILVER_PCE_STATE.key)
 
     return Task(work=lambda _: normalise(cells, lines, ours.catalog), look=look)
 
 
 def _silver_rules(ours: Ours) -> Task:
-    silver = ours.frame(schemas.SILVER_PCE_STATE.name)
+    silver = ours.frame(SILVER_PCE_STATE.name)
     left_out = ours.frame("left_out")
     rows_in = silver.height + int(left_out["rows"].sum())
     return Task(
@@ -117,12 +118,12 @@ def _silver_rules(ours: Ours) -> Task:
 
 
 def _facts(ours: Ours) -> Task:
-    silver = ours.frame(schemas.SILVER_PCE_STATE.name)
-    return Task(work=lambda _: conform_facts(silver, ours.catalog), look=ours.look_at(schemas.GOLD_FACTS))
+    silver = ours.frame(SILVER_PCE_STATE.name)
+    return Task(work=lambda _: conform_facts(silver, ours.catalog), look=ours.look_at(GOLD_FACTS))
 
 
 def _facts_rules(ours: Ours) -> Task:
-    facts = ours.frame(schemas.GOLD_FACTS.name)
+    facts = ours.frame(GOLD_FACTS.name)
     return Task(
         work=lambda _: judge(facts_rules, FactYears(facts, ours.catalog, ours.held)),
         look=lambda _, results: {"rows": facts.height, **_verdicts(results)},
@@ -130,15 +131,13 @@ def _facts_rules(ours: Ours) -> Task:
 
 
 def _annual(ours: Ours) -> Task:
-    facts = ours.frame(schemas.GOLD_FACTS.name)
-    return Task(work=lambda _: annual(facts), look=ours.look_at(schemas.GOLD_PCE_STATE_ANNUAL))
+    facts = ours.frame(GOLD_FACTS.name)
+    return Task(work=lambda _: annual(facts), look=ours.look_at(GOLD_PCE_STATE_ANNUAL))
 
 
 def _metrics(ours: Ours) -> Task:
-    facts = ours.frame(schemas.GOLD_FACTS.name)
-    return Task(
-        work=lambda _: metrics(facts, ours.catalog, ours.years), look=ours.look_at(schemas.GOLD_PCE_STATE_METRICS)
-    )
+    facts = ours.frame(GOLD_FACTS.name)
+    return Task(work=lambda _: metrics(facts, ours.catalog, ours.years), look=ours.look_at(GOLD_PCE_STATE_METRICS))
 
 
 def _gold_rules(ours: Ours) -> Task:
@@ -227,7 +226,7 @@ TASKS: Mapping[str, Callable[[Ours], Task]] = {
     "decode": _decode,
     "normalise": _normalise,
     "silver_rules": _silver_rules,
-    "publish_silver": lambda ours: _publication(ours, [schemas.SILVER_PCE_STATE]),
+    "publish_silver": lambda ours: _publication(ours, [SILVER_PCE_STATE]),
     "facts": _facts,
     "facts_rules": _facts_rules,
     "annual": _annual,

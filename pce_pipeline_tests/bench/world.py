@@ -9,11 +9,11 @@ from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from pce_pipeline.bea.client import BeaClient
-from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.values import STATUS_OF_CODE
 from pce_pipeline.bronze.extract import next_extract_id, prepare, publish
 from pce_pipeline.bronze.feeds import ApiFeed
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.settings import Settings, load_settings
 from pce_pipeline_tests.bench.scratch import Scratch

@@ -15,18 +15,18 @@ import httpx
 from pydantic import SecretStr
 
 from pce_pipeline.bea.client import BeaClient
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault
-from pce_pipeline.bea.emulator.state import Emulator, LoggedRequest
 from pce_pipeline.bronze.counting import verdict_of
 from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.bronze.extract import Prepared, next_extract_id, note_unchanged, prepare, publish
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault
+from pce_pipeline.emulator.state import Emulator, LoggedRequest
 from pce_pipeline.lake.backends import DirectoryBackend
-from pce_pipeline.lake.decisions import Verdict
 from pce_pipeline.lake.layout import ExtractId, Layout
-from pce_pipeline.lake.manifest import BronzeStore
 from pce_pipeline.lake.store import Store
 from pce_pipeline_tests.lake.observed_backend import ObservedBackend
 

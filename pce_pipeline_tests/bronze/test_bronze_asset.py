@@ -13,10 +13,10 @@ import structlog
 from pydantic import SecretStr
 
 from pce_pipeline.bea.client import BeaClient
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.assets import BRONZE, bronze_pce_state
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import configure_logs

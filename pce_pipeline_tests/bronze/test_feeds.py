@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind, Target
 from pce_pipeline.bea.errors import (
     BeaApiError,
     BeaError,
@@ -19,6 +18,7 @@ from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.extract import publish
 from pce_pipeline.bronze.feeds import ReleaseKeptMoving
 from pce_pipeline.bronze.reading import read_extracts
+from pce_pipeline.emulator.faults import Fault, FaultKind, Target
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability import progress
 from pce_pipeline.quality.bronze import bronze_rules

@@ -18,14 +18,15 @@ from pce_pipeline.bronze.errors import DecisionRefused
 from pce_pipeline.bronze.extract import next_extract_id, note_unchanged, places, prepare, publish
 from pce_pipeline.bronze.feeds import FileFeed, Gathered
 from pce_pipeline.bronze.judgement import judged_before, statements
+from pce_pipeline.bronze.manifest import ObjectEntry
 from pce_pipeline.bronze.reading import read_extracts
+from pce_pipeline.bronze.scope import CELL
+from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog import Catalog, load_catalog
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.backends import DirectoryBackend
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId, Layout
-from pce_pipeline.lake.manifest import BronzeStore, ObjectEntry
-from pce_pipeline.lake.scope import CELL
 from pce_pipeline.lake.store import Store
 from pce_pipeline_tests.examples import examples
 

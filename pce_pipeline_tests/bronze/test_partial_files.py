@@ -12,15 +12,15 @@ import msgspec
 import pytest
 
 from pce_pipeline.automation.state import _known
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
 from pce_pipeline.bronze.deciding import plan_drop, plan_undo, plan_use
+from pce_pipeline.bronze.decisions import DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused, FileUnusable
 from pce_pipeline.bronze.extract import Place, next_extract_id, places, publish
+from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.reading import read_extracts
+from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.errors import UsageError
-from pce_pipeline.lake.decisions import DecisionKind
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import Manifest
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.bronze.look_alike import Lakeside, LookAlike, archive_of, member_of, today
 

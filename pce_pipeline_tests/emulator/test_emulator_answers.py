@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.state import LoggedRequest
-from pce_pipeline.bea.emulator.vintages import VINTAGES
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.state import LoggedRequest
+from pce_pipeline.emulator.vintages import VINTAGES
 
 KEY = "0a1b2c3d-0000-4000-8000-00000000ABCD"
 RESULT_KEYS = [

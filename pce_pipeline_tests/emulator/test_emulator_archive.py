@@ -10,12 +10,12 @@ from xml.etree import ElementTree as ET
 import polars as pl
 import pytest
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.archive import archive, calendar
-from pce_pipeline.bea.emulator.economy import generate
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.vintages import VINTAGES, vintage
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.archive import archive, calendar
+from pce_pipeline.emulator.economy import generate
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.vintages import VINTAGES, vintage
 
 
 @pytest.fixture(scope="module")

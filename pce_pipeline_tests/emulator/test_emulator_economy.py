@@ -5,9 +5,9 @@ from functools import cache
 import polars as pl
 import pytest
 
-from pce_pipeline.bea.emulator.economy import generate
-from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.economy import generate
+from pce_pipeline.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
 
 NATION = "00000"
 CELL = ["bea_table", "line_code", "geo_fips", "year"]

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from starlette.types import ASGIApp
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind, Limits
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind, Limits
 
 Ask = Callable[..., httpx.Response]
 

@@ -7,15 +7,10 @@ from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import category_line, dim_category, dim_geography
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.schemas import (
-    CATEGORY_LINE,
-    DIM_CATEGORY,
-    DIM_GEOGRAPHY,
-    GOLD_FACTS,
-    GOLD_PCE_STATE_ANNUAL,
-    SILVER_PCE_STATE,
-    content_sha256,
-)
+from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, SILVER_PCE_STATE
+from pce_pipeline.tables.table import content_sha256
 
 CATALOG = load_catalog()
 

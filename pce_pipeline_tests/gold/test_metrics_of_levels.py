@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.metrics import metrics
-from pce_pipeline.lineage import METRICS
-from pce_pipeline.schemas import GOLD_FACTS, GOLD_PCE_STATE_METRICS, content_sha256
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.lineage import METRICS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.table import content_sha256
 from pce_pipeline_tests.examples import examples, is_thorough
 
 CATALOG = load_catalog()
@@ -366,7 +368,7 @@ import sys
 import polars as pl
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.metrics import metrics
-from pce_pipeline.schemas import content_sha256
+from pce_pipeline.tables.table import content_sha256
 assert pl.thread_pool_size() == int(sys.argv[2])
 print(content_sha256(metrics(pl.read_parquet(sys.argv[1]), load_catalog(), range(2012, 2021))))
 """

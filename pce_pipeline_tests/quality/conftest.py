@@ -14,8 +14,8 @@ from pce_pipeline.quality.annual import AnnualYears
 from pce_pipeline.quality.identities import FactYears
 from pce_pipeline.quality.metrics import MetricYears
 from pce_pipeline.quality.silver import SilverYears
-from pce_pipeline.schemas import MONEY
 from pce_pipeline.silver.observations import normalise, table_years
+from pce_pipeline.tables.table import MONEY
 
 YEARS = (2019, 2020, 2021)
 _SIX_YEARS = range(2018, 2024)

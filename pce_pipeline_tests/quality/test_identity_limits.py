@@ -17,7 +17,7 @@ from pce_pipeline.quality.identities import (
     states_add_up_to_the_nation,
 )
 from pce_pipeline.quality.rules import Rule, RuleResult
-from pce_pipeline.schemas import GOLD_FACTS
+from pce_pipeline.tables.facts import GOLD_FACTS
 
 CATALOG = load_catalog()
 LEVELS: dict[str, str] = dict(CATALOG.areas.select("geo_fips", "geo_level").iter_rows())

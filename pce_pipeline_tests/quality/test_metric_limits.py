@@ -21,7 +21,7 @@ from pce_pipeline.quality.metrics import (
     shares_of_the_parts_are_100_percent,
 )
 from pce_pipeline.quality.rules import Rule, RuleResult
-from pce_pipeline.schemas import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 
 CATALOG = load_catalog()
 LEVELS: dict[str, str] = dict(CATALOG.areas.select("geo_fips", "geo_level").iter_rows())

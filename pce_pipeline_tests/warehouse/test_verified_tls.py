@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.tables.dimensions import DIM_CATEGORY, DIM_GEOGRAPHY
 from pce_pipeline.warehouse.errors import CertificateRefused, SignInRefused, WarehouseUnreachable
 from pce_pipeline.warehouse.loads import RunRow, TableLoad, load
 from pce_pipeline.warehouse.login import DatabaseLogin
@@ -134,7 +134,7 @@ def test_a_token_is_taken_as_password(port, authority, aws):
 
 def test_tables_are_made_filled_and_read_over_verified_tls(server, authority, stranger):
     catalog = load_catalog()
-    tables = [TableLoad(schemas.DIM_GEOGRAPHY, catalog.areas), TableLoad(schemas.DIM_CATEGORY, catalog.categories)]
+    tables = [TableLoad(DIM_GEOGRAPHY, catalog.areas), TableLoad(DIM_CATEGORY, catalog.categories)]
     with server.database(migrated=False) as url:
         where = urlsplit(url)
         assert where.hostname is not None

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from pce_pipeline.bea.emulator.archive import archive
-from pce_pipeline.bea.emulator.faults import OF_PUBLICATION, Fault, FaultKind, Limits, Target
-from pce_pipeline.bea.emulator.publication import Publication, publish
-from pce_pipeline.bea.emulator.vintages import VINTAGES, vintage
+from pce_pipeline.emulator.archive import archive
+from pce_pipeline.emulator.faults import OF_PUBLICATION, Fault, FaultKind, Limits, Target
+from pce_pipeline.emulator.publication import Publication, publish
+from pce_pipeline.emulator.vintages import VINTAGES, vintage
 
 _WINDOW_SECONDS = 60.0
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from pce_pipeline.bea.emulator.faults import FaultKind
-from pce_pipeline.bea.emulator.publication import Publication
-from pce_pipeline.bea.emulator.query import DataQuery, Parameters, Refusal
+from pce_pipeline.emulator.faults import FaultKind
+from pce_pipeline.emulator.publication import Publication
+from pce_pipeline.emulator.query import DataQuery, Parameters, Refusal
 
 NOT_BEA = "Invented figures of a look-alike, for trial and tests: not statistics of the Bureau of Economic Analysis. "
 UNIT_NOTES = {

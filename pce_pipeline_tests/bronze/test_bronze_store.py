@@ -4,21 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from pce_pipeline.lake.backends import DirectoryBackend
-from pce_pipeline.lake.errors import DamagedObject, MissingObject, NewerLakeFormat, ObjectExists
-from pce_pipeline.lake.integrity import sha256_of
-from pce_pipeline.lake.layout import ExtractId, Layout
-from pce_pipeline.lake.manifest import (
-    BronzeStore,
+from pce_pipeline.bronze.manifest import (
     Manifest,
     ObjectEntry,
     TableEntry,
     Verified,
     VerifiedTable,
     content_sha256_of_tables,
-    pack,
-    unpack,
 )
+from pce_pipeline.bronze.store import BronzeStore, pack, unpack
+from pce_pipeline.lake.backends import DirectoryBackend
+from pce_pipeline.lake.errors import DamagedObject, MissingObject, NewerLakeFormat, ObjectExists
+from pce_pipeline.lake.integrity import sha256_of
+from pce_pipeline.lake.layout import ExtractId, Layout
 from pce_pipeline.lake.records import LAKE_FORMAT
 from pce_pipeline.lake.store import Store
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pce_pipeline.lake.scope import CELL, CELL_SCHEMA, Block, blocks_of, cells_of, in_words, without
+from pce_pipeline.bronze.scope import CELL, CELL_SCHEMA, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline_tests.examples import examples, is_thorough
 
 cells = st.frozensets(

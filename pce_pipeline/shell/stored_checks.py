@@ -10,11 +10,11 @@ import dagster as dg
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.lineage import DERIVATIONS, DIMENSIONS
 from pce_pipeline.quality.parity import Parity, parity
 from pce_pipeline.quality.rules import EXAMPLES
-from pce_pipeline.schemas import Table
-from pce_pipeline.warehouse.contents import TABLES, contents_held
+from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS, IN_POSTGRES
+from pce_pipeline.tables.table import Table
+from pce_pipeline.warehouse.contents import contents_held
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import checkpoints
 
@@ -108,5 +108,5 @@ def _years(context: dg.AssetCheckExecutionContext, table: Table) -> list[int] | 
 
 stored_checks = [
     *(_stored_bytes_are_intact(table) for table in (*(each.table for each in DERIVATIONS), *DIMENSIONS)),
-    *(_rows_are_those_of_gold(table) for table in TABLES),
+    *(_rows_are_those_of_gold(table) for table in IN_POSTGRES),
 ]

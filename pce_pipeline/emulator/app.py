@@ -17,11 +17,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pce_pipeline.bea.emulator import render
-from pce_pipeline.bea.emulator.archive import calendar
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind, Limits, Target
-from pce_pipeline.bea.emulator.publication import Publication
-from pce_pipeline.bea.emulator.query import (
+from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator import render
+from pce_pipeline.emulator.archive import calendar
+from pce_pipeline.emulator.faults import Fault, FaultKind, Limits, Target
+from pce_pipeline.emulator.publication import Publication
+from pce_pipeline.emulator.query import (
     DATASET,
     KEY_LENGTH,
     Parameters,
@@ -30,9 +31,8 @@ from pce_pipeline.bea.emulator.query import (
     read_data_query,
     table_of,
 )
-from pce_pipeline.bea.emulator.state import Emulator, LoggedRequest
-from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.state import Emulator, LoggedRequest
+from pce_pipeline.emulator.vintages import DEFAULT_RELEASE
 
 _METHODS = {name.upper(): cast("Target", name) for name in get_args(Target) if name.startswith("Get")}
 _PAGE = b"<html><head><title>503 Service Unavailable</title></head><body>The service is unavailable.</body></html>"

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from pce_pipeline.automation.runs import open_instance
-from pce_pipeline.history.sqlite import KeptOpenEventLog
+from pce_pipeline.instance.sqlite import KeptOpenEventLog
 from pce_pipeline.local.world import prepared_dagster_home
 from pce_pipeline.settings import Settings, load_settings
 

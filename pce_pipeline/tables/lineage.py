@@ -7,8 +7,10 @@ that a run started by hand, a CI runner with a fresh instance and the sensor all
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pce_pipeline import schemas
-from pce_pipeline.schemas import Table
+from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
+from pce_pipeline.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,23 @@ class Derivation:
         return range(year - self.reach, year + 1)
 
 
-SILVER = Derivation(schemas.SILVER_PCE_STATE, upstream=None, reach=0, code_version="1")
-FACTS = Derivation(schemas.GOLD_FACTS, upstream=schemas.SILVER_PCE_STATE, reach=0, code_version="1")
-ANNUAL = Derivation(schemas.GOLD_PCE_STATE_ANNUAL, upstream=schemas.GOLD_FACTS, reach=0, code_version="1")
-METRICS = Derivation(schemas.GOLD_PCE_STATE_METRICS, upstream=schemas.GOLD_FACTS, reach=4, code_version="1")
+SILVER = Derivation(SILVER_PCE_STATE, upstream=None, reach=0, code_version="1")
+FACTS = Derivation(GOLD_FACTS, upstream=SILVER_PCE_STATE, reach=0, code_version="1")
+ANNUAL = Derivation(GOLD_PCE_STATE_ANNUAL, upstream=GOLD_FACTS, reach=0, code_version="1")
+METRICS = Derivation(GOLD_PCE_STATE_METRICS, upstream=GOLD_FACTS, reach=4, code_version="1")
 
 DERIVATIONS = (SILVER, FACTS, ANNUAL, METRICS)
 
 MAX_REACH = max(derivation.reach for derivation in DERIVATIONS)
 
-DIMENSIONS = (schemas.DIM_GEOGRAPHY, schemas.DIM_CATEGORY, schemas.CATEGORY_LINE)
+DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE)
 DIMENSION_CODE_VERSION = "1"
 
-LOADED = (schemas.GOLD_PCE_STATE_ANNUAL, schemas.GOLD_PCE_STATE_METRICS)
+LOADED = (GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS)
 """The yearly tables that Postgres holds, in the order they are loaded."""
+
+IN_POSTGRES = (*DIMENSIONS, *LOADED)
+"""Every table of Gold that Postgres holds, in the order they are loaded."""
 
 
 def derivation_of(table: Table) -> Derivation:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import polars as pl
 
-from pce_pipeline.years import years_text
+from pce_pipeline.tables.years import years_text
 
 CELL = ("measure", "category_id", "geo_fips", "year")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pce_pipeline.bea.emulator.publication import Publication
+from pce_pipeline.emulator.publication import Publication
 
 KEY_LENGTH = 36
 DATASET = "REGIONAL"

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from pce_pipeline import schemas
-from pce_pipeline.schemas import Column, Table
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import STATUSES, Column, Table
 from pce_pipeline.warehouse.comments import VIEW_COLUMNS, VIEWS
 
 _INTRODUCTION = """\
 # Data dictionary
 
-Written by `pce dictionary` from the declarations in `pce_pipeline/schemas.py`; do not edit it by hand.
+Written by `pce dictionary` from the declarations in `pce_pipeline/tables/registry.py`; do not edit it by hand.
 
 Tables lie in the lake under their layer (`gold` itself as `gold/…/facts`); those of `gold/` are in Postgres as well,
 in schema `gold`. Units are in the names of columns. A missing value is NULL, and the status beside it says why.
@@ -19,14 +19,14 @@ in schema `gold`. Units are in the names of columns. A missing value is NULL, an
 def markdown() -> str:
     """The whole dictionary; the same declarations give the same bytes."""
     parts = [_INTRODUCTION, *_statuses()]
-    for table in schemas.TABLES:
+    for table in TABLES:
         parts += _table(table)
     return "\n".join([*parts, *_views()])
 
 
 def _statuses() -> Iterator[str]:
     yield "## Statuses\n\n| status | meaning |\n|---|---|"
-    for status, meaning in schemas.STATUSES.items():
+    for status, meaning in STATUSES.items():
         yield f"| `{status}` | {_cell(meaning)} |"
     yield ""
 

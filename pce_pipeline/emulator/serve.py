@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.vintages import DEFAULT_RELEASE
 from pce_pipeline.errors import PceError
 
 _START_SECONDS = 10.0

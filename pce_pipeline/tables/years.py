@@ -8,7 +8,7 @@ from itertools import groupby
 
 from pce_pipeline.catalog import load_catalog
 from pce_pipeline.errors import UsageError
-from pce_pipeline.lineage import MAX_REACH
+from pce_pipeline.tables.lineage import MAX_REACH
 
 FIRST_YEAR = load_catalog().first_year
 

@@ -11,8 +11,8 @@ from importlib.resources import files
 
 import polars as pl
 
-from pce_pipeline.bea.emulator.vintages import PER_CAPITA_TABLE, Vintage, edition
 from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.emulator.vintages import PER_CAPITA_TABLE, Vintage, edition
 
 _TENTHS_OF_MILLIONS_IN_1997 = 55_000_000
 _GROWTH_PCT = {2001: 3.1, 2002: 3.6, 2008: 2.4, 2009: -2.3, 2010: 3.4, 2020: -2.7, 2021: 12.1, 2022: 8.3}

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.partitions import partition_keys_of
+from pce_pipeline.shell.partitions import partition_keys_of
 
 
 def recorded_step(

@@ -12,14 +12,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from pce_pipeline import schemas
 from pce_pipeline.catalog import Catalog
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.publication import NewPartition
 from pce_pipeline.lake.resource import Lake, files_of_year
-from pce_pipeline.lineage import Derivation
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.schemas import Table
+from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import QUARANTINED, Table
 
 _PREVIEW_ROWS = 8
 
@@ -201,11 +201,11 @@ def _details(output: YearlyOutput, year: int) -> dict[str, Any]:
 
 def _quarantined(frame: pl.DataFrame) -> dict[str, int]:
     """How many cells could not be read, of tables that have a status."""
-    return {"quarantined": int((frame["status"] == schemas.QUARANTINED).sum())} if "status" in frame.columns else {}
+    return {"quarantined": int((frame["status"] == QUARANTINED).sum())} if "status" in frame.columns else {}
 
 
 def _table_of(key: dg.AssetKey) -> Table:
-    return next(table for table in schemas.TABLES if table.name == key.to_user_string())
+    return next(table for table in TABLES if table.name == key.to_user_string())
 
 
 def _selection(table: Table) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from pce_pipeline.schemas import Table
+from pce_pipeline.tables.table import Table
 
 OWNERS = ["team:pce-data"]
 

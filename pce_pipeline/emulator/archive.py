@@ -15,11 +15,11 @@ from typing import Any
 
 import polars as pl
 
-from pce_pipeline.bea.emulator.faults import Fault
-from pce_pipeline.bea.emulator.publication import Publication, publish
-from pce_pipeline.bea.emulator.render import CODE_NOTES, NOT_BEA, UNIT_NOTES
-from pce_pipeline.bea.emulator.vintages import VINTAGES, Vintage
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.faults import Fault
+from pce_pipeline.emulator.publication import Publication, publish
+from pce_pipeline.emulator.render import CODE_NOTES, NOT_BEA, UNIT_NOTES
+from pce_pipeline.emulator.vintages import VINTAGES, Vintage
 
 _COLUMNS = "GeoFIPS,GeoName,Region,TableName,LineCode,IndustryClassification,Description,Unit"
 _NEWLINE = "\r\n"

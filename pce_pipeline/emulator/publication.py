@@ -10,10 +10,10 @@ from functools import cached_property, lru_cache
 
 import polars as pl
 
-from pce_pipeline.bea.emulator.economy import generate
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.vintages import PER_CAPITA_TABLE, Vintage, vintage
 from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.economy import generate
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.vintages import PER_CAPITA_TABLE, Vintage, vintage
 
 _ADDED_LINE = "Services of a kind not seen before"
 

@@ -6,8 +6,8 @@ manifests do. How far a derived table looks back is declared in `lineage` and be
 
 import dagster as dg
 
-from pce_pipeline.lineage import Derivation
-from pce_pipeline.years import FIRST_YEAR
+from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.years import FIRST_YEAR
 
 EXTRACTS = dg.DynamicPartitionsDefinition(name="pce_state_extracts")
 
