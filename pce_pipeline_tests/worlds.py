@@ -10,7 +10,7 @@ import dagster as dg
 from pce_pipeline.automation.jobs import EXTRACT, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config
 from pce_pipeline.bronze.extract import next_extract_id
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
@@ -33,7 +33,7 @@ class World:
         self.lake: Lake = resources["lake"]
         self.postgres: PostgresResource = resources["postgres"]
         self.journal: RunJournal = resources["journal"]
-        self.catalog: Catalog = resources["catalog"]
+        self.dataset: Dataset = resources["dataset"]
 
     def extract(
         self,

@@ -12,7 +12,7 @@ import polars as pl
 
 from pce_pipeline.automation.next_step import LakeState, LoadState, stale_dimensions, stale_years
 from pce_pipeline.bronze.current import Current
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.quality.parity import Parity
@@ -110,12 +110,12 @@ def not_there(lake: LakeState, years: Collection[int] | None = None) -> dict[str
     return {table: absent for table, absent in lacking.items() if absent} | whole
 
 
-def cells_not_there(now: Current, catalog: Catalog, silver: pl.DataFrame, years: Collection[int]) -> dict[int, str]:
+def cells_not_there(now: Current, dataset: Dataset, silver: pl.DataFrame, years: Collection[int]) -> dict[int, str]:
     """The years of Silver that lack cells which the current extracts speak of, and which cells these are.
 
     `silver` has the key of each cell that is there.
     """
-    absent = now.spoken_of(catalog, years).join(silver, on=_CELL, how="anti")
+    absent = now.spoken_of(dataset, years).join(silver, on=_CELL, how="anti")
     return {
         int(year): _cells_in_words(cells)
         for (year,), cells in sorted(absent.partition_by("year", as_dict=True).items(), key=lambda each: str(each[0]))

@@ -89,7 +89,7 @@ def lacks_of_silver(session: Session, state: LakeState, years: Sequence[int]) ->
     if not held:
         return {}
     silver = session.lake.table(table).read([str(year) for year in held], table.key)
-    return cells_not_there(current(session.lake.bronze, session.catalog), session.catalog, silver, held)
+    return cells_not_there(current(session.lake.bronze, session.dataset), session.dataset, silver, held)
 
 
 def _by_words(lacks: Mapping[int, str]) -> dict[str, list[int]]:

@@ -34,16 +34,16 @@ _MOST_FILES = 5
 def status(session: Session) -> Answer:
     """What is there: extracts, years, rows, what is stale. Writes nothing; exits 1 where something needs a person."""
     bronze = session.lake.bronze
-    now = current(bronze, session.catalog)
+    now = current(bronze, session.dataset)
     extracts = [_extract(now, manifest) for manifest in now.manifests.values()]
     releases, made_of = tables_by_release(now.releases), _made_of(now)
     mixed = "; ".join(releases) if len(releases) > 1 or any(MIXED_WITH in each for each in releases) else ""
     lacks = {
         table: in_words(absent)
         for table, source in now.sources.items()
-        if table in session.catalog.tables
-        and not is_complete(source.newest, session.catalog)
-        and (absent := missing_of_catalogue(source.newest, session.catalog)).height
+        if table in session.dataset.tables
+        and not is_complete(source.newest, session.dataset)
+        and (absent := missing_of_catalogue(source.newest, session.dataset)).height
     }
     postgres = _postgres(session)
     decision = decide(session, ask_bea=False, ask_postgres=postgres["problem"] is None)
@@ -113,11 +113,11 @@ def quarantine(
 ) -> Answer:
     """The cells that could not be read: what BEA published, where it stands, and why it is set aside."""
     bronze = session.lake.bronze
-    now = current(bronze, session.catalog)
+    now = current(bronze, session.dataset)
     held = [str(each) for each in now.manifests]
     if extract is not None and extract not in held:
         raise UsageError(f"There is no extract {extract}.", remedy=f"There is {', '.join(held) or 'none yet'}.")
-    cells = listed(bronze, session.catalog, now).to_dicts()
+    cells = listed(bronze, session.dataset, now).to_dicts()
     cells = [
         {**cell, "stored": bronze.key_of(ExtractId.parse(cell["extract"]), cell["object_key"])}
         for cell in cells

@@ -261,7 +261,7 @@ def missing_of(session: Session, extracts: Sequence["ExtractRun"], now: Current)
             source = now.unpinned.get(table)
             is_current = source is not None and each.extract in [str(one) for one in source.newest.extracts]
             if source is not None and is_current and each.origin == FROM_FILES:
-                absent = missing_of_catalogue(source.newest, session.catalog)
+                absent = missing_of_catalogue(source.newest, session.dataset)
                 if absent.height:
                     found[table] = in_words(absent)
     return found

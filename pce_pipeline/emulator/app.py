@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator import render
 from pce_pipeline.emulator.archive import calendar
 from pce_pipeline.emulator.faults import Fault, FaultKind, Limits, Target
@@ -153,7 +153,7 @@ def _listed(parameters: Parameters, target: Target, publication: Publication) ->
 
 async def _archive(request: Request) -> Response:
     emulator = _emulator(request)
-    if request.path_params["name"] != load_catalog().archive:
+    if request.path_params["name"] != load_datasets("full")["pce_state"].archive:
         return Response("There is no such archive.", 404, media_type="text/plain")
     emulator.record("archive", {})
     met = emulator.meet("archive")

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator.faults import Fault
 from pce_pipeline.emulator.publication import Publication, publish
 from pce_pipeline.emulator.render import CODE_NOTES, NOT_BEA, UNIT_NOTES
@@ -166,7 +166,7 @@ def calendar(release: int, *, with_names: bool = True) -> str:
         _REAL_PCE: {**real, "to_be_rescheduled": []},
     }
     if with_names:
-        entries |= dict.fromkeys(load_catalog().release_names[:2], states)
+        entries |= dict.fromkeys(load_datasets("full")["pce_state"].release_names[:2], states)
     return json.dumps({**entries, "file_last_updated": _file_date(published[-1])})
 
 

@@ -11,7 +11,8 @@ from importlib.resources import files
 
 import polars as pl
 
-from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator.vintages import PER_CAPITA_TABLE, Vintage, edition
 
 _TENTHS_OF_MILLIONS_IN_1997 = 55_000_000
@@ -50,7 +51,7 @@ def _weights() -> tuple[dict[str, int], dict[str, tuple[int, int, int]]]:
 @cache
 def _concepts() -> dict[str, dict[str, int]]:
     """Concepts and their signs by group: parts that both schemes have, and those only one has."""
-    parts = load_catalog().categories.filter((pl.col("role") == "part") & ~pl.col("nation_only"))
+    parts = load_datasets("full")["pce_state"].categories.filter((pl.col("role") == "part") & ~pl.col("nation_only"))
     by_scheme: dict[str, dict[str, int]] = {"product": {}, "function": {}}
     for category_id, scheme, sign in parts.select("category_id", "scheme", "sign").iter_rows():
         by_scheme[scheme][category_id.partition(".")[2]] = sign
@@ -140,7 +141,7 @@ def _made_in(year: int, table: str, release: Vintage, *, silently: bool) -> str:
 
 def _states(release: Vintage, *, silently: bool) -> pl.DataFrame:
     """Columns: geo_fips, year, region_fips, people, abroad, one per part of either scheme."""
-    catalog = load_catalog()
+    dataset = load_datasets("full")["pce_state"]
     geos = list(_weights()[1])
     columns: dict[str, list[int]] = {}
     people: list[int] = []
@@ -158,8 +159,8 @@ def _states(release: Vintage, *, silently: bool) -> pl.DataFrame:
             **columns,
         }
     ).with_columns(pl.col("year").cast(pl.Int32))
-    parts = catalog.categories.filter((pl.col("role") == "part") & ~pl.col("nation_only"))["category_id"]
-    regions = catalog.areas.filter(pl.col("geo_level") == "state").select("geo_fips", "region_fips")
+    parts = dataset.categories.filter((pl.col("role") == "part") & ~pl.col("nation_only"))["category_id"]
+    regions = dataset.areas.filter(pl.col("geo_level") == "state").select("geo_fips", "region_fips")
     return frame.join(regions, on="geo_fips").select(
         "geo_fips",
         "year",
@@ -170,12 +171,12 @@ def _states(release: Vintage, *, silently: bool) -> pl.DataFrame:
     )
 
 
-def _with_totals(areas: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+def _with_totals(areas: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """Every category's column, from the deepest to the totals."""
-    gap = min(exception.first_year for exception in catalog.known_exceptions)
-    nation_only = set(catalog.categories.filter(pl.col("nation_only"))["category_id"])
+    gap = min(exception.first_year for exception in dataset.known_exceptions)
+    nation_only = set(dataset.categories.filter(pl.col("nation_only"))["category_id"])
     children: dict[str, list[tuple[str, int]]] = {}
-    by_depth = catalog.categories.sort("depth", descending=True)
+    by_depth = dataset.categories.sort("depth", descending=True)
     for category_id, parent_id, sign in by_depth.select("category_id", "parent_id", "sign").iter_rows():
         children.setdefault(parent_id, []).append((category_id, sign))
     frame = areas.with_columns(pl.col("abroad").alias(category_id) for category_id in nation_only)
@@ -224,16 +225,16 @@ def generate(release: Vintage, *, silently: bool = False) -> pl.DataFrame:
 
     `silently` gives other numbers for the two newest years, as a revision that no note tells.
     """
-    catalog = load_catalog()
+    dataset = load_datasets("full")["pce_state"]
     states = _states(release, silently=silently)
     measures = [name for name in states.columns if name not in {"geo_fips", "year", "region_fips"}]
     additive = [pl.col(name).sum() for name in measures if name != "abroad"]
     regions = states.group_by("region_fips", "year").agg(additive).rename({"region_fips": "geo_fips"})
     nation = states.group_by("year").agg(*additive, pl.col("abroad").first()).with_columns(geo_fips=pl.lit("00000"))
     areas = pl.concat([nation, regions, states.drop("region_fips", "abroad")], how="diagonal")
-    whole = _with_totals(areas, catalog)
+    whole = _with_totals(areas, dataset)
     long = (
-        whole.select("geo_fips", "year", "people", *catalog.categories["category_id"])
+        whole.select("geo_fips", "year", "people", *dataset.categories["category_id"])
         .unpivot(index=["geo_fips", "year", "people"], variable_name="category_id", value_name="tenths")
         .drop_nulls("tenths")
         .join(_codes(release), on=["category_id", "geo_fips", "year"], how="left")
@@ -246,7 +247,7 @@ def generate(release: Vintage, *, silently: bool = False) -> pl.DataFrame:
         .otherwise(_text(pl.col("tenths"))),
     )
     return (
-        catalog.lines.select("bea_table", "line_code", "category_id")
+        dataset.lines.select("bea_table", "line_code", "category_id")
         .join(long, on="category_id")
         .select("bea_table", "line_code", "geo_fips", "year", published.alias("value_text"))
         .sort("bea_table", "line_code", "geo_fips", "year")

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 
 import polars as pl
 
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator.economy import generate
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.vintages import PER_CAPITA_TABLE, Vintage, vintage
@@ -77,19 +77,19 @@ def publish(release: int, faults: frozenset[Fault] = frozenset()) -> Publication
 
 @lru_cache(maxsize=4)
 def _publish(release: int, faults: tuple[Fault, ...]) -> Publication:
-    catalog = load_catalog()
+    dataset = load_datasets("full")["pce_state"]
     shown = vintage(release)
-    depths = catalog.categories.select("category_id", "depth")
-    lines = catalog.lines.join(depths, on="category_id").select(
+    depths = dataset.categories.select("category_id", "depth")
+    lines = dataset.lines.join(depths, on="category_id").select(
         "bea_table", "line_code", "description", "unit", "unit_multiplier", "depth"
     )
     publication = Publication(
         vintage=shown,
-        titles={table.name: table.title for table in catalog.tables.values()},
+        titles={table.name: table.title for table in dataset.tables.values()},
         original={},
         cells=_cells(release),
         lines=lines.sort("bea_table", "line_code"),
-        areas=catalog.areas.select("geo_fips", "geo_name", "region_fips", "path_segment"),
+        areas=dataset.areas.select("geo_fips", "geo_name", "region_fips", "path_segment"),
     )
     # Renaming tables comes last, so that the other faults still find them by the name they are given.
     for fault in sorted(faults, key=lambda one: one.kind is FaultKind.TABLE_RENAMED):

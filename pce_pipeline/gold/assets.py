@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts
@@ -32,14 +32,14 @@ FACTS_KEY = dg.AssetKey(["gold"])
 def _facts(run: YearlyRun) -> Made[FactYears]:
     """The conformed facts of the years that Silver holds."""
     silver, releases = run.upstream.frame, run.now.releases
-    facts = conform_facts(silver, run.catalog, releases)
+    facts = conform_facts(silver, run.dataset, releases)
     return Made(
         facts,
         subject=FactYears(
             facts,
-            run.catalog,
+            run.dataset,
             table_years(silver),
-            spoken_of=run.now.spoken_of(run.catalog, run.years),
+            spoken_of=run.now.spoken_of(run.dataset, run.years),
             releases=releases,
         ),
         releases=dict.fromkeys(run.years, releases),
@@ -55,8 +55,8 @@ def _annual(run: YearlyRun) -> Made[AnnualYears]:
 def _metrics(run: YearlyRun) -> Made[MetricYears]:
     """Metrics of the years that the facts hold, from these and the four before."""
     facts, years = run.upstream.frame, list(run.years)
-    rows = metrics(facts, run.catalog, years)
-    subject = MetricYears(rows, annual(facts), run.catalog, years)
+    rows = metrics(facts, run.dataset, years)
+    subject = MetricYears(rows, annual(facts), run.dataset, years)
     return Made(rows, subject=subject, releases=releases_of(METRICS, run))
 
 
@@ -81,11 +81,11 @@ def _dimension(table: Table) -> dg.AssetsDefinition:
     def dimension(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
-        catalog: dg.ResourceParam[Catalog],
+        dataset: dg.ResourceParam[Dataset],
         journal: dg.ResourceParam[RunJournal],
     ) -> dg.MaterializeResult[None]:
         with recorded_step(context, journal, table.name) as step:
-            frame = DIMENSION_FRAMES[table.name](catalog)
+            frame = DIMENSION_FRAMES[table.name](dataset)
             publication = lake.table(table).publish(
                 [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs={}, code_version=DIMENSION_CODE_VERSION)],
                 run_id=context.run.run_id,

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.publication import NewPartition
 from pce_pipeline.lake.resource import Lake, files_of_year
@@ -90,11 +90,11 @@ class LakeIOManager(dg.IOManager):
     """Publishes and reads yearly tables of one lake."""
 
     def __init__(
-        self, lake: Lake, catalog: Catalog, journal: RunJournal, *, covered_years: Callable[[], Collection[int]]
+        self, lake: Lake, dataset: Dataset, journal: RunJournal, *, covered_years: Callable[[], Collection[int]]
     ) -> None:
         self._lake = lake
         self._covered_years = covered_years
-        self._segments = dict(catalog.areas.select("geo_fips", "path_segment").iter_rows())
+        self._segments = dict(dataset.areas.select("geo_fips", "path_segment").iter_rows())
         self._journal = journal
 
     def handle_output(self, context: dg.OutputContext, obj: YearlyOutput) -> None:

@@ -6,11 +6,11 @@ Free of Dagster, so that the command line can decide without loading it; `partit
 from collections.abc import Iterable
 from itertools import groupby
 
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.errors import UsageError
 from pce_pipeline.tables.lineage import MAX_REACH
 
-FIRST_YEAR = load_catalog().first_year
+FIRST_YEAR = load_datasets("full")["pce_state"].first_year
 
 _HOW_TO_WRITE = "Write 2023, 2015...2018 or 2015..."
 

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.bronze.quarantine import standing
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
@@ -56,7 +56,7 @@ def postgres_tables(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[PostgresResource],
-    catalog: dg.ResourceParam[Catalog],
+    dataset: dg.ResourceParam[Dataset],
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
     """Load the tables chosen, for the years that the lake holds of all of them.
@@ -68,7 +68,7 @@ def postgres_tables(
         held = {table.name: lake.table(table).latest() for table in chosen}
         yearly = [held[table.name] for table in chosen if table in LOADED]
         years = [int(year) for year in partition_keys_of(context) if all(year in each for each in yearly)]
-        now = current(lake.bronze, catalog)
+        now = current(lake.bronze, dataset)
         if not now.manifests:
             raise NothingHeld(lake.uri)
         absent = {
@@ -96,7 +96,7 @@ def postgres_tables(
                 env=lake.layout.env,
                 run=run_row(step.run),
                 manifests=manifests,
-                quarantine=standing(lake.bronze, catalog, now).to_dicts(),
+                quarantine=standing(lake.bronze, dataset, now).to_dicts(),
             )
         for result in results:
             step.rows(**{f"postgres/{result.table.partition('/')[2]}": sum(result.counts().values()) - result.deleted})

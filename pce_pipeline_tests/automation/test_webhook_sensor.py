@@ -94,7 +94,7 @@ def test_an_event_makes_it_compare_with_bea_although_nothing_else_says_so_and_is
         run_config={**request.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     assert world.record(result).steps[-1].outputs["outcome"] == "unchanged"
-    assert lake_state(world.lake, world.catalog).event is None
+    assert lake_state(world.lake, world.dataset).event is None
     assert webhook.tick() == release.tick() == ([], "Nothing is new.")
 
 

@@ -79,10 +79,10 @@ def content(lake: Lakeside, extract: ExtractId | None) -> dict[str, str]:
 
 def silver(lake: Lakeside, extract: ExtractId | None, *, tolerate: bool = False):
     assert extract is not None
-    catalog = lake.bea.catalog
+    dataset = lake.bea.dataset
     sources = {table: [extract] for table in lake.bronze.manifest(extract).tables}
     read = read_extracts(lake.bronze, sources, tolerate_unknown=tolerate)
-    return normalise(read.cells, read.lines, catalog)
+    return normalise(read.cells, read.lines, dataset)
 
 
 @pytest.fixture(scope="module")

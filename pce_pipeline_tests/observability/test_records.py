@@ -12,7 +12,6 @@ import pytest
 import structlog
 
 from pce_pipeline import __version__
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.lake.errors import LakeUnavailable
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.resource import Lake
@@ -23,6 +22,7 @@ from pce_pipeline.shell.partitions import ONE_RUN, YEARS
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.tables.lineage import SILVER
 from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline_tests.datasets import pce_state
 
 SECRET = "a-very-secret-password"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -224,7 +224,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
     return dg.materialize(
         [silver],
         instance=instance,
-        resources={"lake_io": LakeIOManager(lake, load_catalog("smoke"), journal, covered_years=set)},
+        resources={"lake_io": LakeIOManager(lake, pce_state("smoke"), journal, covered_years=set)},
         tags={"dagster/asset_partition_range_start": "2023", "dagster/asset_partition_range_end": "2024"},
         run_config=QUIET,
         raise_on_error=False,

@@ -77,7 +77,7 @@ def silver(world: World) -> Iterator[pl.DataFrame]:
 
 
 def publish(world: World, frame: pl.DataFrame) -> None:
-    segments = dict(world.catalog.areas.select("geo_fips", "path_segment").iter_rows())
+    segments = dict(world.dataset.areas.select("geo_fips", "path_segment").iter_rows())
     files = files_of_year(SILVER.table, int(YEAR), frame, segments)
     partition = NewPartition(YEAR, files, inputs={"damaged": "by a test"}, code_version="test")
     world.lake.table(SILVER_PCE_STATE).publish([partition], run_id="test")

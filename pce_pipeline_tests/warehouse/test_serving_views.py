@@ -7,7 +7,6 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.metrics import metrics as gold_metrics
 from pce_pipeline.tables.dimensions import DIM_CATEGORY, DIM_GEOGRAPHY
@@ -15,10 +14,11 @@ from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline.tables.table import MONEY
 from pce_pipeline.warehouse.loads import RunRow, TableLoad, load
+from pce_pipeline_tests.datasets import PCE_STATE
 
 pytestmark = pytest.mark.postgres
 
-CATALOG = load_catalog()
+CATALOG = PCE_STATE
 TOTAL = CATALOG.categories.filter(role="total", scheme="product")["category_id"].item()
 YEARS = range(2014, 2021)
 
