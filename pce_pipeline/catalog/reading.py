@@ -235,12 +235,16 @@ def _add_measures(part: _Part, shared: _Shared) -> None:
     for measure in part.declared.measures:
         if measure.name in shared.measures:
             raise part.mistake(measure.name, f"the measure {measure.name!r} is declared twice")
-        of_unit = shared.units.filter(pl.col("unit") == measure.unit)["unit_multiplier"]
+        of_unit = shared.units.filter(pl.col("unit") == measure.unit)
         if of_unit.is_empty():
             raise part.mistake(measure.name, f"its unit {measure.unit!r} is not in catalog/units.csv")
         if measure.per_capita_of not in {None, *shared.measures}:
             raise part.mistake(measure.name, f"{measure.per_capita_of!r} is not declared before it")
-        shared.measures[measure.name] = Measure(unit_multiplier=of_unit[0], **msgspec.structs.asdict(measure))
+        shared.measures[measure.name] = Measure(
+            unit_title=of_unit["title"][0],
+            unit_multiplier=of_unit["unit_multiplier"][0],
+            **msgspec.structs.asdict(measure),
+        )
 
 
 def _add_tables(part: _Part, shared: _Shared) -> None:
