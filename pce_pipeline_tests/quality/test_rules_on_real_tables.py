@@ -112,7 +112,8 @@ def test_every_vintage_of_the_other_tables_passes_every_rule(
         *judge(facts_rules, facts),
     ]
     assert [(result.name, result.summary, result.examples) for result in results if not result.passed] == []
-    assert sum(result.figures.get("known_exceptions", 0) for result in results) == sums_bea_does_not_keep
+    known = [result.figures["known_exceptions"] for result in results if "known_exceptions" in result.figures]
+    assert sum(map(int, known)) == sums_bea_does_not_keep
 
 
 @pytest.mark.parametrize(
