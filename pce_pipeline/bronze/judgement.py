@@ -94,7 +94,7 @@ def is_complete(vintage: Vintage, catalog: Catalog) -> bool:
 
 def missing_of_catalogue(vintage: Vintage, catalog: Catalog) -> pl.DataFrame:
     """The cells that the catalogue expects up to the vintage's newest year, and that none of its layers holds."""
-    years = range(catalog.first_year, max(vintage.years, default=catalog.first_year - 1) + 1)
+    years = range(catalog.first_year, max(vintage.years) + 1)
     return without(whole_table(catalog, vintage.table, years), cells_of_layers(vintage.layers))
 
 
@@ -319,7 +319,7 @@ class Judge:
                 or self._layer(extract, table).entry.content_sha256 != layer.entry.content_sha256
             ]
             if told:
-                return companions, max(told, key=lambda each: without(mine, companions[each]).height * -1)
+                return companions, min(told, key=lambda each: without(mine, companions[each]).height)
         return {each: cells for each, cells in companions.items() if each < layer.extract}, None
 
     def _said_otherwise(self, found: Verdict, content: Content, table: str, before: Vintage) -> Verdict:
