@@ -30,11 +30,10 @@ def refuse_doubtful(frame: pl.DataFrame, separator: str) -> None:
     """
     plain = pl.col("value_text").str.contains(_PLAIN)
     odd: Sequence[str] = frame.filter(~plain)["value_text"].unique().sort().to_list()
-    commas = [text for text in odd if "," in text and not _IN_THOUSANDS.fullmatch(text)]
-    for text in commas:
+    for text in odd:
         if _DECIMAL_COMMA.fullmatch(text) and not _COMMA_AND_THREE.fullmatch(text):
             raise BeaFileRefused(f"The file writes decimals with a comma ({text}).", remedy=_WITH_POINT)
-    either = [text for text in commas if _COMMA_AND_THREE.fullmatch(text)]
+    either = [text for text in odd if _COMMA_AND_THREE.fullmatch(text)]
     if either and not _commas_are_of_thousands(frame, odd, separator):
         raise BeaFileRefused(
             f"The file writes {either[0]}, which may be {either[0].replace(',', '')} or {either[0].replace(',', '.')}: "

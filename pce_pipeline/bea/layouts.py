@@ -170,7 +170,6 @@ def fold(name: str) -> str:
     return "".join(character for character in name.casefold() if character.isalnum() or character in ".:")
 
 
-@lru_cache(4096)
 def year_of(folded: str) -> int | None:
     """The year a folded header name stands for ("2021", and R's "x2021")."""
     found = _YEAR.fullmatch(folded)

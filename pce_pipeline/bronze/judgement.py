@@ -21,7 +21,7 @@ from pce_pipeline.bronze.manifest import ExtractScope, Manifest, TableScope, wit
 from pce_pipeline.bronze.reading import Content, read_content
 from pce_pipeline.bronze.scope import CELL, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline.bronze.store import BronzeStore
-from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.catalog.name import Dataset
 from pce_pipeline.lake.errors import DamagedObject, LakeAccessDenied
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability import progress
@@ -88,7 +88,7 @@ def is_complete(vintage: Vintage, dataset: Dataset) -> bool:
 
 def missing_of_catalogue(vintage: Vintage, dataset: Dataset) -> pl.DataFrame:
     """The cells that the catalogue expects up to the vintage's newest year, and that none of its layers holds."""
-    years = range(dataset.first_year, max(vintage.years, default=dataset.first_year - 1) + 1)
+    years = range(dataset.first_year, max(vintage.years) + 1)
     return without(whole_table(dataset, vintage.table, years), cells_of_layers(vintage.layers))
 
 
@@ -313,7 +313,7 @@ class Judge:
                 or self._layer(extract, table).entry.content_sha256 != layer.entry.content_sha256
             ]
             if told:
-                return companions, max(told, key=lambda each: without(mine, companions[each]).height * -1)
+                return companions, min(told, key=lambda each: without(mine, companions[each]).height)
         return {each: cells for each, cells in companions.items() if each < layer.extract}, None
 
     def _said_otherwise(self, found: Verdict, content: Content, table: str, before: Vintage) -> Verdict:

@@ -11,7 +11,7 @@ import pytest
 from pce_pipeline.bea.bulk import read_archive, tables_in
 from pce_pipeline.bea.documents import read_document
 from pce_pipeline.bea.errors import BeaFileRefused, BeaUnknownField
-from pce_pipeline.bea.layouts import canonical, layout_of
+from pce_pipeline.bea.layouts import canonical, fold, layout_of, year_of
 from pce_pipeline.bea.values import content_hashes, typed
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.datasets import PCE_STATE
@@ -188,6 +188,20 @@ def test_a_column_of_another_layout_is_unknown():
     with pytest.raises(BeaUnknownField, match="ComponentName"):
         read_document(BEFORE_2020.replace(",Line,", ",LineCode,").encode())
     assert layout_of(["Line", "GeoFIPS"], below_titles=False) is None
+
+
+def test_a_header_below_titles_is_one_only_if_every_name_in_it_is_known():
+    known = ["GeoFips", "GeoName", "LineCode", "Description", "2022"]
+    found = layout_of(known, below_titles=True)
+    assert found is not None
+    assert found.titled
+    assert layout_of([*known, "Reliability"], below_titles=True) is None
+    assert layout_of(known, below_titles=False) is None
+
+
+@pytest.mark.parametrize(("name", "year"), [("2021", 2021), ("X2021", 2021), ("2021.0", 2021), ("20215", None)])
+def test_a_year_is_known_however_programs_spell_it(name, year):
+    assert year_of(fold(name)) == year
 
 
 def raw_cells(packed: bytes) -> dict[tuple[int, str, int], str]:

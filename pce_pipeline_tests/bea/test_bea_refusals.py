@@ -30,6 +30,13 @@ def test_a_comma_before_three_digits_is_refused_where_nothing_shows_what_it_is(s
     assert "writes 101,250, which may be 101250 or 101.250" in said
 
 
+def test_one_index_is_enough_for_a_comma_before_three_digits_to_be_in_doubt():
+    cells = {("01000", 1): ("95,310", "101,250"), ("01000", 2): ("38,196", "346")}
+    dollars = rendered(Copy(unit="Dollars"), cells)
+    assert read_document(dollars).frame.height == 4
+    assert "which may be" in refusal(dollars.replace(b"Dollars", b"Index", 1))
+
+
 @pytest.mark.parametrize("beside", ["95,310.5", "1,234,567", "854.4"])
 def test_a_comma_before_three_digits_separates_thousands_where_another_number_shows_it(beside):
     content = rendered(Copy(separator=";"), {("01000", 1): ("38,196", beside)})
@@ -46,6 +53,8 @@ def test_points_that_may_stand_between_thousands_are_refused():
     cells = {("01000", 1): ("38.196", "1.346")}
     assert "which may be 38196 or 38.196" in refusal(rendered(Copy(separator=";", unit="Dollars"), cells))
     assert read_document(rendered(Copy(separator=";", unit="Index"), cells)).frame.height == 2
+    with_decimal = {("01000", 1): ("38.196", "1.5")}
+    assert read_document(rendered(Copy(separator=";", unit="Dollars"), with_decimal)).frame.height == 2
     for number in ("14.437.543", "14 437 543", "14'437'543.0"):
         said = refusal(rendered(Copy(separator=";"), {("01000", 1): (number, "3")}))
         assert f"something else than a comma ({number})" in said
