@@ -14,16 +14,16 @@ from pce_pipeline.automation.sensor import build_release_sensor, build_webhook_s
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.assets import bronze_pce_state
 from pce_pipeline.bronze.current import current
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.gold.assets import dimension_assets, gold_facts, gold_pce_state_annual, gold_pce_state_metrics
-from pce_pipeline.lake.io_managers import LakeIOManager
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.metadata import OWNERS
 from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.quality.stored import stored_checks
 from pce_pipeline.settings import Settings, load_settings
+from pce_pipeline.shell.io_manager import LakeIOManager
+from pce_pipeline.shell.page import OWNERS
+from pce_pipeline.shell.stored_checks import stored_checks
 from pce_pipeline.silver.assets import silver_pce_state
 from pce_pipeline.warehouse.assets import postgres_tables
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -33,9 +33,9 @@ _GOLD = [gold_facts, gold_pce_state_annual, gold_pce_state_metrics, *dimension_a
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location for these settings."""
-    catalog = load_catalog(settings.profile)
-    lake = Lake.of(settings, catalog.dataset)
-    journal = RunJournal(lake, catalog.dataset)
+    dataset = load_datasets(settings.profile)["pce_state"]
+    lake = Lake.of(settings, dataset.name)
+    journal = RunJournal(lake, dataset.name)
     looks_every = timedelta(minutes=settings.release_check_minutes)
     return dg.Definitions(
         assets=[
@@ -51,11 +51,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         resources={
             "lake": lake,
             "lake_io": LakeIOManager(
-                lake, catalog, journal, covered_years=lambda: current(lake.bronze, catalog).covered_years
+                lake, dataset, journal, covered_years=lambda: current(lake.bronze, dataset).covered_years
             ),
             "bea": BeaGateway(settings),
             "postgres": PostgresResource.of(settings),
-            "catalog": catalog,
+            "dataset": dataset,
             "settings": settings,
             "journal": journal,
         },

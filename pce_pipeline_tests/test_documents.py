@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import pce_pipeline
-from pce_pipeline import dictionary
+from pce_pipeline.cli import dictionary
 from pce_pipeline.settings import Settings
 
 ROOT = Path(pce_pipeline.__file__).parents[1]

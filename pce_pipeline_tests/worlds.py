@@ -7,16 +7,16 @@ from typing import Any
 
 import dagster as dg
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.jobs import EXTRACT, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config
 from pce_pipeline.bronze.extract import next_extract_id
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, RunRecord
 from pce_pipeline.settings import Settings
+from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -33,7 +33,7 @@ class World:
         self.lake: Lake = resources["lake"]
         self.postgres: PostgresResource = resources["postgres"]
         self.journal: RunJournal = resources["journal"]
-        self.catalog: Catalog = resources["catalog"]
+        self.dataset: Dataset = resources["dataset"]
 
     def extract(
         self,
@@ -73,7 +73,7 @@ class World:
         """The content hash of every published partition, by table and partition."""
         return {
             (table.name, key): partition.content_sha256
-            for table in schemas.TABLES
+            for table in TABLES
             for key, partition in self.lake.table(table).latest().items()
         }
 

@@ -10,15 +10,15 @@ from typing import Literal
 
 import polars as pl
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import LakeState, LoadState, stale_dimensions, stale_years
 from pce_pipeline.bronze.current import Current
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
-from pce_pipeline.lineage import DERIVATIONS, DIMENSIONS
 from pce_pipeline.quality.parity import Parity
-from pce_pipeline.years import years_text
+from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.years import years_text
 
 Place = Literal["lake", "postgres", "dagster"]
 Mend = Literal["heal", "migrate", "refresh", "settle"]
@@ -112,12 +112,12 @@ def not_there(lake: LakeState, years: Collection[int] | None = None) -> dict[str
     return {table: absent for table, absent in lacking.items() if absent} | whole
 
 
-def cells_not_there(now: Current, catalog: Catalog, silver: pl.DataFrame, years: Collection[int]) -> dict[int, str]:
+def cells_not_there(now: Current, dataset: Dataset, silver: pl.DataFrame, years: Collection[int]) -> dict[int, str]:
     """The years of Silver that lack cells which the current extracts speak of, and which cells these are.
 
     `silver` has the key of each cell that is there.
     """
-    absent = now.spoken_of(catalog, years).join(silver, on=_CELL, how="anti")
+    absent = now.spoken_of(dataset, years).join(silver, on=_CELL, how="anti")
     return {
         int(year): _cells_in_words(cells)
         for (year,), cells in sorted(absent.partition_by("year", as_dict=True).items(), key=lambda each: str(each[0]))
@@ -158,7 +158,7 @@ def _of_lake(seen: LakeSeen) -> Iterator[Finding]:
         if table not in absent:
             yield _refresh("lake", f"{table}: {reason}", ())
     for words, years in _by_reason({year: words for year, words in seen.lacks.items() if year not in stale}).items():
-        yield _refresh("lake", f"{schemas.SILVER_PCE_STATE.name} {years_text(years)} lacks {words}", years, chosen=True)
+        yield _refresh("lake", f"{SILVER_PCE_STATE.name} {years_text(years)} lacks {words}", years, chosen=True)
 
 
 def _without_extracts(state: LakeState) -> Finding:

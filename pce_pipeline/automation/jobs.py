@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from pce_pipeline.quality.stored import stored_checks
+from pce_pipeline.shell.stored_checks import stored_checks
 
 EXTRACT = "extract"
 REFRESH = "refresh"

@@ -13,10 +13,10 @@ from typing import Literal
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bronze.counting import Vintage
-from pce_pipeline.lake.events import Received
+from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, derivation_of, inputs_of
-from pce_pipeline.years import hull_with_reach
+from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, derivation_of, inputs_of
+from pce_pipeline.tables.years import hull_with_reach
 
 WAIT_FOR_LATE_RELEASE = timedelta(days=14)
 """How long after an announced release the pipeline looks for figures that have not shown."""

@@ -21,15 +21,15 @@ import psutil
 from pce_pipeline.automation.diagnosis import HistorySeen
 from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config, register_extracts
-from pce_pipeline.catalog import chosen_tables, load_catalog
+from pce_pipeline.bronze.manifest import TableEntry
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.local.world import alone, is_as_prepared, prepared_dagster_home
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, StepRecord
-from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.partitions import EXTRACTS
 
 _PROCESS = "pce/process"
 _CLOCK_DRIFT_SECONDS = 10.0  # when a process began is told by a clock that may be set meanwhile
@@ -196,7 +196,7 @@ def _overrides(home: Path) -> dict[str, object]:
     if not is_as_prepared(home):
         return _WITHOUT_CAPTURE
     kept_open = {
-        "module": "pce_pipeline.history.sqlite",
+        "module": "pce_pipeline.instance.sqlite",
         "class": "KeptOpenEventLog",
         "config": {"base_dir": str(home / "history" / "runs")},
     }
@@ -209,9 +209,9 @@ class Jobs:
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         self._settings = settings
         self._instance = instance
-        self._catalog = load_catalog(settings.profile)
-        self._lake = Lake.of(settings, self._catalog.dataset)
-        self._journal = RunJournal(self._lake, self._catalog.dataset)
+        self._dataset = load_datasets(settings.profile)["pce_state"]
+        self._lake = Lake.of(settings, self._dataset.name)
+        self._journal = RunJournal(self._lake, self._dataset.name)
 
     def settle(self) -> None:
         """Make the extract dates of Dagster's history those of the lake; dead runs were marked as it was opened."""
@@ -222,7 +222,7 @@ class Jobs:
 
         Tables of BEA's answer that do not count are in `refused`. Raises what the pipeline raised, or `ChecksBlocked`.
         """
-        chosen_tables(self._catalog, tables)
+        self._dataset.chosen_tables(tables)
         self._register(planned=str(extract))
         try:
             record = self._run(EXTRACT, partition_key=str(extract), config=extract_config(tables, files))

@@ -15,12 +15,12 @@ from pce_pipeline.automation.next_step import next_step
 from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.extract import next_extract_id
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
-from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.partitions import EXTRACTS
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 _UNDER_WAY = [
@@ -94,11 +94,11 @@ def _looking(
         lake: dg.ResourceParam[Lake],
         bea: dg.ResourceParam[BeaGateway],
         postgres: dg.ResourceParam[PostgresResource],
-        catalog: dg.ResourceParam[Catalog],
+        dataset: dg.ResourceParam[Dataset],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SensorResult | dg.SkipReason:
         since = datetime.now(UTC) - events_within if events_within is not None else None
-        return _look(context, lake, bea, postgres, catalog, settings, events_since=since)
+        return _look(context, lake, bea, postgres, dataset, settings, events_since=since)
 
     return sensor
 
@@ -108,7 +108,7 @@ def _look(
     lake: Lake,
     bea: BeaGateway,
     postgres: PostgresResource,
-    catalog: Catalog,
+    dataset: Dataset,
     settings: Settings,
     *,
     events_since: datetime | None,
@@ -126,14 +126,14 @@ def _look(
         if events_since is not None and not lake.events.may_have_come_since(events_since):
             return dg.SkipReason("No event has come.")
         requests = register_extracts(instance, lake)
-        state = lake_state(lake, catalog)
+        state = lake_state(lake, dataset)
         asks_bea = events_since is None or state.event is not None
         loaded = load_state(postgres)
         step = next_step(
             state,
-            bea.release(list(catalog.tables), catalog.release_names) if asks_bea else None,
+            bea.release(list(dataset.tables), dataset.release_names) if asks_bea else None,
             loaded,
-            tables=catalog.tables,
+            tables=dataset.tables,
             full_comparison=timedelta(days=settings.full_comparison_days),
         )
     except PceError as problem:
@@ -149,7 +149,7 @@ def _look(
     if wait is not None and step.action == "extract":
         # an answer that does not count keeps failing until somebody decides: what does count goes on meanwhile
         step = next_step(
-            state, None, loaded, tables=catalog.tables, full_comparison=timedelta(days=settings.full_comparison_days)
+            state, None, loaded, tables=dataset.tables, full_comparison=timedelta(days=settings.full_comparison_days)
         )
         if step.action == "refresh" and wait_after_failures(_ended_runs(instance, REFRESH), datetime.now(UTC)) is None:
             job, wait = REFRESH, None

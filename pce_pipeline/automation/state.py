@@ -4,36 +4,36 @@ from collections.abc import Mapping
 
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState
 from pce_pipeline.bronze.counting import Source
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.extract import taken_at
 from pce_pipeline.bronze.judgement import is_complete
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.bronze.manifest import Verified
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
-from pce_pipeline.lake.manifest import Verified
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.lineage import DERIVATIONS, DIMENSION_CODE_VERSION, DIMENSIONS
+from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSION_CODE_VERSION, DIMENSIONS
+from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.warehouse.contents import Key, rows_held
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import Checkpoint, checkpoints
 
 
-def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
+def lake_state(lake: Lake, dataset: Dataset) -> LakeState:
     """What the lake holds: a few small reads, no data.
 
     A pin decides which figures count; what was compared with BEA, and when, does not depend on it. Nor do events, of
     which those are looked for that came after the comparison longest ago.
     """
-    now = current(lake.bronze, catalog)
+    now = current(lake.bronze, dataset)
     verified = lake.bronze.verified()
     counting = now.sources
     known = {
-        table: _known(now, verified, counting.get(table, newest), newest, catalog)
+        table: _known(now, verified, counting.get(table, newest), newest, dataset)
         for table, newest in now.unpinned.items()
-        if table in catalog.tables
+        if table in dataset.tables
     }
     partitions = {
         table.name: lake.table(table).latest()
@@ -43,7 +43,7 @@ def lake_state(lake: Lake, catalog: Catalog) -> LakeState:
         tables={table: each for table, each in known.items() if table in counting},
         partitions=partitions,
         stale_dimensions=tuple(
-            table.name for table in DIMENSIONS if _is_stale(catalog, table, partitions[table.name].get(WHOLE))
+            table.name for table in DIMENSIONS if _is_stale(dataset, table, partitions[table.name].get(WHOLE))
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=bool(now.manifests),
@@ -75,7 +75,7 @@ def load_state_of(held: Mapping[Key, Checkpoint], rows: Mapping[Key, int]) -> Lo
     )
 
 
-def _known(now: Current, verified: Verified | None, counting: Source, unpinned: Source, catalog: Catalog) -> KnownTable:
+def _known(now: Current, verified: Verified | None, counting: Source, unpinned: Source, dataset: Dataset) -> KnownTable:
     """What counts of a table, and what BEA was last seen to publish: extracts that do not count say nothing of it."""
     table, newest = unpinned.newest.table, unpinned.newest
     base = newest.base
@@ -92,13 +92,13 @@ def _known(now: Current, verified: Verified | None, counting: Source, unpinned: 
         last_updated,
         compared_at,
         changed_at=taken_at(now.manifests[first], table),
-        is_complete=is_complete(newest, catalog),
+        is_complete=is_complete(newest, dataset),
     )
 
 
-def _is_stale(catalog: Catalog, table: schemas.Table, held: Partition | None) -> bool:
+def _is_stale(dataset: Dataset, table: Table, held: Partition | None) -> bool:
     return (
         held is None
         or held.code_version != DIMENSION_CODE_VERSION
-        or held.content_sha256 != schemas.content_sha256(DIMENSION_FRAMES[table.name](catalog))
+        or held.content_sha256 != content_sha256(DIMENSION_FRAMES[table.name](dataset))
     )

@@ -12,7 +12,8 @@ import io
 import logging
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -90,6 +91,7 @@ class BeaClient:
         self._unkeyed = RequestBudget.unlimited()
         self._attempts = attempts
         self._whole_timeout = whole_timeout.total_seconds()
+        self._under_way: set[asyncio.Task[object]] = set()
         logging.getLogger("httpx").addFilter(_WITHOUT_KEYED_URLS)
         self._http = httpx.AsyncClient(
             base_url=url.rstrip("/"),
@@ -108,6 +110,15 @@ class BeaClient:
         await self.aclose()
 
     async def aclose(self) -> None:
+        """Call off what other tasks still ask, then close.
+
+        `asyncio.gather` raises the first error while its other questions go on: each would open a connection that
+        nobody closes any more.
+        """
+        others = self._under_way - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         await self._http.aclose()
 
     async def lines(self, table: str) -> RawAnswer:
@@ -221,18 +232,29 @@ class BeaClient:
             return isinstance(error, BeaError) and error.retryable
 
         answer: RawAnswer | None = None
-        async for attempt in stamina.retry_context(
-            on=worth_another_try,
-            attempts=self._attempts,
-            timeout=None,
-            wait_initial=1.0,
-            wait_max=20.0,
-            wait_jitter=1.0,
-        ):
-            with attempt:
-                answer = await self._once(question, budget, auth)
+        with self._asking():
+            async for attempt in stamina.retry_context(
+                on=worth_another_try,
+                attempts=self._attempts,
+                timeout=None,
+                wait_initial=1.0,
+                wait_max=20.0,
+                wait_jitter=1.0,
+            ):
+                with attempt:
+                    answer = await self._once(question, budget, auth)
         assert answer is not None  # noqa: S101 (the loop ends with an answer or an error)
         return answer
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (a coroutine always runs in a task)
+        self._under_way.add(task)
+        try:
+            yield
+        finally:
+            self._under_way.discard(task)
 
     async def _once(self, question: "_Question", budget: RequestBudget, auth: httpx.Auth | None) -> RawAnswer:
         """One request, counted in the budget with what it took and how it ended."""

@@ -18,10 +18,10 @@ from pydantic import SecretStr
 
 from pce_pipeline.bea.budget import RequestBudget
 from pce_pipeline.bea.client import BeaClient
-from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE, VINTAGES
 from pce_pipeline.bea.errors import BeaError
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.releases import Calendar, parse_calendar
+from pce_pipeline.emulator.vintages import DEFAULT_RELEASE, VINTAGES
 from pce_pipeline.errors import UsageError
 from pce_pipeline.settings import Settings
 
@@ -123,7 +123,7 @@ class BeaGateway:
 
     def _look_alike(self) -> "Starlette":
         if self._sample is None:
-            from pce_pipeline.bea.emulator.app import create_app  # noqa: PLC0415 (only the sample needs it)
+            from pce_pipeline.emulator.app import create_app  # noqa: PLC0415 (only the sample needs it)
 
             self._sample = create_app(self.sample_release)
         return self._sample

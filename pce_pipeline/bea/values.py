@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from pce_pipeline.schemas import MONEY, QUARANTINED
+from pce_pipeline.tables.table import MONEY, QUARANTINED
 
 STATUS_OF_CODE = {
     "(NA)": "not_available",

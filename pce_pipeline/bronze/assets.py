@@ -19,18 +19,18 @@ from pce_pipeline.bronze.extract import (
     stored_subject,
 )
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
-from pce_pipeline.catalog import Catalog, chosen_tables
+from pce_pipeline.bronze.manifest import FROM_FILES, Manifest
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import FROM_FILES, Manifest
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.observability.steps import recorded_step
-from pce_pipeline.partitions import EXTRACTS
 from pce_pipeline.quality.bronze import bronze_rules, counting_rules, stored_rules
-from pce_pipeline.quality.checks import check_specs, report
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.checks import check_specs, report
+from pce_pipeline.shell.partitions import EXTRACTS
+from pce_pipeline.shell.steps import recorded_step
 
 BRONZE = dg.AssetKey(["bronze", "pce_state"])
 
@@ -56,7 +56,7 @@ def bronze_pce_state(
     config: ExtractConfig,
     lake: dg.ResourceParam[Lake],
     bea: dg.ResourceParam[BeaGateway],
-    catalog: dg.ResourceParam[Catalog],
+    dataset: dg.ResourceParam[Dataset],
     settings: dg.ResourceParam[Settings],
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
@@ -71,20 +71,20 @@ def bronze_pce_state(
     with recorded_step(context, journal, "bronze/pce_state", requested=requested) as step:
         if extract in lake.bronze.extracts():
             lake.bronze.discard_staging(extract)
-            results = judge(bronze_rules, stored_subject(lake.bronze, catalog, extract))
+            results = judge(bronze_rules, stored_subject(lake.bronze, dataset, extract))
             yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
             _materialised(context, lake, step, lake.bronze.manifest(extract), "verified")
             return
         free = next_extract_id(lake.bronze, extract.day)
         if extract != free:
             raise UsageError(f"{extract} is not the next extract date of its day.", remedy=f"Use {free}.")
-        feed = feed_of(bea, catalog, config.files)
+        feed = feed_of(bea, dataset, config.files)
         prepared = prepare(
             lake.bronze,
             feed,
-            catalog,
+            dataset,
             extract,
-            _tables_at(feed, catalog, lake, chosen_tables(catalog, config.tables), extract),
+            _tables_at(feed, dataset, lake, dataset.chosen_tables(config.tables), extract),
             world=lake.layout.world,
             run_id=context.run.run_id,
             tolerate_unknown=settings.tolerate_unknown_fields,
@@ -107,11 +107,11 @@ def bronze_pce_state(
         )
 
 
-def _tables_at(feed: Feed, catalog: Catalog, lake: Lake, tables: list[str], extract: ExtractId) -> list[str]:
+def _tables_at(feed: Feed, dataset: Dataset, lake: Lake, tables: list[str], extract: ExtractId) -> list[str]:
     """The tables to take: all of them live; of files, those they hold, if they belong to that day."""
     if not isinstance(feed, FileFeed):
         return tables
-    found = places(feed, tables, extract.day, current(lake.bronze, catalog))
+    found = places(feed, tables, extract.day, current(lake.bronze, dataset))
     elsewhere = [place for place in found if place.day != extract.day]
     if elsewhere:
         place = elsewhere[0]
@@ -144,13 +144,13 @@ def _publish(context: dg.AssetExecutionContext, lake: Lake, step: Step, prepared
     context.log.info("Nothing is new, so there is no new extract. What the tables equal: %s", equals)
 
 
-def feed_of(bea: BeaGateway, catalog: Catalog, files: list[str]) -> Feed:
+def feed_of(bea: BeaGateway, dataset: Dataset, files: list[str]) -> Feed:
     """Where the extract comes from: the files if there are any, else the source that the settings name."""
     if files:
         return FileFeed([Path(file) for file in files])
     if bea.origin == "bulk":
-        return BulkFeed(bea.client, catalog)
-    return ApiFeed(bea.client, catalog, bea.origin)
+        return BulkFeed(bea.client, dataset)
+    return ApiFeed(bea.client, dataset, bea.origin)
 
 
 def _materialised(context: dg.AssetExecutionContext, lake: Lake, step: Step, manifest: Manifest, outcome: str) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pce_pipeline.lake.decisions import Decision, Verdict
+from pce_pipeline.bronze.decisions import Decision, Verdict
+from pce_pipeline.bronze.manifest import Manifest, TableEntry
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import Manifest, TableEntry
 
 Manifests = Mapping[ExtractId, Manifest]
 

@@ -10,11 +10,12 @@ from functools import cached_property
 import polars as pl
 
 from pce_pipeline.bronze.counting import Manifests, Source, Vintage, sources, vintages
+from pce_pipeline.bronze.decisions import Decision
 from pce_pipeline.bronze.judgement import judged_before, spoken_of
-from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.decisions import Decision
+from pce_pipeline.bronze.manifest import Pin
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, Pin
 from pce_pipeline.quality.facts import MIXED_WITH
 from pce_pipeline.quality.frames import expected_cells
 
@@ -61,10 +62,10 @@ class Current:
             return f"not held: of {year} only parts are here, which do not count ({', '.join(parts)})"
         return f"not published: no extract has anything of {year}"
 
-    def spoken_of(self, catalog: Catalog, years: Collection[int]) -> pl.DataFrame:
+    def spoken_of(self, dataset: Dataset, years: Collection[int]) -> pl.DataFrame:
         """The cells of these years that the current figures should have, as `expected_cells` gives them."""
-        tables = [source.vintage for table, source in self.sources.items() if table in catalog.tables]
-        return pl.concat([expected_cells(catalog, {}), *(spoken_of(vintage, catalog, years) for vintage in tables)])
+        tables = [source.vintage for table, source in self.sources.items() if table in dataset.tables]
+        return pl.concat([expected_cells(dataset, {}), *(spoken_of(vintage, dataset, years) for vintage in tables)])
 
     @property
     def releases(self) -> dict[str, str]:
@@ -85,9 +86,9 @@ def releases_of(sources: Mapping[str, Source]) -> dict[str, str]:
     return {table: MIXED_WITH.join(found) for table, found in known.items() if found}
 
 
-def current(bronze: BronzeStore, catalog: Catalog) -> Current:
+def current(bronze: BronzeStore, dataset: Dataset) -> Current:
     """What counts now. Extracts of before this was recorded are read once, and what they speak of is kept."""
     manifests = bronze.manifests()
     if any(manifest.verdicts is None for manifest in manifests.values()):
-        manifests = judged_before(bronze, catalog, manifests)
+        manifests = judged_before(bronze, dataset, manifests)
     return Current(manifests, bronze.decisions.all(), bronze.pin())

@@ -13,13 +13,14 @@ import polars as pl
 
 from pce_pipeline.bronze.counting import Vintage, dropped, in_use, verdict_of, vintages
 from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.decisions import Decision, DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused
 from pce_pipeline.bronze.judgement import Judge, cells_of_layers, content_of, refusal, refusals
-from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.decisions import Decision, DecisionKind
+from pce_pipeline.bronze.manifest import Manifest
+from pce_pipeline.bronze.scope import in_words, without
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, Manifest
-from pce_pipeline.lake.scope import in_words, without
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Planned:
 
 def plan_use(
     bronze: BronzeStore,
-    catalog: Catalog,
+    dataset: Dataset,
     now: Current,
     extract: ExtractId,
     kind: DecisionKind,
@@ -65,7 +66,7 @@ def plan_use(
     chosen = [
         table
         for table in (tables or manifest.tables)
-        if table in catalog.tables and not verdict_of(now.manifests, now.decisions, extract, table).counts
+        if table in dataset.tables and not verdict_of(now.manifests, now.decisions, extract, table).counts
     ]
     if not chosen:
         raise DecisionRefused(
@@ -74,7 +75,7 @@ def plan_use(
         )
     content = content_of(bronze, manifest, chosen)
     for table in chosen:
-        problem = refusal(content, table, catalog, extract.day)
+        problem = refusal(content, table, dataset, extract.day)
         if problem is not None:
             raise DecisionRefused(
                 f"{table} of {extract} cannot be used: {problem}", remedy="Name others with --tables."
@@ -114,7 +115,7 @@ def plan_undo(now: Current, extract: ExtractId, *, why: str, at: datetime) -> Pl
 
 
 def plan_drop(
-    bronze: BronzeStore, catalog: Catalog, now: Current, extract: ExtractId, *, why: str, at: datetime
+    bronze: BronzeStore, dataset: Dataset, now: Current, extract: ExtractId, *, why: str, at: datetime
 ) -> Planned:
     """Let an imported file's extract count no more; what was judged against it is judged anew.
 
@@ -131,11 +132,11 @@ def plan_drop(
     if extract in dropped(now.decisions):
         raise DecisionRefused(f"{extract} was dropped before.", remedy="Nothing is to be done.")
     alone = Decision(kind="drop", extract=str(extract), why=why, decided_at=at)
-    decision = _judged_anew(bronze, catalog, now, alone)
+    decision = _judged_anew(bronze, dataset, now, alone)
     return _planned(now, decision, {table for each in now.manifests.values() for table in each.tables})
 
 
-def _judged_anew(bronze: BronzeStore, catalog: Catalog, now: Current, drop: Decision) -> Decision:
+def _judged_anew(bronze: BronzeStore, dataset: Dataset, now: Current, drop: Decision) -> Decision:
     """The decision with new verdicts on what came after the dropped extract and may have failed by it.
 
     What covered the dropped extract covers what was there before it, too; so only what did not count is judged anew,
@@ -148,11 +149,11 @@ def _judged_anew(bronze: BronzeStore, catalog: Catalog, now: Current, drop: Deci
             verdict = verdict_of(now.manifests, now.decisions, later, table)
             came_before = (manifest.ingested_at, later) <= (gone.ingested_at, gone.extract)
             stands = verdict.counts and drop.extract not in verdict.completes
-            if came_before or stands or table not in gone.tables or table not in catalog.tables:
+            if came_before or stands or table not in gone.tables or table not in dataset.tables:
                 continue
-            judge = Judge(bronze, catalog, dict(arrivals[:number]), [*now.decisions, drop])
-            content = content_of(bronze, manifest, [each for each in manifest.tables if each in catalog.tables])
-            problems = refusals(content, catalog, later.day)
+            judge = Judge(bronze, dataset, dict(arrivals[:number]), [*now.decisions, drop])
+            content = content_of(bronze, manifest, [each for each in manifest.tables if each in dataset.tables])
+            problems = refusals(content, dataset, later.day)
             anew = judge.tables(manifest, content, problems)[table].verdict
             if anew != verdict:
                 of_extract = {**drop.verdicts.get(str(later), {}), table: anew}

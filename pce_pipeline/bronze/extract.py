@@ -21,21 +21,15 @@ from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.feeds import Feed, FileFeed, Gathered
 from pce_pipeline.bronze.judgement import Judge, content_of, holds_of, refusals
+from pce_pipeline.bronze.manifest import FROM_FILES, Manifest, Verified, VerifiedTable, content_sha256_of_tables
 from pce_pipeline.bronze.quarantine import counted, packed, set_aside
 from pce_pipeline.bronze.reading import Content, Scope, read_content
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.errors import MissingObject, ObjectExists
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import (
-    FROM_FILES,
-    BronzeStore,
-    Manifest,
-    Verified,
-    VerifiedTable,
-    content_sha256_of_tables,
-)
 from pce_pipeline.quality.bronze import Extract, ReadBack, StoredObject, rows_by_line
 
 _log = structlog.get_logger()
@@ -141,7 +135,7 @@ def check_day(extract: ExtractId, feed: Feed, today: date, tables: Sequence[str]
 def prepare(
     bronze: BronzeStore,
     feed: Feed,
-    catalog: Catalog,
+    dataset: Dataset,
     extract: ExtractId,
     tables: Sequence[str],
     *,
@@ -161,9 +155,9 @@ def prepare(
     staged = bronze.staged(extract)
     objects = {name: staged[name] for name in gathered.entries}
     try:
-        content, unknown = _read(gathered, objects, tables, _scope_of_profile(catalog))
-        quarantine = set_aside(content, catalog)
-        problems = _problems(content, catalog, extract.day, unknown if not tolerate_unknown else None)
+        content, unknown = _read(gathered, objects, tables, _scope_of_profile(dataset))
+        quarantine = set_aside(content, dataset)
+        problems = _problems(content, dataset, extract.day, unknown if not tolerate_unknown else None)
         if gathered.origin == FROM_FILES:
             if unknown is not None and not tolerate_unknown:
                 raise _of_file(unknown)
@@ -176,27 +170,27 @@ def prepare(
         msgspec.structs.replace(entry, rows=content.rows.get(name, 0))
         for name, entry in sorted(gathered.entries.items())
     )
-    now = current(bronze, catalog)
+    now = current(bronze, dataset)
     unreadable = counted(quarantine)
     manifest = Manifest(
-        dataset=catalog.dataset,
+        dataset=dataset.name,
         world=world,
         extract_date=str(extract),
         ingested_at=datetime.now(UTC),
         origin=gathered.origin,
         run_id=run_id,
         code_version=__version__,
-        scope=_requested(catalog, tables, content),
+        scope=_requested(dataset, tables, content),
         tables={
             table: msgspec.structs.replace(
-                entry, holds=holds_of(content, catalog, table), quarantined=unreadable.get(table, 0)
+                entry, holds=holds_of(content, dataset, table), quarantined=unreadable.get(table, 0)
             )
             for table, entry in content.tables.items()
         },
         objects=entries,
         content_sha256=content_sha256_of_tables(content.tables),
     )
-    judge = Judge(bronze, catalog, now.manifests, now.decisions)
+    judge = Judge(bronze, dataset, now.manifests, now.decisions)
     judged = judge.tables(manifest, content, problems)
     manifest = msgspec.structs.replace(manifest, verdicts={table: each.verdict for table, each in judged.items()})
     return Prepared(
@@ -270,13 +264,13 @@ def taken_at(manifest: Manifest, table: str) -> datetime:
     return min(entry.extracted_at for entry in manifest.objects if table in entry.tables)
 
 
-def stored_subject(bronze: BronzeStore, catalog: Catalog, extract: ExtractId) -> Extract:
+def stored_subject(bronze: BronzeStore, dataset: Dataset, extract: ExtractId) -> Extract:
     """What the rules of Bronze look at, of an extract that exists: reads everything back.
 
     Where an object is missing or changed, what the manifest says of the cells stands in for them, so that each rule
     judges its own matter: the one on hashes names the object, the one on the manifest looks at the manifest.
     """
-    manifest = _as_it_stands(current(bronze, catalog), extract)
+    manifest = _as_it_stands(current(bronze, dataset), extract)
     damaged = {damage.key.rsplit(f"/{extract}/", 1)[-1]: damage for damage in bronze.verify(extract)}
     found = {
         entry.key: ReadBack(damaged[entry.key].found if entry.key in damaged else entry.sha256, entry.bytes)
@@ -344,26 +338,26 @@ def _of_file(unknown: BeaUnknownField) -> FileUnusable:
     )
 
 
-def _problems(content: Content, catalog: Catalog, day: date, unknown: BeaUnknownField | None) -> dict[str, str]:
+def _problems(content: Content, dataset: Dataset, day: date, unknown: BeaUnknownField | None) -> dict[str, str]:
     """Why Silver could not be made of a table, by table."""
     if unknown is not None:
         _log.warning("BEA sends unknown fields: kept in Bronze, and not used", fields=unknown.fields)
         return dict.fromkeys(content.tables, str(unknown))
-    return refusals(content, catalog, day)
+    return refusals(content, dataset, day)
 
 
-def _scope_of_profile(catalog: Catalog) -> Scope | None:
+def _scope_of_profile(dataset: Dataset) -> Scope | None:
     """The lines a narrowed profile takes; None where it takes all, also those that are not pinned."""
-    return None if catalog.profile == "full" else {table: catalog.line_codes(table) for table in catalog.tables}
+    return None if dataset.profile == "full" else {table: dataset.line_codes(table) for table in dataset.tables}
 
 
-def _requested(catalog: Catalog, tables: Sequence[str], content: Content) -> dict[str, tuple[int, ...]]:
+def _requested(dataset: Dataset, tables: Sequence[str], content: Content) -> dict[str, tuple[int, ...]]:
     """The lines asked for: those that BEA lists and the profile takes; of a file, those that it holds.
 
     A line that BEA has dropped is thus not missing here: what it publishes is kept, and whether the extract counts
     without the line is judged for itself.
     """
-    scope = _scope_of_profile(catalog)
+    scope = _scope_of_profile(dataset)
     requested: dict[str, tuple[int, ...]] = {}
     for table in tables:
         listed = set(content.lines.filter(pl.col("bea_table") == table)["line_code"])

@@ -23,11 +23,12 @@ from pce_pipeline.bea.documents import read_document, storable
 from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
 from pce_pipeline.bea.observations import Observations
 from pce_pipeline.bea.protocol import decode_lines
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.bronze.manifest import FROM_FILES, ObjectEntry
+from pce_pipeline.bronze.store import BronzeStore, pack
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import FROM_FILES, BronzeStore, ObjectEntry, pack
 from pce_pipeline.observability import progress
 
 _log = structlog.get_logger()
@@ -62,9 +63,9 @@ class ReleaseKeptMoving(BeaContentError):
 class ApiFeed:
     """BEA's API, or its look-alike: one answer per table and line, and the list of each table's lines."""
 
-    def __init__(self, client: Callable[[], BeaClient], catalog: Catalog, origin: str) -> None:
+    def __init__(self, client: Callable[[], BeaClient], dataset: Dataset, origin: str) -> None:
         self._client = client
-        self._catalog = catalog
+        self._dataset = dataset
         self._origin = origin
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
@@ -106,7 +107,7 @@ class ApiFeed:
 
     def _in_scope(self, table: str, line: int) -> bool:
         # under the full profile a line that BEA has added is kept, so that nothing it published is lost
-        return self._catalog.profile == "full" or line in self._catalog.line_codes(table)
+        return self._dataset.profile == "full" or line in self._dataset.line_codes(table)
 
 
 async def _lists(client: BeaClient, tables: Sequence[str]) -> dict[str, RawAnswer]:
@@ -159,13 +160,13 @@ async def _left_by_a_killed_extract(
 class BulkFeed:
     """BEA's keyless archive: one file that holds every table."""
 
-    def __init__(self, client: Callable[[], BeaClient], catalog: Catalog) -> None:
+    def __init__(self, client: Callable[[], BeaClient], dataset: Dataset) -> None:
         self._client = client
-        self._catalog = catalog
+        self._dataset = dataset
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         answer = asyncio.run(self._download())
-        name = self._catalog.archive
+        name = self._dataset.archive
         present = tables_in(answer.body)
         held = [table for table in tables if table in present]
         bronze.stage(extract, name, answer.body)
@@ -174,7 +175,7 @@ class BulkFeed:
 
     async def _download(self) -> RawAnswer:
         async with self._client() as client:
-            return await client.bulk(self._catalog.archive)
+            return await client.bulk(self._dataset.archive)
 
 
 @dataclass(frozen=True)

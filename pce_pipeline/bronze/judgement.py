@@ -16,18 +16,19 @@ import structlog
 
 from pce_pipeline.bea.errors import BeaError
 from pce_pipeline.bronze.counting import Layer, Manifests, Vintage, dropped, vintages
+from pce_pipeline.bronze.decisions import Decision, Verdict
+from pce_pipeline.bronze.manifest import ExtractScope, Manifest, TableScope, with_scope
 from pce_pipeline.bronze.reading import Content, read_content
-from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.decisions import Decision, Verdict
+from pce_pipeline.bronze.scope import CELL, Block, blocks_of, cells_of, in_words, without
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import DamagedObject, LakeAccessDenied
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, ExtractScope, Manifest, TableScope, with_scope
-from pce_pipeline.lake.scope import CELL, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline.observability import progress
 from pce_pipeline.quality.frames import expected_cells
-from pce_pipeline.schemas import QUARANTINED
 from pce_pipeline.silver.errors import SilverRefused
 from pce_pipeline.silver.observations import normalise
+from pce_pipeline.tables.table import QUARANTINED
 
 _log = structlog.get_logger()
 
@@ -47,19 +48,13 @@ class Judged:
     """The extract that says the same already, so that keeping this one would add nothing."""
 
 
-def meanings(catalog: Catalog, table: str | None = None) -> pl.DataFrame:
+def meanings(dataset: Dataset, table: str | None = None) -> pl.DataFrame:
     """The pinned lines with their measure: bea_table, line_code, measure, category_id."""
-    measures = {name: each.measure for name, each in catalog.tables.items()}
-    lines = catalog.lines if table is None else catalog.lines.filter(pl.col("bea_table") == table)
-    return lines.select(
-        "bea_table",
-        "line_code",
-        pl.col("bea_table").replace_strict(measures, return_dtype=pl.String).alias("measure"),
-        "category_id",
-    )
+    lines = dataset.lines if table is None else dataset.lines.filter(pl.col("bea_table") == table)
+    return lines.select("bea_table", "line_code", "measure", "category_id")
 
 
-def statements(cells: pl.DataFrame, catalog: Catalog, table: str) -> pl.DataFrame:
+def statements(cells: pl.DataFrame, dataset: Dataset, table: str) -> pl.DataFrame:
     """What typed cells of a table say: CELL with value and status, and the text of a quarantined one.
 
     An empty cell says nothing and is left out, as is an area that the catalogue does not hold. What cannot be read
@@ -67,17 +62,16 @@ def statements(cells: pl.DataFrame, catalog: Catalog, table: str) -> pl.DataFram
     """
     return (
         cells.filter((pl.col("bea_table") == table) & (pl.col("status") != "blank"))
-        .join(catalog.areas, on="geo_fips", how="semi")
-        .join(meanings(catalog, table), on=["bea_table", "line_code"])
+        .join(dataset.areas, on="geo_fips", how="semi")
+        .join(meanings(dataset, table), on=["bea_table", "line_code"])
         .with_columns(text=pl.when(pl.col("status") == QUARANTINED).then("value_text"))
         .select(*CELL, *_SAID)
     )
 
 
-def whole_table(catalog: Catalog, table: str, years: Collection[int]) -> pl.DataFrame:
+def whole_table(dataset: Dataset, table: str, years: Collection[int]) -> pl.DataFrame:
     """Every cell that the catalogue expects of a table in these years, as CELL."""
-    measure = catalog.tables[table].measure
-    return expected_cells(catalog, {table: sorted(years)}).select(pl.lit(measure).alias("measure"), *CELL[1:])
+    return expected_cells(dataset, {table: sorted(years)}).select(*CELL)
 
 
 def cells_of_layers(layers: Sequence[Layer]) -> pl.DataFrame:
@@ -85,53 +79,53 @@ def cells_of_layers(layers: Sequence[Layer]) -> pl.DataFrame:
     return pl.concat([cells_of(()), *(cells_of(layer.entry.holds or ()) for layer in layers)]).unique()
 
 
-def is_complete(vintage: Vintage, catalog: Catalog) -> bool:
+def is_complete(vintage: Vintage, dataset: Dataset) -> bool:
     """Whether it may stand for what BEA published: a live answer, or files that hold the table from its first year."""
-    if any(layer.is_live for layer in vintage.layers) or vintage.table not in catalog.tables:
+    if any(layer.is_live for layer in vintage.layers) or vintage.table not in dataset.tables:
         return True
-    return missing_of_catalogue(vintage, catalog).is_empty()
+    return missing_of_catalogue(vintage, dataset).is_empty()
 
 
-def missing_of_catalogue(vintage: Vintage, catalog: Catalog) -> pl.DataFrame:
+def missing_of_catalogue(vintage: Vintage, dataset: Dataset) -> pl.DataFrame:
     """The cells that the catalogue expects up to the vintage's newest year, and that none of its layers holds."""
-    years = range(catalog.first_year, max(vintage.years, default=catalog.first_year - 1) + 1)
-    return without(whole_table(catalog, vintage.table, years), cells_of_layers(vintage.layers))
+    years = range(dataset.first_year, max(vintage.years, default=dataset.first_year - 1) + 1)
+    return without(whole_table(dataset, vintage.table, years), cells_of_layers(vintage.layers))
 
 
-def spoken_of(vintage: Vintage, catalog: Catalog, years: Collection[int]) -> pl.DataFrame:
+def spoken_of(vintage: Vintage, dataset: Dataset, years: Collection[int]) -> pl.DataFrame:
     """The cells of these years that a vintage should have, as `expected_cells` gives them.
 
     A live answer speaks of the whole table. Files speak of the cells they hold, and so does what a person decided on.
     """
     table, held = vintage.table, [year for year in sorted(years) if year in vintage.years]
-    expected = expected_cells(catalog, {table: held})
+    expected = expected_cells(dataset, {table: held})
     if vintage.decided is None and any(layer.is_live for layer in vintage.layers):
         return expected
     cells = cells_of_layers(vintage.layers).filter(pl.col("year").is_in(held))
-    return cells.join(meanings(catalog, table), on=_LINE).select(expected.columns)
+    return cells.join(meanings(dataset, table), on=_LINE).select(expected.columns)
 
 
-def refusals(content: Content, catalog: Catalog, day: date) -> dict[str, str]:
+def refusals(content: Content, dataset: Dataset, day: date) -> dict[str, str]:
     """Why Silver could not be made of tables, by table, of an extract of that day."""
-    found = {table: refusal(content, table, catalog, day) for table in content.tables}
+    found = {table: refusal(content, table, dataset, day) for table in content.tables}
     return {table: problem for table, problem in found.items() if problem is not None}
 
 
-def refusal(content: Content, table: str, catalog: Catalog, day: date) -> str | None:
+def refusal(content: Content, table: str, dataset: Dataset, day: date) -> str | None:
     """Why Silver could not be made of a table of an extract of that day.
 
     Its texts or units changed, its years cannot be, a key is there twice, or hardly a cell can be read. A few cells
     that cannot be read, or of areas that are not known, are quarantined instead.
     """
     of_table = pl.col("bea_table") == table
-    impossible = [year for year in content.tables[table].years if not catalog.first_year <= year <= day.year]
+    impossible = [year for year in content.tables[table].years if not dataset.first_year <= year <= day.year]
     if impossible:
         return (
             f"{table} has figures of {', '.join(map(str, sorted(impossible)))}; on {day} BEA could have published "
-            f"{catalog.first_year} to {day.year}."
+            f"{dataset.first_year} to {day.year}."
         )
     try:
-        normal = normalise(content.cells.filter(of_table), content.lines.filter(of_table), catalog)
+        normal = normalise(content.cells.filter(of_table), content.lines.filter(of_table), dataset)
     except SilverRefused as refused:
         return str(refused)
     silver, strange = normal.frame, normal.set_aside
@@ -207,10 +201,10 @@ class Judge:
     """Judges the tables of one arriving extract against what a lake held before it came."""
 
     def __init__(
-        self, bronze: BronzeStore, catalog: Catalog, manifests: Manifests, decisions: Sequence[Decision]
+        self, bronze: BronzeStore, dataset: Dataset, manifests: Manifests, decisions: Sequence[Decision]
     ) -> None:
         self._bronze = bronze
-        self._catalog = catalog
+        self._dataset = dataset
         self._manifests = manifests
         self._decisions = decisions
         self._said: dict[tuple[ExtractId, str], pl.DataFrame] = {}
@@ -297,7 +291,7 @@ class Judge:
         self, layer: Layer, content: Content, table: str, before: Vintage | None
     ) -> tuple[dict[ExtractId, pl.DataFrame], ExtractId | None]:
         """The kept extracts of the release that a file does not contradict, and the one that says all it says."""
-        mine = statements(content.cells, self._catalog, table)
+        mine = statements(content.cells, self._dataset, table)
         candidates = {
             extract
             for extract in self._kept
@@ -324,7 +318,7 @@ class Judge:
 
     def _said_otherwise(self, found: Verdict, content: Content, table: str, before: Vintage) -> Verdict:
         """The verdict, with how many figures of its own release a file contradicts."""
-        mine = statements(content.cells, self._catalog, table)
+        mine = statements(content.cells, self._dataset, table)
         others = [self._statements(extract, table) for extract in before.extracts]
         differing = sum(_differing(mine, theirs).height for theirs in others if theirs is not None)
         if not differing:
@@ -351,16 +345,16 @@ class Judge:
             except (DamagedObject, BeaError) as unreadable:
                 _log.warning("a kept extract cannot be compared with", extract=str(extract), problem=str(unreadable))
                 return None
-            self._said[extract, table] = statements(content.cells, self._catalog, table)
+            self._said[extract, table] = statements(content.cells, self._dataset, table)
         return self._said[extract, table]
 
 
-def holds_of(content: Content, catalog: Catalog, table: str) -> tuple[Block, ...]:
+def holds_of(content: Content, dataset: Dataset, table: str) -> tuple[Block, ...]:
     """The cells that say something, of the lines that the catalogue pins."""
-    return blocks_of(statements(content.cells, catalog, table))
+    return blocks_of(statements(content.cells, dataset, table))
 
 
-def judged_before(bronze: BronzeStore, catalog: Catalog, manifests: Manifests) -> dict[ExtractId, Manifest]:
+def judged_before(bronze: BronzeStore, dataset: Dataset, manifests: Manifests) -> dict[ExtractId, Manifest]:
     """The manifests, those of before with cells and verdicts: read once, in order of arrival, and kept beside them.
 
     An extract whose objects are damaged counts as it did, and is looked at again next time.
@@ -374,10 +368,10 @@ def judged_before(bronze: BronzeStore, catalog: Catalog, manifests: Manifests) -
             each: known[each] for each in known if (known[each].ingested_at, each) < (manifest.ingested_at, extract)
         }
         try:
-            scope = _scope_of(bronze, catalog, manifest, arrived)
+            scope = _scope_of(bronze, dataset, manifest, arrived)
         except (DamagedObject, BeaError) as unreadable:
             _log.warning("an extract of before cannot be read", extract=str(extract), problem=str(unreadable))
-            known[extract] = with_scope(manifest, _as_it_was(catalog, manifest))
+            known[extract] = with_scope(manifest, _as_it_was(dataset, manifest))
             continue
         try:
             bronze.write_scope(extract, scope)
@@ -387,10 +381,10 @@ def judged_before(bronze: BronzeStore, catalog: Catalog, manifests: Manifests) -
     return {extract: known[extract] for extract in manifests}
 
 
-def _scope_of(bronze: BronzeStore, catalog: Catalog, manifest: Manifest, arrived: Manifests) -> ExtractScope:
-    tables = [table for table in manifest.tables if table in catalog.tables]
+def _scope_of(bronze: BronzeStore, dataset: Dataset, manifest: Manifest, arrived: Manifests) -> ExtractScope:
+    tables = [table for table in manifest.tables if table in dataset.tables]
     content = content_of(bronze, manifest, tables)
-    holds = {table: holds_of(content, catalog, table) for table in tables}
+    holds = {table: holds_of(content, dataset, table) for table in tables}
     filled = msgspec.structs.replace(
         manifest,
         tables={
@@ -398,8 +392,8 @@ def _scope_of(bronze: BronzeStore, catalog: Catalog, manifest: Manifest, arrived
             for table, entry in manifest.tables.items()
         },
     )
-    problems = refusals(content, catalog, manifest.extract.day)
-    judged = Judge(bronze, catalog, arrived, []).tables(filled, content, problems)
+    problems = refusals(content, dataset, manifest.extract.day)
+    judged = Judge(bronze, dataset, arrived, []).tables(filled, content, problems)
     return ExtractScope(
         tables={
             table: TableScope(
@@ -411,15 +405,15 @@ def _scope_of(bronze: BronzeStore, catalog: Catalog, manifest: Manifest, arrived
     )
 
 
-def _as_it_was(catalog: Catalog, manifest: Manifest) -> ExtractScope:
+def _as_it_was(dataset: Dataset, manifest: Manifest) -> ExtractScope:
     return ExtractScope(
         tables={
             table: TableScope(
-                holds=blocks_of(whole_table(catalog, table, entry.years)),
+                holds=blocks_of(whole_table(dataset, table, entry.years)),
                 verdict=Verdict(counts=True, why="its objects cannot be read"),
             )
             for table, entry in manifest.tables.items()
-            if table in catalog.tables
+            if table in dataset.tables
         }
     )
 

@@ -14,10 +14,11 @@ from pce_pipeline.bea.values import explained, typed
 from pce_pipeline.bronze.counting import Layer
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.judgement import cells_of_layers, content_of, meanings
+from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.reading import Content
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, Manifest
 from pce_pipeline.lake.parquet import to_parquet
 
 _log = structlog.get_logger()
@@ -44,9 +45,9 @@ _LINE = ["bea_table", "line_code"]
 _CELL = [*_LINE, "geo_fips", "year"]
 
 
-def set_aside(content: Content, catalog: Catalog) -> pl.DataFrame:
+def set_aside(content: Content, dataset: Dataset) -> pl.DataFrame:
     """What cannot be read of an extract that was read whole, by SCHEMA."""
-    found = _unreadable(content.cells, catalog)
+    found = _unreadable(content.cells, dataset)
     located = [
         found.select(_CELL)
         .join(of_object, on=[name for name in _CELL if name in of_object.columns], how="semi")
@@ -72,7 +73,7 @@ def packed(quarantine: pl.DataFrame) -> bytes | None:
     return to_parquet(quarantine) if quarantine.height else None
 
 
-def listed(bronze: BronzeStore, catalog: Catalog, now: Current) -> pl.DataFrame:
+def listed(bronze: BronzeStore, dataset: Dataset, now: Current) -> pl.DataFrame:
     """Everything in quarantine, by LISTED_SCHEMA, newest extract first.
 
     What is lost or damaged is made again from Bronze and kept. Raises `DamagedObject` where that is damaged too.
@@ -80,19 +81,19 @@ def listed(bronze: BronzeStore, catalog: Catalog, now: Current) -> pl.DataFrame:
     found = [pl.DataFrame(schema=LISTED_SCHEMA)]
     for extract, manifest in sorted(now.manifests.items(), reverse=True):
         if any(entry.quarantined for entry in manifest.tables.values()):
-            kept = _kept(bronze, catalog, manifest)
-            found.append(_with_state(kept, catalog, now, extract).select(list(LISTED_SCHEMA)))
+            kept = _kept(bronze, dataset, manifest)
+            found.append(_with_state(kept, dataset, now, extract).select(list(LISTED_SCHEMA)))
     return pl.concat(found)
 
 
-def standing(bronze: BronzeStore, catalog: Catalog, now: Current) -> pl.DataFrame:
+def standing(bronze: BronzeStore, dataset: Dataset, now: Current) -> pl.DataFrame:
     """What of it is in the figures that are published now, by LISTED_SCHEMA."""
-    return listed(bronze, catalog, now).filter(pl.col("state") == "current")
+    return listed(bronze, dataset, now).filter(pl.col("state") == "current")
 
 
-def of_live_extracts(bronze: BronzeStore, catalog: Catalog, now: Current) -> dict[ExtractId, pl.DataFrame]:
+def of_live_extracts(bronze: BronzeStore, dataset: Dataset, now: Current) -> dict[ExtractId, pl.DataFrame]:
     """What of BEA's own answers could not be read and stands in the current figures, by extract."""
-    cells = standing(bronze, catalog, now)
+    cells = standing(bronze, dataset, now)
     return {
         extract: cells.filter(pl.col("extract") == str(extract))
         for extract in map(ExtractId.parse, cells["extract"].unique().sort())
@@ -100,16 +101,16 @@ def of_live_extracts(bronze: BronzeStore, catalog: Catalog, now: Current) -> dic
     }
 
 
-def _unreadable(cells: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+def _unreadable(cells: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """The typed cells of pinned lines that are quarantined, or of no area that the catalogue holds."""
-    pinned = cells.join(catalog.lines.select(_LINE), on=_LINE, how="semi")
-    strange = pinned.join(catalog.areas, on="geo_fips", how="anti").with_columns(
+    pinned = cells.join(dataset.lines.select(_LINE), on=_LINE, how="semi")
+    strange = pinned.join(dataset.areas, on="geo_fips", how="anti").with_columns(
         rule=pl.lit("area_is_unknown"), reason=pl.format("'{}' is not an area that the catalogue holds.", "geo_fips")
     )
-    return pl.concat([explained(pinned.join(catalog.areas, on="geo_fips", how="semi")), strange])
+    return pl.concat([explained(pinned.join(dataset.areas, on="geo_fips", how="semi")), strange])
 
 
-def _kept(bronze: BronzeStore, catalog: Catalog, manifest: Manifest) -> pl.DataFrame:
+def _kept(bronze: BronzeStore, dataset: Dataset, manifest: Manifest) -> pl.DataFrame:
     body = bronze.quarantine(manifest.extract)
     if body is not None:
         try:
@@ -118,22 +119,22 @@ def _kept(bronze: BronzeStore, catalog: Catalog, manifest: Manifest) -> pl.DataF
             )
         except pl.exceptions.PolarsError as problem:
             _log.warning("a quarantine file cannot be read", extract=manifest.extract_date, problem=str(problem))
-    tables = [table for table in manifest.tables if table in catalog.tables]
-    again = set_aside(content_of(bronze, manifest, tables), catalog)
+    tables = [table for table in manifest.tables if table in dataset.tables]
+    again = set_aside(content_of(bronze, manifest, tables), dataset)
     if again.height:
         bronze.write_quarantine(manifest.extract, to_parquet(again))
     return again
 
 
-def _with_state(kept: pl.DataFrame, catalog: Catalog, now: Current, extract: ExtractId) -> pl.DataFrame:
-    unreadable = _unreadable(typed(kept.drop("rule", "reason")), catalog).select(_CELL)
+def _with_state(kept: pl.DataFrame, dataset: Dataset, now: Current, extract: ExtractId) -> pl.DataFrame:
+    unreadable = _unreadable(typed(kept.drop("rule", "reason")), dataset).select(_CELL)
     above = {table: _layers_above(now, table, extract) for table in kept["bea_table"].unique()}
     standing = {
         table: "current" if layers is not None else "healed" if _is_followed(now, table, extract) else "not in use"
         for table, layers in above.items()
     }
     covered = [pl.DataFrame(schema={name: SCHEMA[name] for name in _CELL})] + [
-        cells_of_layers(layers).join(meanings(catalog, table), on=["measure", "category_id"]).select(_CELL)
+        cells_of_layers(layers).join(meanings(dataset, table), on=["measure", "category_id"]).select(_CELL)
         for table, layers in above.items()
         if layers
     ]

@@ -14,8 +14,9 @@ from pce_pipeline.bea.documents import read_document
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations, ReleaseNote, combined
 from pce_pipeline.bea.protocol import decode_lines, decode_many
 from pce_pipeline.bea.values import content_hashes, once_each, table_hash, typed
+from pce_pipeline.bronze.manifest import ObjectEntry, TableEntry
+from pce_pipeline.bronze.store import BronzeStore, unpack
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import BronzeStore, ObjectEntry, TableEntry, unpack
 
 _LINE_LIST = {("TargetParameter", "LineCode")}
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]

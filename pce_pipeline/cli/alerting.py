@@ -28,29 +28,29 @@ _NO_CHANNEL = f"No alert channel is set ({VARIABLES}): nothing is sent."
 
 def late(session: Session) -> Answer:
     """Alert once for a release that BEA's calendar says is out and the lake does not have."""
-    settings, catalog = session.settings, session.catalog
-    release = session.bea.release((), catalog.release_names)
+    settings, dataset = session.settings, session.dataset
+    release = session.bea.release((), dataset.release_names)
     reason = unknowable(release)
     found = late_release(
-        session.state(), release, tables=catalog.tables, grace=timedelta(hours=settings.late_after_hours)
+        session.state(), release, tables=dataset.tables, grace=timedelta(hours=settings.late_after_hours)
     )
     if found is None:
         return Answer({"late": None, "warning": reason}, [Text(reason or "No release is late.")])
-    alert = alert_of_late(found, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=session.lake.uri)
+    alert = alert_of_late(found, env=settings.env, world=settings.world, dataset=dataset.name, lake=session.lake.uri)
     return _answer(session, alert, {"late": found, "warning": None})
 
 
 def quarantined(session: Session) -> Answer:
     """Alert once for each of BEA's current answers that has cells which could not be read."""
-    settings, catalog, bronze = session.settings, session.catalog, session.lake.bronze
-    found = of_live_extracts(bronze, catalog, current(bronze, catalog))
+    settings, dataset, bronze = session.settings, session.dataset, session.lake.bronze
+    found = of_live_extracts(bronze, dataset, current(bronze, dataset))
     if not found:
         return Answer({"quarantined": {}}, [Text("Every cell of BEA's current answers could be read.")])
     answers = [
         _answer(
             session,
             alert_of_quarantine(
-                extract, cells, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=session.lake.uri
+                extract, cells, env=settings.env, world=settings.world, dataset=dataset.name, lake=session.lake.uri
             ),
             {},
         )
@@ -78,7 +78,7 @@ def pinned(session: Session) -> Answer:
         pin,
         env=settings.env,
         world=settings.world,
-        dataset=session.catalog.dataset,
+        dataset=session.dataset.name,
         lake=session.lake.uri,
         now=now,
     )
@@ -96,7 +96,7 @@ def failed(
     remedy: Annotated[str | None, typer.Option(help="What to do.")] = None,
 ) -> Answer:
     """Alert that something around the pipeline failed."""
-    settings, dataset = session.settings, session.catalog.dataset
+    settings, dataset = session.settings, session.dataset.name
     now = datetime.now(UTC)
     facts = {"dataset": dataset, "step": step, "run": run, "link": link}
     alert = Alert(
@@ -126,10 +126,10 @@ def test(session: Session) -> Answer:
         severity="info",
         env=settings.env,
         world=settings.world,
-        title=f"{session.catalog.dataset}: alerts arrive here",
+        title=f"{session.dataset.name}: alerts arrive here",
         happened="Somebody asked for a test by `pce alert test`.",
         remedy="Nothing.",
-        facts={"dataset": session.catalog.dataset},
+        facts={"dataset": session.dataset.name},
         at=now,
     )
     return _answer(session, alert, {})

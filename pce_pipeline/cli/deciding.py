@@ -10,7 +10,6 @@ from rich.text import Text
 
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.deciding import Planned, plan_drop, plan_undo, plan_use
-from pce_pipeline.catalog import chosen_tables
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import UsageError
@@ -40,7 +39,7 @@ def use(
         )
     if not why.strip() and not undo:
         raise UsageError("A decision needs a reason.", remedy="Add --why with a sentence for those who find it later.")
-    extract, now = _parsed(day), current(session.lake.bronze, session.catalog)
+    extract, now = _parsed(day), current(session.lake.bronze, session.dataset)
     at = datetime.now(UTC)
     if undo:
         planned = plan_undo(now, extract, why=why, at=at)
@@ -48,11 +47,11 @@ def use(
         wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
         planned = plan_use(
             session.lake.bronze,
-            session.catalog,
+            session.dataset,
             now,
             extract,
             "over" if over else "instead",
-            tables=chosen_tables(session.catalog, wanted) if wanted else (),
+            tables=session.dataset.chosen_tables(wanted) if wanted else (),
             why=why,
             at=at,
         )
@@ -61,8 +60,8 @@ def use(
 
 def drop(session: Session, day: str, *, why: str, yes: bool) -> Answer:
     """Let an imported file's extract count no more; its bytes stay."""
-    now = current(session.lake.bronze, session.catalog)
-    planned = plan_drop(session.lake.bronze, session.catalog, now, _parsed(day), why=why, at=datetime.now(UTC))
+    now = current(session.lake.bronze, session.dataset)
+    planned = plan_drop(session.lake.bronze, session.dataset, now, _parsed(day), why=why, at=datetime.now(UTC))
     return _decided(session, planned, yes=yes)
 
 

@@ -13,7 +13,7 @@ from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bronze.current import current
 from pce_pipeline.cli.session import Session
 from pce_pipeline.observability import progress
-from pce_pipeline.years import years_text
+from pce_pipeline.tables.years import years_text
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,18 @@ def decide(
     session: Session, *, ask_bea: bool = True, ask_postgres: bool = True, leave_out: Collection[str] = ()
 ) -> Decision:
     """Ask all three, or those that are to be asked, and decide; the tables to leave out are not asked for again."""
-    catalog = session.catalog
+    dataset = session.dataset
     release = None
     if ask_bea:
         progress.stage("asking BEA")
-        release = session.bea.release([each for each in catalog.tables if each not in leave_out], catalog.release_names)
+        release = session.bea.release([each for each in dataset.tables if each not in leave_out], dataset.release_names)
     state = session.state()
     loaded = session.loaded() if ask_postgres else None
     step = next_step(
         state,
         release,
         loaded,
-        tables=[table for table in catalog.tables if table not in leave_out],
+        tables=[table for table in dataset.tables if table not in leave_out],
         full_comparison=timedelta(days=session.settings.full_comparison_days),
     )
     return Decision(step, state, release, loaded, pinned_in(session, state, loaded))
@@ -70,7 +70,7 @@ def decide(
 
 def pinned_in(session: Session, state: LakeState, loaded: LoadState | None) -> Pinned | None:
     """The pin of the session's world, if there is one; nothing is read where there is none."""
-    return pinned(current(session.lake.bronze, session.catalog), state, loaded) if state.is_pinned else None
+    return pinned(current(session.lake.bronze, session.dataset), state, loaded) if state.is_pinned else None
 
 
 def document_of_pin(pin: Pinned | None) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.diagnosis import Finding, HistorySeen, LakeSeen, PostgresSeen, diagnose
 from pce_pipeline.automation.next_step import LakeState
 from pce_pipeline.automation.state import load_state_of
@@ -21,11 +20,14 @@ from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.observability import progress
 from pce_pipeline.quality.parity import parity
-from pce_pipeline.warehouse.contents import TABLES, contents_held, missing_relations
+from pce_pipeline.tables.lineage import IN_POSTGRES
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.years import hull_with_reach
+from pce_pipeline.warehouse.contents import contents_held, missing_relations
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.reading import checkpoints, world_held
 from pce_pipeline.warehouse.views import differing_views
-from pce_pipeline.years import hull_with_reach
 
 # What was healed is refreshed in the second round, what a refresh needs first is there by then; a third shows no more.
 _ROUNDS = 3
@@ -92,7 +94,7 @@ def _examined(session: Session, *, quick: bool) -> list[Finding]:
 def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
     bronze = session.lake.bronze
     damages: dict[str, list[Damage]] = {}
-    for table in schemas.TABLES:
+    for table in TABLES:
         progress.stage(table.name)
         store = session.lake.table(table)
         try:
@@ -111,7 +113,7 @@ def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
         if unreadable.key not in named:
             lost.append(Damage(unreadable.key, "changed", unreadable.expected, unreadable.found))
         return LakeSeen(None, damages, lost)
-    looks_into_silver = not quick and not lost and schemas.SILVER_PCE_STATE.name not in damages
+    looks_into_silver = not quick and not lost and SILVER_PCE_STATE.name not in damages
     lacks = lacks_of_silver(session, state, state.covered_years) if looks_into_silver else {}
     return LakeSeen(state, damages, lost, lacks)
 
@@ -121,7 +123,7 @@ def _look_at_postgres(session: Session, state: LakeState | None) -> PostgresSeen
     if not session.has_database:
         newest = newest_revision()
         return PostgresSeen(
-            (newest, newest), None, (), [parity(table, gold.get(table.name, {}), {}, {}) for table in TABLES]
+            (newest, newest), None, (), [parity(table, gold.get(table.name, {}), {}, {}) for table in IN_POSTGRES]
         )
     with session.postgres.connect() as connection, connection.cursor() as cursor:
         connection.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ  # a load may commit meanwhile
@@ -134,7 +136,9 @@ def _look_at_postgres(session: Session, state: LakeState | None) -> PostgresSeen
             world=world_held(connection),
             missing=missing,
             outdated=[name for name in differing_views(cursor) if name not in missing],
-            parities=[parity(table, gold.get(table.name, {}), held, contents) for table in TABLES] if state else [],
+            parities=[parity(table, gold.get(table.name, {}), held, contents) for table in IN_POSTGRES]
+            if state
+            else [],
         )
 
 

@@ -9,7 +9,6 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.diagnosis import cells_not_there, not_there
 from pce_pipeline.automation.next_step import LakeState, stale_years
 from pce_pipeline.bronze.current import current
@@ -21,7 +20,9 @@ from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.local import world
 from pce_pipeline.observability import progress
-from pce_pipeline.years import parse_years, years_text
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.years import parse_years, years_text
 
 _DAMAGES_SHOWN = 20
 _LAST_OF_DAY = 999_999
@@ -36,7 +37,7 @@ def verify(
         extracts = session.lake.bronze.extracts()
         damages = damages_of_bronze(session, extracts)
         tables = 0
-        for table in schemas.TABLES:
+        for table in TABLES:
             progress.stage(table.name)
             store = session.lake.table(table)
             held = store.latest()
@@ -63,7 +64,7 @@ def verify(
     if not absent and not lacks:
         return Answer(document, [intact])
     named = [Text(f"{table} {years_text(which)}".strip()) for table, which in absent.items()]
-    silver = schemas.SILVER_PCE_STATE.name
+    silver = SILVER_PCE_STATE.name
     named += [Text(f"{silver} {years_text(which)}: {words}") for words, which in _by_words(lacks).items()]
     mend = session.command("refresh") if absent else session.command(f"refresh --years {min(lacks)}...{max(lacks)}")
     return Answer(document, [intact, Text("Not there:", "bold red"), *named, shown.next_step(mend)], exit_code=FAILED)
@@ -83,12 +84,12 @@ def _not_there(session: Session, years: str | None) -> tuple[dict[str, list[int]
 def lacks_of_silver(session: Session, state: LakeState, years: Sequence[int]) -> dict[int, str]:
     """The years of Silver that lack cells which the current extracts speak of, and which; stale years are left out."""
     stale = stale_years(state, None)
-    table = schemas.SILVER_PCE_STATE
+    table = SILVER_PCE_STATE
     held = [year for year in years if year not in stale and str(year) in state.partitions[table.name]]
     if not held:
         return {}
     silver = session.lake.table(table).read([str(year) for year in held], table.key)
-    return cells_not_there(current(session.lake.bronze, session.catalog), session.catalog, silver, held)
+    return cells_not_there(current(session.lake.bronze, session.dataset), session.dataset, silver, held)
 
 
 def _by_words(lacks: Mapping[int, str]) -> dict[str, list[int]]:
@@ -133,7 +134,7 @@ def heal_tables(session: Session) -> tuple[list[Damage], dict[str, list[str]]]:
     """Restore what has a good copy left; what was restored, and the partitions that were withdrawn, by table."""
     restored: list[Damage] = []
     withdrawn: dict[str, list[str]] = {}
-    for table in schemas.TABLES:
+    for table in TABLES:
         progress.stage(table.name)
         healed = session.lake.table(table).heal()
         restored += healed.restored
@@ -156,7 +157,7 @@ def prune_versions(session: Session) -> int:
     """Delete the versions that are old and not current, and downloads that were never finished; how many versions."""
     older = timedelta(days=session.settings.keep_versions_days)
     now = datetime.now(UTC)
-    stores = [session.lake.table(table) for table in schemas.TABLES]
+    stores = [session.lake.table(table) for table in TABLES]
     # downloads of an earlier day are never gone on with: BEA may publish something else by now
     for extract in session.lake.bronze.unfinished():
         if extract.day < now.date():

@@ -7,24 +7,25 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline import schemas
-from pce_pipeline.bea.emulator.vintages import VINTAGES
 from pce_pipeline.bronze.counting import dropped, in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
+from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.quarantine import listed
+from pce_pipeline.bronze.scope import in_words
 from pce_pipeline.cli import shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, document_of_pin
+from pce_pipeline.cli.dictionary import markdown
 from pce_pipeline.cli.session import FAILED, Answer, Session
-from pce_pipeline.dictionary import markdown
+from pce_pipeline.emulator.vintages import VINTAGES
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import Manifest
-from pce_pipeline.lake.scope import in_words
 from pce_pipeline.local.errors import LocalPostgresError
 from pce_pipeline.quality.facts import MIXED_WITH, tables_by_release
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import STATUSES
+from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.errors import WarehouseError
-from pce_pipeline.years import years_text
 
 _MOST_SHOWN = 50
 _MOST_FILES = 5
@@ -33,22 +34,22 @@ _MOST_FILES = 5
 def status(session: Session) -> Answer:
     """What is there: extracts, years, rows, what is stale. Writes nothing; exits 1 where something needs a person."""
     bronze = session.lake.bronze
-    now = current(bronze, session.catalog)
+    now = current(bronze, session.dataset)
     extracts = [_extract(now, manifest) for manifest in now.manifests.values()]
     releases, made_of = tables_by_release(now.releases), _made_of(now)
     mixed = "; ".join(releases) if len(releases) > 1 or any(MIXED_WITH in each for each in releases) else ""
     lacks = {
         table: in_words(absent)
         for table, source in now.sources.items()
-        if table in session.catalog.tables
-        and not is_complete(source.newest, session.catalog)
-        and (absent := missing_of_catalogue(source.newest, session.catalog)).height
+        if table in session.dataset.tables
+        and not is_complete(source.newest, session.dataset)
+        and (absent := missing_of_catalogue(source.newest, session.dataset)).height
     }
     postgres = _postgres(session)
     decision = decide(session, ask_bea=False, ask_postgres=postgres["problem"] is None)
     years = {
         table.name: [int(year) for year in decision.state.partitions.get(table.name, {})]
-        for table in schemas.TABLES
+        for table in TABLES
         if "year" in table.column_names
     }
     pin, compared, event = decision.pinned, bronze.verified(), session.lake.events.newest()
@@ -112,11 +113,11 @@ def quarantine(
 ) -> Answer:
     """The cells that could not be read: what BEA published, where it stands, and why it is set aside."""
     bronze = session.lake.bronze
-    now = current(bronze, session.catalog)
+    now = current(bronze, session.dataset)
     held = [str(each) for each in now.manifests]
     if extract is not None and extract not in held:
         raise UsageError(f"There is no extract {extract}.", remedy=f"There is {', '.join(held) or 'none yet'}.")
-    cells = listed(bronze, session.catalog, now).to_dicts()
+    cells = listed(bronze, session.dataset, now).to_dicts()
     cells = [
         {**cell, "stored": bronze.key_of(ExtractId.parse(cell["extract"]), cell["object_key"])}
         for cell in cells
@@ -288,6 +289,6 @@ def dictionary(session: Session) -> Answer:
                 for column in table.columns
             ],
         }
-        for table in schemas.TABLES
+        for table in TABLES
     ]
-    return Answer({"tables": tables, "statuses": schemas.STATUSES}, as_is=markdown(), of_world=False)
+    return Answer({"tables": tables, "statuses": STATUSES}, as_is=markdown(), of_world=False)

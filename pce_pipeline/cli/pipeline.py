@@ -15,15 +15,14 @@ from pce_pipeline.automation.next_step import Step
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.extract import Place, next_extract_id, places
 from pce_pipeline.bronze.feeds import FileFeed
-from pce_pipeline.catalog import chosen_tables
 from pce_pipeline.cli import deciding, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, document_of_pin, pin_shown
 from pce_pipeline.cli.keeping import prune_versions
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.tables.years import parse_years, years_text
 from pce_pipeline.warehouse.records import record_run, run_row
-from pce_pipeline.years import parse_years, years_text
 
 if TYPE_CHECKING:
     from pce_pipeline.automation.runs import ExtractRun, Jobs, RefreshRun
@@ -53,7 +52,7 @@ def check(session: Session) -> Answer:
     """Is there something new at BEA? Says what and why, and writes nothing."""
     with session.watched():
         decision = decide(session)
-    tables = [_compared(decision, table) for table in session.catalog.tables]
+    tables = [_compared(decision, table) for table in session.dataset.tables]
     stale = decision.stale
     step = decision.step
     document = {
@@ -173,10 +172,10 @@ def extract(
 
 def _places_of_files(session: Session, files: Sequence[Path], wanted: Sequence[str], day: str | None) -> list[Place]:
     """Where the files go: to the days they are of, or to the day asked for where that can be."""
-    catalog = session.catalog
-    chosen = chosen_tables(catalog, wanted)
+    dataset = session.dataset
+    chosen = dataset.chosen_tables(wanted)
     asked = _date(day).day if day else None
-    found = places(FileFeed(files), chosen, asked, current(session.lake.bronze, catalog))
+    found = places(FileFeed(files), chosen, asked, current(session.lake.bronze, dataset))
     missing = [table for table in wanted if not any(table in place.tables for place in found)]
     if missing:
         raise UsageError(
@@ -188,7 +187,7 @@ def _places_of_files(session: Session, files: Sequence[Path], wanted: Sequence[s
 
 def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[Place]) -> Answer:
     """What taking extracts came to: the newest one, and all of them."""
-    now = current(session.lake.bronze, session.catalog)
+    now = current(session.lake.bronze, session.dataset)
     documents = [{**vars(each), "rows": each.rows} for each in done]
     shown_of_each: list[RenderableType] = []
     for each in done:

@@ -22,7 +22,7 @@ from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import join
 from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.observability.records import RunRecord
-from pce_pipeline.years import parse_years
+from pce_pipeline.tables.years import parse_years
 
 _CLOCKS_DIFFER = timedelta(minutes=5)  # a store's clock and ours
 _FAILURE = "failure.json"

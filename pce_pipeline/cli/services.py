@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
 from pce_pipeline.errors import UsageError
 from pce_pipeline.local import world
 from pce_pipeline.local.postgres import EmbeddedPostgres
@@ -87,8 +87,8 @@ def emulate(
     release: Annotated[int, typer.Option(help="Which of its releases it publishes.")] = DEFAULT_RELEASE,
 ) -> None:
     """Serve BEA's look-alike on this machine until Ctrl-C."""
-    from pce_pipeline.bea.emulator.app import create_app  # noqa: PLC0415 (a server that the other verbs do not need)
-    from pce_pipeline.bea.emulator.serve import running  # noqa: PLC0415
+    from pce_pipeline.emulator.app import create_app  # noqa: PLC0415 (a server that the other verbs do not need)
+    from pce_pipeline.emulator.serve import running  # noqa: PLC0415
 
     try:
         app = create_app(release)

@@ -25,7 +25,8 @@ from rich.text import Text
 from pce_pipeline.automation.next_step import LakeState, LoadState
 from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
-from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.cli.progress import Bars
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
@@ -96,16 +97,16 @@ class Session:
         return self._load(self.source)
 
     @cached_property
-    def catalog(self) -> Catalog:
-        return load_catalog(self.settings.profile)
+    def dataset(self) -> Dataset:
+        return load_datasets(self.settings.profile)["pce_state"]
 
     @cached_property
     def lake(self) -> Lake:
-        return Lake.of(self.settings, self.catalog.dataset)
+        return Lake.of(self.settings, self.dataset.name)
 
     @cached_property
     def journal(self) -> RunJournal:
-        return RunJournal(self.lake, self.catalog.dataset)
+        return RunJournal(self.lake, self.dataset.name)
 
     @cached_property
     def postgres(self) -> PostgresResource:
@@ -126,7 +127,7 @@ class Session:
         self.settings = self._load(source)
 
     def state(self) -> LakeState:
-        return lake_state(self.lake, self.catalog)
+        return lake_state(self.lake, self.dataset)
 
     def loaded(self) -> LoadState:
         """What Postgres holds of each table and year."""

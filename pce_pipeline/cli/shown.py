@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from pce_pipeline.years import years_text
+from pce_pipeline.tables.years import years_text
 
 RIGHT = ">"
 """A heading that begins with it stands over numbers."""

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline import schemas
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.judgement import missing_of_catalogue
+from pce_pipeline.bronze.manifest import FROM_FILES
+from pce_pipeline.bronze.scope import cells_of, in_words
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Session
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import FROM_FILES
-from pce_pipeline.lake.scope import cells_of, in_words
+from pce_pipeline.tables.dimensions import CATEGORY_LINE
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.migrate import found_revision
 from pce_pipeline.warehouse.reading import Growth, fastest_growth, row_counts
-from pce_pipeline.years import years_text
 
 if TYPE_CHECKING:
     from pce_pipeline.automation.runs import Checks, ExtractRun, RefreshRun, Stage
@@ -30,7 +31,7 @@ def rows_held(session: Session) -> dict[str, int]:
     state = session.state()
     lake = {
         table.name: sum(partition.rows for partition in state.partitions.get(table.name, {}).values())
-        for table in schemas.TABLES
+        for table in TABLES
     }
     return {
         BRONZE: sum(known.vintage.rows for known in state.tables.values()),
@@ -260,7 +261,7 @@ def missing_of(session: Session, extracts: Sequence["ExtractRun"], now: Current)
             source = now.unpinned.get(table)
             is_current = source is not None and each.extract in [str(one) for one in source.newest.extracts]
             if source is not None and is_current and each.origin == FROM_FILES:
-                absent = missing_of_catalogue(source.newest, session.catalog)
+                absent = missing_of_catalogue(source.newest, session.dataset)
                 if absent.height:
                     found[table] = in_words(absent)
     return found
@@ -296,7 +297,7 @@ def _outcome_of_stage(stage: "Stage") -> str:
     if stage.name == POSTGRES:
         totals = {what: sum(counts[what] for counts in stage.loaded.values()) for what in _LOADED}
         return ", ".join(f"{count:,} {what}" for what, count in totals.items() if count) or "nothing to load"
-    if not stage.name.startswith("gold/dim_") and stage.name != schemas.CATEGORY_LINE.name:
+    if not stage.name.startswith("gold/dim_") and stage.name != CATEGORY_LINE.name:
         counts = {
             "written": stage.written,
             "restamped": stage.refreshed,

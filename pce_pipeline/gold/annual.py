@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pce_pipeline.schemas import GOLD_PCE_STATE_ANNUAL
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 
 _CELL = ["geo_fips", "category_id", "year"]
 

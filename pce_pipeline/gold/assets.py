@@ -4,27 +4,27 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pce_pipeline import schemas
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.gold.metrics import metrics
-from pce_pipeline.lake.io_managers import preview
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.lineage import ANNUAL, DIMENSION_CODE_VERSION, FACTS, METRICS
-from pce_pipeline.metadata import declared, describe
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.observability.steps import recorded_step
-from pce_pipeline.partitions import ONE_RUN
 from pce_pipeline.quality.annual import AnnualYears, annual_rules
 from pce_pipeline.quality.facts import facts_rules
 from pce_pipeline.quality.identities import FactYears
 from pce_pipeline.quality.metrics import MetricYears, metrics_rules
-from pce_pipeline.schemas import Table
+from pce_pipeline.shell.io_manager import preview
+from pce_pipeline.shell.page import declared, describe
+from pce_pipeline.shell.partitions import ONE_RUN
+from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.yearly import Made, YearlyRun, releases_of, yearly_asset
 from pce_pipeline.silver.observations import table_years
+from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
+from pce_pipeline.tables.lineage import ANNUAL, DIMENSION_CODE_VERSION, FACTS, METRICS
+from pce_pipeline.tables.table import Table, content_sha256
 
 FACTS_KEY = dg.AssetKey(["gold"])
 
@@ -32,14 +32,14 @@ FACTS_KEY = dg.AssetKey(["gold"])
 def _facts(run: YearlyRun) -> Made[FactYears]:
     """The conformed facts of the years that Silver holds."""
     silver, releases = run.upstream.frame, run.now.releases
-    facts = conform_facts(silver, run.catalog, releases)
+    facts = conform_facts(silver, run.dataset, releases)
     return Made(
         facts,
         subject=FactYears(
             facts,
-            run.catalog,
+            run.dataset,
             table_years(silver),
-            spoken_of=run.now.spoken_of(run.catalog, run.years),
+            spoken_of=run.now.spoken_of(run.dataset, run.years),
             releases=releases,
         ),
         releases=dict.fromkeys(run.years, releases),
@@ -55,8 +55,8 @@ def _annual(run: YearlyRun) -> Made[AnnualYears]:
 def _metrics(run: YearlyRun) -> Made[MetricYears]:
     """Metrics of the years that the facts hold, from these and the four before."""
     facts, years = run.upstream.frame, list(run.years)
-    rows = metrics(facts, run.catalog, years)
-    subject = MetricYears(rows, annual(facts), run.catalog, years)
+    rows = metrics(facts, run.dataset, years)
+    subject = MetricYears(rows, annual(facts), run.dataset, years)
     return Made(rows, subject=subject, releases=releases_of(METRICS, run))
 
 
@@ -81,11 +81,11 @@ def _dimension(table: Table) -> dg.AssetsDefinition:
     def dimension(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
-        catalog: dg.ResourceParam[Catalog],
+        dataset: dg.ResourceParam[Dataset],
         journal: dg.ResourceParam[RunJournal],
     ) -> dg.MaterializeResult[None]:
         with recorded_step(context, journal, table.name) as step:
-            frame = DIMENSION_FRAMES[table.name](catalog)
+            frame = DIMENSION_FRAMES[table.name](dataset)
             publication = lake.table(table).publish(
                 [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs={}, code_version=DIMENSION_CODE_VERSION)],
                 run_id=context.run.run_id,
@@ -93,7 +93,7 @@ def _dimension(table: Table) -> dg.AssetsDefinition:
             )
             step.rows(**{table.name: frame.height})
             step.outputs(written=publication.written, unchanged=publication.unchanged)
-            content = schemas.content_sha256(frame)
+            content = content_sha256(frame)
             return dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": frame.height,
@@ -107,4 +107,4 @@ def _dimension(table: Table) -> dg.AssetsDefinition:
     return dimension
 
 
-dimension_assets = [_dimension(table) for table in (schemas.DIM_GEOGRAPHY, schemas.DIM_CATEGORY, schemas.CATEGORY_LINE)]
+dimension_assets = [_dimension(table) for table in (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE)]

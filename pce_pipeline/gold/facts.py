@@ -8,14 +8,15 @@ from types import MappingProxyType
 
 import polars as pl
 
-from pce_pipeline.catalog import Catalog
-from pce_pipeline.schemas import GOLD_FACTS, QUARANTINED
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.table import QUARANTINED
 
 _FIGURE = ["measure", "category_id", "geo_fips", "year"]
 _NO_RELEASES: Mapping[str, str] = MappingProxyType({})
 
 
-def conform_facts(silver: pl.DataFrame, catalog: Catalog, releases: Mapping[str, str] = _NO_RELEASES) -> pl.DataFrame:
+def conform_facts(silver: pl.DataFrame, dataset: Dataset, releases: Mapping[str, str] = _NO_RELEASES) -> pl.DataFrame:
     """GOLD_FACTS of silver rows (SILVER_PCE_STATE), for all years or a selection.
 
     Where two tables publish the same measure, category, area and year, the first in the catalogue's order gives the
@@ -23,19 +24,18 @@ def conform_facts(silver: pl.DataFrame, catalog: Catalog, releases: Mapping[str,
     `releases` names the release of each table where it is known. Lines outside the profile are left out.
     """
     tables = pl.LazyFrame(
-        [(order, table.name, table.measure, table.unit) for order, table in enumerate(catalog.tables.values())],
-        schema={"order": pl.Int32, "bea_table": pl.String, "measure": pl.String, "conformed_unit": pl.String},
-        orient="row",
+        list(enumerate(dataset.tables)), schema={"order": pl.Int32, "bea_table": pl.String}, orient="row"
     )
+    units = {measure.name: measure.unit for measure in dataset.measures.values()}
     lines = (
-        catalog.lines.lazy()
+        dataset.lines.lazy()
         .join(tables, on="bea_table")
         .select(
             "bea_table",
             "line_code",
             "order",
             "measure",
-            "conformed_unit",
+            pl.col("measure").replace_strict(units, return_dtype=pl.String).alias("conformed_unit"),
             shared=pl.len().over("measure", "category_id") > 1,
         )
     )
@@ -50,7 +50,7 @@ def conform_facts(silver: pl.DataFrame, catalog: Catalog, releases: Mapping[str,
     first_of_shared = shared.unique(_FIGURE, keep="first", maintain_order=True)
     return (
         pl.concat([rows.filter(~pl.col("shared")), first_of_shared])
-        .with_columns(dataset=pl.lit(catalog.dataset), unit=pl.col("conformed_unit"))
+        .with_columns(dataset=pl.lit(dataset.name), unit=pl.col("conformed_unit"))
         .select(GOLD_FACTS.column_names)
         .sort(GOLD_FACTS.key)
         .collect()

@@ -9,23 +9,24 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.annual import annual
-from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS, QUARANTINED
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.table import QUARANTINED
 
 _DECIMALS = 6
 _PCE = pl.col("pce_millions_usd")
 _PER_CAPITA = pl.col("pce_per_capita_usd")
 
 
-def metrics(facts: pl.DataFrame, catalog: Catalog, years: Sequence[int]) -> pl.DataFrame:
+def metrics(facts: pl.DataFrame, dataset: Dataset, years: Sequence[int]) -> pl.DataFrame:
     """GOLD_PCE_STATE_METRICS of exactly `years`, from the conformed facts of these years and of the four before.
 
     A metric is NULL where a figure it needs is missing (also for lack of earlier years) or where it would divide by
     zero or a negative figure. A rank needs the figures of all states: where one of them could not be read, none is
     ranked. A state for which BEA has no figure is only left out.
     """
-    categories = catalog.categories.lazy().select("category_id", "scheme", "role", "sign")
+    categories = dataset.categories.lazy().select("category_id", "scheme", "role", "sign")
     panel = annual(facts).lazy().join(categories, on="category_id", how="left")
     totals = panel.filter(pl.col("role") == "total").select("scheme", "geo_fips", "year", total=_PCE)
     nation = panel.filter(pl.col("geo_level") == "nation").select("category_id", "year", us_per_capita=_PER_CAPITA)

@@ -18,9 +18,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pce_pipeline.hooks.events import EventStore, WebhookEvent
 from pce_pipeline.hooks.signatures import ID, SIGNATURE, TIMESTAMP, NotSigned, Verifier
 from pce_pipeline.lake.errors import LakeError
-from pce_pipeline.lake.events import EventStore, WebhookEvent
 
 _log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from pce_pipeline.lake.backends import ObjectInfo
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.parquet import in_threads, to_parquet
 from pce_pipeline.lake.pointer import NewPartition, Partition, StoredObject, TableKeys
-from pce_pipeline.schemas import content_sha256
+from pce_pipeline.tables.table import content_sha256
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ from functools import cached_property
 
 import polars as pl
 
-from pce_pipeline import schemas
-from pce_pipeline.lake.events import EventStore
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.layout import Layout
-from pce_pipeline.lake.manifest import BronzeStore
 from pce_pipeline.lake.publication import TableStore
 from pce_pipeline.lake.store import Store, open_store
-from pce_pipeline.schemas import Table
 from pce_pipeline.settings import Settings
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.table import Table
 
 FACTS_FOLDER = "facts"
 
@@ -53,7 +54,7 @@ class Lake:
 
     def prefix(self, table: Table) -> str:
         """Where a table lies: the conformed facts have the asset key `gold` and the folder `facts`."""
-        if table is schemas.GOLD_FACTS:
+        if table is GOLD_FACTS:
             return self.layout.dataset("gold", FACTS_FOLDER)
         layer, _, dataset = table.name.partition("/")
         return self.layout.dataset("silver" if layer == "silver" else "gold", dataset)
@@ -74,7 +75,7 @@ def files_of_year(table: Table, year: int, frame: pl.DataFrame, segments: Mappin
 
     Silver has one file per area, all other tables one. `segments` maps geo_fips to the area's path segment.
     """
-    if table is not schemas.SILVER_PCE_STATE:
+    if table is not SILVER_PCE_STATE:
         return {f"year={year}/part-000.parquet": frame}
     by_area = frame.partition_by("geo_fips", as_dict=True, maintain_order=True)
     return {f"year={year}/state={segments[str(fips)]}/part-000.parquet": rows for (fips,), rows in by_area.items()}

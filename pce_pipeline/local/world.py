@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pce_pipeline.bea.emulator.vintages import vintage
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.emulator.vintages import vintage
 from pce_pipeline.errors import UsageError
 from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline.memory import ALLOCATOR

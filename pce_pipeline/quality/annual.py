@@ -6,7 +6,7 @@ import polars as pl
 
 from pce_pipeline.quality.frames import repeated_keys, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
-from pce_pipeline.schemas import GOLD_PCE_STATE_ANNUAL
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 
 _CELL = ["geo_fips", "category_id", "year"]
 _CELL_TEXT = "{category_id}, area {geo_fips}, {year}"

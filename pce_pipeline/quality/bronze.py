@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pce_pipeline.lake.decisions import Verdict
+from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
 
 _ASSET = "bronze/pce_state"

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import polars as pl
-
 from pce_pipeline.quality.frames import expected_cells, repeated_keys, unexplained, violations_of_schema
 from pce_pipeline.quality.identities import (
     FactYears,
@@ -13,7 +11,7 @@ from pce_pipeline.quality.identities import (
     states_add_up_to_the_nation,
 )
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
-from pce_pipeline.schemas import GOLD_FACTS
+from pce_pipeline.tables.facts import GOLD_FACTS
 
 MIXED_WITH = " with "
 """Between the releases of a table whose figures are of several."""
@@ -37,14 +35,8 @@ def primary_key_is_unique(facts: FactYears) -> Finding:
 def row_count_is_as_expected(facts: FactYears) -> Finding:
     """There is one fact for every quantity that the tables and years at hand publish, and no other."""
     quantity = ["measure", "category_id", "geo_fips", "year"]
-    measures = {table.name: table.measure for table in facts.catalog.tables.values()}
-    cells = expected_cells(facts.catalog, facts.held) if facts.spoken_of is None else facts.spoken_of
-    expected = (
-        cells.select("bea_table", *quantity[1:])
-        .with_columns(measure=pl.col("bea_table").replace_strict(measures, return_dtype=pl.String))
-        .select(quantity)
-        .unique()
-    )
+    cells = expected_cells(facts.dataset, facts.held) if facts.spoken_of is None else facts.spoken_of
+    expected = cells.select(quantity).unique()
     missing = expected.join(facts.frame, on=quantity, how="anti").sort(quantity)
     surplus = facts.frame.join(expected, on=quantity, how="anti").sort(quantity)
     return Finding(

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.rules import EXAMPLES, Finding, finding
-from pce_pipeline.schemas import STATUSES, Table
+from pce_pipeline.tables.table import STATUSES, Table
 
 
 def violations_of_schema(frame: pl.DataFrame, table: Table) -> Finding:
@@ -61,21 +61,11 @@ def unexplained(frame: pl.DataFrame, statuses: Mapping[str, str], example: str) 
     )
 
 
-def expected_cells(catalog: Catalog, held: Mapping[str, Sequence[int]]) -> pl.DataFrame:
-    """Every cell that the catalogue expects in the tables and years held.
-
-    Columns bea_table, line_code, category_id, geo_fips, year; a nation-only line is expected for the nation alone.
-    """
+def expected_cells(dataset: Dataset, held: Mapping[str, Sequence[int]]) -> pl.DataFrame:
+    """Every cell that the catalogue expects in the tables and years held: the columns of `Dataset.cells`, and year."""
     years = pl.LazyFrame(
         [(table, year) for table, covered in held.items() for year in covered],
         schema={"bea_table": pl.String, "year": pl.Int32},
         orient="row",
     )
-    lines = catalog.lines.lazy().join(catalog.categories.lazy(), on="category_id", how="left")
-    return (
-        lines.join(years, on="bea_table")
-        .join(catalog.areas.lazy().select("geo_fips", "geo_level"), how="cross")
-        .filter(~pl.col("nation_only") | (pl.col("geo_level") == "nation"))
-        .select("bea_table", "line_code", "category_id", "geo_fips", "year")
-        .collect()
-    )
+    return dataset.cells.lazy().join(years, on="bea_table").collect()

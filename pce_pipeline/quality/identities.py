@@ -13,9 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset, Over
 from pce_pipeline.quality.rules import EXAMPLES, Finding, rule
-from pce_pipeline.schemas import GOLD_FACTS, QUARANTINED
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.table import QUARANTINED
 
 _TOO_SMALL_TO_SHOW = ["below_50k", "near_zero"]
 _SUM = ["measure", "category_id", "geo_fips", "year"]
@@ -27,7 +28,7 @@ class FactYears:
 
     frame: pl.DataFrame
     """The facts of some years."""
-    catalog: Catalog
+    dataset: Dataset
     """What is expected of BEA's tables."""
     held: Mapping[str, Sequence[int]]
     """The years that each BEA table gave the facts for."""
@@ -44,7 +45,7 @@ class FactYears:
         rounding is what the figures of one level show.
         """
         unit = pl.col("measure").replace_strict(
-            {table.measure: 10.0**-table.decimals for table in self.catalog.tables.values()},
+            {measure.name: 10.0**-measure.decimals for measure in self.dataset.measures.values()},
             default=1.0,
             return_dtype=pl.Float64,
         )
@@ -69,7 +70,7 @@ class FactYears:
 @rule(GOLD_FACTS.name, "threshold")
 def children_add_up_to_parents(facts: FactYears) -> Finding:
     """The parts of a category add up to it, a deducted part subtracted, in every area and year."""
-    categories = facts.catalog.categories.lazy()
+    categories = facts.dataset.categories.lazy()
     parts_of = (
         categories.filter(pl.col("parent_id").is_not_null())
         .group_by("parent_id")
@@ -77,6 +78,7 @@ def children_add_up_to_parents(facts: FactYears) -> Finding:
     )
     sums = (
         facts.cells.lazy()
+        .filter(_adds_up_over("categories", facts.dataset))
         .join(categories.select("category_id", "parent_id", "sign"), on="category_id")
         .filter(pl.col("parent_id").is_not_null())
         .group_by("measure", "parent_id", "geo_fips", "year")
@@ -99,10 +101,10 @@ def children_add_up_to_parents(facts: FactYears) -> Finding:
 @rule(GOLD_FACTS.name, "threshold")
 def states_add_up_to_regions(facts: FactYears) -> Finding:
     """The states of a BEA region add up to it, in every category and year."""
-    areas = facts.catalog.areas.lazy().filter(pl.col("region_fips").is_not_null()).select("geo_fips", "region_fips")
+    areas = facts.dataset.areas.lazy().filter(pl.col("region_fips").is_not_null()).select("geo_fips", "region_fips")
     sums = (
         facts.cells.lazy()
-        .filter(pl.col("measure") == "pce")
+        .filter(_adds_up_over("areas", facts.dataset))
         .join(areas, on="geo_fips")
         .group_by("measure", "category_id", "region_fips", "year")
         .agg(added_up=pl.col("amount").sum(), terms=pl.len(), unknown=pl.col("amount").null_count())
@@ -116,10 +118,10 @@ def states_add_up_to_regions(facts: FactYears) -> Finding:
 @rule(GOLD_FACTS.name, "threshold")
 def states_add_up_to_the_nation(facts: FactYears) -> Finding:
     """The states add up to the US, beside what BEA publishes for the nation only (net expenditures abroad)."""
-    areas = facts.catalog.areas
+    areas = facts.dataset.areas
     nation = areas.filter(pl.col("geo_level") == "nation")["geo_fips"][0]
     states = areas.filter(pl.col("geo_level") == "state").height
-    paths = _paths_of_nation_only(facts.catalog).lazy()
+    paths = _paths_of_nation_only(facts.dataset).lazy()
     beside = (
         facts.cells.lazy()
         .filter(pl.col("geo_level") == "nation")
@@ -130,7 +132,7 @@ def states_add_up_to_the_nation(facts: FactYears) -> Finding:
     on_a_path = paths.group_by("total_id").agg(nation_only=pl.len())
     sums = (
         facts.cells.lazy()
-        .filter((pl.col("measure") == "pce") & (pl.col("geo_level") == "state"))
+        .filter(_adds_up_over("areas", facts.dataset) & (pl.col("geo_level") == "state"))
         .group_by("measure", "category_id", "year")
         .agg(added_up=pl.col("amount").sum(), terms=pl.len(), unknown=pl.col("amount").null_count())
         .join(on_a_path, left_on="category_id", right_on="total_id", how="left")
@@ -153,31 +155,44 @@ def states_add_up_to_the_nation(facts: FactYears) -> Finding:
 
 @rule(GOLD_FACTS.name, "threshold")
 def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
-    """The population that total PCE and its per-capita value imply also links every other category's two figures."""
+    """The population that a total and its per-capita value imply also links every other category's two figures."""
     figure = ["category_id", "geo_fips", "year"]
-    categories = facts.catalog.categories.lazy().select("category_id", "scheme", "role")
-    total = facts.cells.lazy().filter(pl.col("measure") == "pce").drop("measure", "geo_level")
-    per_capita = facts.cells.lazy().filter(pl.col("measure") == "pce_per_capita").drop("measure", "geo_level")
+    pairs = pl.LazyFrame(
+        [
+            (each.name, whole.name, 10.0 ** (whole.unit_multiplier - each.unit_multiplier))
+            for each in facts.dataset.measures.values()
+            if (whole := facts.dataset.measures.get(each.per_capita_of or "")) is not None
+        ],
+        schema={"measure": pl.String, "per_capita_of": pl.String, "factor": pl.Float64},
+        orient="row",
+    )
+    cells = facts.cells.lazy().drop("geo_level")
+    categories = facts.dataset.categories.lazy().select("category_id", "scheme", "role")
     both = (
-        total.join(per_capita, on=figure, suffix="_per_capita")
+        cells.rename({"measure": "per_capita_of"})
+        .join(cells.join(pairs, on="measure"), on=["per_capita_of", *figure], suffix="_per_capita")
         .join(categories, on="category_id")
         .filter(pl.col("amount").is_not_null() | pl.col("unread"))
     )
     unread = pl.col("unread") | pl.col("unread_per_capita")
     population = both.filter((pl.col("role") == "total") & ((pl.col("amount_per_capita") > 0) | unread)).select(
-        "scheme", "geo_fips", "year", all_pce="amount", people=pl.col("amount") * 1e6 / pl.col("amount_per_capita")
+        "measure",
+        "scheme",
+        "geo_fips",
+        "year",
+        whole="amount",
+        people=pl.col("amount") * pl.col("factor") / pl.col("amount_per_capita"),
     )
     # The published figures, and those that give the population, are each off by up to half a unit.
-    share = (pl.col("amount") / pl.col("all_pce")).abs()
-    half_dollars = pl.col("half_unit_per_capita") + pl.col("half_unit") * 1e6 / pl.col("people")
+    share = (pl.col("amount") / pl.col("whole")).abs()
+    half_dollars = pl.col("half_unit_per_capita") + pl.col("half_unit") * pl.col("factor") / pl.col("people")
     compared = (
         both.filter(pl.col("role") != "total")
-        .join(population, on=["scheme", "geo_fips", "year"])
+        .join(population, on=["measure", "scheme", "geo_fips", "year"])
         .select(
-            *figure,
-            measure=pl.lit("pce_per_capita"),
+            *_SUM,
             published="amount_per_capita",
-            added_up=pl.col("amount") * 1e6 / pl.col("people"),
+            added_up=pl.col("amount") * pl.col("factor") / pl.col("people"),
             tolerance=half_dollars * (1 + share),
             complete=pl.all_horizontal(pl.col("amount", "amount_per_capita", "people").is_not_null()),
         )
@@ -185,9 +200,16 @@ def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
     return _finding(facts, compared, "per_capita")
 
 
-def _paths_of_nation_only(catalog: Catalog) -> pl.DataFrame:
+def _adds_up_over(what: Over, dataset: Dataset) -> pl.Expr:
+    """Whether a sum of a row's measure over these has a meaning."""
+    return pl.col("measure").is_in(
+        [measure.name for measure in dataset.measures.values() if what in measure.adds_up_over]
+    )
+
+
+def _paths_of_nation_only(dataset: Dataset) -> pl.DataFrame:
     """Which categories contain a nation-only one: total_id, nation_only_id, sign (-1 where it is deducted)."""
-    parents = {row["category_id"]: row for row in catalog.categories.iter_rows(named=True)}
+    parents = {row["category_id"]: row for row in dataset.categories.iter_rows(named=True)}
     paths: list[tuple[str, str, int]] = []
     for category in parents.values():
         step, sign = category, 1
@@ -221,7 +243,7 @@ def _finding(facts: FactYears, compared: pl.LazyFrame, identity: str) -> Finding
     ).collect()
     checked = sums.filter("complete")
     outside = checked.filter(pl.col("deviation").abs() > pl.col("tolerance") + 1e-6).sort(_SUM)
-    exceptions = _exceptions(facts.catalog, identity)
+    exceptions = _exceptions(facts.dataset, identity)
     known = outside.join(exceptions, on=["measure", "category_id", "geo_fips"]).filter(
         pl.col("year") >= pl.col("first_year")
     )
@@ -255,23 +277,21 @@ def _spelled_out(row: Mapping[str, Any]) -> str:
     ).format(**row)
 
 
-def _exceptions(catalog: Catalog, identity: str) -> pl.DataFrame:
+def _exceptions(dataset: Dataset, identity: str) -> pl.DataFrame:
     declared = pl.DataFrame(
         [
             (
-                catalog.tables[known.bea_table].measure,
                 known.bea_table,
                 line,
                 known.geo_fips,
                 known.first_year,
                 known.reason,
             )
-            for known in catalog.known_exceptions
-            if known.identity == identity and known.bea_table in catalog.tables
+            for known in dataset.known_exceptions
+            if known.identity == identity and known.bea_table in dataset.tables
             for line in known.line_codes
         ],
         schema={
-            "measure": pl.String,
             "bea_table": pl.String,
             "line_code": pl.Int32,
             "geo_fips": pl.String,
@@ -280,4 +300,5 @@ def _exceptions(catalog: Catalog, identity: str) -> pl.DataFrame:
         },
         orient="row",
     )
-    return declared.join(catalog.lines.select("bea_table", "line_code", "category_id"), on=["bea_table", "line_code"])
+    lines = dataset.lines.select("bea_table", "line_code", "measure", "category_id")
+    return declared.join(lines, on=["bea_table", "line_code"])

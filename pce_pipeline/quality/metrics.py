@@ -11,10 +11,11 @@ from functools import cached_property
 
 import polars as pl
 
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
-from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS, QUARANTINED
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.table import QUARANTINED
 
 _CELL = ["geo_fips", "category_id", "year"]
 _CELL_TEXT = "{category_id}, area {geo_fips}, {year}"
@@ -41,7 +42,7 @@ class MetricYears:
     """Its rows."""
     levels: pl.DataFrame
     """The levels (pce_state_annual) that it was made from: of the same years, and of those before that it reaches."""
-    catalog: Catalog
+    dataset: Dataset
     """What categories there are, and which are deducted."""
     years: Sequence[int]
     """The years that metrics were wanted of."""
@@ -82,7 +83,7 @@ class MetricYears:
 
     def _levels(self) -> pl.LazyFrame:
         """The levels as floats (level, each), with the area's total of the scheme and the nation's figure per head."""
-        categories = self.catalog.categories.lazy().select("category_id", "scheme", "role", "sign")
+        categories = self.dataset.categories.lazy().select("category_id", "scheme", "role", "sign")
         levels = (
             self.levels.lazy()
             .select(
@@ -119,7 +120,7 @@ class MetricYears:
         among them), unknown_before (terms that have a figure, but no contribution), share, contribution, total
         (millions), growth and rounding (percent).
         """
-        categories = self.catalog.categories.lazy()
+        categories = self.dataset.categories.lazy()
         rows = (
             self.frame.lazy()
             .join(self.levels.lazy().select(*_CELL, "pce_millions_usd", "pce_status"), on=_CELL)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pce_pipeline.lake.pointer import Partition
-from pce_pipeline.schemas import Table
+from pce_pipeline.tables.table import Table
+from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.contents import Content, Key
 from pce_pipeline.warehouse.reading import Checkpoint
-from pce_pipeline.years import years_text
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from functools import cached_property
 import polars as pl
 
 from pce_pipeline.bea.texts import is_open, same
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
-from pce_pipeline.schemas import QUARANTINED, SILVER_PCE_STATE
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.table import QUARANTINED
 
 _ASSET = SILVER_PCE_STATE.name
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
@@ -33,7 +34,7 @@ class SilverYears:
     """The lines beside it."""
     rows_in: int
     """The observations that these came from, repeated ones included."""
-    catalog: Catalog
+    dataset: Dataset
     """What is expected of BEA's tables."""
     held: Mapping[str, Sequence[int]]
     """The years that each BEA table should have here: of the tables in the extracts, the years asked for."""
@@ -47,7 +48,7 @@ class SilverYears:
     @cached_property
     def missing(self) -> pl.DataFrame:
         """Cells that should be there in the tables and years held, and are not."""
-        expected = expected_cells(self.catalog, self.held) if self.spoken_of is None else self.spoken_of
+        expected = expected_cells(self.dataset, self.held) if self.spoken_of is None else self.spoken_of
         return expected.join(self.frame, on=_CELL, how="anti")
 
 
@@ -75,7 +76,7 @@ def geography_is_known(years: SilverYears) -> Finding:
     """Every area is in the catalogue, with its level and postal code."""
     place = ["geo_fips", "geo_level", "state"]
     unknown = (
-        years.frame.select(place).unique().join(years.catalog.areas, on=place, how="anti", nulls_equal=True).sort(place)
+        years.frame.select(place).unique().join(years.dataset.areas, on=place, how="anti", nulls_equal=True).sort(place)
     )
     return finding(
         unknown,
@@ -91,7 +92,7 @@ def category_is_known(years: SilverYears) -> Finding:
     """Every line carries the category and unit that the catalogue pins for it, whatever base year that leaves open."""
     line = ["bea_table", "line_code", "category_id", "unit_multiplier"]
     found = years.frame.select(*line, "unit").unique()
-    pinned = found.join(years.catalog.lines.select(*line, pinned="unit"), on=line)
+    pinned = found.join(years.dataset.lines.select(*line, pinned="unit"), on=line)
     known = pinned.filter(
         pl.Series(
             [
@@ -181,7 +182,7 @@ def no_unexplained_nulls(years: SilverYears) -> Finding:
 @rule(_ASSET, "threshold")
 def quarantined_cells_are_few(years: SilverYears) -> Finding:
     """Of each table and year less than 5 % of the cells could not be read, no total among them and none of the US."""
-    role = years.catalog.categories.select("category_id", "role")
+    role = years.dataset.categories.select("category_id", "role")
     cells = years.frame.join(role, on="category_id", how="left")
     unread = cells.filter(pl.col("status") == QUARANTINED)
     shares = (
@@ -240,15 +241,9 @@ def shared_lines_agree(years: SilverYears) -> Finding:
 
     What could not be read in one table is compared among the others, and counted as not checked.
     """
-    measures = pl.LazyFrame(
-        [(table.name, table.measure) for table in years.catalog.tables.values()],
-        schema={"bea_table": pl.String, "measure": pl.String},
-        orient="row",
-    )
     shared = (
-        years.catalog.lines.lazy()
-        .join(measures, on="bea_table")
-        .join(years.catalog.categories.lazy().select("category_id", "role"), on="category_id")
+        years.dataset.lines.lazy()
+        .join(years.dataset.categories.lazy().select("category_id", "role"), on="category_id")
         .with_columns(
             quantity=pl.when(pl.col("role") == "total").then(pl.lit("total PCE")).otherwise(pl.col("category_id"))
         )

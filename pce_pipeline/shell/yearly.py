@@ -14,17 +14,17 @@ import polars as pl
 
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import NothingHeld
-from pce_pipeline.catalog import Catalog
-from pce_pipeline.lake.io_managers import LakeFrame, LakeIOManager, YearlyOutput, yearly_output
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.lineage import Derivation, inputs_of
-from pce_pipeline.metadata import declared, describe
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.observability.steps import recorded_step
-from pce_pipeline.partitions import ONE_RUN, YEARS, mapping_of, partition_keys_of
-from pce_pipeline.quality.checks import check_specs, report
 from pce_pipeline.quality.rules import Rule, Subject, judge
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.checks import check_specs, report
+from pce_pipeline.shell.io_manager import LakeFrame, LakeIOManager, YearlyOutput, yearly_output
+from pce_pipeline.shell.page import declared, describe
+from pce_pipeline.shell.partitions import ONE_RUN, YEARS, mapping_of, partition_keys_of
+from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.tables.lineage import Derivation, inputs_of
 
 _OUTPUT = "result"
 
@@ -41,7 +41,7 @@ class YearlyRun:
     """What counts now."""
     lake: Lake
     """Where the extracts lie."""
-    catalog: Catalog
+    dataset: Dataset
     """What is expected of BEA's tables."""
     settings: Settings
     """How the environment is set."""
@@ -107,17 +107,17 @@ def yearly_asset(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         lake_io: dg.ResourceParam[LakeIOManager],
-        catalog: dg.ResourceParam[Catalog],
+        dataset: dg.ResourceParam[Dataset],
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
         with recorded_step(context, journal, table.name) as step:
-            now = current(lake.bronze, catalog)
+            now = current(lake.bronze, dataset)
             if not now.manifests:
                 raise NothingHeld(lake.uri)
             asked = [int(year) for year in partition_keys_of(context)] or sorted(now.covered_years)
             years = [year for year in asked if year in now.covered_years]
-            run = YearlyRun(years, _upstream(lake_io, derivation, years), now, lake, catalog, settings, step)
+            run = YearlyRun(years, _upstream(lake_io, derivation, years), now, lake, dataset, settings, step)
             made = compute(run) if years else None
             if made is not None:
                 selected = {check.name for check in context.selected_asset_check_keys}

@@ -5,16 +5,16 @@ import polars as pl
 
 from pce_pipeline.bronze.assets import BRONZE
 from pce_pipeline.bronze.reading import read_extracts
-from pce_pipeline.lineage import SILVER
-from pce_pipeline.partitions import ALL_EXTRACTS
 from pce_pipeline.quality.silver import SilverYears, silver_rules
+from pce_pipeline.shell.partitions import ALL_EXTRACTS
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import normalise
+from pce_pipeline.tables.lineage import SILVER
 
 
 def _silver(run: YearlyRun) -> Made[SilverYears]:
     """Silver of the years of a run: the cells of the current extracts, normalised."""
-    made_of = {table: each.vintage for table, each in run.now.sources.items() if table in run.catalog.tables}
+    made_of = {table: each.vintage for table, each in run.now.sources.items() if table in run.dataset.tables}
     content = read_extracts(
         run.lake.bronze,
         {table: vintage.extracts for table, vintage in made_of.items()},
@@ -22,7 +22,7 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
     )
     cells = content.cells.filter(pl.col("year").is_in(run.years))
     repeated = int(content.repeated.filter(pl.col("year").is_in(run.years))["rows"].sum())
-    normal = normalise(cells, content.lines, run.catalog)
+    normal = normalise(cells, content.lines, run.dataset)
     for extract in (extract for vintage in made_of.values() for extract in vintage.extracts):
         run.step.extract(str(extract))
     run.step.inputs(extracts={table: str(vintage) for table, vintage in made_of.items()})
@@ -34,9 +34,9 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
             rows_in=cells.height + repeated,
             repeated=repeated,
             set_aside=normal.set_aside,
-            catalog=run.catalog,
+            dataset=run.dataset,
             held={table: [year for year in run.years if year in vintage.years] for table, vintage in made_of.items()},
-            spoken_of=run.now.spoken_of(run.catalog, run.years),
+            spoken_of=run.now.spoken_of(run.dataset, run.years),
         ),
         inputs={
             year: {name: digest for _, each in sorted(made_of.items()) for name, digest in each.inputs(year).items()}

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from pce_pipeline.bea.texts import base_year, before, clean_description, is_open, meaning, same
-from pce_pipeline.catalog import Catalog
-from pce_pipeline.schemas import SILVER_PCE_STATE
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
 
 BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,
@@ -52,17 +52,17 @@ def table_years(cells: pl.DataFrame) -> dict[str, tuple[int, ...]]:
     return {table: tuple(years) for table, years in held.items()}
 
 
-def normalise(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog) -> Normalised:
+def normalise(observations: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> Normalised:
     """Silver of typed observations (OBSERVATION_SCHEMA with `value` and `status`), for all years or a selection.
 
     `lines` has LINE_SCHEMA: the lines BEA lists for the tables at hand. A unit that means the pinned one is spelled as
     pinned in Silver, or as published where the catalogue leaves its base year open. Raises `LineMeaningChanged` where
     a pinned line says something else, and `UnitChanged` where a line's unit or multiplier is not the pinned one.
     """
-    _check_meanings(lines, catalog)
-    units = _units(observations, catalog)
-    pinned = catalog.lines.select(*_LINE, "category_id").lazy()
-    areas = catalog.areas.select("geo_fips", "geo_level", "state").lazy()
+    _check_meanings(lines, dataset)
+    units = _units(observations, dataset)
+    pinned = dataset.lines.select(*_LINE, "category_id").lazy()
+    areas = dataset.areas.select("geo_fips", "geo_level", "state").lazy()
     inside = observations.lazy().join(pinned, on=_LINE).join(areas, on="geo_fips", how="left")
     if (units["spelled"] != units["unit"]).any():
         spelled = units.select(*_LINE, *_UNIT, "spelled").lazy()
@@ -74,17 +74,17 @@ def normalise(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog)
             inside.filter(~is_known).select(observations.columns),
         ]
     )
-    return Normalised(frame, _left_out(observations, lines, catalog), strange, _base_years(units, lines, catalog))
+    return Normalised(frame, _left_out(observations, lines, dataset), strange, _base_years(units, lines, dataset))
 
 
-def _check_meanings(lines: pl.DataFrame, catalog: Catalog) -> None:
+def _check_meanings(lines: pl.DataFrame, dataset: Dataset) -> None:
     """Every pinned line that BEA lists says what is pinned; whether all of them are there is judged elsewhere."""
     published: dict[str, list[tuple[int, str]]] = {}
     for table, code, text in lines.select(*_LINE, "description").unique().sort(*_LINE, "description").iter_rows():
         published.setdefault(table, []).append((code, clean_description(text)))
-    for table in catalog.tables:
+    for table in dataset.tables:
         texts = list(dict.fromkeys(published.get(table, [])))
-        of_table = catalog.lines.filter(pl.col("bea_table") == table).select("line_code", "description")
+        of_table = dataset.lines.filter(pl.col("bea_table") == table).select("line_code", "description")
         pinned: dict[int, str] = dict(of_table.iter_rows())
         differences = [
             LineDifference(code, pinned[code], text)
@@ -107,9 +107,9 @@ def _means(published: str, pinned: str, others: Sequence[str]) -> bool:
     return not statistic.rstrip()[-1].isalnum() and any(meaning(other).startswith(statistic) for other in others)
 
 
-def _units(observations: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+def _units(observations: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """Each unit of a pinned line, beside the pinned one and as Silver spells it."""
-    pinned = catalog.lines.select(*_LINE, pinned_unit="unit", pinned_multiplier="unit_multiplier")
+    pinned = dataset.lines.select(*_LINE, pinned_unit="unit", pinned_multiplier="unit_multiplier")
     units = observations.select(*_LINE, *_UNIT).unique().join(pinned, on=_LINE).sort(*_LINE, *_UNIT)
     spelled = [
         _spelled(unit, wanted) if multiplier == wanted_multiplier else None
@@ -145,9 +145,9 @@ def _check_units(differing: pl.DataFrame) -> None:
     )
 
 
-def _base_years(units: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
+def _base_years(units: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """The years that BEA has where the catalogue writes `{base_year}`, in units and in texts of lines."""
-    texts = lines.join(catalog.lines.select(*_LINE, pinned="description"), on=_LINE)
+    texts = lines.join(dataset.lines.select(*_LINE, pinned="description"), on=_LINE)
     published = [
         *units.select(*_LINE, "pinned_unit", "unit").iter_rows(),
         *texts.select(*_LINE, "pinned", "description").iter_rows(),
@@ -157,9 +157,9 @@ def _base_years(units: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog) -> p
     return years.drop_nulls("base_year").unique().sort(*BASE_YEARS_SCHEMA)
 
 
-def _left_out(observations: pl.DataFrame, lines: pl.DataFrame, catalog: Catalog) -> pl.DataFrame:
-    counted = observations.join(catalog.lines, on=_LINE, how="anti").group_by(_LINE).agg(rows=pl.len())
-    listed = lines.join(catalog.lines, on=_LINE, how="anti").select(*_LINE, "description").unique(_LINE)
+def _left_out(observations: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    counted = observations.join(dataset.lines, on=_LINE, how="anti").group_by(_LINE).agg(rows=pl.len())
+    listed = lines.join(dataset.lines, on=_LINE, how="anti").select(*_LINE, "description").unique(_LINE)
     return (
         listed.join(counted, on=_LINE, how="full", coalesce=True)
         .select(*_LINE, pl.col("description").str.strip_chars(), pl.col("rows").fill_null(0).cast(pl.Int64))

@@ -11,23 +11,21 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.bronze.quarantine import standing
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import MissingPartitions
-from pce_pipeline.lake.io_managers import REPORTED_BY_US, absent_year
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.lineage import DIMENSIONS, LOADED
-from pce_pipeline.metadata import OWNERS, declared, describe
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.observability.steps import recorded_step
-from pce_pipeline.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
-from pce_pipeline.schemas import Table
+from pce_pipeline.shell.io_manager import REPORTED_BY_US, absent_year
+from pce_pipeline.shell.page import OWNERS, declared, describe
+from pce_pipeline.shell.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
+from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.tables.lineage import IN_POSTGRES, LOADED
+from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import recorded_runs
 from pce_pipeline.warehouse.records import record_run, run_row
-
-TABLES = (*DIMENSIONS, *LOADED)
 
 
 def _key(table: Table) -> dg.AssetKey:
@@ -51,24 +49,26 @@ def _spec(table: Table) -> dg.AssetSpec:
     )
 
 
-@dg.multi_asset(specs=[_spec(table) for table in TABLES], can_subset=True, backfill_policy=ONE_RUN, name="postgres")
+@dg.multi_asset(
+    specs=[_spec(table) for table in IN_POSTGRES], can_subset=True, backfill_policy=ONE_RUN, name="postgres"
+)
 def postgres_tables(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[PostgresResource],
-    catalog: dg.ResourceParam[Catalog],
+    dataset: dg.ResourceParam[Dataset],
     journal: dg.ResourceParam[RunJournal],
 ) -> Iterator[Any]:
     """Load the tables chosen, for the years that the lake holds of all of them.
 
     A year that no current extract covers any more is taken out of Postgres too.
     """
-    chosen = [table for table in TABLES if _key(table) in context.selected_asset_keys]
+    chosen = [table for table in IN_POSTGRES if _key(table) in context.selected_asset_keys]
     with recorded_step(context, journal, "postgres") as step:
         held = {table.name: lake.table(table).latest() for table in chosen}
         yearly = [held[table.name] for table in chosen if table in LOADED]
         years = [int(year) for year in partition_keys_of(context) if all(year in each for each in yearly)]
-        now = current(lake.bronze, catalog)
+        now = current(lake.bronze, dataset)
         if not now.manifests:
             raise NothingHeld(lake.uri)
         absent = {
@@ -96,7 +96,7 @@ def postgres_tables(
                 env=lake.layout.env,
                 run=run_row(step.run),
                 manifests=manifests,
-                quarantine=standing(lake.bronze, catalog, now).to_dicts(),
+                quarantine=standing(lake.bronze, dataset, now).to_dicts(),
             )
         for result in results:
             step.rows(**{f"postgres/{result.table.partition('/')[2]}": sum(result.counts().values()) - result.deleted})

@@ -1,8 +1,8 @@
 """What the database says about itself: comments on schemas, tables, views and columns.
 
-They derive from `schemas.py`; those of views, and of columns that only views have, from the files of `views/`. Only
-comments that differ are written, so that an unchanged run writes nothing, and only the owner of a table may write its
-comments. In a world of sample data every table and view says so first.
+They derive from the declarations in `tables/`; those of views, and of columns that only views have, from the files of
+`views/`. Only comments that differ are written, so that an unchanged run writes nothing, and only the owner of a table
+may write its comments. In a world of sample data every table and view says so first.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
-from pce_pipeline import schemas
-from pce_pipeline.schemas import Column, Table
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import Column, Table
 from pce_pipeline.warehouse.errors import CommentsOutdated
 from pce_pipeline.warehouse.views import VIEWS
 
@@ -32,7 +32,7 @@ _META = {
     "views": "One row per view of ours: hashes of the file that it was made of, and of what Postgres made of it.",
     "alembic_version": "The last migration this database has taken.",
 }
-_PUBLISHED = tuple(table for table in schemas.TABLES if table.name.startswith("gold/"))
+_PUBLISHED = tuple(table for table in TABLES if table.name.startswith("gold/"))
 
 _PRESENT = """
 SELECT n.nspname, NULL, NULL, NULL, obj_description(n.oid, 'pg_namespace'), pg_has_role(n.nspowner, 'USAGE')

@@ -12,13 +12,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.lake.pointer import WHOLE
-from pce_pipeline.lineage import DIMENSIONS, LOADED
-from pce_pipeline.schemas import Table
+from pce_pipeline.tables.lineage import IN_POSTGRES
+from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline.warehouse.views import VIEWS
-
-TABLES = (*DIMENSIONS, *LOADED)
-"""Every table that a load fills."""
 
 Key = tuple[str, str]
 """A table's name in schemas.py and a partition of it: a year, or `all`."""
@@ -58,7 +55,7 @@ def missing_relations(connection: Connection) -> list[str]:
     """The tables and views of this code's database that are not there, such as `gold.pce_state_annual`."""
     wanted = [
         *(f"meta.{name}" for name in _META),
-        *(table.name.replace("/", ".") for table in TABLES),
+        *(table.name.replace("/", ".") for table in IN_POSTGRES),
         *VIEWS,
     ]
     with connection.cursor() as cursor:
@@ -72,7 +69,7 @@ def rows_held(connection: Connection) -> dict[Key, int]:
     with connection.cursor() as cursor:
         return {
             (table.name, partition): rows
-            for table in TABLES
+            for table in IN_POSTGRES
             if table.name.replace("/", ".") not in missing
             for partition, rows in _counted(cursor, table)
             if rows
@@ -80,7 +77,7 @@ def rows_held(connection: Connection) -> dict[Key, int]:
 
 
 def contents_held(
-    connection: Connection, tables: Iterable[Table] = TABLES, years: Sequence[int] | None = None
+    connection: Connection, tables: Iterable[Table] = IN_POSTGRES, years: Sequence[int] | None = None
 ) -> dict[Key, Content]:
     """Rows and hash of each partition (of these years) that has any row; a table that is not there has none."""
     missing = set(missing_relations(connection))

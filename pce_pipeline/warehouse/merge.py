@@ -12,7 +12,7 @@ import polars as pl
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
-from pce_pipeline.schemas import Table
+from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.errors import LoadRefused
 
 _ROWS_PER_COPY = 100_000

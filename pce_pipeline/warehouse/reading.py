@@ -6,7 +6,7 @@ from datetime import datetime
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
-from pce_pipeline import schemas
+from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline.warehouse.migrate import found_revision
 
@@ -93,8 +93,8 @@ def fastest_growth(connection: Connection, year: int | None = None, limit: int =
 
 
 def row_counts(connection: Connection) -> dict[str, int]:
-    """Rows per published table that is there, by its name in schemas.py."""
-    tables = [table for table in schemas.TABLES if table.name.startswith("gold/")]
+    """Rows per published table that is there, by its name in py."""
+    tables = [table for table in TABLES if table.name.startswith("gold/")]
     counts: dict[str, int] = {}
     with connection.cursor() as cursor:
         for table in tables:

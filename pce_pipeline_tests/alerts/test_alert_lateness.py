@@ -12,8 +12,8 @@ from pce_pipeline.automation.next_step import KnownTable, LakeState
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.releases import Calendar
 from pce_pipeline.bronze.counting import Layer, Vintage
+from pce_pipeline.bronze.manifest import TableEntry
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import TableEntry
 
 NAME = "Personal Consumption Expenditures by State"
 BEFORE = datetime(2025, 10, 2, 12, 30, tzinfo=UTC)

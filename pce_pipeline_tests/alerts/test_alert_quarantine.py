@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.alerts.receiver import Receiver, Reply
 from pce_pipeline_tests.bronze.look_alike import KEY, archive_of, archive_with
 from pce_pipeline_tests.cli.conftest import Pce, call

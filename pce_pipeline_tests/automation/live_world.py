@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from pce_pipeline.automation.next_step import Step, next_step
 from pce_pipeline.automation.state import lake_state, load_state
-from pce_pipeline.bea.emulator.state import Emulator
 from pce_pipeline.bea.gateway import BeaGateway, Release
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.emulator.state import Emulator
 from pce_pipeline_tests.worlds import World
 
 
@@ -31,17 +31,17 @@ class LiveWorld(World):
         self.emulator = emulator
         resources = dict(self.definitions.resources or {})
         self.bea: BeaGateway = resources["bea"]
-        self.catalog: Catalog = resources["catalog"]
+        self.dataset: Dataset = resources["dataset"]
 
     def ask(self) -> Release:
-        return self.bea.release(list(self.catalog.tables), self.catalog.release_names)
+        return self.bea.release(list(self.dataset.tables), self.dataset.release_names)
 
     def decide(self, release: Release | None = None) -> Step:
         return next_step(
-            lake_state(self.lake, self.catalog),
+            lake_state(self.lake, self.dataset),
             release or self.ask(),
             load_state(self.postgres),
-            tables=self.catalog.tables,
+            tables=self.dataset.tables,
             full_comparison=timedelta(days=30),
         )
 

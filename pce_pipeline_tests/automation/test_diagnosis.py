@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.diagnosis import (
     Finding,
     HistorySeen,
@@ -18,15 +17,16 @@ from pce_pipeline.automation.diagnosis import (
 from pce_pipeline.automation.next_step import LakeState
 from pce_pipeline.bronze.counting import Layer, Vintage
 from pce_pipeline.bronze.current import Current
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.quality.parity import Parity
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
 from pce_pipeline_tests.automation.test_next_step import known, settled
+from pce_pipeline_tests.datasets import pce_state
 
 WORLD = ("bea", "prod")
-METRICS = schemas.GOLD_PCE_STATE_METRICS.name
+METRICS = GOLD_PCE_STATE_METRICS.name
 SOUND = PostgresSeen(("0004", "0004"), WORLD)
 
 
@@ -93,18 +93,18 @@ def test_cells_that_silver_lacks_are_named_by_year(lake):
 
 
 def test_silver_is_compared_with_what_the_extracts_speak_of():
-    catalog = load_catalog("smoke")
+    dataset = pce_state("smoke")
     table = known({2023: "a", 2024: "b"})
     (layer,) = table.vintage.layers
     vintage = Vintage("SAPCE1", layer.extract, (Layer(layer.extract, layer.entry, is_live=True),))
     now = Current({}, [], None)
     now.__dict__["sources"] = {"SAPCE1": type("S", (), {"vintage": vintage})}
-    whole = expected_cells(catalog, {"SAPCE1": [2023, 2024]})
-    assert cells_not_there(now, catalog, whole, [2023, 2024]) == {}
+    whole = expected_cells(dataset, {"SAPCE1": [2023, 2024]})
+    assert cells_not_there(now, dataset, whole, [2023, 2024]) == {}
     poorer = whole.filter(~((whole["geo_fips"] == "06000") & (whole["year"] == 2024)))
-    (words,) = cells_not_there(now, catalog, poorer, [2023, 2024]).values()
+    (words,) = cells_not_there(now, dataset, poorer, [2023, 2024]).values()
     assert "area 06000" in words
-    assert cells_not_there(now, catalog, poorer, [2023]) == {}
+    assert cells_not_there(now, dataset, poorer, [2023]) == {}
 
 
 def test_another_worlds_database_is_all_that_is_said_of_it(lake):

@@ -8,18 +8,18 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
-from pce_pipeline.bea.emulator.state import Emulator
 from pce_pipeline.bea.errors import BeaKeyRejected, BeaTransportError
 from pce_pipeline.bea.gateway import BeaGateway, Release
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
+from pce_pipeline.emulator.state import Emulator
 from pce_pipeline.errors import UsageError
 from pce_pipeline.settings import Settings
+from pce_pipeline_tests.datasets import PCE_STATE
 
 KEY = "e0d1c2b3-0000-4000-8000-00000000aBcD"
-NAMES = load_catalog().release_names
+NAMES = PCE_STATE.release_names
 
 
 @pytest.fixture(autouse=True)

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState, Step, next_step, stale_years
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.releases import Calendar
 from pce_pipeline.bronze.counting import Layer, Vintage
-from pce_pipeline.lake.events import Received
+from pce_pipeline.bronze.manifest import TableEntry
+from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import TableEntry
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, inputs_of
+from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, inputs_of
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline_tests.examples import examples
 
 NOON = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -313,7 +313,7 @@ def test_the_hull_of_the_stale_years_ends_with_the_newest_year(world):
 @pytest.mark.parametrize("held", [None, "something else"])
 def test_a_year_is_stale_where_postgres_does_not_hold_it(world, held):
     lake, loaded = world
-    key = (schemas.GOLD_PCE_STATE_METRICS.name, "2024")
+    key = (GOLD_PCE_STATE_METRICS.name, "2024")
     changed = {name: value for name, value in loaded.items() if name != key} | ({key: held} if held else {})
     word = "another" if held else "no"
     assert stale_years(lake, LoadState(changed)) == {2024: f"Postgres holds {word} gold/pce_state_metrics"}
@@ -322,14 +322,14 @@ def test_a_year_is_stale_where_postgres_does_not_hold_it(world, held):
 @pytest.mark.parametrize(("there", "loaded_once"), [(0, 12), (11, 12), (13, 12)])
 def test_a_year_is_stale_where_postgres_holds_other_rows_than_were_loaded(world, there, loaded_once):
     lake, loaded = world
-    key = (schemas.GOLD_PCE_STATE_ANNUAL.name, "2019")
+    key = (GOLD_PCE_STATE_ANNUAL.name, "2019")
     short = LoadState(loaded, {key: (there, loaded_once)})
     assert stale_years(lake, short) == {2019: f"Postgres holds {there} of 12 rows of gold/pce_state_annual"}
 
 
 def test_rows_of_a_year_that_nobody_loaded_make_no_year_stale(world):
     lake, loaded = world
-    assert stale_years(lake, LoadState(loaded, {(schemas.GOLD_PCE_STATE_ANNUAL.name, "1990"): (5, 0)})) == {}
+    assert stale_years(lake, LoadState(loaded, {(GOLD_PCE_STATE_ANNUAL.name, "1990"): (5, 0)})) == {}
 
 
 def test_a_dimension_that_lacks_rows_in_postgres_is_loaded_with_the_newest_year(world):

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import LakeState, stale_years
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, SILVER_PCE_STATE
 from pce_pipeline_tests.automation.test_next_step import DAY, HOUR, NOON, decide, known, partition, release, settled
 
 MOMENT = timedelta(microseconds=1)
-SILVER_TABLE, ANNUAL_TABLE = schemas.SILVER_PCE_STATE.name, schemas.GOLD_PCE_STATE_ANNUAL.name
+SILVER_TABLE, ANNUAL_TABLE = SILVER_PCE_STATE.name, GOLD_PCE_STATE_ANNUAL.name
 
 
 @pytest.mark.parametrize(("late", "awaited"), [(14 * DAY, True), (14 * DAY + MOMENT, False)])

@@ -9,9 +9,9 @@ import pytest
 
 from pce_pipeline.automation.jobs import EXTRACT, RANGE_END, RANGE_START, REFRESH
 from pce_pipeline.automation.sensor import WHY, wait_after_failures
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline_tests.automation.daemon import EXTRACTS, Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld

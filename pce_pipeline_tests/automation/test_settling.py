@@ -9,15 +9,16 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.next_step import Step, stale_years
 from pce_pipeline.automation.state import lake_state, load_state
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.deciding import plan_undo, plan_use
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
 from pce_pipeline_tests.automation.daemon import Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld
 from pce_pipeline_tests.bronze.look_alike import archive_of, member_of
@@ -25,7 +26,7 @@ from pce_pipeline_tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.postgres]
 
-YEARLY = [schemas.SILVER_PCE_STATE, schemas.GOLD_FACTS, schemas.GOLD_PCE_STATE_ANNUAL, schemas.GOLD_PCE_STATE_METRICS]
+YEARLY = [SILVER_PCE_STATE, GOLD_FACTS, GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS]
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ def test_where_bea_goes_back_nothing_is_withdrawn_until_somebody_says_so(world):
     # nobody knows yet what BEA means by it, so it is asked again
     assert world.decide().action == "extract"
     assert world.hashes() == hashes
-    now = current(world.lake.bronze, world.catalog)
+    now = current(world.lake.bronze, world.dataset)
     planned = plan_use(
-        world.lake.bronze, world.catalog, now, refused, "instead", why="BEA withdrew 2025", at=datetime.now(UTC)
+        world.lake.bronze, world.dataset, now, refused, "instead", why="BEA withdrew 2025", at=datetime.now(UTC)
     )
     (loss,) = planned.losses
     assert loss.startswith("SAPCE1: 180 cells of pce: 3 categories (product.goods, product.pce, product.services)")
@@ -126,7 +127,7 @@ def test_where_bea_goes_back_nothing_is_withdrawn_until_somebody_says_so(world):
     assert years_written(before, after) == set(range(2021, 2025))
     gone = before.keys() - after.keys()
     assert {year for year in range(1997, 2027) if any(f"/year={year}/" in key for key in gone)} == {2025}
-    now = current(world.lake.bronze, world.catalog)
+    now = current(world.lake.bronze, world.dataset)
     world.lake.bronze.decisions.add(plan_undo(now, refused, why="it was a mistake", at=datetime.now(UTC)).decision)
     world.emulator.set_release(4)
     world.settle()
@@ -142,7 +143,7 @@ def test_a_silently_revised_number_is_found_by_the_full_comparison_and_undone_by
     due = world.decide(replace(asked, asked_at=asked.asked_at + timedelta(days=30)))
     assert due.reasons == {"SAPCE1": "not compared in full for 30 days"}
     world.follow(due)
-    newest = lake_state(world.lake, world.catalog).covered_years[-1]
+    newest = lake_state(world.lake, world.dataset).covered_years[-1]
     (refresh,) = world.settle()
     assert (refresh.first_year, refresh.last_year) == (newest - 1, newest)
     assert years_written(before, data_objects(world)) == {newest - 1, newest}
@@ -159,7 +160,7 @@ def test_a_silently_revised_number_is_found_by_the_full_comparison_and_undone_by
 def test_a_comparison_that_finds_nothing_is_remembered_in_the_lake(world):
     started = datetime.now(UTC)
     world.extract()
-    state = lake_state(world.lake, world.catalog)
+    state = lake_state(world.lake, world.dataset)
     assert state.tables["SAPCE1"].compared_at >= started
     assert world.settle() == []
 
@@ -176,7 +177,7 @@ def test_a_year_revised_long_ago_reaches_the_windows_of_the_next_four_years_and_
         csv.writer(file).writerows(rows)
     before, hashes = data_objects(world), world.hashes()
     world.extract(files=[path])
-    assert stale_years(lake_state(world.lake, world.catalog), load_state(world.postgres)).keys() == {2010}
+    assert stale_years(lake_state(world.lake, world.dataset), load_state(world.postgres)).keys() == {2010}
     step = world.decide()
     # the file says nothing of what BEA publishes today, and its figures are not BEA's
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2010, 2014)
@@ -185,7 +186,7 @@ def test_a_year_revised_long_ago_reaches_the_windows_of_the_next_four_years_and_
     changed = {key for key, digest in world.hashes().items() if hashes[key] != digest}
     assert changed == {
         *((table.name, "2010") for table in YEARLY),
-        *((schemas.GOLD_PCE_STATE_METRICS.name, str(year)) for year in range(2011, 2015)),
+        *((GOLD_PCE_STATE_METRICS.name, str(year)) for year in range(2011, 2015)),
     }
 
 

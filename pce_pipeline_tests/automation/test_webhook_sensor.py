@@ -16,9 +16,9 @@ from standardwebhooks import Webhook
 from pce_pipeline.automation.jobs import EXTRACT, REFRESH
 from pce_pipeline.automation.sensor import WHY
 from pce_pipeline.automation.state import lake_state
-from pce_pipeline.bea.emulator.app import create_app as create_bea
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.app import create_app as create_bea
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
 from pce_pipeline.hooks.endpoint import PATH, create_app
 from pce_pipeline.hooks.signatures import Verifier
 from pce_pipeline_tests.automation.daemon import Daemon
@@ -94,7 +94,7 @@ def test_an_event_makes_it_compare_with_bea_although_nothing_else_says_so_and_is
         run_config={**request.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     assert world.record(result).steps[-1].outputs["outcome"] == "unchanged"
-    assert lake_state(world.lake, world.catalog).event is None
+    assert lake_state(world.lake, world.dataset).event is None
     assert webhook.tick() == release.tick() == ([], "Nothing is new.")
 
 

@@ -473,3 +473,26 @@ def test_the_key_is_in_no_log_no_exception_and_no_attribute(body, caplog):
     assert "httpcore" in {record.name.partition(".")[0] for record in caplog.records}
     assert KEY not in logged
     assert KEY.upper() not in logged
+
+
+def test_closing_calls_off_what_other_tasks_still_ask(body):
+    ended = []
+
+    async def slow(request):
+        if request.url.params["LineCode"] == "1":
+            return httpx.Response(400)
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append(request.url.params["LineCode"])
+
+    async def within():
+        async with BeaClient("https://bea.test", SecretStr(KEY), transport=httpx.MockTransport(slow)) as client:
+            await asyncio.gather(*(client.data("SAPCE1", line) for line in (1, 2, 3)))
+
+    async def and_look():
+        with pytest.raises(BeaRequestRejected):
+            await within()
+        return sorted(ended)
+
+    assert asyncio.run(and_look()) == ["2", "3"]

@@ -13,8 +13,8 @@ from pce_pipeline.bea.documents import read_document
 from pce_pipeline.bea.errors import BeaFileRefused, BeaUnknownField
 from pce_pipeline.bea.layouts import canonical, layout_of
 from pce_pipeline.bea.values import content_hashes, typed
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.silver.observations import normalise
+from pce_pipeline_tests.datasets import PCE_STATE
 
 TOTAL = "Total personal consumption expenditures (PCE) by state"
 PER_HEAD = "Per capita personal consumption expenditures (PCE) by state"
@@ -121,7 +121,7 @@ def test_the_oldest_layout_gets_its_table_and_unit_from_component_and_sentence(c
 
 def test_a_file_of_2016_means_to_silver_what_the_catalogue_pins():
     read = read_document(OF_2016.encode())
-    silver = normalise(typed(read.frame), read.lines, load_catalog()).frame
+    silver = normalise(typed(read.frame), read.lines, PCE_STATE).frame
     assert set(silver["category_id"]) == {"product.pce", "product.goods"}
 
 
@@ -231,7 +231,7 @@ def test_published_files_of_every_layout_read_to_the_cell(real_data, name, table
 def test_published_files_of_older_layouts_mean_what_the_catalogue_pins(real_data):
     for name in ("SAEXP1_2019-10-03_excel-resaved.zip", "PCPCE_all_2016.zip"):
         read = read_document((real_data / name).read_bytes())
-        normalised = normalise(typed(read.frame), read.lines, load_catalog())
+        normalised = normalise(typed(read.frame), read.lines, PCE_STATE)
         assert normalised.frame.height == read.frame.height
         assert normalised.left_out.is_empty()
     assert normalised.frame["unit"].unique().to_list() == ["Dollars"]

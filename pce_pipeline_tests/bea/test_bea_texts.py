@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pce_pipeline.bea.texts import base_year, before, clean_text, each, is_open, same
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline_tests.datasets import PCE_STATE
 
 MILLIONS = "Millions of current dollars"
 CONSTANT = "Millions of constant ({base_year}) dollars"
-PINNED = sorted({*load_catalog().lines["description"], *load_catalog().lines["unit"]})
+PINNED = sorted({*PCE_STATE.lines["description"], *PCE_STATE.lines["unit"]})
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from pce_pipeline.bea.values import (
     table_hash,
     typed,
 )
-from pce_pipeline.schemas import MONEY, STATUSES
+from pce_pipeline.tables.table import MONEY, STATUSES
 
 
 def observations(texts, years=None):

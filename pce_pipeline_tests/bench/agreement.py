@@ -9,8 +9,9 @@ import psycopg2
 from psycopg2 import sql
 
 from pce_pipeline.bea.observations import OBSERVATION_SCHEMA
-from pce_pipeline.lineage import LOADED
-from pce_pipeline.schemas import MONEY, TABLES, Table, content_sha256
+from pce_pipeline.tables.lineage import LOADED
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import MONEY, Table, content_sha256
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline_tests.bench.measure import Facts
 from pce_pipeline_tests.bench.plain_storage import NULL

@@ -9,10 +9,8 @@ from uuid import uuid4
 
 import polars as pl
 
-from pce_pipeline import schemas
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.reading import Content, read_extracts
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts
@@ -21,15 +19,17 @@ from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.publication import Publication, TableStore
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.lake.store import open_store
-from pce_pipeline.lineage import DIMENSIONS, LOADED
 from pce_pipeline.quality.annual import AnnualYears, annual_rules
 from pce_pipeline.quality.facts import facts_rules
 from pce_pipeline.quality.identities import FactYears
 from pce_pipeline.quality.metrics import MetricYears, metrics_rules
 from pce_pipeline.quality.rules import RuleResult, judge
 from pce_pipeline.quality.silver import SilverYears, silver_rules
-from pce_pipeline.schemas import Table
 from pce_pipeline.silver.observations import Normalised, normalise
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.lineage import DIMENSIONS, LOADED
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
+from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.loads import LoadResult, RunRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline_tests.bench.agreement import CELL, facts_of_database, facts_of_frame
@@ -37,9 +37,10 @@ from pce_pipeline_tests.bench.measure import Facts
 from pce_pipeline_tests.bench.scratch import Scratch
 from pce_pipeline_tests.bench.task import Task, years_upserted
 from pce_pipeline_tests.bench.world import RUN_ID, settings_of
+from pce_pipeline_tests.datasets import pce_state
 from pce_pipeline_tests.postgres_server import PostgresServer
 
-_GOLD = (schemas.GOLD_FACTS, *LOADED)
+_GOLD = (GOLD_FACTS, *LOADED)
 
 
 class Ours:
@@ -49,8 +50,8 @@ class Ours:
         self.scratch = scratch
         self.server = PostgresServer(server)
         self.settings = settings_of(scratch)
-        self.catalog = load_catalog(scratch.profile)
-        self.lake = Lake.of(self.settings, self.catalog.dataset)
+        self.dataset = pce_state(scratch.profile)
+        self.lake = Lake.of(self.settings, self.dataset.name)
 
     @cached_property
     def held(self) -> dict[str, list[int]]:
@@ -82,7 +83,7 @@ class Ours:
 
 
 def _decode(ours: Ours) -> Task:
-    now = current(ours.lake.bronze, ours.catalog)
+    now = current(ours.lake.bronze, ours.dataset)
     layers = {table: [each.extract for each in source.vintage.layers] for table, source in now.sources.items()}
 
     def look(place: object, content: Content) -> Facts:
@@ -100,45 +101,43 @@ def _normalise(ours: Ours) -> Task:
     def look(place: object, normal: Normalised) -> Facts:
         del place
         ours.leave("left_out", normal.left_out)
-        ours.leave(schemas.SILVER_PCE_STATE.name, normal.frame)
-        return facts_of_frame(normal.frame, schemas.SILVER_PCE_STATE.key)
+        ours.leave(SILVER_PCE_STATE.name, normal.frame)
+        return facts_of_frame(normal.frame, SILVER_PCE_STATE.key)
 
-    return Task(work=lambda _: normalise(cells, lines, ours.catalog), look=look)
+    return Task(work=lambda _: normalise(cells, lines, ours.dataset), look=look)
 
 
 def _silver_rules(ours: Ours) -> Task:
-    silver = ours.frame(schemas.SILVER_PCE_STATE.name)
+    silver = ours.frame(SILVER_PCE_STATE.name)
     left_out = ours.frame("left_out")
     rows_in = silver.height + int(left_out["rows"].sum())
     return Task(
-        work=lambda _: judge(silver_rules, SilverYears(silver, left_out, rows_in, ours.catalog, ours.held)),
+        work=lambda _: judge(silver_rules, SilverYears(silver, left_out, rows_in, ours.dataset, ours.held)),
         look=lambda _, results: {"rows": silver.height, **_verdicts(results)},
     )
 
 
 def _facts(ours: Ours) -> Task:
-    silver = ours.frame(schemas.SILVER_PCE_STATE.name)
-    return Task(work=lambda _: conform_facts(silver, ours.catalog), look=ours.look_at(schemas.GOLD_FACTS))
+    silver = ours.frame(SILVER_PCE_STATE.name)
+    return Task(work=lambda _: conform_facts(silver, ours.dataset), look=ours.look_at(GOLD_FACTS))
 
 
 def _facts_rules(ours: Ours) -> Task:
-    facts = ours.frame(schemas.GOLD_FACTS.name)
+    facts = ours.frame(GOLD_FACTS.name)
     return Task(
-        work=lambda _: judge(facts_rules, FactYears(facts, ours.catalog, ours.held)),
+        work=lambda _: judge(facts_rules, FactYears(facts, ours.dataset, ours.held)),
         look=lambda _, results: {"rows": facts.height, **_verdicts(results)},
     )
 
 
 def _annual(ours: Ours) -> Task:
-    facts = ours.frame(schemas.GOLD_FACTS.name)
-    return Task(work=lambda _: annual(facts), look=ours.look_at(schemas.GOLD_PCE_STATE_ANNUAL))
+    facts = ours.frame(GOLD_FACTS.name)
+    return Task(work=lambda _: annual(facts), look=ours.look_at(GOLD_PCE_STATE_ANNUAL))
 
 
 def _metrics(ours: Ours) -> Task:
-    facts = ours.frame(schemas.GOLD_FACTS.name)
-    return Task(
-        work=lambda _: metrics(facts, ours.catalog, ours.years), look=ours.look_at(schemas.GOLD_PCE_STATE_METRICS)
-    )
+    facts = ours.frame(GOLD_FACTS.name)
+    return Task(work=lambda _: metrics(facts, ours.dataset, ours.years), look=ours.look_at(GOLD_PCE_STATE_METRICS))
 
 
 def _gold_rules(ours: Ours) -> Task:
@@ -147,7 +146,7 @@ def _gold_rules(ours: Ours) -> Task:
     def work(place: object) -> list[RuleResult]:
         del place
         return judge(annual_rules, AnnualYears(levels, facts)) + judge(
-            metrics_rules, MetricYears(rows, levels, ours.catalog, ours.years)
+            metrics_rules, MetricYears(rows, levels, ours.dataset, ours.years)
         )
 
     return Task(work=work, look=lambda _, results: {"rows": levels.height + rows.height, **_verdicts(results)})
@@ -159,7 +158,7 @@ def _verdicts(results: Sequence[RuleResult]) -> Facts:
 
 def _publication(ours: Ours, tables: Sequence[Table]) -> Task:
     frames = [(table, ours.frame(table.name)) for table in tables]
-    segments = dict(ours.catalog.areas.select("geo_fips", "path_segment").iter_rows())
+    segments = dict(ours.dataset.areas.select("geo_fips", "path_segment").iter_rows())
 
     def store(folder: Path, table: Table) -> TableStore:
         return TableStore(open_store(folder), ours.lake.prefix(table), table.name)
@@ -187,7 +186,7 @@ def _publication(ours: Ours, tables: Sequence[Table]) -> Task:
 
 def _load(ours: Ours, *, again: bool) -> Task:
     tables = [
-        *(TableLoad(table, DIMENSION_FRAMES[table.name](ours.catalog)) for table in DIMENSIONS),
+        *(TableLoad(table, DIMENSION_FRAMES[table.name](ours.dataset)) for table in DIMENSIONS),
         *(TableLoad(table, ours.frame(table.name)) for table in LOADED),
     ]
 
@@ -199,7 +198,7 @@ def _load(ours: Ours, *, again: bool) -> Task:
                 years=ours.years,
                 world=ours.settings.world,
                 env=ours.settings.env,
-                run=RunRow(str(uuid4()), ours.catalog.dataset, datetime.now(UTC)),
+                run=RunRow(str(uuid4()), ours.dataset.name, datetime.now(UTC)),
                 manifests=[],
             )
 
@@ -227,7 +226,7 @@ TASKS: Mapping[str, Callable[[Ours], Task]] = {
     "decode": _decode,
     "normalise": _normalise,
     "silver_rules": _silver_rules,
-    "publish_silver": lambda ours: _publication(ours, [schemas.SILVER_PCE_STATE]),
+    "publish_silver": lambda ours: _publication(ours, [SILVER_PCE_STATE]),
     "facts": _facts,
     "facts_rules": _facts_rules,
     "annual": _annual,

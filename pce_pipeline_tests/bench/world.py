@@ -9,14 +9,14 @@ from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from pce_pipeline.bea.client import BeaClient
-from pce_pipeline.bea.emulator.app import create_app
 from pce_pipeline.bea.values import STATUS_OF_CODE
 from pce_pipeline.bronze.extract import next_extract_id, prepare, publish
 from pce_pipeline.bronze.feeds import ApiFeed
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.settings import Settings, load_settings
 from pce_pipeline_tests.bench.scratch import Scratch
+from pce_pipeline_tests.datasets import pce_state
 
 RELEASE = 3
 RUN_ID = "bench"
@@ -37,15 +37,15 @@ def make_world(scratch: Scratch, *, years: str) -> int:
 
     `years` is what BEA's API is asked for: ALL, or LAST5 for a small world.
     """
-    settings, catalog = settings_of(scratch), load_catalog(scratch.profile)
-    bronze_lake = Lake.of(settings, catalog.dataset)
+    settings, dataset = settings_of(scratch), pce_state(scratch.profile)
+    bronze_lake = Lake.of(settings, dataset.name)
     extract = next_extract_id(bronze_lake.bronze, datetime.now(UTC).date())
     prepared = prepare(
         bronze_lake.bronze,
-        ApiFeed(partial(_client, years), catalog, settings.source),
-        catalog,
+        ApiFeed(partial(_client, years), dataset, settings.source),
+        dataset,
         extract,
-        list(catalog.tables),
+        list(dataset.tables),
         world=settings.world,
         run_id=RUN_ID,
     )
@@ -53,13 +53,13 @@ def make_world(scratch: Scratch, *, years: str) -> int:
     held = {table: sorted(entry.years) for table, entry in prepared.manifest.tables.items()}
     scratch.leave_reference(
         {
-            "dataset": catalog.dataset,
-            "bronze": bronze_lake.uri_of(bronze_lake.layout.extract(catalog.dataset, extract)),
-            "tables": [asdict(table) for table in catalog.tables.values()],
-            "lines": catalog.lines.to_dicts(),
-            "areas": catalog.areas.to_dicts(),
-            "categories": catalog.categories.to_dicts(),
-            "known_exceptions": [asdict(exception) for exception in catalog.known_exceptions],
+            "dataset": dataset.name,
+            "bronze": bronze_lake.uri_of(bronze_lake.layout.extract(dataset.name, extract)),
+            "tables": [asdict(table) for table in dataset.tables.values()],
+            "lines": dataset.lines.to_dicts(),
+            "areas": dataset.areas.to_dicts(),
+            "categories": dataset.categories.to_dicts(),
+            "known_exceptions": [asdict(exception) for exception in dataset.known_exceptions],
             "statuses": STATUS_OF_CODE,
             "held": held,
             "years": sorted({year for years in held.values() for year in years}),

@@ -15,19 +15,20 @@ import httpx
 from pydantic import SecretStr
 
 from pce_pipeline.bea.client import BeaClient
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault
-from pce_pipeline.bea.emulator.state import Emulator, LoggedRequest
 from pce_pipeline.bronze.counting import verdict_of
 from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.bronze.extract import Prepared, next_extract_id, note_unchanged, prepare, publish
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
-from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault
+from pce_pipeline.emulator.state import Emulator, LoggedRequest
 from pce_pipeline.lake.backends import DirectoryBackend
-from pce_pipeline.lake.decisions import Verdict
 from pce_pipeline.lake.layout import ExtractId, Layout
-from pce_pipeline.lake.manifest import BronzeStore
 from pce_pipeline.lake.store import Store
+from pce_pipeline_tests.datasets import pce_state
 from pce_pipeline_tests.lake.observed_backend import ObservedBackend
 
 KEY = "5eC2e7a0-1b2c-4d3e-8f90-a1b2c3d4E5F6"
@@ -53,19 +54,19 @@ class LookAlike:
         self.log: list[LoggedRequest] = []
         self.app = create_app(release, faults=faults, requests_log=self.log)
         self.emulator: Emulator = self.app.state.emulator
-        self.catalog: Catalog = load_catalog(profile)
+        self.dataset: Dataset = pce_state(profile)
 
     def client(self, *, patient: bool = True) -> BeaClient:
         del patient
         return BeaClient("http://bea", SecretStr(KEY), transport=httpx.ASGITransport(app=self.app), attempts=2)
 
     def api(self) -> ApiFeed:
-        return ApiFeed(self.client, self.catalog, "api")
+        return ApiFeed(self.client, self.dataset, "api")
 
     def bulk(self) -> BulkFeed:
         if not self.emulator.faults and self.emulator.archive_bytes is None:
             self.emulator.archive_bytes = archive_of(self.emulator.release)
-        return BulkFeed(self.client, self.catalog)
+        return BulkFeed(self.client, self.dataset)
 
     def asked(self) -> Counter[str]:
         """How often each line was asked for with all its data, as "SAPCE1-2"; forgets what was asked so far."""
@@ -104,16 +105,16 @@ class Lakeside:
         return prepare(
             bronze or self.bronze,
             feed or self.bea.api(),
-            self.bea.catalog,
+            self.bea.dataset,
             wanted or next_extract_id(self.bronze, today()),
-            list(tables) or list(self.bea.catalog.tables),
+            list(tables) or list(self.bea.dataset.tables),
             world=WORLD,
             run_id="a-run",
             tolerate_unknown=tolerate,
         )
 
     def current(self) -> Current:
-        return current(self.bronze, self.bea.catalog)
+        return current(self.bronze, self.bea.dataset)
 
     def counts(self, extract: ExtractId, table: str = "SAPCE1") -> bool:
         return self._verdict(extract, table).counts
@@ -151,7 +152,7 @@ class Lakeside:
         return [key for key in self.listing() if "/_staging/" in key]
 
     def _bronze(self, backend: DirectoryBackend | ObservedBackend) -> BronzeStore:
-        return BronzeStore(Store(backend), Layout("local", WORLD), self.bea.catalog.dataset)
+        return BronzeStore(Store(backend), Layout("local", WORLD), self.bea.dataset.name)
 
 
 class Rewritten(httpx.AsyncBaseTransport):
@@ -172,7 +173,7 @@ def rewritten(bea: LookAlike, change: Callable[[dict[str, Any]], None]) -> ApiFe
     def client() -> BeaClient:
         return BeaClient("http://bea", SecretStr(KEY), transport=Rewritten(bea, change), attempts=2)
 
-    return ApiFeed(client, bea.catalog, "api")
+    return ApiFeed(client, bea.dataset, "api")
 
 
 def answers_of(bea: LookAlike, tables: Sequence[str]) -> bytes:
@@ -180,7 +181,7 @@ def answers_of(bea: LookAlike, tables: Sequence[str]) -> bytes:
 
     async def ask() -> list[bytes]:
         async with bea.client() as client:
-            return [(await client.data(table, line)).body for table in tables for line in bea.catalog.line_codes(table)]
+            return [(await client.data(table, line)).body for table in tables for line in bea.dataset.line_codes(table)]
 
     return b"[" + b",".join(asyncio.run(ask())) + b"]"
 

@@ -13,16 +13,16 @@ import structlog
 from pydantic import SecretStr
 
 from pce_pipeline.bea.client import BeaClient
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.assets import BRONZE, bronze_pce_state
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import configure_logs
 from pce_pipeline.observability.records import RunJournal, RunRecord, StepRecord
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.bronze.look_alike import KEY, LookAlike, today
+from pce_pipeline_tests.datasets import pce_state
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -43,14 +43,14 @@ class Bronze:
 
     def __init__(self, home: Path, bea: LookAlike, source: str) -> None:
         self.settings = Settings(home=home, profile="smoke", chosen_source=source, bea_api_key=SecretStr(KEY))
-        catalog = load_catalog("smoke")
-        self.lake = Lake.of(self.settings, catalog.dataset)
-        self.journal = RunJournal(self.lake, catalog.dataset)
+        dataset = pce_state("smoke")
+        self.lake = Lake.of(self.settings, dataset.name)
+        self.journal = RunJournal(self.lake, dataset.name)
         self.instance = dg.DagsterInstance.ephemeral(tempdir=str(home / "dagster"))
         self.resources = {
             "lake": self.lake,
             "bea": Gateway(self.settings, bea),
-            "catalog": catalog,
+            "dataset": dataset,
             "settings": self.settings,
             "journal": self.journal,
         }

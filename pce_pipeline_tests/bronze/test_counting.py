@@ -7,9 +7,9 @@ import pytest
 
 from pce_pipeline.bronze.counting import sources, vintages
 from pce_pipeline.bronze.current import Current
-from pce_pipeline.lake.decisions import Decision, DecisionKind, Verdict
+from pce_pipeline.bronze.decisions import Decision, DecisionKind, Verdict
+from pce_pipeline.bronze.manifest import Manifest, TableEntry
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import Manifest, TableEntry
 
 NOON = datetime(2026, 2, 23, 12, tzinfo=UTC)
 FIRST, SECOND, THIRD, LAST = (ExtractId(date(2026, month, 1)) for month in (1, 2, 3, 4))

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bronze.extract import next_extract_id, publish
+from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.quality.bronze import bronze_rules

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind, Target
 from pce_pipeline.bea.errors import (
     BeaApiError,
     BeaError,
@@ -19,6 +18,7 @@ from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.extract import publish
 from pce_pipeline.bronze.feeds import ReleaseKeptMoving
 from pce_pipeline.bronze.reading import read_extracts
+from pce_pipeline.emulator.faults import Fault, FaultKind, Target
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability import progress
 from pce_pipeline.quality.bronze import bronze_rules
@@ -79,10 +79,10 @@ def content(lake: Lakeside, extract: ExtractId | None) -> dict[str, str]:
 
 def silver(lake: Lakeside, extract: ExtractId | None, *, tolerate: bool = False):
     assert extract is not None
-    catalog = lake.bea.catalog
+    dataset = lake.bea.dataset
     sources = {table: [extract] for table in lake.bronze.manifest(extract).tables}
     read = read_extracts(lake.bronze, sources, tolerate_unknown=tolerate)
-    return normalise(read.cells, read.lines, catalog)
+    return normalise(read.cells, read.lines, dataset)
 
 
 @pytest.fixture(scope="module")

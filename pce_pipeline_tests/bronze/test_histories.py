@@ -18,15 +18,17 @@ from pce_pipeline.bronze.errors import DecisionRefused
 from pce_pipeline.bronze.extract import next_extract_id, note_unchanged, places, prepare, publish
 from pce_pipeline.bronze.feeds import FileFeed, Gathered
 from pce_pipeline.bronze.judgement import judged_before, statements
+from pce_pipeline.bronze.manifest import ObjectEntry
 from pce_pipeline.bronze.reading import read_extracts
-from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.bronze.scope import CELL
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.backends import DirectoryBackend
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId, Layout
-from pce_pipeline.lake.manifest import BronzeStore, ObjectEntry
-from pce_pipeline.lake.scope import CELL
 from pce_pipeline.lake.store import Store
+from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.examples import examples
 
 YEARS = (2019, 2020, 2021, 2022)
@@ -36,9 +38,9 @@ TODAY = datetime.now(UTC).date()
 RELEASES = tuple(TODAY - timedelta(days=days) for days in (900, 500, 200, 3))
 
 
-def small_catalog() -> Catalog:
+def small_catalog() -> Dataset:
     """Three tables of a few lines, areas and years; SAPCE3 repeats two lines of SAPCE1."""
-    full = load_catalog()
+    full = PCE_STATE
     wanted = pl.any_horizontal(
         (pl.col("bea_table") == table) & pl.col("line_code").is_in(lines) for table, lines in LINES.items()
     )

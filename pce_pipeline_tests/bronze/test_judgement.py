@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pce_pipeline.bronze.counting import Layer, Vintage
+from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.bronze.judgement import lacking, verdict
-from pce_pipeline.lake.decisions import Verdict
+from pce_pipeline.bronze.manifest import TableEntry
+from pce_pipeline.bronze.scope import CELL, CELL_SCHEMA, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import TableEntry
-from pce_pipeline.lake.scope import CELL, CELL_SCHEMA, Block, blocks_of, cells_of, in_words, without
 
 OLD, NEW = date(2022, 10, 6), date(2024, 10, 3)
 YEARS = (2020, 2021)

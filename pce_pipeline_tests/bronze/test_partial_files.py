@@ -12,15 +12,15 @@ import msgspec
 import pytest
 
 from pce_pipeline.automation.state import _known
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
 from pce_pipeline.bronze.deciding import plan_drop, plan_undo, plan_use
+from pce_pipeline.bronze.decisions import DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused, FileUnusable
 from pce_pipeline.bronze.extract import Place, next_extract_id, places, publish
+from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.reading import read_extracts
+from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.errors import UsageError
-from pce_pipeline.lake.decisions import DecisionKind
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import Manifest
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.bronze.look_alike import Lakeside, LookAlike, archive_of, member_of, today
 
@@ -96,14 +96,14 @@ def value(lake: Lakeside, area: str, year: int, line: int = 1) -> str | None:
     """What Silver would say of a cell."""
     layers = {table: source.vintage.extracts for table, source in lake.current().sources.items()}
     content = read_extracts(lake.bronze, layers)
-    silver = normalise(content.cells, content.lines, lake.bea.catalog).frame
+    silver = normalise(content.cells, content.lines, lake.bea.dataset).frame
     found = silver.filter(geo_fips=area, year=year, line_code=line)["value_text"]
     return found.item() if found.len() else None
 
 
 def use(lake: Lakeside, extract: ExtractId, kind: DecisionKind) -> None:
     now = lake.current()
-    planned = plan_use(lake.bronze, lake.bea.catalog, now, extract, kind, why="a test", at=datetime.now(UTC))
+    planned = plan_use(lake.bronze, lake.bea.dataset, now, extract, kind, why="a test", at=datetime.now(UTC))
     lake.bronze.decisions.add(planned.decision)
 
 
@@ -136,7 +136,7 @@ def test_two_state_files_of_one_release_give_two_states(lake, cut):
 
 def test_parts_of_a_newer_release_count_once_they_cover_what_is_held(lake, cut):
     held = taken(lake, cut(1))
-    areas = lake.bea.catalog.areas["geo_fips"].to_list()
+    areas = lake.bea.dataset.areas["geo_fips"].to_list()
     first = taken(lake, cut(2, areas=areas[:30]))
     assert not lake.counts(first)
     assert current(lake) == str(held)
@@ -151,7 +151,7 @@ def test_parts_that_contradict_each_other_complete_nothing(lake, cut):
         row[-1] = f"{float(row[-1]) + 7:.1f}"
 
     taken(lake, cut(1))
-    areas = lake.bea.catalog.areas["geo_fips"].to_list()
+    areas = lake.bea.dataset.areas["geo_fips"].to_list()
     taken(lake, cut(2, areas=areas[:30]))
     other = taken(lake, cut(2, areas=areas[29:], change=revised))
     assert not lake.counts(other)
@@ -206,7 +206,7 @@ def test_tables_of_several_days_become_an_extract_for_each_day(tmp_path):
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("a/SAPCE1__ALL_AREAS_1997_2024.csv", member_of(archive_of(2), "SAPCE1__ALL"))
         packed.writestr("a/SAPCE2__ALL_AREAS_1997_2023.csv", member_of(archive_of(1), "SAPCE2__ALL"))
-    found = places(lake.files(archive), list(lake.bea.catalog.tables), None, lake.current())
+    found = places(lake.files(archive), list(lake.bea.dataset.tables), None, lake.current())
     assert [(place.day, place.tables) for place in found] == [
         (OF_RELEASE[1], ("SAPCE2",)),
         (OF_RELEASE[2], ("SAPCE1",)),
@@ -296,7 +296,7 @@ def test_a_part_never_makes_the_release_of_bea_look_known(lake, cut, first):
     taken(lake, cut(3, years=range(2021, 2026)))
     now = lake.current()
     source = now.unpinned["SAPCE1"]
-    known = _known(now, lake.bronze.verified(), source, source, lake.bea.catalog)
+    known = _known(now, lake.bronze.verified(), source, source, lake.bea.dataset)
     if first == "live":
         assert (known.last_updated, known.is_complete) == (OF_RELEASE[2], True)
     else:
@@ -307,7 +307,7 @@ def test_a_whole_file_is_as_good_as_an_answer(lake, cut):
     taken(lake, cut(2))
     now = lake.current()
     source = now.unpinned["SAPCE1"]
-    known = _known(now, None, source, source, lake.bea.catalog)
+    known = _known(now, None, source, source, lake.bea.dataset)
     assert (known.last_updated, known.is_complete) == (OF_RELEASE[2], True)
 
 
@@ -337,7 +337,7 @@ def test_an_answer_that_lacks_what_counts_is_accepted_by_a_decision_that_spells_
     refused = lake.taken()
     assert not lake.counts(refused)
     now = lake.current()
-    planned = plan_use(lake.bronze, lake.bea.catalog, now, refused, "instead", why="BEA said so", at=datetime.now(UTC))
+    planned = plan_use(lake.bronze, lake.bea.dataset, now, refused, "instead", why="BEA said so", at=datetime.now(UTC))
     (loss,) = planned.losses
     assert loss.startswith("SAPCE1: 84 cells of pce: 3 categories (product.goods, product.pce, product.services)")
     assert loss.endswith("area 02000, 1997...2024")
@@ -354,12 +354,12 @@ def test_a_dropped_file_counts_no_more_and_its_bytes_stay(lake, cut):
     wrong = taken(lake, cut(2))
     now = lake.current()
     lake.bronze.decisions.add(
-        plan_drop(lake.bronze, lake.bea.catalog, now, wrong, why="wrong", at=datetime.now(UTC)).decision
+        plan_drop(lake.bronze, lake.bea.dataset, now, wrong, why="wrong", at=datetime.now(UTC)).decision
     )
     assert current(lake) == str(older)
     assert lake.bronze.verify(wrong) == []
     with pytest.raises(DecisionRefused, match="dropped before"):
-        plan_drop(lake.bronze, lake.bea.catalog, lake.current(), wrong, why="again", at=datetime.now(UTC))
+        plan_drop(lake.bronze, lake.bea.dataset, lake.current(), wrong, why="again", at=datetime.now(UTC))
     with pytest.raises(DecisionRefused, match="was dropped"):
         use(lake, wrong, "over")
     # taken again it is a new extract, because the dropped one is not compared with
@@ -375,7 +375,7 @@ def test_what_failed_by_a_dropped_file_is_judged_anew(lake, cut):
     live = lake.taken()
     assert not lake.counts(live)
     now = lake.current()
-    drop = plan_drop(lake.bronze, lake.bea.catalog, now, wrong, why="invented", at=datetime.now(UTC)).decision
+    drop = plan_drop(lake.bronze, lake.bea.dataset, now, wrong, why="invented", at=datetime.now(UTC)).decision
     assert drop.verdicts[str(live)]["SAPCE1"].counts
     lake.bronze.decisions.add(drop)
     assert current(lake) == str(live)
@@ -389,13 +389,13 @@ def test_decisions_that_make_no_sense_are_refused_with_what_there_is(lake, cut):
         use(lake, ExtractId(OF_RELEASE[1]), "over")
     assert str(live) in refused.value.remedy
     with pytest.raises(DecisionRefused, match="BEA itself answered"):
-        plan_drop(lake.bronze, lake.bea.catalog, lake.current(), live, why="", at=datetime.now(UTC))
+        plan_drop(lake.bronze, lake.bea.dataset, lake.current(), live, why="", at=datetime.now(UTC))
     with pytest.raises(DecisionRefused, match="not in use"):
         plan_undo(lake.current(), live, why="", at=datetime.now(UTC))
     old = taken(lake, cut(1))
     lake.bronze.write_pin(old, now=datetime.now(UTC), reason="a test")
     with pytest.raises(DecisionRefused, match="is pinned") as refused:
-        plan_drop(lake.bronze, lake.bea.catalog, lake.current(), old, why="", at=datetime.now(UTC))
+        plan_drop(lake.bronze, lake.bea.dataset, lake.current(), old, why="", at=datetime.now(UTC))
     assert "pin --clear" in refused.value.remedy
 
 
@@ -527,6 +527,6 @@ def test_an_answer_laid_over_the_current_figures_makes_its_release_known(lake):
     use(lake, refused, "over")
     now = lake.current()
     source = now.unpinned["SAPCE1"]
-    known = _known(now, None, source, source, lake.bea.catalog)
+    known = _known(now, None, source, source, lake.bea.dataset)
     assert known.last_updated == OF_RELEASE[3]
     assert value(lake, "02000", 2000) is not None

@@ -87,11 +87,11 @@ def kept(lake: Lakeside, extract: ExtractId) -> list[dict[str, Any]]:
 def silver(lake: Lakeside) -> pl.DataFrame:
     made_of = {table: source.vintage.extracts for table, source in lake.current().sources.items()}
     read = read_extracts(lake.bronze, made_of)
-    return normalise(read.cells, read.lines, lake.bea.catalog).frame
+    return normalise(read.cells, read.lines, lake.bea.dataset).frame
 
 
 def states(lake: Lakeside) -> list[tuple[str, str]]:
-    rows = listed(lake.bronze, lake.bea.catalog, lake.current())
+    rows = listed(lake.bronze, lake.bea.dataset, lake.current())
     return list(rows.select("extract", "state").iter_rows())
 
 

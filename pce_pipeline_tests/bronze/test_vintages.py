@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 import pytest
 
 from pce_pipeline.bronze.counting import Layer, Manifests, Vintage, dropped, in_use, sources, verdict_of, vintages
-from pce_pipeline.lake.decisions import Decision, DecisionKind, Verdict
+from pce_pipeline.bronze.decisions import Decision, DecisionKind, Verdict
+from pce_pipeline.bronze.manifest import FROM_FILES, Manifest, TableEntry
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.manifest import FROM_FILES, Manifest, TableEntry
 
 NOW = datetime(2026, 2, 23, 12, 30, tzinfo=UTC)
 YES, NO = Verdict(counts=True, why="a test"), Verdict(counts=False, why="a test")

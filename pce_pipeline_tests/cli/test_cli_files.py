@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.bronze.look_alike import KEY, archive_of, member_of
 from pce_pipeline_tests.cli.conftest import Called, Pce
 from pce_pipeline_tests.postgres_server import PostgresServer

@@ -10,9 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline_tests.cli.conftest import Called, Pce
+from pce_pipeline_tests.datasets import pce_state
 
 pytestmark = [pytest.mark.postgres]
 
@@ -185,6 +185,4 @@ def test_the_dictionary_names_every_table_and_is_the_same_each_time(pce: Pce) ->
 
 
 def test_smoke_covers_only_its_own_tables(pce: Pce) -> None:
-    assert [table["table"] for table in pce("check", "--json").document["compared"]] == list(
-        load_catalog("smoke").tables
-    )
+    assert [table["table"] for table in pce("check", "--json").document["compared"]] == list(pce_state("smoke").tables)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.serve import running
 
 KEY = "0a1b2c3d-0000-4000-8000-00000000ABCD"
 

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.state import LoggedRequest
-from pce_pipeline.bea.emulator.vintages import VINTAGES
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.state import LoggedRequest
+from pce_pipeline.emulator.vintages import VINTAGES
+from pce_pipeline_tests.datasets import PCE_STATE
 
 KEY = "0a1b2c3d-0000-4000-8000-00000000ABCD"
 RESULT_KEYS = [
@@ -107,7 +107,7 @@ def test_the_echo_is_in_upper_case_in_the_order_sent_with_the_key_as_it_came(app
 
 def test_state_means_sixty_areas_in_order(app, ask):
     rows = results(ask(app, Year="2024,2023"))["Data"]
-    assert [row["GeoFips"] for row in rows[::2]] == load_catalog().areas["geo_fips"].sort().to_list()
+    assert [row["GeoFips"] for row in rows[::2]] == PCE_STATE.areas["geo_fips"].sort().to_list()
     assert [row["TimePeriod"] for row in rows[:2]] == ["2023", "2024"]
 
 
@@ -181,16 +181,13 @@ def test_errors_come_with_http_200_inside_the_results(app, ask, asked, code, say
 
 
 def test_the_list_of_lines_is_sorted_as_text_and_ends_with_the_pinned_descriptions(app, ask):
-    for table in load_catalog().tables:
+    for table in PCE_STATE.tables:
         entries = results(ask(app, method="GetParameterValuesFiltered", TargetParameter="LineCode", TableName=table))[
             "ParamValue"
         ]
         pinned = {
             str(line): text
-            for line, text in load_catalog()
-            .lines.filter(bea_table=table)
-            .select("line_code", "description")
-            .iter_rows()
+            for line, text in PCE_STATE.lines.filter(bea_table=table).select("line_code", "description").iter_rows()
         }
         assert [entry["Key"] for entry in entries] == sorted(pinned)
         assert all(entry["Desc"].startswith(f"[{table}] ") for entry in entries)

@@ -10,12 +10,12 @@ from xml.etree import ElementTree as ET
 import polars as pl
 import pytest
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.archive import archive, calendar
-from pce_pipeline.bea.emulator.economy import generate
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.vintages import VINTAGES, vintage
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.archive import archive, calendar
+from pce_pipeline.emulator.economy import generate
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.vintages import VINTAGES, vintage
+from pce_pipeline_tests.datasets import PCE_STATE
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,12 @@ def rows_of(content: bytes) -> list[list[str]]:
 
 
 def test_the_archive_has_a_file_of_all_areas_and_one_of_each(members):
-    segments = load_catalog().areas["path_segment"]
+    segments = PCE_STATE.areas["path_segment"]
     expected = {
         f"{table}_{part}"
-        for table in load_catalog().tables
+        for table in PCE_STATE.tables
         for part in ("_ALL_AREAS_1997_2024.csv", "_definition.xml", "_Footnotes.html")
-    } | {f"{table}_{segment}_1997_2024.csv" for table in load_catalog().tables for segment in segments}
+    } | {f"{table}_{segment}_1997_2024.csv" for table in PCE_STATE.tables for segment in segments}
     assert set(members) - {"SASUMMARY__ALL_AREAS_1998_2024.csv"} == expected
 
 
@@ -62,7 +62,7 @@ def test_a_csv_has_beas_quirks(members):
 
 def test_the_archive_publishes_the_same_cells_as_the_api(members):
     published = generate(vintage(2))
-    for table in load_catalog().tables:
+    for table in PCE_STATE.tables:
         rows = rows_of(members[f"{table}__ALL_AREAS_1997_2024.csv"])
         from_file = (
             pl.DataFrame(
@@ -135,7 +135,7 @@ def test_the_calendar_names_past_releases_and_one_to_come(release, get):
 
 def test_the_calendar_can_lack_every_known_name():
     shown = json.loads(calendar(2, with_names=False))
-    assert not set(shown) & set(load_catalog().release_names)
+    assert not set(shown) & set(PCE_STATE.release_names)
     assert "Gross Domestic Product" in shown
 
 
@@ -144,7 +144,7 @@ def test_the_layout_is_that_of_beas_own_archive(members, real_data):
     with zipfile.ZipFile(real_data / "SAPCE_2022-10-06.zip") as packed:
         names = {name.replace("1997_2021", "1997_2024") for name in packed.namelist() if name.startswith("SAPCE")}
         assert names <= set(members)
-        for table in load_catalog().tables:
+        for table in PCE_STATE.tables:
             theirs = packed.read(f"{table}__ALL_AREAS_1997_2021.csv").decode("ascii").split("\r\n")
             ours = members[f"{table}__ALL_AREAS_1997_2024.csv"].decode("ascii").split("\r\n")
             assert ours[0] == theirs[0] + ",2022,2023,2024"

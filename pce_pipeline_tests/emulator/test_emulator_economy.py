@@ -5,9 +5,9 @@ from functools import cache
 import polars as pl
 import pytest
 
-from pce_pipeline.bea.emulator.economy import generate
-from pce_pipeline.bea.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.economy import generate
+from pce_pipeline.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
+from pce_pipeline_tests.datasets import PCE_STATE
 
 NATION = "00000"
 CELL = ["bea_table", "line_code", "geo_fips", "year"]
@@ -22,7 +22,7 @@ def cells(release: int) -> pl.DataFrame:
 def numbers(release: int) -> pl.DataFrame:
     """Tenths of millions (or of dollars) by cell and category; coded cells are null."""
     tenths = pl.col("value_text").cast(pl.Decimal(18, 1), strict=False).cast(pl.Float64) * 10
-    lines = load_catalog().lines.select("bea_table", "line_code", "category_id")
+    lines = PCE_STATE.lines.select("bea_table", "line_code", "category_id")
     return (
         cells(release)
         .with_columns(tenths.round().cast(pl.Int64).alias("tenths"))
@@ -33,7 +33,7 @@ def numbers(release: int) -> pl.DataFrame:
 def signed_sums(release: int) -> pl.DataFrame:
     """Each parent beside the sum of its reported parts; sums with a coded part are left out."""
     frame = numbers(release).filter(pl.col("bea_table") != "SAPCE2")
-    parents = load_catalog().categories.select("category_id", "parent_id", "sign").drop_nulls("parent_id")
+    parents = PCE_STATE.categories.select("category_id", "parent_id", "sign").drop_nulls("parent_id")
     sums = (
         frame.join(parents, on="category_id")
         .group_by("bea_table", "parent_id", "geo_fips", "year")
@@ -48,7 +48,7 @@ def signed_sums(release: int) -> pl.DataFrame:
 
 
 def test_every_line_area_and_year_of_the_catalogue_is_there():
-    catalog = load_catalog()
+    dataset = PCE_STATE
     frame = cells(DEFAULT_RELEASE)
     years = len(vintage(DEFAULT_RELEASE).years)
     per_table = frame.group_by("bea_table").len().sort("bea_table")
@@ -56,7 +56,7 @@ def test_every_line_area_and_year_of_the_catalogue_is_there():
         table: years * rows for table, rows in {"SAPCE1": 1440, "SAPCE2": 1440, "SAPCE3": 6721, "SAPCE4": 7981}.items()
     }
     assert frame.select(CELL).n_unique() == frame.height
-    assert set(frame["geo_fips"]) == set(catalog.areas["geo_fips"])
+    assert set(frame["geo_fips"]) == set(dataset.areas["geo_fips"])
 
 
 @pytest.mark.parametrize(("table", "line"), [("SAPCE3", 46), ("SAPCE4", 131)])
@@ -67,7 +67,7 @@ def test_net_expenditures_abroad_are_published_for_the_nation_only(table, line):
 
 @pytest.mark.parametrize("release", [one.number for one in VINTAGES])
 def test_parts_add_up_to_their_totals_but_for_the_gap_bea_has_too(release):
-    exceptions = [one for one in load_catalog().known_exceptions if one.identity == "children"]
+    exceptions = [one for one in PCE_STATE.known_exceptions if one.identity == "children"]
     sums = signed_sums(release).filter(pl.col("tenths").is_not_null())
     wrong = sums.filter(pl.col("tenths") != pl.col("parts"))
     expected = {
@@ -81,9 +81,9 @@ def test_parts_add_up_to_their_totals_but_for_the_gap_bea_has_too(release):
 
 
 def test_states_add_up_to_regions_and_to_the_nation_but_for_what_is_spent_abroad():
-    catalog = load_catalog()
+    dataset = PCE_STATE
     frame = numbers(DEFAULT_RELEASE).filter(pl.col("bea_table") != "SAPCE2")
-    regions = catalog.areas.drop_nulls("region_fips").select("geo_fips", "region_fips")
+    regions = dataset.areas.drop_nulls("region_fips").select("geo_fips", "region_fips")
     sums = (
         frame.join(regions, on="geo_fips")
         .group_by("bea_table", "line_code", "year", pl.col("region_fips").alias("geo_fips"))
@@ -161,9 +161,7 @@ def test_coded_cells_are_few_and_lie_in_parts():
     low = coded.filter(pl.col("value_text") == "(L)")
     assert set(low.select("bea_table", "line_code").iter_rows()) == {("SAPCE3", 75), ("SAPCE4", 65)}
     assert set(low["geo_fips"]) == {"20000", "38000", "46000"}
-    roles = coded.join(load_catalog().lines, on=["bea_table", "line_code"]).join(
-        load_catalog().categories, on="category_id"
-    )
+    roles = coded.join(PCE_STATE.lines, on=["bea_table", "line_code"]).join(PCE_STATE.categories, on="category_id")
     assert set(roles["role"]) == {"part"}
 
 
@@ -172,11 +170,11 @@ def test_a_release_changes_exactly_the_years_its_note_names(release):
     shown = vintage(release)
     compared = cells(release).join(cells(release - 1), on=CELL, how="full", suffix="_before", coalesce=True)
     changed = compared.filter(~pl.col("value_text").eq_missing(pl.col("value_text_before")))
-    for table in load_catalog().tables:
+    for table in PCE_STATE.tables:
         new_years = {shown.new_year} if shown.new_year else set()
         of_table = changed.filter(pl.col("bea_table") == table)
         assert set(of_table["year"]) == {*shown.revised_years(table), *new_years}
-        assert set(of_table["geo_fips"]) == set(load_catalog().areas["geo_fips"])
+        assert set(of_table["geo_fips"]) == set(PCE_STATE.areas["geo_fips"])
     assert compared.filter(pl.col("value_text").is_null()).is_empty()
 
 

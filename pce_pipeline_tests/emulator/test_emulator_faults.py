@@ -11,9 +11,9 @@ import msgspec
 import pytest
 from starlette.types import ASGIApp
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind, Limits
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind, Limits
+from pce_pipeline_tests.datasets import PCE_STATE
 
 Ask = Callable[..., httpx.Response]
 
@@ -226,7 +226,7 @@ def test_the_calendar_may_lack_the_name_and_have_a_mark(get):
     )
     content = get(app, "/API/signup/release_dates.json").content
     assert content.startswith(b"\xef\xbb\xbf")
-    assert not set(json.loads(content.decode("utf-8-sig"))) & set(load_catalog().release_names)
+    assert not set(json.loads(content.decode("utf-8-sig"))) & set(PCE_STATE.release_names)
 
 
 class Clock:

@@ -6,9 +6,9 @@ import warnings
 import httpx
 import pytest
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import EmulatorNotServed, running, serve
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import EmulatorNotServed, running, serve
 
 KEY = "0a1b2c3d-0000-4000-8000-00000000ABCD"
 

@@ -3,21 +3,16 @@
 import polars as pl
 import pytest
 
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import category_line, dim_category, dim_geography
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.schemas import (
-    CATEGORY_LINE,
-    DIM_CATEGORY,
-    DIM_GEOGRAPHY,
-    GOLD_FACTS,
-    GOLD_PCE_STATE_ANNUAL,
-    SILVER_PCE_STATE,
-    content_sha256,
-)
+from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, SILVER_PCE_STATE
+from pce_pipeline.tables.table import content_sha256
+from pce_pipeline_tests.datasets import PCE_STATE, pce_state
 
-CATALOG = load_catalog()
+CATALOG = PCE_STATE
 
 
 def silver(*cells: tuple[str, int, str, int, str | None]) -> pl.DataFrame:
@@ -106,7 +101,7 @@ def test_of_two_quarantined_figures_the_first_table_gives_the_fact_and_a_suppres
 
 def test_lines_outside_the_profile_give_no_facts():
     rows = silver(("SAPCE1", 2, "product.goods", 2020, "1.0"), ("SAPCE4", 37, "function.health", 2020, "1.0"))
-    assert conform_facts(rows, load_catalog("smoke"))["category_id"].to_list() == ["product.goods"]
+    assert conform_facts(rows, pce_state("smoke"))["category_id"].to_list() == ["product.goods"]
 
 
 def test_facts_do_not_depend_on_row_order_or_on_how_many_years_are_taken_at_once():
@@ -141,7 +136,7 @@ def test_a_per_capita_figure_without_a_total_makes_no_row():
 
 
 def test_dimensions_are_whole_whatever_the_profile_and_the_bridge_follows_it():
-    smoke = load_catalog("smoke")
+    smoke = pce_state("smoke")
     assert dim_geography(smoke).equals(dim_geography(CATALOG))
     assert dim_category(smoke).equals(dim_category(CATALOG))
     assert (dim_geography(CATALOG).height, dim_category(CATALOG).height) == (60, 247)

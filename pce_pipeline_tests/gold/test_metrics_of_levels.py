@@ -13,13 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.metrics import metrics
-from pce_pipeline.lineage import METRICS
-from pce_pipeline.schemas import GOLD_FACTS, GOLD_PCE_STATE_METRICS, content_sha256
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.lineage import METRICS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.table import content_sha256
+from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.examples import examples, is_thorough
 
-CATALOG = load_catalog()
+CATALOG = PCE_STATE
 LEVELS = {"00000": "nation", "91000": "region", "01000": "state", "06000": "state", "56000": "state"}
 POSTAL = {"01000": "AL", "06000": "CA", "56000": "WY"}
 TOTAL, GOODS, LESS = "product.pce", "product.goods", "product.expenditures_in_the_us_by_nonresidents"
@@ -364,11 +366,11 @@ def test_a_year_needs_no_more_years_before_it_than_the_declared_reach():
 _HASH_IN_A_PROCESS = """
 import sys
 import polars as pl
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline.gold.metrics import metrics
-from pce_pipeline.schemas import content_sha256
+from pce_pipeline.tables.table import content_sha256
 assert pl.thread_pool_size() == int(sys.argv[2])
-print(content_sha256(metrics(pl.read_parquet(sys.argv[1]), load_catalog(), range(2012, 2021))))
+print(content_sha256(metrics(pl.read_parquet(sys.argv[1]), PCE_STATE, range(2012, 2021))))
 """
 
 

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from pce_pipeline.hooks.endpoint import PATH, create_app
+from pce_pipeline.hooks.events import EventStore, WebhookEvent
 from pce_pipeline.hooks.serve import listen, server_of
 from pce_pipeline.hooks.signatures import Verifier
-from pce_pipeline.lake.events import EventStore, WebhookEvent
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.records import decode_record
 from pce_pipeline.lake.store import Store, open_store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pce_pipeline.lake.events import EventStore, Received, WebhookEvent
+from pce_pipeline.hooks.events import EventStore, Received, WebhookEvent
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline_tests.hooks.conftest import BODY, LAYOUT
 from pce_pipeline_tests.lake.observed_backend import ObservedBackend

@@ -271,7 +271,7 @@ def test_a_kill_before_or_after_the_write_loses_no_event(tmp_path: Path, moment:
     serve = (
         "import os, sys; from pathlib import Path; from datetime import *\n"
         "from pce_pipeline.hooks.endpoint import create_app; from pce_pipeline.hooks.serve import listen, serve\n"
-        "from pce_pipeline.hooks.signatures import Verifier; from pce_pipeline.lake.events import EventStore\n"
+        "from pce_pipeline.hooks.signatures import Verifier; from pce_pipeline.hooks.events import EventStore\n"
         "from pce_pipeline.lake.layout import Layout; from pce_pipeline.lake.store import open_store\n"
         "class Dying(EventStore):\n"
         "    def keep(self, event):\n"

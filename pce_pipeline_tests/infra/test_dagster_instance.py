@@ -15,7 +15,7 @@ from sqlalchemy import Engine, event, make_url
 
 from pce_pipeline.automation.runs import open_jobs
 from pce_pipeline.errors import SettingsError
-from pce_pipeline.history.storage import HistoryNotPrepared, PostgresHistory, _address, _Password
+from pce_pipeline.instance.storage import HistoryNotPrepared, PostgresHistory, _address, _Password
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.settings import load_settings
 from pce_pipeline.warehouse.errors import DatabaseNotNamed

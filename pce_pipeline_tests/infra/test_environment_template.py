@@ -11,8 +11,8 @@ import pytest
 from infra.provisioning import outputs
 from infra.provisioning.command import TEMPLATE, template_body
 from infra.provisioning.options import PARAMETERS
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.lake.layout import Layout
+from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.infra.rendered import Rendered, parsed
 
 BOTH_REACHES = pytest.mark.parametrize("reach", ["runner", "private"])
@@ -83,7 +83,7 @@ def test_the_lifecycle_clears_up_and_saves_without_touching_what_is_current(envi
         below = f"{environment}/{permanent}"
         assert not [prefix for prefix in expiring if prefix.startswith(below) or below.startswith(prefix)]
     assert {prefix for prefix in expiring if "/bronze/" in prefix} == {
-        f"{Layout(environment, world).dataset('bronze', load_catalog().dataset)}/_staging/"
+        f"{Layout(environment, world).dataset('bronze', PCE_STATE.name)}/_staging/"
         for world in ("bea", "bea-smoke", "sample", "sample-smoke")
     }
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.store import Store, open_store
+from pce_pipeline.tables.registry import TABLES
 from pce_pipeline_tests.infra.policies import Call, allowed, applies
 from pce_pipeline_tests.infra.recorded_run import RecordingBackend, requests
 from pce_pipeline_tests.infra.rendered import ACCOUNT, REGION, Rendered
@@ -82,7 +82,7 @@ def lake_operations(tmp_path_factory: pytest.TempPathFactory, server: PostgresSe
         world.lake.bronze.clear_pin(now=datetime.now(UTC))
         for extract in world.lake.bronze.extracts():
             world.lake.bronze.verify(extract)
-        for table in schemas.TABLES:
+        for table in TABLES:
             world.lake.table(table).heal()
             world.lake.table(table).prune(timedelta(0), datetime.now(UTC))
         yield one_of_each_form(recorder.operations)

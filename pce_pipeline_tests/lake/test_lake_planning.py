@@ -11,7 +11,7 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.parquet import to_parquet
 from pce_pipeline.lake.planning import Plan, plan
 from pce_pipeline.lake.pointer import NewPartition, Partition, TableKeys
-from pce_pipeline.schemas import content_sha256
+from pce_pipeline.tables.table import content_sha256
 
 NOW = datetime(2026, 2, 23, 12, 30, tzinfo=UTC)
 LATER = datetime(2026, 2, 24, 12, 30, tzinfo=UTC)

@@ -27,7 +27,7 @@ from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.lake.publication import NewPartition, Publication, TableStore
 from pce_pipeline.lake.records import LAKE_FORMAT
 from pce_pipeline.lake.store import Store, open_store
-from pce_pipeline.schemas import content_sha256
+from pce_pipeline.tables.table import content_sha256
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 
 NOW = datetime(2026, 2, 23, 12, 30, tzinfo=UTC)
@@ -504,7 +504,7 @@ def test_bytes_do_not_depend_on_how_a_frame_was_put_together():
 _WRITE_A_FRAME = """
 import hashlib, polars as pl
 from pce_pipeline.lake.parquet import to_parquet
-from pce_pipeline.schemas import content_sha256
+from pce_pipeline.tables.table import content_sha256
 n = 120_000
 frame = pl.select(pl.int_range(n).alias("i")).with_columns(
     state="S" + (pl.col("i") % 60).cast(pl.String),

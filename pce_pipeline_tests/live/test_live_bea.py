@@ -16,8 +16,9 @@ from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bea.observations import Observations, ReleaseNote, combined
 from pce_pipeline.bea.protocol import decode_data, decode_lines
 from pce_pipeline.bea.releases import Calendar, parse_calendar
-from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.settings import Settings
+from pce_pipeline_tests.datasets import PCE_STATE
 
 pytestmark = [pytest.mark.live]
 
@@ -42,29 +43,29 @@ class Today:
 
 
 @pytest.fixture(scope="module")
-def catalog() -> Catalog:
-    return load_catalog()
+def dataset() -> Dataset:
+    return PCE_STATE
 
 
 @pytest.fixture(scope="module")
-def today(request: pytest.FixtureRequest, catalog: Catalog) -> Today:
+def today(request: pytest.FixtureRequest, dataset: Dataset) -> Today:
     if "live" not in request.config.getoption("markexpr"):
         pytest.skip("asks BEA itself: make test-live")
     if not _KEY:
         pytest.skip("BEA_API_KEY is not set")
     settings = Settings(chosen_source="api", bea_api_key=SecretStr(_KEY), bea_url=_URL)
-    return asyncio.run(_ask(BeaGateway(settings), catalog))
+    return asyncio.run(_ask(BeaGateway(settings), dataset))
 
 
-async def _ask(gateway: BeaGateway, catalog: Catalog) -> Today:
+async def _ask(gateway: BeaGateway, dataset: Dataset) -> Today:
     async with gateway.client() as bea:
         answers = [decode_data((await bea.data(TABLE, line)).body) for line in (TOTAL, GOODS, SERVICES)]
-        archive = read_archive((await bea.bulk(catalog.archive)).body)
+        archive = read_archive((await bea.bulk(dataset.archive)).body)
         return Today(
             api=combined(answer.observations for answer in answers),
             archive=archive,
-            lines={table: decode_lines((await bea.lines(table)).body, table=table) for table in catalog.tables},
-            notes={table: await bea.last_updated(table) for table in catalog.tables},
+            lines={table: decode_lines((await bea.lines(table)).body, table=table) for table in dataset.tables},
+            notes={table: await bea.last_updated(table) for table in dataset.tables},
             calendar=parse_calendar((await bea.release_dates()).body),
         )
 
@@ -75,12 +76,12 @@ def _numbers(observations: Observations) -> pl.DataFrame:
     return frame.select(*CELL, value=pl.col("value_text").cast(pl.Float64, strict=False))
 
 
-def test_every_area_and_year_is_there(today: Today, catalog: Catalog) -> None:
+def test_every_area_and_year_is_there(today: Today, dataset: Dataset) -> None:
     cells = _numbers(today.api)
-    assert set(cells["geo_fips"]) == set(catalog.areas["geo_fips"])
+    assert set(cells["geo_fips"]) == set(dataset.areas["geo_fips"])
     years = sorted(set(cells["year"]))
-    assert years == list(range(catalog.first_year, years[-1] + 1))
-    assert cells.height == 3 * catalog.areas.height * len(years)
+    assert years == list(range(dataset.first_year, years[-1] + 1))
+    assert cells.height == 3 * dataset.areas.height * len(years)
     assert cells["value"].null_count() == 0
 
 
@@ -93,13 +94,13 @@ def test_the_api_and_the_archive_agree_cell_by_cell(today: Today) -> None:
 
 
 def test_goods_and_services_add_up_and_services_of_the_states_to_those_of_the_nation(
-    today: Today, catalog: Catalog
+    today: Today, dataset: Dataset
 ) -> None:
     wide = _numbers(today.api).pivot("line_code", index=["geo_fips", "year"], values="value")
     gap = wide.with_columns(gap=pl.col(str(TOTAL)) - pl.col(str(GOODS)) - pl.col(str(SERVICES)))
     assert gap.filter(pl.col("gap").abs() > 4 * ROUNDING).rows() == []
 
-    states = catalog.areas.filter(pl.col("geo_level") == "state")["geo_fips"]
+    states = dataset.areas.filter(pl.col("geo_level") == "state")["geo_fips"]
     services = _numbers(today.api).filter(pl.col("line_code") == SERVICES)
     sums = services.filter(pl.col("geo_fips").is_in(states.to_list())).group_by("year").agg(pl.col("value").sum())
     nation = services.filter(pl.col("geo_fips") == "00000").join(sums, on="year", suffix="_of_states")
@@ -107,9 +108,9 @@ def test_goods_and_services_add_up_and_services_of_the_states_to_those_of_the_na
     assert apart.rows() == []
 
 
-def test_the_tables_have_the_lines_that_are_pinned(today: Today, catalog: Catalog) -> None:
+def test_the_tables_have_the_lines_that_are_pinned(today: Today, dataset: Dataset) -> None:
     found = {table: tuple(lines["line_code"]) for table, lines in today.lines.items()}
-    assert found == {table: catalog.line_codes(table) for table in catalog.tables}
+    assert found == {table: dataset.line_codes(table) for table in dataset.tables}
 
 
 def test_each_table_says_when_it_was_updated_and_which_years_changed(today: Today) -> None:
@@ -118,6 +119,6 @@ def test_each_table_says_when_it_was_updated_and_which_years_changed(today: Toda
     assert not [note.text for note in said.values() if not (note.new_years or note.revised_years)]
 
 
-def test_the_calendar_knows_the_release(today: Today, catalog: Catalog) -> None:
-    assert today.calendar.name_found(catalog.release_names) is not None
+def test_the_calendar_knows_the_release(today: Today, dataset: Dataset) -> None:
+    assert today.calendar.name_found(dataset.release_names) is not None
     assert today.calendar.unreadable == ()

@@ -11,17 +11,18 @@ import polars as pl
 import pytest
 import structlog
 
-from pce_pipeline import __version__, schemas
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline import __version__
 from pce_pipeline.lake.errors import LakeUnavailable
-from pce_pipeline.lake.io_managers import LakeIOManager, YearlyOutput, yearly_output
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.lineage import SILVER
 from pce_pipeline.observability import logs
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, Step
-from pce_pipeline.observability.steps import recorded_step
-from pce_pipeline.partitions import ONE_RUN, YEARS
+from pce_pipeline.shell.io_manager import LakeIOManager, YearlyOutput, yearly_output
+from pce_pipeline.shell.partitions import ONE_RUN, YEARS
+from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.tables.lineage import SILVER
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline_tests.datasets import pce_state
 
 SECRET = "a-very-secret-password"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -215,7 +216,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
     def silver(context: dg.AssetExecutionContext) -> Iterator[dg.Output[YearlyOutput]]:
         with recorded_step(context, journal, SILVER.table.name, requested={"by": "hand"}) as step:
             step.inputs(extracts={"SAPCE1": "2026-03-01"})
-            frame = pl.DataFrame(schema=schemas.SILVER_PCE_STATE.polars_schema)
+            frame = pl.DataFrame(schema=SILVER_PCE_STATE.polars_schema)
             inputs: Mapping[int, Mapping[str, str]] = {}
             yield yearly_output(YearlyOutput(SILVER, frame, inputs))
 
@@ -223,7 +224,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
     return dg.materialize(
         [silver],
         instance=instance,
-        resources={"lake_io": LakeIOManager(lake, load_catalog("smoke"), journal, covered_years=set)},
+        resources={"lake_io": LakeIOManager(lake, pce_state("smoke"), journal, covered_years=set)},
         tags={"dagster/asset_partition_range_start": "2023", "dagster/asset_partition_range_end": "2024"},
         run_config=QUIET,
         raise_on_error=False,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 import pytest
 
-from pce_pipeline.catalog import Catalog, load_catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.gold.metrics import metrics
@@ -14,8 +14,9 @@ from pce_pipeline.quality.annual import AnnualYears
 from pce_pipeline.quality.identities import FactYears
 from pce_pipeline.quality.metrics import MetricYears
 from pce_pipeline.quality.silver import SilverYears
-from pce_pipeline.schemas import MONEY
 from pce_pipeline.silver.observations import normalise, table_years
+from pce_pipeline.tables.table import MONEY
+from pce_pipeline_tests.datasets import PCE_STATE
 
 YEARS = (2019, 2020, 2021)
 _SIX_YEARS = range(2018, 2024)
@@ -32,11 +33,11 @@ class World:
     metrics: MetricYears
 
 
-def _tenths(catalog: Catalog, years: Sequence[int]) -> pl.DataFrame:
+def _tenths(dataset: Dataset, years: Sequence[int]) -> pl.DataFrame:
     """Tenths of millions of dollars of every category, area and year."""
-    categories = catalog.categories.select("category_id", "parent_id", "scheme", "role", "sign", "depth", "nation_only")
+    categories = dataset.categories.select("category_id", "parent_id", "scheme", "role", "sign", "depth", "nation_only")
     leaves = categories.filter((pl.col("role") == "part") & ~pl.col("nation_only")).with_row_index("leaf")
-    states = catalog.areas.filter(pl.col("geo_level") == "state").with_row_index("place")
+    states = dataset.areas.filter(pl.col("geo_level") == "state").with_row_index("place")
     cells = (
         leaves.join(states, how="cross")
         .join(pl.DataFrame({"year": years}, schema={"year": pl.Int32}), how="cross")
@@ -69,8 +70,8 @@ def _is_dry() -> pl.Expr:
     return pl.col("category_id").str.ends_with(".water_transportation") & (pl.col("geo_fips") == "20000")
 
 
-def _observations(catalog: Catalog, years: Sequence[int]) -> pl.DataFrame:
-    people = catalog.areas.filter(pl.col("geo_level") == "state").select(
+def _observations(dataset: Dataset, years: Sequence[int]) -> pl.DataFrame:
+    people = dataset.areas.filter(pl.col("geo_level") == "state").select(
         "geo_fips", "region_fips", people=1_000_000 + pl.int_range(pl.len()) * 13_000
     )
     of_areas = pl.concat(
@@ -85,7 +86,7 @@ def _observations(catalog: Catalog, years: Sequence[int]) -> pl.DataFrame:
     value = pl.when(pl.col("bea_table") == "SAPCE2").then(dollars).otherwise(pl.col("tenths") / 10)
     status = pl.when(_is_dry()).then(pl.lit("below_50k")).when(suppressed).then(pl.lit("suppressed"))
     return (
-        catalog.lines.join(_tenths(catalog, years), on="category_id")
+        dataset.lines.join(_tenths(dataset, years), on="category_id")
         .join(of_areas, on="geo_fips")
         .with_columns(status=status.otherwise(pl.lit("reported")))
         .with_columns(value=pl.when(pl.col("status") == "reported").then(value.round(1).cast(MONEY)))
@@ -95,25 +96,25 @@ def _observations(catalog: Catalog, years: Sequence[int]) -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def world() -> World:
-    catalog = load_catalog()
-    observations = _observations(catalog, YEARS)
-    normalised = normalise(observations, catalog.lines.select("bea_table", "line_code", "description"), catalog)
+    dataset = PCE_STATE
+    observations = _observations(dataset, YEARS)
+    normalised = normalise(observations, dataset.lines.select("bea_table", "line_code", "description"), dataset)
     held = table_years(observations)
-    facts = conform_facts(normalised.frame, catalog)
+    facts = conform_facts(normalised.frame, dataset)
     levels = annual(facts)
     return World(
-        silver=SilverYears(normalised.frame, normalised.left_out, observations.height, catalog, held),
-        facts=FactYears(facts, catalog, held),
+        silver=SilverYears(normalised.frame, normalised.left_out, observations.height, dataset, held),
+        facts=FactYears(facts, dataset, held),
         annual=AnnualYears(levels, facts),
-        metrics=MetricYears(metrics(facts, catalog, YEARS), levels, catalog, YEARS),
+        metrics=MetricYears(metrics(facts, dataset, YEARS), levels, dataset, YEARS),
     )
 
 
 @pytest.fixture(scope="session")
 def world_of_six_years() -> MetricYears:
     """Metrics and levels of a few categories of the same economy, long enough for every metric to have a figure."""
-    catalog = load_catalog()
-    lines = catalog.lines.select("bea_table", "line_code", "description")
-    everything = conform_facts(normalise(_observations(catalog, _SIX_YEARS), lines, catalog).frame, catalog)
+    dataset = PCE_STATE
+    lines = dataset.lines.select("bea_table", "line_code", "description")
+    everything = conform_facts(normalise(_observations(dataset, _SIX_YEARS), lines, dataset).frame, dataset)
     facts = everything.filter(pl.col("category_id").is_in(_FEW))
-    return MetricYears(metrics(facts, catalog, _SIX_YEARS), annual(facts), catalog, _SIX_YEARS)
+    return MetricYears(metrics(facts, dataset, _SIX_YEARS), annual(facts), dataset, _SIX_YEARS)

@@ -9,14 +9,15 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.jobs import range_tags
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.archive import archive
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.archive import archive
+from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.resource import files_of_year
-from pce_pipeline.lineage import SILVER
+from pce_pipeline.tables.lineage import SILVER
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.table import MONEY
 from pce_pipeline_tests.worlds import QUIET, World
 
 YEAR = "2024"
@@ -70,16 +71,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def silver(world: World) -> Iterator[pl.DataFrame]:
     """Silver of the year; whatever a test publishes in its place is put right afterwards."""
-    frame = world.lake.table(schemas.SILVER_PCE_STATE).read([YEAR])
+    frame = world.lake.table(SILVER_PCE_STATE).read([YEAR])
     yield frame
     publish(world, frame)
 
 
 def publish(world: World, frame: pl.DataFrame) -> None:
-    segments = dict(world.catalog.areas.select("geo_fips", "path_segment").iter_rows())
+    segments = dict(world.dataset.areas.select("geo_fips", "path_segment").iter_rows())
     files = files_of_year(SILVER.table, int(YEAR), frame, segments)
     partition = NewPartition(YEAR, files, inputs={"damaged": "by a test"}, code_version="test")
-    world.lake.table(schemas.SILVER_PCE_STATE).publish([partition], run_id="test")
+    world.lake.table(SILVER_PCE_STATE).publish([partition], run_id="test")
 
 
 def cells(table: str, lines: list[int], areas: list[str]) -> pl.Expr:
@@ -88,7 +89,7 @@ def cells(table: str, lines: list[int], areas: list[str]) -> pl.Expr:
 
 def fifty_more(where: pl.Expr) -> Callable[[pl.DataFrame], pl.DataFrame]:
     return lambda frame: frame.with_columns(
-        pl.when(where).then(pl.col("value") + 50).otherwise("value").cast(schemas.MONEY).alias("value")
+        pl.when(where).then(pl.col("value") + 50).otherwise("value").cast(MONEY).alias("value")
     )
 
 
@@ -127,9 +128,9 @@ def test_damage_in_silver_turns_one_check_of_the_facts_red(
 def test_flipped_bytes_in_the_lake_are_found_by_the_stored_check_and_stop_the_next_reader(
     world: World, silver: pl.DataFrame
 ) -> None:
-    store = world.lake.table(schemas.SILVER_PCE_STATE)
+    store = world.lake.table(SILVER_PCE_STATE)
     version = store.latest()[YEAR].objects[0].version_key
-    path = Path(world.lake.uri) / world.lake.prefix(schemas.SILVER_PCE_STATE) / version
+    path = Path(world.lake.uri) / world.lake.prefix(SILVER_PCE_STATE) / version
     body = path.read_bytes()
     path.write_bytes(bytes([body[0] ^ 1]) + body[1:])
     try:
@@ -178,7 +179,7 @@ def test_an_answer_with_missing_cells_turns_one_check_of_silver_red(
     result = materialise(world, "silver/pce_state")
     assert not result.success
     assert red(result) == {check}
-    assert world.lake.table(schemas.SILVER_PCE_STATE).latest() == {}
+    assert world.lake.table(SILVER_PCE_STATE).latest() == {}
 
 
 def test_where_thresholds_only_warn_the_damage_is_shown_and_published(tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_where_thresholds_only_warn_the_damage_is_shown_and_published(tmp_path: 
     result = materialise(world, "silver/pce_state")
     assert result.success
     assert red(result) == {"expected_areas_are_present"}
-    assert YEAR in world.lake.table(schemas.SILVER_PCE_STATE).latest()
+    assert YEAR in world.lake.table(SILVER_PCE_STATE).latest()
 
 
 def test_a_first_file_that_holds_some_areas_only_passes_every_check_for_what_it_speaks_of(tmp_path: Path) -> None:

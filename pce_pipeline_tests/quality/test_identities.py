@@ -101,9 +101,9 @@ def test_older_figures_in_whole_millions_are_allowed_their_coarser_rounding(worl
 
 
 def test_without_the_table_of_net_expenditures_abroad_its_totals_are_not_compared_with_the_states(world):
-    catalog = world.silver.catalog
+    dataset = world.silver.dataset
     only = world.silver.frame.filter(pl.col("bea_table") == "SAPCE1")
-    facts = FactYears(conform_facts(only, catalog), catalog, {"SAPCE1": (2019, 2020, 2021)})
+    facts = FactYears(conform_facts(only, dataset), dataset, {"SAPCE1": (2019, 2020, 2021)})
     result = states_add_up_to_the_nation.check(facts)
     assert result.passed
     assert result.figures["checked"] == 20 * 3

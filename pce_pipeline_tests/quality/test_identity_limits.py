@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.quality.identities import (
     FactYears,
     children_add_up_to_parents,
@@ -17,9 +16,10 @@ from pce_pipeline.quality.identities import (
     states_add_up_to_the_nation,
 )
 from pce_pipeline.quality.rules import Rule, RuleResult
-from pce_pipeline.schemas import GOLD_FACTS
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline_tests.datasets import PCE_STATE
 
-CATALOG = load_catalog()
+CATALOG = PCE_STATE
 LEVELS: dict[str, str] = dict(CATALOG.areas.select("geo_fips", "geo_level").iter_rows())
 STATES = [geo for geo, level in LEVELS.items() if level == "state"]
 PARTS = {"product.durable_goods": "60.1", "product.nondurable_goods": "40.2"}
@@ -76,7 +76,7 @@ def test_figures_in_whole_millions_may_be_off_by_half_a_million_each(total, pass
 # A measure that no table has is taken for one in whole units: 0.5 for each of three figures.
 @pytest.mark.parametrize(("total", "passes"), [("101.8", True), ("101.801", False)])
 def test_figures_of_a_measure_that_no_table_has_are_taken_for_whole_units(total, passes):
-    subject = replace(facts(*goods(total)), catalog=replace(CATALOG, tables={}))
+    subject = replace(facts(*goods(total)), dataset=replace(CATALOG, tables={}))
     assert checked(children_add_up_to_parents, subject).passed is passes
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.quality.metrics import (
     MetricYears,
     contributions_add_up_to_growth,
@@ -21,9 +20,10 @@ from pce_pipeline.quality.metrics import (
     shares_of_the_parts_are_100_percent,
 )
 from pce_pipeline.quality.rules import Rule, RuleResult
-from pce_pipeline.schemas import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
+from pce_pipeline_tests.datasets import PCE_STATE
 
-CATALOG = load_catalog()
+CATALOG = PCE_STATE
 LEVELS: dict[str, str] = dict(CATALOG.areas.select("geo_fips", "geo_level").iter_rows())
 TOTAL, GOODS, SERVICES = "product.pce", "product.goods", "product.services"
 

@@ -13,7 +13,7 @@ from pce_pipeline.quality.facts import facts_rules
 from pce_pipeline.quality.metrics import metrics_rules
 from pce_pipeline.quality.rules import Rule, judge
 from pce_pipeline.quality.silver import silver_rules
-from pce_pipeline.schemas import GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
 
 Damage = Callable[[Any], Any]
 RULES: Mapping[str, tuple[Rule[Any], ...]] = {

@@ -5,7 +5,6 @@ import pytest
 
 from pce_pipeline.bea.bulk import read_archive
 from pce_pipeline.bea.values import typed
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.gold.metrics import metrics
@@ -16,6 +15,7 @@ from pce_pipeline.quality.metrics import MetricYears, metrics_rules
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.quality.silver import SilverYears, silver_rules
 from pce_pipeline.silver.observations import normalise, table_years
+from pce_pipeline_tests.datasets import PCE_STATE, pce_state
 
 pytestmark = pytest.mark.real
 
@@ -29,21 +29,21 @@ def archive(real_data):
 
 @pytest.mark.parametrize(("profile", "cells", "lines_left_out"), [("full", 439_550, 0), ("smoke", 4_500, 292)])
 def test_the_archive_of_october_2022_passes_every_rule(archive, profile, cells, lines_left_out):
-    catalog = load_catalog(profile)
-    published = read_archive(archive, load_catalog().tables)
+    dataset = pce_state(profile)
+    published = read_archive(archive, PCE_STATE.tables)
     observations = typed(published.frame)
-    normalised = normalise(observations, published.lines, catalog)
+    normalised = normalise(observations, published.lines, dataset)
     assert (normalised.frame.height, normalised.left_out.height) == (cells, lines_left_out)
 
     held = table_years(observations)
-    facts = conform_facts(normalised.frame, catalog)
+    facts = conform_facts(normalised.frame, dataset)
     levels = annual(facts)
-    derived = metrics(facts, catalog, YEARS)
+    derived = metrics(facts, dataset, YEARS)
     results = [
-        *judge(silver_rules, SilverYears(normalised.frame, normalised.left_out, observations.height, catalog, held)),
-        *judge(facts_rules, FactYears(facts, catalog, held)),
+        *judge(silver_rules, SilverYears(normalised.frame, normalised.left_out, observations.height, dataset, held)),
+        *judge(facts_rules, FactYears(facts, dataset, held)),
         *judge(annual_rules, AnnualYears(levels, facts)),
-        *judge(metrics_rules, MetricYears(derived, levels, catalog, YEARS)),
+        *judge(metrics_rules, MetricYears(derived, levels, dataset, YEARS)),
     ]
     assert [(result.name, result.summary, result.examples) for result in results if not result.passed] == []
 
@@ -55,19 +55,19 @@ def test_the_archive_of_october_2022_passes_every_rule(archive, profile, cells, 
 
 
 def test_tables_the_catalogue_does_not_hold_are_left_out_and_counted(archive):
-    catalog = load_catalog("smoke")
+    dataset = pce_state("smoke")
     published = read_archive(archive)
     observations = typed(published.frame)
-    left_out = normalise(observations, published.lines, catalog).left_out
+    left_out = normalise(observations, published.lines, dataset).left_out
     assert left_out["rows"].sum() == observations.height - 4_500
     assert left_out["description"].null_count() == 0
 
 
 def test_california_in_2021_is_what_bea_published(archive):
-    catalog = load_catalog()
-    published = read_archive(archive, catalog.tables)
-    facts = conform_facts(normalise(typed(published.frame), published.lines, catalog).frame, catalog)
-    row = metrics(facts, catalog, [2021]).row(
+    dataset = PCE_STATE
+    published = read_archive(archive, dataset.tables)
+    facts = conform_facts(normalise(typed(published.frame), published.lines, dataset).frame, dataset)
+    row = metrics(facts, dataset, [2021]).row(
         by_predicate=(pl.col("geo_fips") == "06000") & (pl.col("category_id") == "product.pce"), named=True
     )
     assert (row["pce_share_of_total_pct"], row["pce_rank_among_states"]) == (100.0, 1)

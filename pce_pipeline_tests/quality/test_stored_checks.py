@@ -6,8 +6,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pce_pipeline import schemas
-from pce_pipeline.quality.stored import stored_checks
+from pce_pipeline.shell.stored_checks import stored_checks
+from pce_pipeline.tables.dimensions import DIM_CATEGORY
+from pce_pipeline.tables.registry import TABLES
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.quality.test_damaged_lakes import red, run_check
 from pce_pipeline_tests.worlds import World
@@ -35,7 +36,7 @@ def change(world: World, statement: str) -> None:
 
 def test_every_table_of_lake_and_postgres_has_one_and_the_refresh_runs_none(loaded: World) -> None:
     checked = {key.asset_key.to_user_string() for check in stored_checks for key in check.check_keys}
-    lake = {table.name for table in schemas.TABLES}
+    lake = {table.name for table in TABLES}
     assert checked == lake | {name.replace("gold/", "postgres/") for name in lake if name.startswith("gold/")}
     ran = {each.check_name for each in loaded.refresh(1999, 1999).get_asset_check_evaluations()}
     assert ran
@@ -72,7 +73,7 @@ def test_what_somebody_changed_in_postgres_turns_its_check_red(
 
 
 def test_a_damaged_dimension_turns_its_check_red(loaded: World) -> None:
-    table = schemas.DIM_CATEGORY
+    table = DIM_CATEGORY
     stored = loaded.lake.table(table).latest()["all"].objects[0]
     file = Path(loaded.lake.uri) / loaded.lake.prefix(table) / stored.path
     body = file.read_bytes()

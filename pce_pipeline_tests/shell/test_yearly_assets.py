@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.automation.jobs import range_tags
+from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline_tests.worlds import QUIET, World
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
@@ -120,7 +120,7 @@ def test_years_that_bea_has_not_published_are_reported_without_rows_and_spoil_no
             assert absent.metadata["dagster/partition_row_count"].value == 0
             assert absent.description == f"not published: no extract has anything of {year}"
             assert absent.tags == {"dagster/data_version": "absent"}
-    assert str(THIS_YEAR) not in world.lake.table(schemas.GOLD_FACTS).latest()
+    assert str(THIS_YEAR) not in world.lake.table(GOLD_FACTS).latest()
 
 
 def test_a_run_of_nothing_but_such_years_succeeds_and_no_check_reports_on_its_rows(world: World) -> None:

@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pce_pipeline.bea.texts import clean_description
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.quality.silver import SilverYears, category_is_known
-from pce_pipeline.schemas import MONEY, SILVER_PCE_STATE, content_sha256
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 from pce_pipeline.silver.observations import BASE_YEARS_SCHEMA, normalise, table_years
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.table import MONEY, content_sha256
+from pce_pipeline_tests.datasets import PCE_STATE, pce_state
 
 MILLIONS = "Millions of current dollars"
-CATALOG = load_catalog()
-SMOKE = load_catalog("smoke")
+CATALOG = PCE_STATE
+SMOKE = pce_state("smoke")
 
 
 def cell(line: int, geo: str = "06000", year: int = 2020, value: str | None = "12.3", **other: Any) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.integrity import sha256_of
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, SILVER_PCE_STATE
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 from pce_pipeline_tests.worlds import World
@@ -57,8 +57,8 @@ def _listing(world: World) -> dict[str, object]:
 
 
 def test_every_cell_of_the_vintage_reaches_silver_gold_and_postgres(full: World) -> None:
-    silver = full.lake.table(schemas.SILVER_PCE_STATE).read()
-    annual = full.lake.table(schemas.GOLD_PCE_STATE_ANNUAL).read()
+    silver = full.lake.table(SILVER_PCE_STATE).read()
+    annual = full.lake.table(GOLD_PCE_STATE_ANNUAL).read()
     assert silver.height == 28 * _CELLS_OF_A_YEAR
     assert annual.height == 28 * (113 * _AREAS - 59 + 134 * _AREAS - 59)
     assert full.query("SELECT count(*) FROM gold.pce_state_annual") == [(annual.height,)]
@@ -83,8 +83,8 @@ def test_the_sample_passes_every_check(full: World) -> None:
 
 
 def test_the_fixed_keys_hold_what_the_pointer_says(full: World) -> None:
-    folder = Path(full.lake.uri) / full.lake.prefix(schemas.SILVER_PCE_STATE)
-    year = full.lake.table(schemas.SILVER_PCE_STATE).latest()["2024"]
+    folder = Path(full.lake.uri) / full.lake.prefix(SILVER_PCE_STATE)
+    year = full.lake.table(SILVER_PCE_STATE).latest()["2024"]
     assert len(list(folder.glob("year=*/state=*/part-000.parquet"))) == 28 * _AREAS
     assert {stored.path: stored.sha256 for stored in year.objects} == {
         str(file.relative_to(folder)): sha256_of(file.read_bytes())

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.lake.integrity import sha256_of
+from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.worlds import World
 
@@ -37,7 +37,7 @@ def world(archive: Path, tmp_path_factory: pytest.TempPathFactory, server: Postg
 
 @pytest.fixture(scope="module")
 def silver(world: World) -> pl.DataFrame:
-    return world.lake.table(schemas.SILVER_PCE_STATE).read()
+    return world.lake.table(SILVER_PCE_STATE).read()
 
 
 def test_silver_holds_every_line_and_year_of_the_four_tables_and_nothing_else(silver: pl.DataFrame) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pce_pipeline import schemas
 from pce_pipeline.lake.pointer import WHOLE
+from pce_pipeline.tables.dimensions import DIM_GEOGRAPHY
 from pce_pipeline.warehouse.contents import Content, contents_held, missing_relations, rows_held
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import checkpoints
@@ -34,7 +34,7 @@ def test_a_load_keeps_the_hash_that_the_database_gives_of_what_it_loaded(loaded)
         held, kept = contents_held(connection), checkpoints(connection)
     assert {key: kept[key].held_hash for key in kept} == {key: held[key].hash for key in kept}
     assert held[YEAR].rows == 3
-    assert held[schemas.DIM_GEOGRAPHY.name, WHOLE].rows == 60
+    assert held[DIM_GEOGRAPHY.name, WHOLE].rows == 60
     assert held[YEAR].hash != held[ANNUAL.name, "2023"].hash
 
 
@@ -75,7 +75,7 @@ def test_a_table_that_is_gone_holds_nothing_and_is_named(loaded):
         assert missing_relations(connection)[0] == "gold.pce_state_annual"
         assert YEAR not in rows_held(connection)
         assert YEAR not in contents_held(connection)
-        assert rows_held(connection)[schemas.DIM_GEOGRAPHY.name, WHOLE] == 60
+        assert rows_held(connection)[DIM_GEOGRAPHY.name, WHOLE] == 60
 
 
 @pytest.mark.postgres

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pce_pipeline import schemas
-from pce_pipeline.catalog import load_catalog
-from pce_pipeline.schemas import SchemaViolation, Table
+from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.table import SchemaViolation, Table
 from pce_pipeline.warehouse.errors import (
     LoadFailed,
     LoadRefused,
@@ -24,12 +24,13 @@ from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, RunRow, TableL
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import checkpoints, fastest_growth, row_counts
 from pce_pipeline.warehouse.records import record_run
+from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.postgres
 
-ANNUAL = schemas.GOLD_PCE_STATE_ANNUAL
-TOTAL = load_catalog().categories.filter(role="total", scheme="product")["category_id"].item()
+ANNUAL = GOLD_PCE_STATE_ANNUAL
+TOTAL = PCE_STATE.categories.filter(role="total", scheme="product")["category_id"].item()
 
 Cells = dict[tuple[str, int], str | None]
 
@@ -54,11 +55,11 @@ def annual(cells: Cells, category: str = TOTAL) -> TableLoad:
 
 
 def dimensions() -> list[TableLoad]:
-    catalog = load_catalog()
+    dataset = PCE_STATE
     return [
-        TableLoad(schemas.DIM_GEOGRAPHY, catalog.areas),
-        TableLoad(schemas.DIM_CATEGORY, catalog.categories),
-        TableLoad(schemas.CATEGORY_LINE, catalog.lines),
+        TableLoad(DIM_GEOGRAPHY, dataset.areas),
+        TableLoad(DIM_CATEGORY, dataset.categories),
+        TableLoad(CATEGORY_LINE, dataset.lines),
     ]
 
 
@@ -169,20 +170,20 @@ def test_changed_new_and_vanished_rows_are_told_apart_and_other_years_stay(postg
 
 
 def test_a_table_without_years_is_made_equal_as_a_whole(postgres):
-    areas = load_catalog().areas
-    run_load(postgres, [TableLoad(schemas.DIM_GEOGRAPHY, areas)], [])
+    areas = PCE_STATE.areas
+    run_load(postgres, [TableLoad(DIM_GEOGRAPHY, areas)], [])
     changed = areas.head(59).with_columns(
         geo_name=pl.col("geo_name") + pl.when(pl.col("state") == "CA").then(pl.lit("!")).otherwise(pl.lit(""))
     )
-    (result,) = run_load(postgres, [TableLoad(schemas.DIM_GEOGRAPHY, changed)], [])
+    (result,) = run_load(postgres, [TableLoad(DIM_GEOGRAPHY, changed)], [])
     assert counts(result) == (0, 1, 1, 58)
 
 
 def test_missing_and_empty_texts_stay_apart_and_numbers_stay_exact(postgres):
     nasty = ["", None, "\\N", "NULL", 'say "so", twice\r\n', "Ünïcode, 数", " ", "\\.", "a\tb"]
-    frame = load_catalog().areas.head(len(nasty)).with_columns(state=pl.Series(nasty))
+    frame = PCE_STATE.areas.head(len(nasty)).with_columns(state=pl.Series(nasty))
     for table in (frame, frame.reverse().with_columns(state=pl.Series(nasty))):
-        run_load(postgres, [TableLoad(schemas.DIM_GEOGRAPHY, table)], [])
+        run_load(postgres, [TableLoad(DIM_GEOGRAPHY, table)], [])
         held = rows(postgres, "SELECT geo_fips, state FROM gold.dim_geography")
         assert sorted(held) == sorted(zip(table["geo_fips"], nasty, strict=True))
     exact = {("01000", 2020): "123456789012345.678", ("02000", 2020): "-0.001", ("04000", 2020): None}
@@ -192,7 +193,7 @@ def test_missing_and_empty_texts_stay_apart_and_numbers_stay_exact(postgres):
 
 def test_floats_come_back_bit_for_bit(postgres):
     floats = [0.1 + 0.2, -1e-300, 1e22, 5e-324, float("nan"), None, float("inf")]
-    metrics = schemas.GOLD_PCE_STATE_METRICS
+    metrics = GOLD_PCE_STATE_METRICS
     frame = pl.DataFrame(
         [
             {"geo_fips": f"{n:05}", "geo_level": "state", "category_id": TOTAL, "year": 2020, "pce_yoy_pct": value}
@@ -209,9 +210,9 @@ def test_floats_come_back_bit_for_bit(postgres):
 
 def test_a_load_that_fails_leaves_nothing(postgres):
     good = annual({("01000", 2022): "1"})
-    poison = load_catalog().areas.with_columns(geo_name=pl.lit("a\x00b"))
+    poison = PCE_STATE.areas.with_columns(geo_name=pl.lit("a\x00b"))
     with pytest.raises(LoadFailed) as refused:
-        run_load(postgres, [good, TableLoad(schemas.DIM_GEOGRAPHY, poison)], [2022], manifests=[manifest(2022, "a")])
+        run_load(postgres, [good, TableLoad(DIM_GEOGRAPHY, poison)], [2022], manifests=[manifest(2022, "a")])
     assert refused.value.doing == "gold/dim_geography"
     assert refused.value.sqlstate == "22021"
     for table in ("gold.pce_state_annual", "meta.ingest_runs", "meta.manifests", "meta.checkpoints", "meta.world"):
@@ -340,7 +341,7 @@ def test_a_failed_run_is_recorded_without_rows_and_succeeds_under_the_same_id(po
 
 
 def test_the_fastest_growing_states_come_first_and_the_nation_never(postgres):
-    fips = load_catalog().areas.filter(geo_level="state")["geo_fips"].head(7).to_list()
+    fips = PCE_STATE.areas.filter(geo_level="state")["geo_fips"].head(7).to_list()
     cells: Cells = {}
     for n, geo_fips in enumerate(fips):
         cells |= {(geo_fips, 2021): "100", (geo_fips, 2022): str(100 + n), (geo_fips, 2023): "100"}

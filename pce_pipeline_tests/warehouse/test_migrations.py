@@ -1,4 +1,4 @@
-"""The frozen steps lead from an empty database to what `schemas.py` declares."""
+"""The frozen steps lead from an empty database to what `py` declares."""
 
 import threading
 
@@ -8,7 +8,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import pce_pipeline.warehouse.migrations
-from pce_pipeline import schemas
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import MONEY, Table
 from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseNewer
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -18,10 +19,10 @@ SQL_TYPES = {
     pl.Int32(): "integer",
     pl.Float64(): "double precision",
     pl.Boolean(): "boolean",
-    schemas.MONEY: "numeric(18,3)",
+    MONEY: "numeric(18,3)",
 }
 
-PUBLISHED = [table for table in schemas.TABLES if table.name.startswith("gold/")]
+PUBLISHED = [table for table in TABLES if table.name.startswith("gold/")]
 
 
 def _rows(postgres, statement, parameters=None):
@@ -38,7 +39,7 @@ def migrated(server):
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("table", PUBLISHED, ids=lambda table: table.name)
-def test_a_migrated_table_is_the_declared_one(migrated, table: schemas.Table):
+def test_a_migrated_table_is_the_declared_one(migrated, table: Table):
     name = table.name.replace("/", ".")
     columns = _rows(
         migrated,

@@ -7,15 +7,18 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from pce_pipeline import schemas
-from pce_pipeline.catalog import load_catalog
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.metrics import metrics as gold_metrics
+from pce_pipeline.tables.dimensions import DIM_CATEGORY, DIM_GEOGRAPHY
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.table import MONEY
 from pce_pipeline.warehouse.loads import RunRow, TableLoad, load
+from pce_pipeline_tests.datasets import PCE_STATE
 
 pytestmark = pytest.mark.postgres
 
-CATALOG = load_catalog()
+CATALOG = PCE_STATE
 TOTAL = CATALOG.categories.filter(role="total", scheme="product")["category_id"].item()
 YEARS = range(2014, 2021)
 
@@ -36,15 +39,15 @@ def _load(postgres, levels: dict[int, str | None], metrics: pl.DataFrame | None 
             }
             for year, level in levels.items()
         ],
-        schema=schemas.GOLD_PCE_STATE_ANNUAL.polars_schema,
+        schema=GOLD_PCE_STATE_ANNUAL.polars_schema,
     )
     tables = [
-        TableLoad(schemas.DIM_GEOGRAPHY, CATALOG.areas),
-        TableLoad(schemas.DIM_CATEGORY, CATALOG.categories),
-        TableLoad(schemas.GOLD_PCE_STATE_ANNUAL, annual),
+        TableLoad(DIM_GEOGRAPHY, CATALOG.areas),
+        TableLoad(DIM_CATEGORY, CATALOG.categories),
+        TableLoad(GOLD_PCE_STATE_ANNUAL, annual),
     ]
     if metrics is not None:
-        tables.append(TableLoad(schemas.GOLD_PCE_STATE_METRICS, metrics))
+        tables.append(TableLoad(GOLD_PCE_STATE_METRICS, metrics))
     run = RunRow("run", "pce_state", datetime.now(UTC))
     with postgres.connect() as connection:
         load(connection, tables, years=list(YEARS), world="sample", env="local", run=run, manifests=[])
@@ -118,7 +121,7 @@ def test_the_newest_year_comes_with_names_and_metrics(postgres):
                 "pce_rank_among_states": 1,
             }
         ],
-        schema=schemas.GOLD_PCE_STATE_METRICS.polars_schema,
+        schema=GOLD_PCE_STATE_METRICS.polars_schema,
     )
     _load(postgres, {2019: "2", 2020: "3"}, metrics)
     latest = _rows(
@@ -144,13 +147,13 @@ def test_views_and_gold_agree_on_growth_and_means(postgres):
     ]
     facts = cells.with_columns(
         dataset=pl.lit("pce_state"),
-        value=pl.Series(values, dtype=schemas.MONEY),
+        value=pl.Series(values, dtype=MONEY),
         status=pl.Series(["not_available" if value is None else "reported" for value in values]),
-    ).select(schemas.GOLD_FACTS.column_names)
+    ).select(GOLD_FACTS.column_names)
     run = RunRow("run", "pce_state", datetime.now(UTC))
     tables = [
-        TableLoad(schemas.GOLD_PCE_STATE_ANNUAL, annual(facts)),
-        TableLoad(schemas.GOLD_PCE_STATE_METRICS, gold_metrics(facts, CATALOG, list(YEARS))),
+        TableLoad(GOLD_PCE_STATE_ANNUAL, annual(facts)),
+        TableLoad(GOLD_PCE_STATE_METRICS, gold_metrics(facts, CATALOG, list(YEARS))),
     ]
     with postgres.connect() as connection:
         load(connection, tables, years=list(YEARS), world="sample", env="local", run=run, manifests=[])

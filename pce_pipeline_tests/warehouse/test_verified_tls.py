@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import psycopg2
 import pytest
 
-from pce_pipeline import schemas
-from pce_pipeline.catalog import load_catalog
+from pce_pipeline.tables.dimensions import DIM_CATEGORY, DIM_GEOGRAPHY
 from pce_pipeline.warehouse.errors import CertificateRefused, SignInRefused, WarehouseUnreachable
 from pce_pipeline.warehouse.loads import RunRow, TableLoad, load
 from pce_pipeline.warehouse.login import DatabaseLogin
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import row_counts
+from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.postgres_server import reachable_folder
 from pce_pipeline_tests.warehouse.tls_servers import (
     ADMIN,
@@ -133,8 +133,8 @@ def test_a_token_is_taken_as_password(port, authority, aws):
 
 
 def test_tables_are_made_filled_and_read_over_verified_tls(server, authority, stranger):
-    catalog = load_catalog()
-    tables = [TableLoad(schemas.DIM_GEOGRAPHY, catalog.areas), TableLoad(schemas.DIM_CATEGORY, catalog.categories)]
+    dataset = PCE_STATE
+    tables = [TableLoad(DIM_GEOGRAPHY, dataset.areas), TableLoad(DIM_CATEGORY, dataset.categories)]
     with server.database(migrated=False) as url:
         where = urlsplit(url)
         assert where.hostname is not None
@@ -148,6 +148,6 @@ def test_tables_are_made_filled_and_read_over_verified_tls(server, authority, st
                 run = RunRow("run", "pce_state", datetime.now(UTC))
                 load(connection, tables, years=[], world="sample", env="prod", run=run, manifests=[])
             with postgres.connect() as connection:
-                assert row_counts(connection)["gold/dim_category"] == catalog.categories.height
+                assert row_counts(connection)["gold/dim_category"] == dataset.categories.height
             with pytest.raises(CertificateRefused):
                 DatabaseLogin(f"{tls}&sslrootcert={stranger.bundle}", env="prod").connect()

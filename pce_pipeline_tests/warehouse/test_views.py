@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pce_pipeline import schemas
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
 from pce_pipeline.warehouse.comments import SAMPLE_PREFIX
 from pce_pipeline.warehouse.errors import ViewBlocked
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -108,7 +108,7 @@ def test_comments_are_read_from_files_as_postgres_reads_them(postgres):
 
 @pytest.mark.postgres
 def test_the_newest_year_is_shown_with_every_metric(postgres):
-    assert set(schemas.GOLD_PCE_STATE_METRICS.column_names) <= set(_columns(postgres, LATEST))
+    assert set(GOLD_PCE_STATE_METRICS.column_names) <= set(_columns(postgres, LATEST))
 
 
 @pytest.mark.postgres

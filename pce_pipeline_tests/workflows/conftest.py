@@ -17,9 +17,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 from starlette.applications import Starlette
 
-from pce_pipeline.bea.emulator.app import create_app
-from pce_pipeline.bea.emulator.serve import running
-from pce_pipeline.bea.emulator.state import Emulator
+from pce_pipeline.emulator.app import create_app
+from pce_pipeline.emulator.serve import running
+from pce_pipeline.emulator.state import Emulator
 from pce_pipeline_tests.cli.conftest import Called, call
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3

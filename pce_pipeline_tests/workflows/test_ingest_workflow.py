@@ -10,8 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from pce_pipeline.bea.emulator.faults import Fault, FaultKind
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.workflows.conftest import ADDRESS, Place
 from pce_pipeline_tests.workflows.job import Ran
 from pce_pipeline_tests.workflows.loopback_ecs import LoopbackEcs

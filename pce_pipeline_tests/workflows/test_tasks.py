@@ -13,7 +13,7 @@ import pytest
 
 from infra.provisioning.errors import UsageRefused
 from infra.provisioning.task import Place, handed_over
-from pce_pipeline.bea.emulator.serve import running
+from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.workflows.job import ROOT
 from pce_pipeline_tests.workflows.loopback_ecs import LoopbackEcs
 

@@ -25,7 +25,7 @@ from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.quarantine import of_live_extracts
-from pce_pipeline.catalog import Catalog
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
@@ -54,7 +54,7 @@ def _run_failure_sensor() -> dg.SensorDefinition:
     def run_failure_sensor(
         context: dg.RunFailureSensorContext,
         lake: dg.ResourceParam[Lake],
-        catalog: dg.ResourceParam[Catalog],
+        dataset: dg.ResourceParam[Dataset],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SkipReason | None:
         """Alert.
@@ -65,7 +65,7 @@ def _run_failure_sensor() -> dg.SensorDefinition:
         alerts = Alerts.of(settings, lake)
         if not alerts.channels:
             return dg.SkipReason(NO_CHANNEL)
-        _tell(alerts, context.instance, context.dagster_run, catalog, settings)
+        _tell(alerts, context.instance, context.dagster_run, dataset, settings)
         return None
 
     return run_failure_sensor
@@ -83,7 +83,7 @@ def _late_release_sensor() -> dg.SensorDefinition:
         lake: dg.ResourceParam[Lake],
         bea: dg.ResourceParam[BeaGateway],
         postgres: dg.ResourceParam[PostgresResource],
-        catalog: dg.ResourceParam[Catalog],
+        dataset: dg.ResourceParam[Dataset],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SkipReason:
         """Alert; it remembers nothing, so what it could not send it sends when it comes again.
@@ -96,17 +96,17 @@ def _late_release_sensor() -> dg.SensorDefinition:
         not_sent = None
         try:
             for run in _recently_failed(context):
-                _tell(alerts, context.instance, run, catalog, settings)
+                _tell(alerts, context.instance, run, dataset, settings)
         except AlertNotSent as caught:
             not_sent = caught
-        _tell_of_old_pin(alerts, lake, postgres, catalog, settings)
-        late, said = _look(lake, bea, catalog, settings)
+        _tell_of_old_pin(alerts, lake, postgres, dataset, settings)
+        late, said = _look(lake, bea, dataset, settings)
         if late is not None:
             alerts.send(
-                alert_of_late(late, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=lake.uri)
+                alert_of_late(late, env=settings.env, world=settings.world, dataset=dataset.name, lake=lake.uri)
             )
         try:
-            _tell_of_quarantine(alerts, lake, catalog, settings)
+            _tell_of_quarantine(alerts, lake, dataset, settings)
         except AlertNotSent as caught:
             not_sent = not_sent or caught
         if not_sent is not None:
@@ -117,7 +117,7 @@ def _late_release_sensor() -> dg.SensorDefinition:
 
 
 def _tell_of_old_pin(
-    alerts: Alerts, lake: Lake, postgres: PostgresResource, catalog: Catalog, settings: Settings
+    alerts: Alerts, lake: Lake, postgres: PostgresResource, dataset: Dataset, settings: Settings
 ) -> None:
     """Alert of a pin that is older than the setting; a lake that cannot be read says nothing of one."""
     now = datetime.now(UTC)
@@ -125,14 +125,12 @@ def _tell_of_old_pin(
         held = lake.bronze.pin()
         if held is None or now - held.pinned_at <= timedelta(days=settings.pin_alert_days):
             return
-        pin = pinned(current(lake.bronze, catalog), lake_state(lake, catalog), _loaded(postgres))
+        pin = pinned(current(lake.bronze, dataset), lake_state(lake, dataset), _loaded(postgres))
     except PceError:
         return
     if pin is not None:
         alerts.send(
-            alert_of_old_pin(
-                pin, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=lake.uri, now=now
-            )
+            alert_of_old_pin(pin, env=settings.env, world=settings.world, dataset=dataset.name, lake=lake.uri, now=now)
         )
 
 
@@ -143,13 +141,13 @@ def _loaded(postgres: PostgresResource) -> LoadState | None:
         return None  # the alert then says what counts, and not what Postgres holds
 
 
-def _look(lake: Lake, bea: BeaGateway, catalog: Catalog, settings: Settings) -> tuple[LateRelease | None, str]:
+def _look(lake: Lake, bea: BeaGateway, dataset: Dataset, settings: Settings) -> tuple[LateRelease | None, str]:
     """The release that is late, and what there is to say."""
     try:
         # what the calendar says is enough, so the tables' notes are not asked for
-        release = bea.release((), catalog.release_names)
+        release = bea.release((), dataset.release_names)
         grace = timedelta(hours=settings.late_after_hours)
-        late = late_release(lake_state(lake, catalog), release, tables=catalog.tables, grace=grace)
+        late = late_release(lake_state(lake, dataset), release, tables=dataset.tables, grace=grace)
     except PceError as problem:
         return None, without_secrets(str(problem))
     if late is None:
@@ -157,22 +155,22 @@ def _look(lake: Lake, bea: BeaGateway, catalog: Catalog, settings: Settings) -> 
     return late, f"The release of {late.announced:%Y-%m-%d} is late."
 
 
-def _tell_of_quarantine(alerts: Alerts, lake: Lake, catalog: Catalog, settings: Settings) -> None:
+def _tell_of_quarantine(alerts: Alerts, lake: Lake, dataset: Dataset, settings: Settings) -> None:
     try:
-        found = of_live_extracts(lake.bronze, catalog, current(lake.bronze, catalog))
+        found = of_live_extracts(lake.bronze, dataset, current(lake.bronze, dataset))
     except PceError as problem:
         _log.warning("what is in quarantine cannot be told", problem=without_secrets(str(problem)))
         return
     for extract, cells in found.items():
         alerts.send(
             alert_of_quarantine(
-                extract, cells, env=settings.env, world=settings.world, dataset=catalog.dataset, lake=lake.uri
+                extract, cells, env=settings.env, world=settings.world, dataset=dataset.name, lake=lake.uri
             )
         )
 
 
 def _tell(
-    alerts: Alerts, instance: dg.DagsterInstance, run: dg.DagsterRun, catalog: Catalog, settings: Settings
+    alerts: Alerts, instance: dg.DagsterInstance, run: dg.DagsterRun, dataset: Dataset, settings: Settings
 ) -> None:
     alerts.send(
         alert_of_failed(
@@ -180,7 +178,7 @@ def _tell(
             run,
             env=settings.env,
             world=settings.world,
-            dataset=catalog.dataset,
+            dataset=dataset.name,
             page=settings.dagster_url,
         )
     )

@@ -1,0 +1,64 @@
+"""The data dictionary as Markdown, from the declarations of the tables: it says nothing that they do not say."""
+
+from collections.abc import Iterator
+
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import STATUSES, Column, Table
+from pce_pipeline.warehouse.views import VIEWS
+
+_INTRODUCTION = """\
+# Data dictionary
+
+Written by `pce dictionary` from the declarations in `pce_pipeline/tables/` and the views' files in
+`pce_pipeline/warehouse/views/`; do not edit it by hand.
+
+Tables lie in the lake under their layer (`gold` itself as `gold/…/facts`); those of `gold/` are in Postgres as well,
+in schema `gold`. Units are in the names of columns. A missing value is NULL, and the status beside it says why.
+"""
+
+
+def markdown() -> str:
+    """The whole dictionary; the same declarations give the same bytes."""
+    parts = [_INTRODUCTION, *_statuses()]
+    for table in TABLES:
+        parts += _table(table)
+    return "\n".join([*parts, *_views()])
+
+
+def _statuses() -> Iterator[str]:
+    yield "## Statuses\n\n| status | meaning |\n|---|---|"
+    for status, meaning in STATUSES.items():
+        yield f"| `{status}` | {_cell(meaning)} |"
+    yield ""
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"## {table.name}\n\n{table.grain}\n"
+    if table.hazard:
+        yield f"**Beware:** {table.hazard}\n"
+    yield f"Key: {', '.join(f'`{name}`' for name in table.key)}\n"
+    yield from _columns(table.columns)
+
+
+def _views() -> Iterator[str]:
+    yield "## Views\n\nIn Postgres only. Their columns are those of the gold tables they join, and:\n"
+    yield "| view | column | meaning |\n|---|---|---|"
+    for view in VIEWS.values():
+        for column, text in view.columns.items():
+            yield f"| `{view.name}` | `{column}` | {_cell(text)} |"
+    yield "\n| view | what it shows |\n|---|---|"
+    for view in VIEWS.values():
+        yield f"| `{view.name}` | {_cell(view.comment)} |"
+    yield ""
+
+
+def _columns(columns: tuple[Column, ...]) -> Iterator[str]:
+    yield "| column | type | NULL | unit | meaning |\n|---|---|---|---|---|"
+    for column in columns:
+        nullable = "yes" if column.nullable else "no"
+        yield f"| `{column.name}` | {column.dtype} | {nullable} | {column.unit or ''} | {_cell(column.description)} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

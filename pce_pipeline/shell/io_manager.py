@@ -1,0 +1,225 @@
+"""Dagster's way in and out of the lake's yearly tables.
+
+Out: one frame for a whole range of years is split and published, and each year that was really written is reported
+as materialised, with its own content hash as data version. In: the years asked for come as one frame, verified.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.lake.errors import MissingPartitions
+from pce_pipeline.lake.publication import NewPartition
+from pce_pipeline.lake.resource import Lake, files_of_year
+from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.table import QUARANTINED, Table
+
+_PREVIEW_ROWS = 8
+
+RELEASES = "releases"
+"""Under this name a partition's details hold the releases it was made of."""
+
+REPORTED_BY_US = {"__source_asset_observation__": True}
+"""Metadata of an output whose materialisations we report ourselves.
+
+Dagster reports every partition of a run's range as materialised, written or not, with one data version for all. An
+output with this mark is stored but not reported; tests hold Dagster to it.
+"""
+
+
+_ABSENT = "absent"
+
+
+def absent_year(key: dg.AssetKey, year: int, why: str) -> dg.AssetMaterialization:
+    """The report of a year that there is nothing of: no rows, the reason, and one data version for all of its kind.
+
+    Dagster would paint the year as missing for ever, and end a backfill that asks for it as failed.
+    """
+    return dg.AssetMaterialization(
+        asset_key=key,
+        partition=str(year),
+        description=why,
+        metadata={"dagster/partition_row_count": 0, "why": why},
+        tags={"dagster/data_version": _ABSENT},
+    )
+
+
+@dataclass(frozen=True)
+class LakeFrame:
+    """Years of a table as one frame."""
+
+    frame: pl.DataFrame
+    """The rows of all the years."""
+    hashes: Mapping[str, str]
+    """The content hash of each year that is published."""
+    releases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The releases that each year was made of, by BEA table."""
+
+
+@dataclass(frozen=True)
+class YearlyOutput:
+    """What a yearly asset hands over."""
+
+    derivation: Derivation
+    """The table and how it derives."""
+    frame: pl.DataFrame
+    """Its rows, of all the years."""
+    inputs: Mapping[int, Mapping[str, str]]
+    """What each year was made from; only these years are published."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What else the manifests of the years say."""
+    releases: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """The releases that each year was made of, by BEA table."""
+    absent: Mapping[int, str] = field(default_factory=dict)
+    """The years of the run that there is nothing to publish of, each with the reason."""
+
+
+def yearly_output(output: YearlyOutput, name: str = "result") -> dg.Output[YearlyOutput]:
+    """The output of a yearly asset; the years in `inputs` are published, and all years of the run are reported."""
+    return dg.Output(output, output_name=name, metadata=REPORTED_BY_US)
+
+
+class LakeIOManager(dg.IOManager):
+    """Publishes and reads yearly tables of one lake."""
+
+    def __init__(
+        self, lake: Lake, dataset: Dataset, journal: RunJournal, *, covered_years: Callable[[], Collection[int]]
+    ) -> None:
+        self._lake = lake
+        self._covered_years = covered_years
+        self._segments = dict(dataset.areas.select("geo_fips", "path_segment").iter_rows())
+        self._journal = journal
+
+    def handle_output(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
+        try:
+            self._publish(context, obj)
+        except Exception as error:
+            self._journal.stored_badly(context.run_id, obj.derivation.table.name, error)
+            raise
+
+    def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
+        table = obj.derivation.table
+        by_year = {
+            int(str(year)): rows
+            for (year,), rows in obj.frame.partition_by("year", as_dict=True, maintain_order=True).items()
+        }
+        publication = self._lake.table(table).publish(
+            [
+                NewPartition(
+                    key=str(year),
+                    files=files_of_year(table, year, by_year[year], self._segments),
+                    inputs=dict(inputs),
+                    code_version=obj.derivation.code_version,
+                    details=_details(obj, year),
+                )
+                for year, inputs in sorted(obj.inputs.items())
+            ],
+            run_id=context.run_id,
+            now=datetime.now(UTC),
+        )
+        published = publication.partitions
+        withdrawn = self._lake.table(table).withdraw([str(year) for year in obj.absent]) if obj.absent else []
+        step = self._journal.running(context.run_id, table.name)
+        if step is not None:
+            step.rows(**{table.name: obj.frame.height})
+            step.outputs(
+                written=publication.written,
+                refreshed=publication.refreshed,
+                unchanged=publication.unchanged,
+                withdrawn=withdrawn,
+                objects_written=publication.objects_written,
+                content_sha256={str(year): published[str(year)].content_sha256 for year in obj.inputs},
+            )
+        for year in sorted(obj.inputs):
+            partition = published[str(year)]
+            context.log_event(
+                dg.AssetMaterialization(
+                    asset_key=context.asset_key,
+                    partition=str(year),
+                    metadata={
+                        "dagster/partition_row_count": partition.rows,
+                        "uri": dg.MetadataValue.text(self._lake.uri_of(f"{self._lake.prefix(table)}/year={year}")),
+                        "content_sha256": partition.content_sha256,
+                        "publication": "unchanged" if str(year) in publication.unchanged else "written",
+                        "objects": len(partition.objects),
+                        **_quarantined(by_year[year]),
+                        "code_version": partition.code_version,
+                        "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
+                        **(
+                            {"releases": dg.MetadataValue.json(dict(obj.releases[year]))}
+                            if year in obj.releases
+                            else {}
+                        ),
+                        "preview": dg.MetadataValue.md(preview(by_year[year])),
+                    },
+                    # With a code version too, Dagster would ask for the versions of all inputs, and paint as unsynced
+                    # what lacks them; what is stale, `next_step` says from the inputs in the lake's manifests.
+                    tags={"dagster/data_version": partition.content_sha256},
+                )
+            )
+        for year, why in sorted(obj.absent.items()):
+            context.log.info("%s %s: %s", table.name, year, why)
+            context.log_event(absent_year(context.asset_key, year, why))
+
+    def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
+        read = self.read(_table_of(context.asset_key), list(context.asset_partition_keys))
+        return read.frame if context.dagster_type.typing_type is pl.DataFrame else read
+
+    def read(self, table: Table, years: Sequence[str]) -> LakeFrame:
+        """Those of the years that a table holds; raises `MissingPartitions` if one lacks that it should hold."""
+        store = self._lake.table(table)
+        held = store.latest()
+        wanted = [year for year in years if year in held]
+        missing = sorted(set(years) - set(held), key=int)
+        covered = self._covered_years() if missing else ()
+        needed = [year for year in missing if int(year) in covered]
+        if needed:
+            raise MissingPartitions(
+                table.name,
+                needed,
+                remedy=f"Materialise them first: `pce refresh --years {needed[0]}...{needed[-1]}`, or "
+                f"`dagster asset materialize --select '{_selection(table)}' "
+                f"--partition-range {needed[0]}...{needed[-1]}`.",
+            )
+        return LakeFrame(
+            store.read(wanted) if wanted else pl.DataFrame(schema=table.polars_schema),
+            {year: held[year].content_sha256 for year in wanted},
+            {year: held[year].details.get(RELEASES, {}) for year in wanted},
+        )
+
+
+def _details(output: YearlyOutput, year: int) -> dict[str, Any]:
+    return {**output.details, **({RELEASES: dict(output.releases[year])} if year in output.releases else {})}
+
+
+def _quarantined(frame: pl.DataFrame) -> dict[str, int]:
+    """How many cells could not be read, of tables that have a status."""
+    return {"quarantined": int((frame["status"] == QUARANTINED).sum())} if "status" in frame.columns else {}
+
+
+def _table_of(key: dg.AssetKey) -> Table:
+    return next(table for table in TABLES if table.name == key.to_user_string())
+
+
+def _selection(table: Table) -> str:
+    return f'key:"{table.name}"'
+
+
+def preview(frame: pl.DataFrame) -> str:
+    """The first rows of a frame as a Markdown table."""
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_column_data_types=True,
+        tbl_hide_dataframe_shape=True,
+        tbl_cols=-1,
+        fmt_str_lengths=60,
+        tbl_width_chars=1000,
+    ):
+        return str(frame.head(_PREVIEW_ROWS))

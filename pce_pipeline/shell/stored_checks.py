@@ -1,0 +1,112 @@
+"""Standalone checks that read back what is stored, and say whether it is still what was published.
+
+They load nothing through an IO manager (that would read every year whatever the run was) but ask the lake and Postgres,
+for the years of the run, or for all years where the page runs them alone.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
+
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.quality.parity import Parity, parity
+from pce_pipeline.quality.rules import EXAMPLES
+from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS, IN_POSTGRES
+from pce_pipeline.tables.table import Table
+from pce_pipeline.warehouse.contents import contents_held
+from pce_pipeline.warehouse.postgres import PostgresResource
+from pce_pipeline.warehouse.reading import checkpoints
+
+
+def _stored_bytes_are_intact(table: Table) -> dg.AssetChecksDefinition:
+    @dg.asset_check(  # type: ignore[arg-type]  # the type says less than Dagster takes: no result is one
+        asset=dg.AssetKey(table.name.split("/")),
+        name="stored_bytes_are_intact",
+        description="Every version and every file at a fixed key reads back with the SHA-256 of the pointer.",
+    )
+    def check(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult | None:
+        store = lake.table(table)
+        held = store.latest()
+        years = _years(context, table)
+        chosen = list(held) if years is None else [str(year) for year in years if str(year) in held]
+        if not chosen:
+            return None  # there is nothing to look at, which is not a pass
+        damages = store.verify(chosen)
+        what = f"{len(chosen)} years" if "year" in table.column_names else "the table"
+        return dg.AssetCheckResult(
+            passed=not damages,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=(
+                f"{len(damages)} objects are damaged; `pce heal` restores what it can."
+                if damages
+                else f"All objects of {what} are intact."
+            ),
+            metadata={
+                "violations": len(damages),
+                "partitions": len(chosen),
+                "objects": sum(len(held[key].objects) for key in chosen),
+                **_examples([f"{each.problem}: {each.key}" for each in damages]),
+            },
+        )
+
+    return check
+
+
+def _rows_are_those_of_gold(table: Table) -> dg.AssetChecksDefinition:
+    @dg.asset_check(  # type: ignore[arg-type]  # the type says less than Dagster takes: no result is one
+        asset=dg.AssetKey(["postgres", table.name.partition("/")[2]]),
+        name="rows_are_those_of_gold",
+        description="Checkpoints name Gold's content; count and hash of the rows are those of when it was loaded.",
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        postgres: dg.ResourceParam[PostgresResource],
+    ) -> dg.AssetCheckResult | None:
+        held = lake.table(table).latest()
+        years = _years(context, table)
+        with postgres.connect() as connection:
+            connection.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ  # a load may commit meanwhile
+            found = parity(table, held, checkpoints(connection), contents_held(connection, [table], years))
+        found = found if years is None else found.within([str(year) for year in years])
+        if not found.problems and not any(str(year) in held for year in years or held):
+            return None
+        return dg.AssetCheckResult(
+            passed=not found.problems,
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=_said(found),
+            metadata={
+                "violations": sum(len(each.partitions) for each in found.problems),
+                "not_known": len(found.unknown),
+                **_examples([str(each) for each in found.problems]),
+            },
+        )
+
+    return check
+
+
+def _said(found: Parity) -> str:
+    if found.problems:
+        return "; ".join(map(str, found.problems)) + ". `pce doctor` says what mends it."
+    if found.unknown:
+        return "As many rows as were loaded; no hash of them was kept: `pce doctor --fix` loads them again."
+    return "Postgres holds what Gold does."
+
+
+def _examples(lines: Sequence[str]) -> dict[str, dg.MarkdownMetadataValue]:
+    return {"examples": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines[:EXAMPLES]))} if lines else {}
+
+
+def _years(context: dg.AssetCheckExecutionContext, table: Table) -> list[int] | None:
+    """The years of the run that the check belongs to; None where it runs alone, or the table has no years."""
+    run = context.op_execution_context
+    if "year" not in table.column_names or not (run.has_partition_key or run.has_partition_key_range):
+        return None
+    return [int(year) for year in run.partition_keys]
+
+
+stored_checks = [
+    *(_stored_bytes_are_intact(table) for table in (*(each.table for each in DERIVATIONS), *DIMENSIONS)),
+    *(_rows_are_those_of_gold(table) for table in IN_POSTGRES),
+]

@@ -1,0 +1,1 @@
+"""Declarations of the published tables, and how they derive from each other."""

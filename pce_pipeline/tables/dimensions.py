@@ -1,0 +1,52 @@
+"""The dimensions that all facts share: areas, categories, and the bridge from BEA's lines to categories."""
+
+import polars as pl
+
+from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE
+from pce_pipeline.tables.table import Column, Table
+
+DIM_GEOGRAPHY = Table(
+    name="gold/dim_geography",
+    grain="One row per area BEA publishes: the US, eight BEA regions, 50 states and DC.",
+    key=("geo_fips",),
+    columns=(
+        GEO_FIPS,
+        Column("geo_name", pl.String, "BEA's name of the area"),
+        GEO_LEVEL,
+        STATE,
+        Column("region_fips", pl.String, "area code of the state's BEA region; NULL above states", nullable=True),
+        Column("path_segment", pl.String, "the area in lake paths: postal code, US, or BEA's short name of a region"),
+    ),
+)
+
+DIM_CATEGORY = Table(
+    name="gold/dim_category",
+    grain="One row per category of consumption.",
+    key=("category_id",),
+    hazard="To add up, take role = 'part' of one scheme, each times its sign.",
+    columns=(
+        CATEGORY,
+        Column("scheme", pl.String, "product (SAPCE1 to SAPCE3) or function (SAPCE4)"),
+        Column("name", pl.String, "the category's name, as BEA writes it"),
+        Column("parent_id", pl.String, "the category this one is part of; NULL for a scheme's total", nullable=True),
+        Column("depth", pl.Int32, "steps below the scheme's total"),
+        Column("role", pl.String, "total (all of PCE), subtotal (has parts) or part"),
+        Column("sign", pl.Int32, "1, or -1 for a category that is deducted from its parent"),
+        Column("nation_only", pl.Boolean, "true where BEA publishes the US figure only"),
+    ),
+)
+
+CATEGORY_LINE = Table(
+    name="gold/category_line",
+    grain="One row per BEA table, layout and line: the bridge from BEA's line codes to our categories.",
+    key=("bea_table", "layout", "line_code"),
+    columns=(
+        Column("bea_table", pl.String, "BEA's table name"),
+        Column("layout", pl.String, "the layout of the table in which the line code has this meaning"),
+        Column("line_code", pl.Int32, "BEA's line code"),
+        CATEGORY,
+        Column("description", pl.String, "BEA's text of the line, without markers and indentation"),
+        Column("unit", pl.String, "BEA's unit label"),
+        Column("unit_multiplier", pl.Int32, "power of ten already in `unit`"),
+    ),
+)
