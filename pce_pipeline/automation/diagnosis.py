@@ -79,6 +79,8 @@ class PostgresSeen:
     """How each table compares with Gold."""
     loaded: LoadState = field(default_factory=LoadState)
     """What was loaded, as the decision about the next step sees it."""
+    outdated: Sequence[str] = ()
+    """Views that are there, and not as their files say."""
 
 
 @dataclass(frozen=True)
@@ -186,8 +188,10 @@ def _of_postgres(seen: PostgresSeen, lake: LakeSeen, world: tuple[str, str]) -> 
             "db migrate",
             mend="migrate",
         )
-    elif seen.missing:
-        yield Finding("postgres", f"{', '.join(seen.missing)} {_are(seen.missing)} gone", "db migrate", mend="migrate")
+    else:
+        for names, what in ((seen.missing, "gone"), (seen.outdated, "not as this version makes views")):
+            if names:
+                yield Finding("postgres", f"{', '.join(names)} {_are(names)} {what}", "db migrate", mend="migrate")
     covered = lake.state.covered_years if lake.state is not None else []
     if not covered:
         return

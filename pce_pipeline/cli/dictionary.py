@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.tables.table import STATUSES, Column, Table
-from pce_pipeline.warehouse.comments import VIEW_COLUMNS, VIEWS
+from pce_pipeline.warehouse.views import VIEWS
 
 _INTRODUCTION = """\
 # Data dictionary
 
-Written by `pce dictionary` from the declarations in `pce_pipeline/tables/registry.py`; do not edit it by hand.
+Written by `pce dictionary` from the declarations in `pce_pipeline/tables/` and the views' files in
+`pce_pipeline/warehouse/views/`; do not edit it by hand.
 
 Tables lie in the lake under their layer (`gold` itself as `gold/…/facts`); those of `gold/` are in Postgres as well,
 in schema `gold`. Units are in the names of columns. A missing value is NULL, and the status beside it says why.
@@ -40,11 +41,14 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _views() -> Iterator[str]:
-    yield "## Views\n\nSchema `serving`, in Postgres only. Their columns are those of the gold tables they join, and:\n"
-    yield from _columns(VIEW_COLUMNS)
-    yield "| view | what it shows |\n|---|---|"
-    for name, text in VIEWS.items():
-        yield f"| `serving.{name}` | {_cell(text)} |"
+    yield "## Views\n\nIn Postgres only. Their columns are those of the gold tables they join, and:\n"
+    yield "| view | column | meaning |\n|---|---|---|"
+    for view in VIEWS.values():
+        for column, text in view.columns.items():
+            yield f"| `{view.name}` | `{column}` | {_cell(text)} |"
+    yield "\n| view | what it shows |\n|---|---|"
+    for view in VIEWS.values():
+        yield f"| `{view.name}` | {_cell(view.comment)} |"
     yield ""
 
 

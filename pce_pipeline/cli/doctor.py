@@ -27,6 +27,7 @@ from pce_pipeline.tables.years import hull_with_reach
 from pce_pipeline.warehouse.contents import contents_held, missing_relations
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.reading import checkpoints, world_held
+from pce_pipeline.warehouse.views import differing_views
 
 # What was healed is refreshed in the second round, what a refresh needs first is there by then; a third shows no more.
 _ROUNDS = 3
@@ -124,15 +125,17 @@ def _look_at_postgres(session: Session, state: LakeState | None) -> PostgresSeen
         return PostgresSeen(
             (newest, newest), None, (), [parity(table, gold.get(table.name, {}), {}, {}) for table in IN_POSTGRES]
         )
-    with session.postgres.connect() as connection:
+    with session.postgres.connect() as connection, connection.cursor() as cursor:
         connection.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ  # a load may commit meanwhile
+        missing = missing_relations(connection)
         held, contents = checkpoints(connection), contents_held(connection)
         rows = {key: content.rows for key, content in contents.items()}
         return PostgresSeen(
             loaded=load_state_of(held, rows),
             revision=(found_revision(connection), newest_revision()),
             world=world_held(connection),
-            missing=missing_relations(connection),
+            missing=missing,
+            outdated=[name for name in differing_views(cursor) if name not in missing],
             parities=[parity(table, gold.get(table.name, {}), held, contents) for table in IN_POSTGRES]
             if state
             else [],

@@ -1,18 +1,19 @@
-"""What the database says about itself: comments on schemas, tables, views and columns, derived from `py`.
+"""What the database says about itself: comments on schemas, tables, views and columns.
 
-Only comments that differ are written, so that an unchanged run writes nothing, and only the owner of a table may write
-its comments. In a world of sample data every table and view says so first.
+They derive from the declarations in `tables/`; those of views, and of columns that only views have, from the files of
+`views/`. Only comments that differ are written, so that an unchanged run writes nothing, and only the owner of a table
+may write its comments. In a world of sample data every table and view says so first.
 """
 
 from collections.abc import Iterator
 
-import polars as pl
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.tables.registry import TABLES
-from pce_pipeline.tables.table import MONEY, Column, Table
+from pce_pipeline.tables.table import Column, Table
 from pce_pipeline.warehouse.errors import CommentsOutdated
+from pce_pipeline.warehouse.views import VIEWS
 
 SAMPLE_PREFIX = "SAMPLE, synthetic numbers. "
 
@@ -28,30 +29,9 @@ _META = {
     "manifests": "One row per table and partition: the lake's manifest of what is loaded, and of the extracts behind.",
     "checkpoints": "One row per loaded table and partition: the content that the table holds now.",
     "quarantine": "One row per cell of the current extracts that could not be read: BEA's text, its place, and why.",
+    "views": "One row per view of ours: hashes of the file that it was made of, and of what Postgres made of it.",
     "alembic_version": "The last migration this database has taken.",
 }
-VIEWS = {
-    "v_pce_state_yoy": "One row per area, category and year: PCE beside the year before and its growth. NULL where "
-    "that year is missing, zero or negative. Current dollars: growth includes inflation.",
-    "v_pce_state_rolling": "One row per area, category and year: means over three and five years, NULL unless every "
-    "one of these years is reported.",
-    "v_pce_state_latest": "One row per area and category: the newest year loaded, with all metrics.",
-}
-VIEW_COLUMNS = (
-    Column("category_name", pl.String, "the category's name, as BEA writes it"),
-    Column(
-        "pce_prior_year_millions_usd",
-        MONEY,
-        "pce_millions_usd of the year before; NULL where that row is missing",
-        unit="millions of current dollars",
-    ),
-    Column(
-        "pce_per_capita_prior_year_usd",
-        MONEY,
-        "pce_per_capita_usd of the year before; NULL where that row is missing",
-        unit="current dollars",
-    ),
-)
 _PUBLISHED = tuple(table for table in TABLES if table.name.startswith("gold/"))
 
 _PRESENT = """
@@ -110,11 +90,13 @@ def _wanted(*, is_sample: bool) -> Iterator[tuple[tuple[str, str | None, str | N
         for column in table.columns:
             yield ("gold", name, column.name), _of_column(column)
     known = {column.name: column for table in reversed(_PUBLISHED) for column in table.columns}
-    known |= {column.name: column for column in VIEW_COLUMNS}
-    for name, text in VIEWS.items():
-        yield ("serving", name, None), f"{prefix}{text}"
+    for view in VIEWS.values():
+        schema, _, name = view.name.partition(".")
+        yield (schema, name, None), f"{prefix}{view.comment}"
         for column in known.values():
-            yield ("serving", name, column.name), _of_column(column)
+            yield (schema, name, column.name), _of_column(column)
+        for column_name, text in view.columns.items():
+            yield (schema, name, column_name), text
 
 
 def _of_table(table: Table) -> str:

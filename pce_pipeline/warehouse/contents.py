@@ -14,15 +14,13 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.tables.lineage import IN_POSTGRES
 from pce_pipeline.tables.table import Table
-from pce_pipeline.warehouse.comments import VIEWS
 from pce_pipeline.warehouse.merge import target_of
-
-"""Every table that a load fills."""
+from pce_pipeline.warehouse.views import VIEWS
 
 Key = tuple[str, str]
 """A table's name in schemas.py and a partition of it: a year, or `all`."""
 
-_META = ("world", "ingest_runs", "manifests", "checkpoints", "quarantine")
+_META = ("world", "ingest_runs", "manifests", "checkpoints", "quarantine", "views")
 
 _MISSING = """
 SELECT wanted.name FROM unnest(%s) WITH ORDINALITY AS wanted(name, place)
@@ -58,7 +56,7 @@ def missing_relations(connection: Connection) -> list[str]:
     wanted = [
         *(f"meta.{name}" for name in _META),
         *(table.name.replace("/", ".") for table in IN_POSTGRES),
-        *(f"serving.{name}" for name in VIEWS),
+        *VIEWS,
     ]
     with connection.cursor() as cursor:
         cursor.execute(_MISSING, (wanted,))

@@ -162,6 +162,31 @@ class RelationsMissing(WarehouseError):
         )
 
 
+class ViewsOutdated(WarehouseError):
+    """Views are not as the files of this version say, and this user may not make them again."""
+
+    def __init__(self, views: Sequence[str]) -> None:
+        self.views = tuple(views)
+        super().__init__(
+            f"Not as this version of the code makes {'it' if len(views) == 1 else 'them'}: {', '.join(views)}.",
+            remedy="Run `pce db migrate` as the database's owner, pce_owner; or update pce_pipeline here, where a "
+            "newer version has made them.",
+        )
+
+
+class ViewBlocked(WarehouseError):
+    """A view cannot be made as its file says, because of something that others have made."""
+
+    def __init__(self, view: str, reasons: Sequence[str]) -> None:
+        self.view = view
+        self.reasons = tuple(reasons)
+        super().__init__(
+            f"{view} cannot be made again: {'; '.join(reasons)}.",
+            remedy="Keep the text of what is in the way (psql: \\d+), drop it or give it another name, run `pce db "
+            "migrate`, and make it again. Nothing was changed.",
+        )
+
+
 class WarehouseForbidden(WarehouseError):
     """The pipeline does not run as this user."""
 

@@ -1,8 +1,9 @@
 """Bring a database to the tables this code knows, once, whoever comes first.
 
-The steps lie in `migrations/`; alembic applies those that are missing, all in one transaction and under a lock, and
-`roles.py` sees to who may do what. Looking whether there is anything to do costs two queries and does not import
-alembic. Tables and views that somebody has dropped are made again, empty: the lake is the truth, and loads fill them.
+The steps lie in `migrations/`; alembic applies those that are missing, all in one transaction and under a lock,
+`views/` makes the views that differ from their files, and `roles.py` sees to who may do what. Looking whether there is
+anything to do costs a few queries and does not import alembic. Tables and views that somebody has dropped are made
+again, empty: the lake is the truth, and loads fill them.
 """
 
 import re
@@ -15,8 +16,15 @@ from psycopg2 import errors
 
 from pce_pipeline.warehouse.comments import apply_comments
 from pce_pipeline.warehouse.contents import missing_relations
-from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseForbidden, WarehouseNewer, WarehouseNotMigrated
+from pce_pipeline.warehouse.errors import (
+    RelationsMissing,
+    ViewsOutdated,
+    WarehouseForbidden,
+    WarehouseNewer,
+    WarehouseNotMigrated,
+)
 from pce_pipeline.warehouse.roles import has_roles, roles_kept
+from pce_pipeline.warehouse.views import VIEWS, apply_views, differing_views
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -65,11 +73,12 @@ def require_migrated(connection: "Connection") -> None:
 
 
 def upgrade(open_connection: "Callable[[], Connection]", *, is_sample: bool | None = None) -> bool:
-    """Take the missing steps over a connection of its own, and set up the roles; whether there are roles now.
+    """Take the missing steps over a connection of its own, make views, set up roles; whether there are roles now.
 
-    With `is_sample` the comments are written as well; a database that is some world's already knows better.
+    Comments are written as well where `is_sample` is given or the database is some world's already, which knows better.
     Raises `WarehouseNotMigrated` where this user may not take the steps, `RelationsMissing` where it may not make again
-    what was dropped, `WarehouseNewer` and `WarehouseForbidden`.
+    what was dropped, `ViewsOutdated` where it may not make views again, `ViewBlocked` where others have made something
+    that is in the way of one, `WarehouseNewer` and `WarehouseForbidden`.
     """
     # These take most of a second to import and are needed once in the life of a database.
     import sqlalchemy as sa  # noqa: PLC0415
@@ -81,6 +90,7 @@ def upgrade(open_connection: "Callable[[], Connection]", *, is_sample: bool | No
     engine = sa.create_engine("postgresql+psycopg2://", creator=open_connection, poolclass=sa.NullPool)
     found: str | None = None
     missing: Sequence[str] = ()
+    outdated: Sequence[str] = ()
     try:
         with engine.begin() as transaction:
             connection: Any = transaction.connection.driver_connection
@@ -88,23 +98,27 @@ def upgrade(open_connection: "Callable[[], Connection]", *, is_sample: bool | No
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                 with roles_kept(cursor):
                     found = found_revision(connection)
-                    missing = missing_relations(connection) if found == newest_revision() else ()
+                    if found == newest_revision():
+                        missing, outdated = missing_relations(connection), differing_views(cursor)
                     cursor.execute("CREATE SCHEMA IF NOT EXISTS meta")
                     config.attributes["connection"] = transaction
                     if found is None and _has_gold(cursor):  # only the record of the steps is gone
                         _make_again(cursor, config)
                         command.stamp(config, "head")
                     command.upgrade(config, "head")
-                    if missing_relations(connection):
+                    if not VIEWS.keys() >= set(missing_relations(connection)):
                         _make_again(cursor, config)
-                    if is_sample is not None:
-                        apply_comments(connection, is_sample=_is_sample(cursor, assumed=is_sample))
+                    apply_views(cursor)
+                    if (shows_sample := _is_sample(cursor, assumed=is_sample)) is not None:
+                        apply_comments(connection, is_sample=shows_sample)
                 return has_roles(cursor)
     except (errors.InsufficientPrivilege, sa.exc.ProgrammingError) as failed:
         if not isinstance(getattr(failed, "orig", failed), errors.InsufficientPrivilege):
             raise
         if missing:
             raise RelationsMissing(missing) from failed
+        if outdated:
+            raise ViewsOutdated(outdated) from failed
         raise WarehouseNotMigrated(found, newest_revision()) from failed
 
 
@@ -128,7 +142,7 @@ def _make_again(cursor: "Cursor", config: "Config") -> None:
 
 
 def _statements(config: "Config") -> list[str]:
-    """What all steps would execute, in order."""
+    """What all steps would execute, in order, but for the views, which their files make."""
     from alembic.migration import MigrationContext  # noqa: PLC0415 (as slow as the rest of it)
     from alembic.operations import Operations  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
@@ -140,11 +154,12 @@ def _statements(config: "Config") -> list[str]:
     with Operations.context(context):
         for step in reversed(list(ScriptDirectory.from_config(config).walk_revisions())):
             step.module.upgrade()
-    return [statement for statement in re.split(r";[ \t]*\n", written.getvalue()) if statement.strip()]
+    statements = [statement.strip() for statement in re.split(r";[ \t]*\n", written.getvalue())]
+    return [each for each in statements if each and not re.match(r"(CREATE( OR REPLACE)?|DROP) VIEW\b", each)]
 
 
-def _is_sample(cursor: "Cursor", *, assumed: bool) -> bool:
+def _is_sample(cursor: "Cursor", *, assumed: bool | None) -> bool | None:
     """Whether the world that has the database holds sample data; what is assumed where it is nobody's yet."""
     cursor.execute("SELECT world LIKE 'sample%' FROM meta.world")
     (held,) = cursor.fetchone() or (assumed,)
-    return bool(held)
+    return None if held is None else bool(held)

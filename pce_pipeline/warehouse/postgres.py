@@ -20,6 +20,7 @@ from pce_pipeline.warehouse.contents import missing_relations
 from pce_pipeline.warehouse.errors import OLDEST_SUPPORTED, ClientMissing, WarehouseTooOld
 from pce_pipeline.warehouse.login import DatabaseLogin
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision, upgrade
+from pce_pipeline.warehouse.views import differing_views
 
 
 class PostgresResource:
@@ -91,13 +92,15 @@ class PostgresResource:
             connection.close()
 
     def migrate(self) -> None:
-        """Bring the database to the tables of this code; costs two queries where nothing is to do.
+        """Bring the database to the tables and views of this code; costs a few queries where nothing is to do.
 
-        Raises `WarehouseNewer` for a database that a newer version of the code has migrated, `WarehouseNotMigrated`
-        or `RelationsMissing` for one that this user may not migrate, and `WarehouseForbidden`.
+        Raises `WarehouseNewer` for a database that a newer version of the code has migrated, `WarehouseNotMigrated`,
+        `RelationsMissing` or `ViewsOutdated` for one that this user may not migrate, `ViewBlocked` and
+        `WarehouseForbidden`.
         """
-        with self.connect() as connection:
-            if found_revision(connection) == newest_revision() and not missing_relations(connection):
+        with self.connect() as connection, connection.cursor() as cursor:
+            is_newest = found_revision(connection) == newest_revision()
+            if is_newest and not missing_relations(connection) and not differing_views(cursor):
                 return
         upgrade(self._open)
 

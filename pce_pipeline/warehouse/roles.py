@@ -49,14 +49,14 @@ FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname IN ('meta', 'gold', 'serving') AND c.relkind IN ('r', 'v') AND c.relowner <> 'pce_owner'::regrole
 """
 
-# Which step the database has taken, and whose world it is, are for others to change.
+# Which step the database has taken, what its views were made of, and whose world it is, are for others to change.
 _OF_OBJECTS = """
 GRANT USAGE ON SCHEMA gold, serving TO pce_loader, pce_reader;
 GRANT USAGE ON SCHEMA meta TO pce_loader;
 GRANT SELECT ON ALL TABLES IN SCHEMA gold, serving TO pce_loader, pce_reader;
 GRANT INSERT, UPDATE, DELETE, TRUNCATE, MAINTAIN ON ALL TABLES IN SCHEMA gold TO pce_loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA meta TO pce_loader;
-REVOKE INSERT, UPDATE, DELETE ON meta.alembic_version FROM pce_loader;
+REVOKE INSERT, UPDATE, DELETE ON meta.alembic_version, meta.views FROM pce_loader;
 REVOKE UPDATE, DELETE ON meta.world FROM pce_loader;
 ALTER DEFAULT PRIVILEGES FOR ROLE pce_owner IN SCHEMA gold, serving GRANT SELECT ON TABLES TO pce_loader, pce_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE pce_owner IN SCHEMA gold

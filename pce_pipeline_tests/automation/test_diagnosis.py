@@ -119,6 +119,13 @@ def test_a_database_behind_the_code_is_migrated(lake, revision):
     assert (found.command, found.mend) == ("db migrate", "migrate")
 
 
+def test_views_that_are_gone_and_those_that_somebody_has_changed_are_told_apart(lake):
+    gone, changed = said(LakeSeen(lake), replace(SOUND, missing=["serving.a"], outdated=["serving.b", "serving.c"]))
+    assert gone.what == "serving.a is gone"
+    assert changed.what == "serving.b, serving.c are not as this version makes views"
+    assert {gone.mend, changed.mend} == {"migrate"}
+
+
 def test_what_gold_lacks_is_not_said_of_postgres_as_well(lake):
     parity = Parity(METRICS, surplus=("2020", "2021", "1999"))
     (found,) = said(LakeSeen(lake), replace(SOUND, parities=[parity, Parity("gold/dim_category", surplus=(WHOLE,))]))

@@ -6,21 +6,18 @@ from typing import Any
 
 import psycopg2
 import pytest
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from psycopg2 import errors
 from structlog.testing import capture_logs
 
-import pce_pipeline.warehouse.migrations
 from pce_pipeline.cli.services import db_migrate
 from pce_pipeline.cli.session import Session
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.comments import SAMPLE_PREFIX, apply_comments
-from pce_pipeline.warehouse.errors import CommentsOutdated, WarehouseForbidden, WarehouseNotMigrated
+from pce_pipeline.warehouse.errors import CommentsOutdated, ViewsOutdated, WarehouseForbidden, WarehouseNotMigrated
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline_tests.postgres_server import postgres_server
+from pce_pipeline_tests.warehouse.steps import take_steps
 from pce_pipeline_tests.worlds import World
 
 pytestmark = pytest.mark.postgres
@@ -139,6 +136,7 @@ def test_the_reader_reads_what_is_published(rds, loaded):
         ("pce_loader", "DROP SCHEMA gold CASCADE"),
         ("pce_loader", "GRANT pce_loader TO pce_reader"),
         ("pce_loader", "UPDATE meta.alembic_version SET version_num = '9999'"),
+        ("pce_loader", "DELETE FROM meta.views"),
         ("pce_loader", "UPDATE meta.world SET world = 'bea'"),
         ("pce_loader", "DELETE FROM meta.world"),
         ("pce_loader", "TRUNCATE meta.ingest_runs"),
@@ -221,7 +219,10 @@ def test_the_owner_and_the_master_migrate_again(rds, loaded):
 def test_a_loader_leaves_an_outdated_database_to_its_owner(rds):
     loader, owner = rds.as_("pce_loader"), rds.as_("pce_owner")
     loader.migrate()
-    _run(rds.url("pce_owner"), "UPDATE meta.alembic_version SET version_num = '0001'; DROP TABLE meta.quarantine")
+    _run(
+        rds.url("pce_owner"),
+        "UPDATE meta.alembic_version SET version_num = '0001'; DROP TABLE meta.quarantine, meta.views",
+    )
     try:
         with pytest.raises(WarehouseNotMigrated, match=r"Run `pce db migrate` as .* pce_owner") as refused:
             loader.migrate()
@@ -233,6 +234,24 @@ def test_a_loader_leaves_an_outdated_database_to_its_owner(rds):
         rds.as_("pce_reader").migrate()
 
 
+def test_views_that_are_not_as_their_files_say_are_left_to_the_owner_too_and_read_by_readers_again(rds):
+    loader, owner, reader = rds.as_("pce_loader"), rds.as_("pce_owner"), rds.as_("pce_reader")
+    _run(
+        rds.url("pce_owner"),
+        "DROP VIEW serving.v_pce_state_latest",
+        "CREATE VIEW serving.v_pce_state_latest AS SELECT 1 AS n",
+        "REVOKE SELECT ON serving.v_pce_state_latest FROM pce_reader",
+    )
+    with pytest.raises(ViewsOutdated, match=r"serving\.v_pce_state_latest") as refused:
+        loader.migrate()
+    assert "pce db migrate" in refused.value.remedy
+    assert owner.establish(is_sample=True)
+    loader.migrate()
+    assert len(_rows(reader, "SELECT year, pce_yoy_pct FROM serving.v_pce_state_latest LIMIT 1")) <= 1
+    ((comment,),) = _rows(reader, "SELECT obj_description('serving.v_pce_state_latest'::regclass)")
+    assert comment.startswith(SAMPLE_PREFIX)
+
+
 def test_who_may_not_write_comments_loads_no_other_kind_of_numbers(rds, loaded):
     with rds.as_("pce_loader").connect() as connection:
         assert apply_comments(connection, is_sample=True) == 0
@@ -240,25 +259,15 @@ def test_who_may_not_write_comments_loads_no_other_kind_of_numbers(rds, loaded):
             apply_comments(connection, is_sample=False)
 
 
-def _take_first_step(url: str) -> None:
-    """As it was before there were roles: everything belongs to whoever migrates."""
-    config = Config()
-    config.set_main_option("script_location", pce_pipeline.warehouse.migrations.__path__[0])
-    engine = sa.create_engine(url.replace("://", "+psycopg2://"), poolclass=sa.NullPool)
-    with engine.begin() as transaction:
-        transaction.execute(sa.text("CREATE SCHEMA meta"))
-        config.attributes["connection"] = transaction
-        command.upgrade(config, "0001")
-        transaction.execute(sa.text("INSERT INTO meta.world (world, env) VALUES ('bea', 'prod')"))
-        transaction.execute(
-            sa.text("INSERT INTO gold.category_line VALUES ('SAPCE1', '2', 1, 'all', 'All', 'Dollars', 6)")
-        )
-
-
 def test_a_database_of_the_first_step_is_brought_up_to_date_with_its_data(rds):
     _run(rds.url("pce_master"), "CREATE DATABASE older")
     try:
-        _take_first_step(rds.url("pce_master", "older"))
+        take_steps(
+            rds.url("pce_master", "older"),
+            "0001",
+            "INSERT INTO meta.world (world, env) VALUES ('bea', 'prod')",
+            "INSERT INTO gold.category_line VALUES ('SAPCE1', '2', 1, 'all', 'All', 'Dollars', 6)",
+        )
         older = rds.as_("pce_master", "older")
         with pytest.raises(WarehouseForbidden):
             rds.as_("pce_owner", "older").establish(is_sample=True)
