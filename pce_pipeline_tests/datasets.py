@@ -1,7 +1,6 @@
 """The dataset that most tests speak of, whole and as the smoke profile narrows it."""
 
-from pce_pipeline.catalog.name import Dataset
-
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
 
 

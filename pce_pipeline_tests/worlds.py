@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pce_pipeline.catalog.name import Dataset
 
 from pce_pipeline.automation.jobs import EXTRACT, REFRESH, range_tags
 from pce_pipeline.automation.sensor import extract_config
 from pce_pipeline.bronze.extract import next_extract_id
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake

@@ -12,7 +12,7 @@ import polars as pl
 
 from pce_pipeline.automation.next_step import LakeState, LoadState, stale_dimensions, stale_years
 from pce_pipeline.bronze.current import Current
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.quality.parity import Parity

@@ -15,7 +15,7 @@ from pce_pipeline.automation.next_step import next_step
 from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.extract import next_extract_id
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets

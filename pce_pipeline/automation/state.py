@@ -10,7 +10,7 @@ from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.extract import taken_at
 from pce_pipeline.bronze.judgement import is_complete
 from pce_pipeline.bronze.manifest import Verified
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake

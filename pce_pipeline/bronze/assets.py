@@ -20,7 +20,7 @@ from pce_pipeline.bronze.extract import (
 )
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
 from pce_pipeline.bronze.manifest import FROM_FILES, Manifest
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake

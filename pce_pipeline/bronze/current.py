@@ -14,7 +14,7 @@ from pce_pipeline.bronze.decisions import Decision
 from pce_pipeline.bronze.judgement import judged_before, spoken_of
 from pce_pipeline.bronze.manifest import Pin
 from pce_pipeline.bronze.store import BronzeStore
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.quality.facts import MIXED_WITH
 from pce_pipeline.quality.frames import expected_cells

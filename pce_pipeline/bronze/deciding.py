@@ -19,7 +19,7 @@ from pce_pipeline.bronze.judgement import Judge, cells_of_layers, content_of, re
 from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.scope import in_words, without
 from pce_pipeline.bronze.store import BronzeStore
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.layout import ExtractId
 
 

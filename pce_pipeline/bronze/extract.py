@@ -25,7 +25,7 @@ from pce_pipeline.bronze.manifest import FROM_FILES, Manifest, Verified, Verifie
 from pce_pipeline.bronze.quarantine import counted, packed, set_aside
 from pce_pipeline.bronze.reading import Content, Scope, read_content
 from pce_pipeline.bronze.store import BronzeStore
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.errors import MissingObject, ObjectExists
 from pce_pipeline.lake.integrity import sha256_of

@@ -25,7 +25,7 @@ from pce_pipeline.bea.observations import Observations
 from pce_pipeline.bea.protocol import decode_lines
 from pce_pipeline.bronze.manifest import FROM_FILES, ObjectEntry
 from pce_pipeline.bronze.store import BronzeStore, pack
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId

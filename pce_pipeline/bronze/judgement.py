@@ -21,7 +21,7 @@ from pce_pipeline.bronze.manifest import ExtractScope, Manifest, TableScope, wit
 from pce_pipeline.bronze.reading import Content, read_content
 from pce_pipeline.bronze.scope import CELL, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline.bronze.store import BronzeStore
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import DamagedObject, LakeAccessDenied
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability import progress

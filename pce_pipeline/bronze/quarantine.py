@@ -17,7 +17,7 @@ from pce_pipeline.bronze.judgement import cells_of_layers, content_of, meanings
 from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.reading import Content
 from pce_pipeline.bronze.store import BronzeStore
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.parquet import to_parquet
 

@@ -25,7 +25,7 @@ from rich.text import Text
 from pce_pipeline.automation.next_step import LakeState, LoadState
 from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.cli.progress import Bars
 from pce_pipeline.errors import PceError, UsageError

@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import polars as pl
 
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator.vintages import PER_CAPITA_TABLE, Vintage, edition
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.table import QUARANTINED
 

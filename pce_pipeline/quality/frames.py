@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.rules import EXAMPLES, Finding, finding
 from pce_pipeline.tables.table import STATUSES, Table
 

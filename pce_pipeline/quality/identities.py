@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from pce_pipeline.catalog.name import Dataset, Over
+from pce_pipeline.catalog.dataset import Dataset, Over
 from pce_pipeline.quality.rules import EXAMPLES, Finding, rule
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.table import QUARANTINED

@@ -19,7 +19,7 @@ class Parity:
     """How one table of Postgres compares with Gold; partitions are years, or `all`."""
 
     table: str
-    """The table's name in schemas.py."""
+    """The table's name in tables/registry.py."""
     absent: tuple[str, ...] = ()
     """Published in Gold and never loaded, as far as checkpoints say."""
     another: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from functools import cached_property
 import polars as pl
 
 from pce_pipeline.bea.texts import is_open, same
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
 from pce_pipeline.tables.pce_state import SILVER_PCE_STATE

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.publication import NewPartition
 from pce_pipeline.lake.resource import Lake, files_of_year

@@ -14,7 +14,7 @@ import polars as pl
 
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import NothingHeld
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.quality.rules import Rule, Subject, judge

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pce_pipeline.bea.texts import base_year, before, clean_description, is_open, meaning, same
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
 

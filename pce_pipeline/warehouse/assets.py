@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.bronze.quarantine import standing
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake

@@ -18,7 +18,7 @@ from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline.warehouse.views import VIEWS
 
 Key = tuple[str, str]
-"""A table's name in schemas.py and a partition of it: a year, or `all`."""
+"""A table's name in tables/registry.py and a partition of it: a year, or `all`."""
 
 _META = ("world", "ingest_runs", "manifests", "checkpoints", "quarantine", "views")
 

@@ -34,7 +34,7 @@ class TableLoad:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """How many rows of `table` (its name in schemas.py) were written, and how many were right already."""
+    """How many rows of `table` (its name in tables/registry.py) were written, and how many were right already."""
 
     table: str
     inserted: int

@@ -43,7 +43,7 @@ class RunRow:
 class ManifestRow:
     """The lake's manifest of one partition; that of a loaded table is its checkpoint as well.
 
-    `table_name` is the name in schemas.py (or of the extract), `partition` the year or extract date as text.
+    `table_name` is the name in tables/registry.py (or of the extract), `partition` the year or extract date as text.
     """
 
     table_name: str

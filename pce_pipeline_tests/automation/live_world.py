@@ -4,12 +4,12 @@ import uuid
 from datetime import timedelta
 from pathlib import Path
 
-from pce_pipeline.catalog.name import Dataset
 from pydantic import SecretStr
 
 from pce_pipeline.automation.next_step import Step, next_step
 from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway, Release
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.emulator.state import Emulator
 from pce_pipeline_tests.worlds import World
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pce_pipeline.catalog.name import Dataset
 from pydantic import SecretStr
 
 from pce_pipeline.bea.client import BeaClient
@@ -22,6 +21,7 @@ from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.bronze.extract import Prepared, next_extract_id, note_unchanged, prepare, publish
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
 from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.faults import Fault
 from pce_pipeline.emulator.state import Emulator, LoggedRequest

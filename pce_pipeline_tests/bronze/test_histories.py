@@ -11,7 +11,6 @@ import msgspec
 import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pce_pipeline.catalog.name import Dataset
 
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.deciding import plan_drop, plan_undo, plan_use
@@ -23,6 +22,7 @@ from pce_pipeline.bronze.manifest import ObjectEntry
 from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.bronze.scope import CELL
 from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.backends import DirectoryBackend
 from pce_pipeline.lake.integrity import sha256_of

@@ -8,11 +8,9 @@ from pathlib import Path
 import msgspec
 import polars as pl
 import pytest
-from pce_pipeline.lake.decisions import Decision
-from pce_pipeline.lake.manifest import BronzeStore, Manifest, ObjectEntry, TableEntry
-from pce_pipeline.lake.scope import CELL, blocks_of, cells_of, without
 
 from pce_pipeline.bronze.counting import Layer, Vintage
+from pce_pipeline.bronze.decisions import Decision
 from pce_pipeline.bronze.judgement import (
     Judge,
     Judged,
@@ -29,7 +27,10 @@ from pce_pipeline.bronze.judgement import (
     verdict,
     whole_table,
 )
+from pce_pipeline.bronze.manifest import Manifest, ObjectEntry, TableEntry
 from pce_pipeline.bronze.reading import Content, read_content
+from pce_pipeline.bronze.scope import CELL, blocks_of, cells_of, without
+from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.lake.backends import Backend, DirectoryBackend
 from pce_pipeline.lake.errors import LakeAccessDenied
 from pce_pipeline.lake.integrity import sha256_of

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import polars as pl
 import pytest
-from pce_pipeline.catalog.name import Dataset
 from pydantic import SecretStr
 
 from pce_pipeline.bea.bulk import read_archive
@@ -17,6 +16,7 @@ from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bea.observations import Observations, ReleaseNote, combined
 from pce_pipeline.bea.protocol import decode_data, decode_lines
 from pce_pipeline.bea.releases import Calendar, parse_calendar
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.datasets import PCE_STATE
 

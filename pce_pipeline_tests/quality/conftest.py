@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 import pytest
-from pce_pipeline.catalog.name import Dataset
 
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.gold.metrics import metrics

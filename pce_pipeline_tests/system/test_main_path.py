@@ -15,6 +15,7 @@ import pytest
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, SILVER_PCE_STATE
+from pce_pipeline_tests.carried.published import PUBLISHED, hash_by_table
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 from pce_pipeline_tests.worlds import World
@@ -69,6 +70,13 @@ def test_every_cell_of_the_vintage_reaches_silver_gold_and_postgres(full: World)
         ("extract", "succeeded"),
         ("refresh", "succeeded"),
     ]
+
+
+def test_the_sample_publishes_the_content_that_it_always_has(full: World, small: World) -> None:
+    for world in (full, small):
+        expected = PUBLISHED[world.settings.world]
+        found = hash_by_table(Path(world.lake.uri))
+        assert {table: found.get(table) for table in expected} == expected
 
 
 def test_the_sample_passes_every_check(full: World) -> None:

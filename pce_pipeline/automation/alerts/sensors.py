@@ -25,7 +25,7 @@ from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.quarantine import of_live_extracts
-from pce_pipeline.catalog.name import Dataset
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
