@@ -3,10 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from hypothesis import Phase, settings
 
+from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline_tests.examples import THOROUGH
 from pce_pipeline_tests.postgres_server import PostgresServer, postgres_server
 from pce_pipeline_tests.servers import S3, s3_server
@@ -67,3 +69,25 @@ _SLOW = ("system", "workflows", "bench", "automation", "local", "cli", "infra")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole files go to one worker each: those that take minutes first, so that none is left over for the end."""
     items.sort(key=lambda item: _SLOW.index(room) if (room := item.path.parent.name) in _SLOW else len(_SLOW))
+
+
+@pytest.fixture
+def s3_store(s3: S3) -> Store:
+    """A lake of its own on the S3 server."""
+    return open_store(f"s3://{s3.bucket}/{token_hex(8)}/lake", endpoint_url=s3.endpoint_url, session=s3.session())
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where a lake may be: the name has what file systems allow and URLs escape."""
+    return tmp_path / "a läke #1" / "lake"
+
+
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.s3)])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A new, empty lake: each test runs on a directory and on S3."""
+    if request.param == "s3":
+        on_s3: Store = request.getfixturevalue("s3_store")
+        return on_s3
+    folder: Path = request.getfixturevalue("directory")
+    return open_store(folder)

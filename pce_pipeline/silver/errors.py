@@ -50,8 +50,8 @@ class LineMeaningChanged(SilverRefused):
         self.differences = tuple(differences)
         super().__init__(
             f"{table} has changed: {_listed(self.differences)}.",
-            remedy="Compare with BEA's line list. If the meaning is the same, correct the text in catalog/pce_state/lines.csv; "
-            "if lines were renumbered, add them there as a new layout and name it in catalog/pce_state/dataset.toml.",
+            remedy="Compare with BEA's line list. If the meaning is the same, correct the text in the "
+            "dataset's lines.csv (below catalog/); if lines were renumbered, add them there as a new layout.",
         )
 
 
@@ -63,6 +63,6 @@ class UnitChanged(SilverRefused):
         self.differences = tuple(differences)
         super().__init__(
             f"{table} comes in another unit: {_listed(self.differences)}.",
-            remedy="Check how BEA publishes the table now; if the new unit is right, pin it in catalog/pce_state/lines.csv and "
-            "see that the conformed unit in catalog/pce_state/dataset.toml still holds.",
+            remedy="Check how BEA publishes the table now; if the new unit is right, pin it in the dataset's "
+            "lines.csv (below catalog/), and see that the measure's conformed unit in dataset.toml still holds.",
         )

@@ -255,7 +255,7 @@ def test_what_bea_answered_is_complete_whatever_it_lacks():
 def test_an_answer_speaks_of_the_whole_table_and_a_file_or_a_decision_of_the_cells_it_holds():
     held = [layer(ONE, live=True), layer(NEWEST)]
     chosen = Decision(kind="over", extract=str(FIRST), why="", decided_at=NOON)
-    year_of_one = {("SAPCE1", 2, "product.goods", ALASKA, 2020)}
+    year_of_one = {("SAPCE1", 2, "pce", "product.goods", ALASKA, 2020)}
     for answered in (vintage(held[0]), vintage(*held)):
         speaks = spoken_of(answered, CATALOG, (2020, 2021))
         assert set(speaks["year"]) == set(answered.years)

@@ -76,7 +76,7 @@ def test_figures_in_whole_millions_may_be_off_by_half_a_million_each(total, pass
 # A measure that no table has is taken for one in whole units: 0.5 for each of three figures.
 @pytest.mark.parametrize(("total", "passes"), [("101.8", True), ("101.801", False)])
 def test_figures_of_a_measure_that_no_table_has_are_taken_for_whole_units(total, passes):
-    subject = replace(facts(*goods(total)), dataset=replace(CATALOG, tables={}))
+    subject = replace(facts(*goods(total)), dataset=replace(CATALOG, measures={}))
     assert checked(children_add_up_to_parents, subject).passed is passes
 
 

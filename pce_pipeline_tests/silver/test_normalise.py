@@ -68,7 +68,7 @@ def test_a_changed_meaning_stops_with_the_difference_spelled_out():
     assert stopped.value.table == "SAPCE1"
     assert stopped.value.differences == (LineDifference(2, "Goods", "Housing and utilities"),)
     assert "line 2 was pinned as 'Goods' and now says 'Housing and utilities'" in stopped.value.message
-    assert "catalog/lines.csv" in stopped.value.remedy
+    assert "lines.csv" in stopped.value.remedy
 
 
 @pytest.mark.parametrize("lines", [listed(), listed((1, "Personal consumption expenditures"))])
