@@ -46,7 +46,6 @@ class FactYears:
         """
         unit = pl.col("measure").replace_strict(
             {measure.name: 10.0**-measure.decimals for measure in self.dataset.measures.values()},
-            default=1.0,
             return_dtype=pl.Float64,
         )
         value = pl.col("value").cast(pl.Float64)

@@ -1,7 +1,6 @@
 """The tolerance of every identity from both sides, and what is said of the sums, on figures written by hand."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -71,13 +70,6 @@ def test_a_sum_of_parts_may_be_off_by_half_a_unit_of_each_figure(total, passes):
 def test_figures_in_whole_millions_may_be_off_by_half_a_million_each(total, passes):
     parts = dict(zip(PARTS, ("60", "40"), strict=True))
     assert checked(children_add_up_to_parents, facts(*goods(total, parts=parts))).passed is passes
-
-
-# A measure that no table has is taken for one in whole units: 0.5 for each of three figures.
-@pytest.mark.parametrize(("total", "passes"), [("101.8", True), ("101.801", False)])
-def test_figures_of_a_measure_that_no_table_has_are_taken_for_whole_units(total, passes):
-    subject = replace(facts(*goods(total)), dataset=replace(CATALOG, measures={}))
-    assert checked(children_add_up_to_parents, subject).passed is passes
 
 
 def of_states(rule: Rule[FactYears], area: str, off_by: str, states: list[str]) -> RuleResult:
