@@ -94,18 +94,20 @@ def normalise(cells: Rows, lines: dict[tuple[str, int], str], reference: Referen
 
 def conform_facts(silver: Rows, reference: Reference) -> Rows:
     """One fact per measure, category, area and year: of the first table that publishes it."""
-    tables = {table["name"]: (order, table) for order, table in enumerate(reference["tables"])}
+    order_of = {table: order for order, table in enumerate(reference["tables"])}
+    measure_of = {(line["bea_table"], line["line_code"]): line["measure"] for line in reference["lines"]}
     first: dict[tuple[str, str, str, int], tuple[int, Row]] = {}
     for row in silver:
-        order, table = tables[row["bea_table"]]
-        key = (table["measure"], row["category_id"], row["geo_fips"], row["year"])
+        order = order_of[row["bea_table"]]
+        measure = measure_of[row["bea_table"], row["line_code"]]
+        key = (measure, row["category_id"], row["geo_fips"], row["year"])
         if key in first and first[key][0] <= order:
             continue
         first[key] = (
             order,
             {
                 "dataset": reference["dataset"],
-                "measure": table["measure"],
+                "measure": measure,
                 "category_id": row["category_id"],
                 "geo_fips": row["geo_fips"],
                 "geo_level": row["geo_level"],
@@ -113,7 +115,7 @@ def conform_facts(silver: Rows, reference: Reference) -> Rows:
                 "year": row["year"],
                 "value": row["value"],
                 "status": row["status"],
-                "unit": table["unit"],
+                "unit": reference["measures"][measure]["unit"],
             },
         )
     return [first[key][1] for key in sorted(first)]

@@ -26,7 +26,7 @@ Amounts = dict[tuple[str, str, str, int], tuple[float | None, float]]
 
 def amounts_of(facts: Rows, reference: Reference) -> Amounts:
     """The amounts of facts; those too small to show count as zero."""
-    unit = {table["measure"]: 10.0 ** -table["decimals"] for table in reference["tables"]}
+    unit = {name: 10.0 ** -measure["decimals"] for name, measure in reference["measures"].items()}
     amounts = []
     is_whole: dict[tuple[str, str], bool] = {}
     for fact in facts:
@@ -92,12 +92,13 @@ def _compare(
 
 def _kept_until(reference: Reference, identity: str) -> dict[tuple[str, str, str], int]:
     """By measure, category and area the first year of which BEA itself does not keep the sum."""
-    measures = {table["name"]: table["measure"] for table in reference["tables"]}
-    categories = {(line["bea_table"], line["line_code"]): line["category_id"] for line in reference["lines"]}
+    meaning = {
+        (line["bea_table"], line["line_code"]): (line["measure"], line["category_id"]) for line in reference["lines"]
+    }
     return {
-        (measures[known["bea_table"]], categories[known["bea_table"], line], known["geo_fips"]): known["first_year"]
+        (*meaning[known["bea_table"], line], known["geo_fips"]): known["first_year"]
         for known in reference["known_exceptions"]
-        if known["identity"] == identity and known["bea_table"] in measures
+        if known["identity"] == identity and known["bea_table"] in reference["tables"]
         for line in known["line_codes"]
     }
 

@@ -68,8 +68,10 @@ def silver_rules(silver: Rows, left_out: Counter[Any], reference: Reference) -> 
 
 def facts_rules(facts: Rows, reference: Reference) -> Verdicts:
     """The verdicts of the rules of the conformed facts."""
-    measures = {table["name"]: table["measure"] for table in reference["tables"]}
-    expected = {(measures[table], category, area, year) for table, _, area, year, category in _expected(reference)}
+    measures = {(line["bea_table"], line["line_code"]): line["measure"] for line in reference["lines"]}
+    expected = {
+        (measures[table, line], category, area, year) for table, line, area, year, category in _expected(reference)
+    }
     found = {sum_key(fact) for fact in facts}
     amounts = amounts_of(facts, reference)
     return {
@@ -193,11 +195,10 @@ def _explained(rows: Rows, statuses: dict[str, str]) -> dict[str, Any]:
 
 
 def _shared_lines_agree(silver: Rows, reference: Reference) -> dict[str, Any]:
-    measures = {table["name"]: table["measure"] for table in reference["tables"]}
     roles = {category["category_id"]: category["role"] for category in reference["categories"]}
     quantities = {
         (line["bea_table"], line["line_code"]): (
-            measures[line["bea_table"]],
+            line["measure"],
             "total PCE" if roles[line["category_id"]] == "total" else line["category_id"],
         )
         for line in reference["lines"]

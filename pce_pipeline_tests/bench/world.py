@@ -55,7 +55,10 @@ def make_world(scratch: Scratch, *, years: str) -> int:
         {
             "dataset": dataset.name,
             "bronze": bronze_lake.uri_of(bronze_lake.layout.extract(dataset.name, extract)),
-            "tables": [asdict(table) for table in dataset.tables.values()],
+            "tables": list(dataset.tables),
+            "measures": {
+                name: {"unit": measure.unit, "decimals": measure.decimals} for name, measure in dataset.measures.items()
+            },
             "lines": dataset.lines.to_dicts(),
             "areas": dataset.areas.to_dicts(),
             "categories": dataset.categories.to_dicts(),
