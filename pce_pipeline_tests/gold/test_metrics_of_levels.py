@@ -366,11 +366,12 @@ def test_a_year_needs_no_more_years_before_it_than_the_declared_reach():
 _HASH_IN_A_PROCESS = """
 import sys
 import polars as pl
-from pce_pipeline_tests.datasets import PCE_STATE
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.gold.metrics import metrics
 from pce_pipeline.tables.table import content_sha256
 assert pl.thread_pool_size() == int(sys.argv[2])
-print(content_sha256(metrics(pl.read_parquet(sys.argv[1]), PCE_STATE, range(2012, 2021))))
+pce_state = load_datasets("full")["pce_state"]
+print(content_sha256(metrics(pl.read_parquet(sys.argv[1]), pce_state, range(2012, 2021))))
 """
 
 
