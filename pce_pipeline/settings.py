@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     home: Path = Path(".pce")
     chosen_source: Source | None = Field(default=None, validation_alias="PCE_SOURCE")
     profile: str = "full"
+    catalog: Path | None = None
     chosen_lake_uri: str | None = Field(default=None, validation_alias="PCE_LAKE_URI")
     chosen_database_url: SecretStr | None = Field(default=None, validation_alias="PCE_DATABASE_URL")
     database_login: Literal["url", "iam", "secret"]

@@ -7,23 +7,23 @@ from typing import Any
 
 import dagster as dg
 
-from pce_pipeline.automation.jobs import EXTRACT, REFRESH, range_tags
-from pce_pipeline.automation.sensor import extract_config
+from pce_pipeline.automation.jobs import REFRESH, extract_config, extract_job_name, range_tags
 from pce_pipeline.bronze.extract import next_extract_id
+from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, RunRecord
 from pce_pipeline.settings import Settings
-from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class World:
-    """Runs the two jobs in process and says what they recorded."""
+    """Runs the jobs in process and says what they recorded."""
 
     def __init__(self, home: Path, database_url: str, **settings: Any) -> None:
         self.settings = Settings(home=home, chosen_database_url=database_url, **{"chosen_source": "sample", **settings})
@@ -33,7 +33,17 @@ class World:
         self.lake: Lake = resources["lake"]
         self.postgres: PostgresResource = resources["postgres"]
         self.journal: RunJournal = resources["journal"]
-        self.dataset: Dataset = resources["dataset"]
+        self.registry: Registry = resources["registry"]
+        self.dataset: Dataset = self.registry.datasets["pce_state"]
+
+    @property
+    def bronze(self) -> BronzeStore:
+        """The extracts of pce_state."""
+        return self.bronze_of(self.dataset.name)
+
+    def bronze_of(self, dataset: str) -> BronzeStore:
+        """The extracts of a dataset."""
+        return bronze_of(self.lake, self.registry.datasets[dataset])
 
     def extract(
         self,
@@ -41,16 +51,17 @@ class World:
         *,
         tables: Sequence[str] = (),
         files: Sequence[Path] = (),
+        dataset: str = "pce_state",
         must_succeed: bool = True,
     ) -> dg.ExecuteInProcessResult:
         """Take the next extract of a day (today by default)."""
         on = ExtractId.parse(day).day if day else datetime.now(UTC).date()
-        extract = str(next_extract_id(self.lake.bronze, on))
-        self.instance.add_dynamic_partitions("pce_state_extracts", [extract])
-        return self.definitions.resolve_job_def(EXTRACT).execute_in_process(
+        extract = str(next_extract_id(self.bronze_of(dataset), on))
+        self.instance.add_dynamic_partitions(f"{dataset}_extracts", [extract])
+        return self.definitions.resolve_job_def(extract_job_name(dataset)).execute_in_process(
             instance=self.instance,
             partition_key=extract,
-            run_config={**extract_config(tables, [str(file) for file in files]), **QUIET},
+            run_config={**extract_config(dataset, tables, [str(file) for file in files]), **QUIET},
             raise_on_error=must_succeed,
         )
 
@@ -69,11 +80,16 @@ class World:
         assert record is not None
         return record
 
+    def records(self) -> list[RunRecord]:
+        """What every run recorded."""
+        ids = {info.key.split("/")[-2] for info in self.lake.store.list(self.lake.layout.runs)}
+        return [record for run_id in sorted(ids) if (record := self.journal.read(run_id)) is not None]
+
     def hashes(self) -> dict[tuple[str, str], str]:
         """The content hash of every published partition, by table and partition."""
         return {
             (table.name, key): partition.content_sha256
-            for table in TABLES
+            for table in self.registry.tables
             for key, partition in self.lake.table(table).latest().items()
         }
 

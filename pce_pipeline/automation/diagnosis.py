@@ -12,12 +12,10 @@ import polars as pl
 
 from pce_pipeline.automation.next_step import LakeState, LoadState, stale_dimensions, stale_years
 from pce_pipeline.bronze.current import Current
-from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.quality.parity import Parity
-from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.dimensions import DIMENSIONS
 from pce_pipeline.tables.years import years_text
 
 Place = Literal["lake", "postgres", "dagster"]
@@ -61,8 +59,8 @@ class LakeSeen:
     """Damaged objects, by table."""
     lost: Sequence[Damage] = ()
     """Damaged objects of Bronze."""
-    lacks: Mapping[int, str] = field(default_factory=dict)
-    """Years of Silver that lack cells which the current extracts speak of, and which cells."""
+    lacks: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """For tables of Silver, the years that lack cells which the current extracts speak of, and which cells."""
 
 
 @dataclass(frozen=True)
@@ -99,25 +97,25 @@ class HistorySeen:
 
 def not_there(lake: LakeState, years: Collection[int] | None = None) -> dict[str, list[int]]:
     """The tables that lack covered years (of those given), and which; a dimension that is not there lacks no year."""
-    covered = [year for year in lake.covered_years if years is None or year in years]
-    lacking = {
-        derivation.table.name: [
-            year for year in covered if str(year) not in lake.partitions.get(derivation.table.name, {})
-        ]
-        for derivation in DERIVATIONS
-    }
+    lacking: dict[str, list[int]] = {}
+    for derivation in lake.registry.derivations:
+        held = lake.partitions.get(derivation.table.name, {})
+        covered = [year for year in lake.covered(derivation) if years is None or year in years]
+        lacking[derivation.table.name] = [year for year in covered if str(year) not in held]
     whole: dict[str, list[int]] = {
-        table.name: [] for table in DIMENSIONS if covered and WHOLE not in lake.partitions.get(table.name, {})
+        table.name: []
+        for table in DIMENSIONS
+        if lake.covered_years and WHOLE not in lake.partitions.get(table.name, {})
     }
     return {table: absent for table, absent in lacking.items() if absent} | whole
 
 
-def cells_not_there(now: Current, dataset: Dataset, silver: pl.DataFrame, years: Collection[int]) -> dict[int, str]:
+def cells_not_there(now: Current, silver: pl.DataFrame, years: Collection[int]) -> dict[int, str]:
     """The years of Silver that lack cells which the current extracts speak of, and which cells these are.
 
     `silver` has the key of each cell that is there.
     """
-    absent = now.spoken_of(dataset, years).join(silver, on=_CELL, how="anti")
+    absent = now.spoken_of(years).join(silver, on=_CELL, how="anti")
     return {
         int(year): _cells_in_words(cells)
         for (year,), cells in sorted(absent.partition_by("year", as_dict=True).items(), key=lambda each: str(each[0]))
@@ -157,8 +155,13 @@ def _of_lake(seen: LakeSeen) -> Iterator[Finding]:
     for table, reason in stale_dimensions(state, None).items():
         if table not in absent:
             yield _refresh("lake", f"{table}: {reason}", ())
-    for words, years in _by_reason({year: words for year, words in seen.lacks.items() if year not in stale}).items():
-        yield _refresh("lake", f"{SILVER_PCE_STATE.name} {years_text(years)} lacks {words}", years, chosen=True)
+    yield from _of_lacks(seen.lacks, stale)
+
+
+def _of_lacks(lacks: Mapping[str, Mapping[int, str]], stale: Collection[int]) -> Iterator[Finding]:
+    for table, by_year in lacks.items():
+        for words, years in _by_reason({year: words for year, words in by_year.items() if year not in stale}).items():
+            yield _refresh("lake", f"{table} {years_text(years)} lacks {words}", years, chosen=True)
 
 
 def _without_extracts(state: LakeState) -> Finding:

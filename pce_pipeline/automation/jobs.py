@@ -1,15 +1,19 @@
-"""The two jobs everything runs through: take an extract, refresh years.
+"""The jobs everything runs through: one for each dataset that takes its extracts, and one that refreshes years.
 
-A job cannot span both partition sets, so the second is launched when the first has left something to do.
+Dagster lets no job span two partition sets, so a refresh is launched when an extract has left something to do.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from pce_pipeline.shell.keys import bronze_key, key_of, postgres_key
 from pce_pipeline.shell.stored_checks import stored_checks
+from pce_pipeline.tables.dimensions import DIMENSIONS
+from pce_pipeline.tables.registry import Registry
 
-EXTRACT = "extract"
 REFRESH = "refresh"
 
 # No hosted machine lets a job run longer: a run of which nothing was heard for so long died with its machine.
@@ -18,19 +22,43 @@ LONGEST_RUN = timedelta(hours=6)
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
-extract_job = dg.define_asset_job(
-    EXTRACT,
-    selection=dg.AssetSelection.groups("bronze"),
-    description="Take one extract of what BEA publishes into Bronze.",
-)
 
-# What a refresh has just written it need not read back; the page and `pce verify` do that when asked.
-refresh_job = dg.define_asset_job(
-    REFRESH,
-    selection=dg.AssetSelection.groups("silver", "gold", "postgres")
-    - dg.AssetSelection.checks(*(key for check in stored_checks for key in check.check_keys)),
-    description="Bring a range of years from Bronze to Silver, Gold and Postgres.",
-)
+def extract_job_name(dataset: str) -> str:
+    """The job that takes extracts of a dataset."""
+    return f"extract_{dataset}"
+
+
+def build_jobs(registry: Registry) -> list[UnresolvedAssetJobDefinition]:
+    """All jobs, the refresh last."""
+    takes = [
+        dg.define_asset_job(
+            extract_job_name(name),
+            selection=dg.AssetSelection.assets(bronze_key(name)),
+            description=f"Take one extract of what BEA publishes into Bronze: {dataset.title}.",
+        )
+        for name, dataset in registry.datasets.items()
+    ]
+    # What a refresh has just written it need not read back; the page and `pce verify` do that when asked.
+    reading_back = [key for check in stored_checks(registry) for key in check.check_keys]
+    refresh = dg.define_asset_job(
+        REFRESH,
+        selection=dg.AssetSelection.groups("silver", "gold", "postgres") - dg.AssetSelection.checks(*reading_back),
+        description="Bring a range of years from Bronze to Silver, Gold and Postgres.",
+    )
+    return [*takes, refresh]
+
+
+def assets_of(registry: Registry, datasets: Collection[str]) -> list[dg.AssetKey]:
+    """What a refresh of these datasets makes: their tables, those that they share, and what Postgres has of them."""
+    tables = [each.table for each in registry.derivations_of(datasets)]
+    in_postgres = [table for table in (*DIMENSIONS, *tables) if table.in_postgres]
+    return [*map(key_of, (*tables, *DIMENSIONS)), *map(postgres_key, in_postgres)]
+
+
+def extract_config(dataset: str, tables: Sequence[str] = (), files: Sequence[str] = ()) -> dict[str, object]:
+    """Run configuration of a dataset's extract job."""
+    op = bronze_key(dataset).to_python_identifier()
+    return {"ops": {op: {"config": {"tables": list(tables), "files": list(files)}}}}
 
 
 def range_tags(first: int, last: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ sensor, `pce run` and a CI runner ask the same function, and none of them rememb
 nothing can be lost to a cursor. Metadata may prove that something is new; only content proves that nothing is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -15,8 +15,11 @@ from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, derivation_of, inputs_of
-from pce_pipeline.tables.years import hull_with_reach
+from pce_pipeline.tables.dimensions import DIMENSIONS
+from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.registry import Registry
+from pce_pipeline.tables.table import Table
+from pce_pipeline.tables.years import FIRST_YEAR, hull_with_reach
 
 WAIT_FOR_LATE_RELEASE = timedelta(days=14)
 """How long after an announced release the pipeline looks for figures that have not shown."""
@@ -43,35 +46,55 @@ class KnownTable:
 
 @dataclass(frozen=True)
 class LakeState:
-    """What the lake holds: known tables, and the current partitions of every table it publishes.
+    """What the lake holds of some datasets: known tables of BEA, and the current partitions of all it publishes."""
 
-    `beyond_pin` are BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone.
-    `event` is the newest that announced a release, where some table was not compared with BEA since it came.
-    `has_extracts` says whether any extract is held, whether it counts or not.
-    `is_pinned` says whether extracts later than a pin are ignored.
-    """
-
+    registry: Registry
+    """The datasets, and the tables that derive from them."""
     tables: Mapping[str, KnownTable]
+    """What counts, by BEA table."""
     partitions: Mapping[str, Mapping[str, Partition]]
+    """The partitions of each published table, by key."""
     stale_dimensions: tuple[str, ...] = ()
+    """The dimensions that are not what the catalogue says."""
     beyond_pin: Mapping[str, KnownTable] = field(default_factory=dict)
+    """BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone."""
     event: Received | None = None
-    has_extracts: bool = True
-    is_pinned: bool = False
+    """The newest event that announced a release, where some table was not compared with BEA since it came."""
+    has_extracts: Collection[str] = ()
+    """The datasets of which any extract is held, whether it counts or not."""
+    is_pinned: Collection[str] = ()
+    """The datasets whose extracts later than a pin are ignored."""
 
-    def hashes(self, table: str) -> dict[str, str]:
-        return {year: partition.content_sha256 for year, partition in self.partitions.get(table, {}).items()}
+    def part_hash(self, table: Table, year: int, part: str | None = None) -> str | None:
+        """The content hash of a table's year, or of a part of it; None where there is none."""
+        partition = self.partitions.get(table.name, {}).get(str(year))
+        return partition.part_sha256(part) if partition is not None else None
 
     @property
     def covered_years(self) -> list[int]:
-        """The years for which the current extracts hold any cell, ascending."""
-        return sorted({year for known in self.tables.values() for year in known.vintage.years})
+        """The years for which the current extracts of any dataset hold any cell, ascending."""
+        return self.covered_by(self.registry.datasets)
 
-    def silver_inputs(self, year: int) -> dict[str, str]:
+    def covered_by(self, datasets: Collection[str]) -> list[int]:
+        """The years for which the current extracts of these datasets hold any cell, ascending."""
+        years = {
+            year
+            for table, known in self.tables.items()
+            if self.registry.bea_tables[table] in datasets
+            for year in known.vintage.years
+        }
+        return sorted(year for year in years if year >= FIRST_YEAR)
+
+    def covered(self, derivation: Derivation) -> list[int]:
+        """The years that a table should have, ascending."""
+        return self.covered_by(self.registry.datasets_of(derivation))
+
+    def inputs_of_bronze(self, dataset: str, year: int) -> dict[str, str]:
         """What Silver's year is or would be made from: content hashes of the cells of that year, by BEA table."""
         return {
             name: digest
-            for _, known in sorted(self.tables.items())
+            for table, known in sorted(self.tables.items())
+            if self.registry.bea_tables[table] == dataset
             for name, digest in known.vintage.inputs(year).items()
         }
 
@@ -91,20 +114,28 @@ class LoadState:
 
 @dataclass(frozen=True)
 class Step:
-    """What comes next and why, by table (extract) or year (refresh)."""
+    """What comes next and why."""
 
     action: Literal["extract", "refresh", "nothing"]
+    """What to do."""
     reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why, by BEA table (extract), or by year or dimension (refresh)."""
     first_year: int | None = None
+    """The first year to refresh."""
     last_year: int | None = None
-    tables: tuple[str, ...] = ()
+    """The last year to refresh."""
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The BEA tables to extract, by dataset: each dataset has extracts of its own."""
     warnings: tuple[str, ...] = ()
+    """What somebody should know, whatever comes next."""
 
 
 def tables_to_extract(
-    lake: LakeState, release: Release, tables: Iterable[str], *, full_comparison: timedelta
+    lake: LakeState, releases: Mapping[str, Release], tables: Iterable[str], *, full_comparison: timedelta
 ) -> dict[str, str]:
     """The tables that are new, or that must be compared with BEA in full, each with its reason.
+
+    Of a dataset without a release nothing is said: BEA was not asked.
 
     With an API the tables' notes are asked each time, and any other day than the known one, earlier ones too, is news.
     Without (the archive, which must be fetched whole), a table is looked at once a day at most.
@@ -120,6 +151,9 @@ def tables_to_extract(
     """
     reasons: dict[str, str] = {}
     for table in tables:
+        release = releases.get(lake.registry.bea_tables[table])
+        if release is None or release.problem is not None:
+            continue
         known = lake.tables.get(table) or lake.beyond_pin.get(table)
         if known is None:
             reasons[table] = "no extract holds it yet"
@@ -182,62 +216,68 @@ def _awaited(known: KnownTable, release: Release) -> datetime | None:
     return None if noted or changed else announced
 
 
-def stale_years(lake: LakeState, loaded: LoadState | None) -> dict[int, str]:
+def stale_years(lake: LakeState, loaded: LoadState | None, datasets: Collection[str] | None = None) -> dict[int, str]:
     """The years in which a table of the lake or of Postgres is not what its inputs say, each with the first reason.
 
-    `loaded` None leaves Postgres out.
+    `loaded` None leaves Postgres out; `datasets` keeps to the tables that are made of any of them.
     """
     stale: dict[int, str] = {}
-    for year in lake.covered_years:
-        reason = _stale_in_lake(lake, year) or (None if loaded is None else _stale_load(lake, year, loaded))
-        if reason:
-            stale[year] = reason
-    return stale | dict.fromkeys(_years_to_withdraw(lake, loaded), "no extract that counts covers it any more")
+    gone: dict[int, str] = {}
+    derivations = [(each, lake.covered(each)) for each in lake.registry.derivations_of(datasets)]
+    for derivation, covered in derivations:
+        for year in covered:
+            if year not in stale and (reason := _stale_in_lake(lake, derivation, year)):
+                stale[year] = reason
+        for year in _years_to_withdraw(lake, derivation, covered, loaded):
+            gone[year] = "no extract that counts covers it any more"
+    for derivation, covered in derivations if loaded is not None else ():
+        for year in covered:
+            if year not in stale and (reason := _stale_load(lake, derivation.table, year, loaded)):
+                stale[year] = reason
+    return dict(sorted(stale.items())) | {year: reason for year, reason in sorted(gone.items()) if year not in stale}
 
 
-def _years_to_withdraw(lake: LakeState, loaded: LoadState | None) -> list[int]:
+def _years_to_withdraw(
+    lake: LakeState, derivation: Derivation, covered: Collection[int], loaded: LoadState | None
+) -> list[int]:
     """The years that are published although the extracts that count now do not cover them: a pin, or a decision.
 
-    A lake that holds no extract at all says nothing: it may be the wrong place.
+    A lake that holds no extract of the dataset at all says nothing: it may be the wrong place.
     """
-    covered = lake.covered_years
-    in_lake = {year for derivation in DERIVATIONS for year in lake.partitions.get(derivation.table.name, {})}
-    yearly = {table.name for table in LOADED}
-    in_postgres = {year for table, year in (loaded.hashes if loaded is not None else ()) if table in yearly}
-    return sorted({int(year) for year in in_lake | in_postgres} - set(covered)) if lake.has_extracts else []
+    if not set(lake.registry.datasets_of(derivation)) & set(lake.has_extracts):
+        return []
+    table = derivation.table
+    published = set(lake.partitions.get(table.name, {}))
+    if loaded is not None and table.in_postgres:
+        published |= {year for name, year in loaded.hashes if name == table.name}
+    return sorted({int(year) for year in published} - set(covered))
 
 
-def _stale_in_lake(lake: LakeState, year: int) -> str | None:
-    for derivation in DERIVATIONS:
-        partition = lake.partitions.get(derivation.table.name, {}).get(str(year))
-        if partition is None:
-            return f"{derivation.table.name} is not materialised"
-        if partition.code_version != derivation.code_version:
-            return f"{derivation.table.name} was made by code version {partition.code_version}"
-        expected = (
-            lake.silver_inputs(year)
-            if derivation is SILVER
-            else inputs_of(derivation, year, lake.hashes(derivation.upstream.name if derivation.upstream else ""))
+def _stale_in_lake(lake: LakeState, derivation: Derivation, year: int) -> str | None:
+    partition = lake.partitions.get(derivation.table.name, {}).get(str(year))
+    if partition is None:
+        return f"{derivation.table.name} is not materialised"
+    if partition.code_version != derivation.code_version:
+        return f"{derivation.table.name} was made by code version {partition.code_version}"
+    expected = derivation.inputs_of(year, lake.part_hash, lake.inputs_of_bronze)
+    if dict(partition.inputs) != expected:
+        changed = sorted(
+            name
+            for name in expected.keys() | partition.inputs.keys()
+            if expected.get(name) != partition.inputs.get(name)
         )
-        if dict(partition.inputs) != expected:
-            changed = sorted(
-                name
-                for name in expected.keys() | partition.inputs.keys()
-                if expected.get(name) != partition.inputs.get(name)
-            )
-            return f"{derivation.table.name} was made from another {', '.join(changed)}"
+        return f"{derivation.table.name} was made from another {', '.join(changed)}"
     return None
 
 
-def _stale_load(lake: LakeState, year: int, loaded: LoadState) -> str | None:
-    for table in LOADED:
-        key = (table.name, str(year))
-        held = loaded.hashes.get(key)
-        if held != lake.hashes(table.name)[str(year)]:
-            return f"Postgres holds {'another' if held else 'no'} {derivation_of(table).table.name}"
-        if key in loaded.miscounted:
-            return _miscounted(table.name, *loaded.miscounted[key])
-    return None
+def _stale_load(lake: LakeState, table: Table, year: int, loaded: LoadState | None) -> str | None:
+    if loaded is None or not table.in_postgres:
+        return None
+    key = (table.name, str(year))
+    held = loaded.hashes.get(key)
+    if held != lake.part_hash(table, year):
+        return f"Postgres holds {'another' if held else 'no'} {table.name}"
+    return _miscounted(table.name, *loaded.miscounted[key]) if key in loaded.miscounted else None
 
 
 def _miscounted(table: str, there: int, loaded: int) -> str:
@@ -252,7 +292,7 @@ def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str
     for table in DIMENSIONS:
         key = (table.name, WHOLE)
         held = loaded.hashes.get(key)
-        if held != lake.hashes(table.name).get(WHOLE):
+        if held != _content(lake, table):
             reasons.setdefault(table.name, f"Postgres holds {'another' if held else 'none'}")
         elif key in loaded.miscounted:
             reasons.setdefault(table.name, _miscounted(table.name, *loaded.miscounted[key]))
@@ -261,25 +301,35 @@ def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str
 
 def next_step(
     lake: LakeState,
-    release: Release | None,
+    releases: Mapping[str, Release],
     loaded: LoadState | None,
     *,
-    tables: Iterable[str],
+    datasets: Collection[str] | None = None,
+    leave_out: Collection[str] = (),
     full_comparison: timedelta,
 ) -> Step:
     """Decide. New data goes before stale years, because it would make them stale again.
 
-    `release` None leaves BEA out (nobody asked it); `loaded` None leaves Postgres out.
+    `releases` are by dataset; one without is left out (nobody asked BEA of it). `loaded` None leaves Postgres out.
+    `datasets` keeps to these; `leave_out` are BEA tables not to extract.
     """
-    warnings = _warnings_of_calendar(release)
-    if release is not None:
-        wanted = tables_to_extract(lake, release, tables, full_comparison=full_comparison)
-        if wanted:
-            return Step("extract", reasons=wanted, tables=tuple(wanted), warnings=warnings)
-    covered = lake.covered_years
-    stale = stale_years(lake, loaded)
+    chosen = lake.registry.datasets if datasets is None else datasets
+    warnings = _warnings({name: each for name, each in releases.items() if name in chosen})
+    tables = [
+        table for table, dataset in lake.registry.bea_tables.items() if dataset in chosen and table not in leave_out
+    ]
+    wanted = tables_to_extract(lake, releases, tables, full_comparison=full_comparison)
+    if wanted:
+        by_dataset: dict[str, tuple[str, ...]] = {}
+        for table in wanted:
+            dataset = lake.registry.bea_tables[table]
+            by_dataset[dataset] = (*by_dataset.get(dataset, ()), table)
+        return Step("extract", reasons=wanted, tables=by_dataset, warnings=warnings)
+    covered = lake.covered_by(chosen)
+    stale = stale_years(lake, loaded, datasets)
     if stale:
-        first, last = hull_with_reach(stale, newest=covered[-1] if covered else max(stale))
+        newest = covered[-1] if covered else max(stale)
+        first, last = hull_with_reach(stale, newest=newest, reach=lake.registry.reach_of(datasets))
         return Step(
             "refresh",
             reasons={str(year): reason for year, reason in stale.items()},
@@ -293,16 +343,21 @@ def next_step(
     return Step("nothing", warnings=warnings)
 
 
-def _warnings_of_calendar(release: Release | None) -> tuple[str, ...]:
-    if release is None:
-        return ()
-    if release.calendar is None:
-        return ("BEA's release calendar could not be read; full comparisons follow the interval alone.",)
-    if release.calendar.name_found(release.release_names) is None:
-        return (
-            (
-                "BEA's release calendar names none of the releases that the catalogue lists; full comparisons follow "
-                "the interval alone. Look up the name BEA uses now and add it to release_names."
-            ),
-        )
-    return ()
+def _content(lake: LakeState, table: Table) -> str | None:
+    """The content hash of a table in one piece."""
+    held = lake.partitions.get(table.name, {}).get(WHOLE)
+    return held.content_sha256 if held is not None else None
+
+
+def _warnings(releases: Mapping[str, Release]) -> tuple[str, ...]:
+    silent = tuple(
+        f"BEA says nothing of {name}: {release.problem}" for name, release in releases.items() if release.problem
+    )
+    if any(release.calendar is None for release in releases.values()):
+        return (*silent, "BEA's release calendar could not be read; full comparisons follow the interval alone.")
+    return silent + tuple(
+        f"BEA's release calendar names none of the releases that the catalogue lists for {name}; full comparisons "
+        "follow the interval alone. Look up the name BEA uses now and add it to release_names."
+        for name, release in releases.items()
+        if release.calendar is not None and release.calendar.name_found(release.release_names) is None
+    )

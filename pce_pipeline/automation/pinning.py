@@ -20,6 +20,8 @@ Holds = Literal["pinned", "later", "mixed"]
 class Pinned:
     """A pin, and what Postgres holds while it lasts."""
 
+    dataset: str
+    """The dataset that is pinned."""
     extract: str
     """Extracts later than this one do not count."""
     pinned_at: datetime
@@ -52,7 +54,7 @@ class Pinned:
             case _:
                 held = f"what counts is of {self.of_releases}"
         return (
-            f"extracts after {self.extract} do not count since {self.pinned_at:%Y-%m-%d %H:%M} UTC "
+            f"{self.dataset}: extracts after {self.extract} do not count since {self.pinned_at:%Y-%m-%d %H:%M} UTC "
             f"({self.reason or 'no reason given'}); {held}"
         )
 
@@ -63,6 +65,7 @@ def pinned(now: Current, lake: LakeState, loaded: LoadState | None) -> Pinned | 
         return None
     holds = _holds(now, lake, loaded)
     return Pinned(
+        dataset=now.dataset.name,
         extract=now.pin.extract,
         pinned_at=now.pin.pinned_at,
         reason=now.pin.reason,
@@ -75,10 +78,12 @@ def pinned(now: Current, lake: LakeState, loaded: LoadState | None) -> Pinned | 
 def _holds(now: Current, lake: LakeState, loaded: LoadState | None) -> Holds | None:
     if loaded is None:
         return None
-    if not stale_years(lake, loaded):
+    name = now.dataset.name
+    if not stale_years(lake, loaded, [name]):
         return "pinned"
     known = {**lake.beyond_pin, **lake.tables}
     later = {
         table: replace(known[table], vintage=source.vintage) for table, source in now.unpinned.items() if table in known
     }
-    return "mixed" if stale_years(replace(lake, tables=later, beyond_pin={}), loaded) else "later"
+    unpinned = replace(lake, tables={**lake.tables, **later}, beyond_pin={})
+    return "mixed" if stale_years(unpinned, loaded, [name]) else "later"

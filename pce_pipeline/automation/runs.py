@@ -1,4 +1,4 @@
-"""Running the two jobs in this process, on the history that the settings name; what a run did, for its caller.
+"""Running the jobs in this process, on the history that the settings name; what a run did, for its caller.
 
 Whatever Dagster wraps around an error comes off again here, so that callers see the pipeline's own errors. A run that
 died with its process is noticed by the next one and marked as failed, so that nobody waits for it.
@@ -8,7 +8,7 @@ import os
 import socket
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,17 +19,25 @@ import dagster as dg
 import psutil
 
 from pce_pipeline.automation.diagnosis import HistorySeen
-from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, range_tags
-from pce_pipeline.automation.sensor import extract_config, register_extracts
+from pce_pipeline.automation.jobs import (
+    LONGEST_RUN,
+    REFRESH,
+    assets_of,
+    extract_config,
+    extract_job_name,
+    range_tags,
+)
+from pce_pipeline.automation.sensor import register_extracts
 from pce_pipeline.bronze.manifest import TableEntry
-from pce_pipeline.catalog.reading import load_datasets
+from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.local.world import alone, is_as_prepared, prepared_dagster_home
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, StepRecord
 from pce_pipeline.settings import Settings
-from pce_pipeline.shell.partitions import EXTRACTS
+from pce_pipeline.shell.partitions import extracts_of
+from pce_pipeline.tables.registry import Registry, load_registry
 
 _PROCESS = "pce/process"
 _CLOCK_DRIFT_SECONDS = 10.0  # when a process began is told by a clock that may be set meanwhile
@@ -83,6 +91,8 @@ class ExtractRun:
 
     run_id: str
     """Dagster's id of the run."""
+    dataset: str
+    """The dataset it is of."""
     outcome: str
     """`new`, `unchanged` or `verified`."""
     extract: str | None
@@ -158,7 +168,7 @@ class RefreshRun:
         )
 
 
-def look_at_history(settings: Settings, lake: Lake) -> HistorySeen | None:
+def look_at_history(settings: Settings, lake: Lake, registry: Registry) -> HistorySeen | None:
     """What Dagster's history says, and nothing is changed in it; None where there is none."""
     if settings.env != "local" and settings.chosen_dagster_home is None:
         return None
@@ -167,13 +177,22 @@ def look_at_history(settings: Settings, lake: Lake) -> HistorySeen | None:
     with open_instance(settings, marks_dead_runs=False) as instance:
         dead = [run.run_id for run, _ in _dead_runs(instance)]
         running = [run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))]
-        held = [str(extract) for extract in lake.bronze.extracts()]
-        known = instance.get_dynamic_partitions(EXTRACTS.name or "")
+        of = {name: f"{name} " if len(registry.datasets) > 1 else "" for name in registry.datasets}
+        held = {
+            f"{of[name]}{extract}"
+            for name, dataset in registry.datasets.items()
+            for extract in bronze_of(lake, dataset).extracts()
+        }
+        known = {
+            f"{of[name]}{key}"
+            for name in registry.datasets
+            for key in instance.get_dynamic_partitions(extracts_of(name).name or "")
+        }
         return HistorySeen(
             tuple(dead),
             tuple(run for run in running if run not in dead),
-            tuple(key for key in held if key not in known),
-            tuple(key for key in known if key not in held),
+            tuple(sorted(held - known)),
+            tuple(sorted(known - held)),
         )
 
 
@@ -204,28 +223,32 @@ def _overrides(home: Path) -> dict[str, object]:
 
 
 class Jobs:
-    """The two jobs of one world; `open_jobs` makes one."""
+    """The jobs of one world; `open_jobs` makes one."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         self._settings = settings
         self._instance = instance
-        self._dataset = load_datasets(settings.profile)["pce_state"]
-        self._lake = Lake.of(settings, self._dataset.name)
-        self._journal = RunJournal(self._lake, self._dataset.name)
+        self._registry = load_registry(settings.profile, settings.catalog)
+        self._lake = Lake.of(settings)
+        self._journal = RunJournal(self._lake)
 
     def settle(self) -> None:
         """Make the extract dates of Dagster's history those of the lake; dead runs were marked as it was opened."""
         self._register()
 
-    def extract(self, extract: ExtractId, *, tables: Sequence[str] = (), files: Sequence[str] = ()) -> ExtractRun:
-        """Materialise one extract: taken if it is the next of its day, verified if it exists.
+    def extract(
+        self, dataset: str, extract: ExtractId, *, tables: Sequence[str] = (), files: Sequence[str] = ()
+    ) -> ExtractRun:
+        """Materialise one extract of a dataset: taken if it is the next of its day, verified if it exists.
 
         Tables of BEA's answer that do not count are in `refused`. Raises what the pipeline raised, or `ChecksBlocked`.
         """
-        self._dataset.chosen_tables(tables)
-        self._register(planned=str(extract))
+        self._registry.datasets[dataset].chosen_tables(tables)
+        self._register(planned={dataset: str(extract)})
         try:
-            record = self._run(EXTRACT, partition_key=str(extract), config=extract_config(tables, files))
+            record = self._run(
+                extract_job_name(dataset), partition_key=str(extract), config=extract_config(dataset, tables, files)
+            )
         except ChecksBlocked as blocked:
             left = self._journal.read(blocked.run_id)
             if left is None or not left.steps[-1].outputs.get("refused"):
@@ -236,10 +259,11 @@ class Jobs:
         step = record.steps[-1]
         taken: str | None = step.outputs.get("extract")
         equals: dict[str, str] = step.outputs.get("equals", {})
-        held = self._lake.bronze.manifests()
+        held = bronze_of(self._lake, self._registry.datasets[dataset]).manifests()
         tables_of = held[ExtractId.parse(taken)].tables if taken else {}
         return ExtractRun(
             run_id=record.run_id,
+            dataset=dataset,
             outcome=step.outputs["outcome"],
             extract=taken,
             origin=held[ExtractId.parse(taken)].origin if taken else record.requested["origin"],
@@ -255,13 +279,14 @@ class Jobs:
             seconds=_seconds(record),
         )
 
-    def refresh(self, first: int, last: int) -> RefreshRun:
-        """Bring the years `first` to `last` from Bronze to Postgres in one run.
+    def refresh(self, first: int, last: int, *, datasets: Collection[str] | None = None) -> RefreshRun:
+        """Bring the years `first` to `last` from Bronze to Postgres in one run, of all datasets or of these.
 
         Raises what the pipeline raised, or `ChecksBlocked`.
         """
         self._register()
-        record = self._run(REFRESH, tags=range_tags(first, last))
+        chosen = None if datasets is None else assets_of(self._registry, datasets)
+        record = self._run(REFRESH, tags=range_tags(first, last), selection=chosen)
         return RefreshRun(
             run_id=record.run_id,
             first=first,
@@ -278,6 +303,7 @@ class Jobs:
         partition_key: str | None = None,
         tags: Mapping[str, str] | None = None,
         config: Mapping[str, object] | None = None,
+        selection: Sequence[dg.AssetKey] | None = None,
     ) -> RunRecord:
         run_id = str(uuid.uuid4())
         try:
@@ -288,6 +314,7 @@ class Jobs:
                     instance=self._instance,
                     run_id=run_id,
                     partition_key=partition_key,
+                    asset_selection=selection,
                     tags={**(tags or {}), _PROCESS: _this_process()},
                     run_config={**(config or {}), **_QUIET},
                 )
@@ -308,10 +335,10 @@ class Jobs:
 
             return build_definitions(self._settings)
 
-    def _register(self, *, planned: str | None = None) -> None:
+    def _register(self, *, planned: Mapping[str, str] | None = None) -> None:
         """Make the instance's extract dates those of the lake; what another run may be taking just now stays."""
         alone = self._instance.get_runs_count(dg.RunsFilter(statuses=_UNFINISHED)) == 0
-        for request in register_extracts(self._instance, self._lake, planned=planned):
+        for request in register_extracts(self._instance, self._lake, self._registry, planned=planned):
             if isinstance(request, dg.AddDynamicPartitionsRequest):
                 self._instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
             elif alone:

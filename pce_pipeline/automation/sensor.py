@@ -5,22 +5,26 @@ run is queued or running, wait longer after each failure, and keep the instance'
 because the lake and not the instance says which extracts exist.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from pce_pipeline.automation.jobs import EXTRACT, LONGEST_RUN, REFRESH, extract_job, range_tags, refresh_job
-from pce_pipeline.automation.next_step import next_step
-from pce_pipeline.automation.state import lake_state, load_state
+from pce_pipeline.automation.jobs import LONGEST_RUN, REFRESH, extract_config, extract_job_name, range_tags
+from pce_pipeline.automation.next_step import Step
+from pce_pipeline.automation.state import Situation, ask
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.extract import next_extract_id
-from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.errors import PceError
+from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.settings import Settings
-from pce_pipeline.shell.partitions import EXTRACTS
+from pce_pipeline.shell.partitions import extracts_of
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 _UNDER_WAY = [
@@ -58,21 +62,26 @@ def wait_after_failures(ended: Sequence[tuple[bool, datetime]], now: datetime) -
     return left if left > timedelta(0) else None
 
 
-def build_release_sensor(interval: timedelta) -> dg.SensorDefinition:
+Jobs = Sequence[UnresolvedAssetJobDefinition]
+
+
+def build_release_sensor(interval: timedelta, jobs: Jobs) -> dg.SensorDefinition:
     """The sensor, looking every `interval`."""
     return _looking(
+        jobs,
         "release_sensor",
         "Looks for new or revised data at BEA, takes an extract and refreshes what it changes.",
         every=interval,
     )
 
 
-def build_webhook_sensor(interval: timedelta) -> dg.SensorDefinition:
+def build_webhook_sensor(interval: timedelta, jobs: Jobs) -> dg.SensorDefinition:
     """The sensor that looks as soon as an event has come, beside a release sensor that looks every `interval`.
 
     Mostly it lists the events, of which there are few, and does nothing else.
     """
     return _looking(
+        jobs,
         "webhook_sensor",
         "Looks at BEA as release_sensor does, as soon as `pce serve-hooks` was told of a release.",
         every=_EVENTS_EVERY,
@@ -81,11 +90,11 @@ def build_webhook_sensor(interval: timedelta) -> dg.SensorDefinition:
 
 
 def _looking(
-    name: str, description: str, *, every: timedelta, events_within: timedelta | None = None
+    jobs: Jobs, name: str, description: str, *, every: timedelta, events_within: timedelta | None = None
 ) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
-        jobs=[extract_job, refresh_job],
+        jobs=jobs,
         minimum_interval_seconds=int(every.total_seconds()),
         description=description,
     )
@@ -94,11 +103,11 @@ def _looking(
         lake: dg.ResourceParam[Lake],
         bea: dg.ResourceParam[BeaGateway],
         postgres: dg.ResourceParam[PostgresResource],
-        dataset: dg.ResourceParam[Dataset],
+        registry: dg.ResourceParam[Registry],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SensorResult | dg.SkipReason:
         since = datetime.now(UTC) - events_within if events_within is not None else None
-        return _look(context, lake, bea, postgres, dataset, settings, events_since=since)
+        return _look(context, lake, bea, postgres, registry, settings, events_since=since)
 
     return sensor
 
@@ -108,7 +117,7 @@ def _look(
     lake: Lake,
     bea: BeaGateway,
     postgres: PostgresResource,
-    dataset: Dataset,
+    registry: Registry,
     settings: Settings,
     *,
     events_since: datetime | None,
@@ -123,19 +132,13 @@ def _look(
         return dg.SkipReason("A run is under way.")
     requests: Requests = []
     try:
-        if events_since is not None and not lake.events.may_have_come_since(events_since):
+        if events_since is not None and not EventStore.of(lake).may_have_come_since(events_since):
             return dg.SkipReason("No event has come.")
-        requests = register_extracts(instance, lake)
-        state = lake_state(lake, dataset)
-        asks_bea = events_since is None or state.event is not None
-        loaded = load_state(postgres)
-        step = next_step(
-            state,
-            bea.release(list(dataset.tables), dataset.release_names) if asks_bea else None,
-            loaded,
-            tables=dataset.tables,
-            full_comparison=timedelta(days=settings.full_comparison_days),
-        )
+        requests = register_extracts(instance, lake, registry)
+        found = ask(lake, registry, bea if events_since is None else None, postgres, settings)
+        if events_since is not None and found.lake.event is not None:
+            found = ask(lake, registry, bea, postgres, settings)
+        step = found.step()
     except PceError as problem:
         reason = without_secrets(str(problem))
         context.log.warning(reason)
@@ -144,55 +147,78 @@ def _look(
         context.log.warning(warning)
     if step.action == "nothing":
         return dg.SensorResult(skip_reason="Nothing is new.", dynamic_partitions_requests=requests)
-    job = EXTRACT if step.action == "extract" else REFRESH
-    wait = wait_after_failures(_ended_runs(instance, job), datetime.now(UTC))
-    if wait is not None and step.action == "extract":
-        # an answer that does not count keeps failing until somebody decides: what does count goes on meanwhile
-        step = next_step(
-            state, None, loaded, tables=dataset.tables, full_comparison=timedelta(days=settings.full_comparison_days)
-        )
-        if step.action == "refresh" and wait_after_failures(_ended_runs(instance, REFRESH), datetime.now(UTC)) is None:
-            job, wait = REFRESH, None
-    if wait is not None:
-        reason = f"The last {job} run failed; the next try is in {wait.total_seconds() / 60:.0f} minutes."
-        return dg.SensorResult(skip_reason=reason, dynamic_partitions_requests=requests)
+    step, waiting = _without_what_waits(instance, found, step)
+    if step.action == "nothing":
+        return dg.SensorResult(skip_reason=waiting, dynamic_partitions_requests=requests)
     why = "; ".join(f"{name}: {reason}" for name, reason in step.reasons.items())
-    context.log.info("%s: %s", job, why)
+    context.log.info("%s: %s", step.action, why)
     tags = {WHY: why[:_LONGEST_TAG]}
-    if step.action == "extract":
-        extract = str(next_extract_id(lake.bronze, datetime.now(UTC).date()))
-        return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(
-                    job_name=EXTRACT, partition_key=extract, run_config=extract_config(step.tables), tags=tags
-                )
-            ],
-            dynamic_partitions_requests=register_extracts(instance, lake, planned=extract),
+    if step.action == "refresh":
+        refresh = dg.RunRequest(
+            job_name=REFRESH, tags={**range_tags(step.first_year or 0, step.last_year or 0), **tags}
         )
+        return dg.SensorResult(run_requests=[refresh], dynamic_partitions_requests=requests)
+    today = datetime.now(UTC).date()
+    planned = {name: str(next_extract_id(bronze_of(lake, registry.datasets[name]), today)) for name in step.tables}
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(job_name=REFRESH, tags={**range_tags(step.first_year or 0, step.last_year or 0), **tags})
+            dg.RunRequest(
+                job_name=extract_job_name(name),
+                partition_key=planned[name],
+                run_config=extract_config(name, tables),
+                tags=tags,
+            )
+            for name, tables in step.tables.items()
         ],
-        dynamic_partitions_requests=requests,
+        dynamic_partitions_requests=register_extracts(instance, lake, registry, planned=planned),
     )
 
 
-def extract_config(tables: Sequence[str] = (), files: Sequence[str] = ()) -> dict[str, object]:
-    """Run configuration of the extract job."""
-    return {"ops": {"bronze__pce_state": {"config": {"tables": list(tables), "files": list(files)}}}}
+def _without_what_waits(instance: dg.DagsterInstance, found: Situation, step: Step) -> tuple[Step, str]:
+    """The step without the jobs that failed lately, and why these wait.
+
+    An answer that does not count keeps failing until somebody decides: what does count goes on meanwhile.
+    """
+    now = datetime.now(UTC)
+    waits = {name: wait_after_failures(_ended_runs(instance, extract_job_name(name)), now) for name in step.tables}
+    ready = {name: tables for name, tables in step.tables.items() if waits[name] is None}
+    said = [_waiting(extract_job_name(name), wait) for name, wait in waits.items() if wait is not None]
+    if ready:
+        asked = {table for tables in ready.values() for table in tables}
+        reasons = {table: reason for table, reason in step.reasons.items() if table in asked}
+        return replace(step, tables=ready, reasons=reasons), " ".join(said)
+    if step.action == "extract":
+        step = found.step(ask_bea=False)
+    if step.action == "refresh":
+        wait = wait_after_failures(_ended_runs(instance, REFRESH), now)
+        if wait is None:
+            return step, " ".join(said)
+        said = said or [_waiting(REFRESH, wait)]
+    return Step("nothing", warnings=step.warnings), " ".join(said)
 
 
-def register_extracts(instance: dg.DagsterInstance, lake: Lake, *, planned: str | None = None) -> Requests:
-    """What makes the instance's extract dates those of the lake and `planned`; call it when no run is under way."""
-    held = [str(extract) for extract in lake.bronze.extracts()]
-    if planned is not None and planned not in held:
-        held.append(planned)
-    known = instance.get_dynamic_partitions(EXTRACTS.name or "")
+def _waiting(job: str, wait: timedelta) -> str:
+    return f"The last {job} run failed; the next try is in {wait.total_seconds() / 60:.0f} minutes."
+
+
+def register_extracts(
+    instance: dg.DagsterInstance, lake: Lake, registry: Registry, *, planned: Mapping[str, str] | None = None
+) -> Requests:
+    """What makes the instance's extract dates those of the lake, and those planned, by dataset.
+
+    Call it when no run is under way.
+    """
     requests: Requests = []
-    if missing := [key for key in held if key not in known]:
-        requests.append(EXTRACTS.build_add_request(missing))
-    if gone := [key for key in known if key not in held]:
-        requests.append(EXTRACTS.build_delete_request(gone))
+    for name, dataset in registry.datasets.items():
+        partitions = extracts_of(name)
+        held = [str(extract) for extract in bronze_of(lake, dataset).extracts()]
+        if planned is not None and name in planned and planned[name] not in held:
+            held.append(planned[name])
+        known = instance.get_dynamic_partitions(partitions.name or "")
+        if missing := [key for key in held if key not in known]:
+            requests.append(partitions.build_add_request(missing))
+        if gone := [key for key in known if key not in held]:
+            requests.append(partitions.build_delete_request(gone))
     return requests
 
 

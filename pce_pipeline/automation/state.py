@@ -1,56 +1,125 @@
-"""The states that `next_step` decides on, read from the lake and from Postgres."""
+"""The states that `next_step` decides on, read from the lake, from BEA and from Postgres: asked once, for everybody."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
-from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState
+from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState, Step, next_step, stale_years
+from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.bronze.counting import Source
-from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.extract import taken_at
 from pce_pipeline.bronze.judgement import is_complete
 from pce_pipeline.bronze.manifest import Verified
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
+from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSION_CODE_VERSION, DIMENSIONS
+from pce_pipeline.settings import Settings
+from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION, DIMENSIONS
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.warehouse.contents import Key, rows_held
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import Checkpoint, checkpoints
 
 
-def lake_state(lake: Lake, dataset: Dataset) -> LakeState:
+@dataclass(frozen=True)
+class Situation:
+    """What lake, BEA and Postgres say, and what comes next because of it."""
+
+    held: Mapping[str, Current]
+    """What counts of each dataset."""
+    lake: LakeState
+    """What the lake holds."""
+    releases: Mapping[str, Release]
+    """What BEA says, by dataset; nothing where nobody asked."""
+    loaded: LoadState | None
+    """What Postgres holds; None where nobody asked."""
+    datasets: Collection[str] | None
+    """The datasets that this is about; None for all."""
+    full_comparison: timedelta
+    """How long figures may go without being compared in full."""
+
+    def step(self, *, ask_bea: bool = True, leave_out: Collection[str] = ()) -> Step:
+        """What comes next; with `ask_bea` false as if nobody had asked BEA."""
+        return next_step(
+            self.lake,
+            self.releases if ask_bea else {},
+            self.loaded,
+            datasets=self.datasets,
+            leave_out=leave_out,
+            full_comparison=self.full_comparison,
+        )
+
+    @property
+    def stale(self) -> dict[int, str]:
+        """The stale years, each with the first reason."""
+        return stale_years(self.lake, self.loaded, self.datasets)
+
+
+def ask(
+    lake: Lake,
+    registry: Registry,
+    bea: BeaGateway | None,
+    postgres: PostgresResource | None,
+    settings: Settings,
+    *,
+    datasets: Collection[str] | None = None,
+    leave_out: Collection[str] = (),
+) -> Situation:
+    """Ask the lake, and BEA and Postgres unless they are None, of all datasets or of these.
+
+    BEA is not asked of the tables to leave out.
+    """
+    asked = {name: each for name, each in registry.datasets.items() if datasets is None or name in datasets}
+    names = {name: each.release_names for name, each in asked.items()}
+    tables = {name: [table for table in each.tables if table not in leave_out] for name, each in asked.items()}
+    held = current_of(lake, registry.datasets)
+    return Situation(
+        held,
+        lake_state(lake, registry, held),
+        {} if bea is None else bea.releases(names, tables),
+        None if postgres is None else load_state(postgres),
+        datasets,
+        timedelta(days=settings.full_comparison_days),
+    )
+
+
+def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> LakeState:
     """What the lake holds: a few small reads, no data.
 
     A pin decides which figures count; what was compared with BEA, and when, does not depend on it. Nor do events, of
     which those are looked for that came after the comparison longest ago.
     """
-    now = current(lake.bronze, dataset)
-    verified = lake.bronze.verified()
-    counting = now.sources
-    known = {
-        table: _known(now, verified, counting.get(table, newest), newest, dataset)
-        for table, newest in now.unpinned.items()
-        if table in dataset.tables
-    }
-    partitions = {
-        table.name: lake.table(table).latest()
-        for table in (*(derivation.table for derivation in DERIVATIONS), *DIMENSIONS)
-    }
+    known: dict[str, KnownTable] = {}
+    counting: set[str] = set()
+    for now in held.values():
+        if not now.unpinned:
+            continue
+        verified, sources = now.bronze.verified(), now.sources
+        counting |= sources.keys()
+        known |= {
+            table: _known(now, verified, sources.get(table, newest), newest, now.dataset)
+            for table, newest in now.unpinned.items()
+            if table in now.dataset.tables
+        }
+    partitions = {table.name: lake.table(table).latest() for table in registry.tables}
+    events = EventStore.of(lake)
     return LakeState(
+        registry,
         tables={table: each for table, each in known.items() if table in counting},
         partitions=partitions,
         stale_dimensions=tuple(
-            table.name for table in DIMENSIONS if _is_stale(dataset, table, partitions[table.name].get(WHOLE))
+            table.name for table in DIMENSIONS if _is_stale(registry.datasets, table, partitions[table.name].get(WHOLE))
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
-        has_extracts=bool(now.manifests),
-        is_pinned=now.pin is not None,
-        event=lake.events.newest_since(min(each.compared_at for each in known.values()))
-        if known
-        else lake.events.newest(),
+        has_extracts=[name for name, now in held.items() if now.manifests],
+        is_pinned=[name for name, now in held.items() if now.pin is not None],
+        event=events.newest_since(min(each.compared_at for each in known.values())) if known else events.newest(),
     )
 
 
@@ -96,9 +165,9 @@ def _known(now: Current, verified: Verified | None, counting: Source, unpinned: 
     )
 
 
-def _is_stale(dataset: Dataset, table: Table, held: Partition | None) -> bool:
+def _is_stale(datasets: Mapping[str, Dataset], table: Table, held: Partition | None) -> bool:
     return (
         held is None
         or held.code_version != DIMENSION_CODE_VERSION
-        or held.content_sha256 != content_sha256(DIMENSION_FRAMES[table.name](dataset))
+        or held.content_sha256 != content_sha256(DIMENSION_FRAMES[table.name](datasets))
     )

@@ -39,16 +39,18 @@ _SHORT = timedelta(seconds=20)
 
 @dataclass(frozen=True)
 class Release:
-    """What BEA says of its releases, as of `asked_at` (UTC).
-
-    `notes` are the tables' "Last updated" lines, None where there is no API to ask. `calendar` is None where it could
-    not be read; `release_names` are the names under which it may announce the dataset.
-    """
+    """What BEA says of the releases of one dataset."""
 
     asked_at: datetime
+    """When it was asked (UTC)."""
     notes: Mapping[str, ReleaseNote | None] | None
+    """The "Last updated" line of each table; None where there is no API to ask."""
     calendar: Calendar | None
+    """BEA's release calendar; None where it could not be read."""
     release_names: tuple[str, ...] = ()
+    """The names under which the calendar may announce the dataset."""
+    problem: str | None = None
+    """Why BEA says nothing of the dataset's tables; None where it does."""
 
     def latest_announced(self) -> datetime | None:
         """The newest announced release that is already out."""
@@ -107,19 +109,35 @@ class BeaGateway:
             return BeaClient(self._settings.bea_url, key, budget=budget)
         return BeaClient(self._settings.bea_url, key, budget=budget, attempts=2, timeout=_SHORT, whole_timeout=_SHORT)
 
-    def release(self, tables: Sequence[str], release_names: tuple[str, ...]) -> Release:
-        """Ask BEA what it has released: one small request per table (API only) and the calendar.
+    def releases(
+        self, release_names: Mapping[str, tuple[str, ...]], tables: Mapping[str, Sequence[str]]
+    ) -> dict[str, Release]:
+        """Ask BEA what it has released, by dataset: one small request per table (API only), and the calendar once.
 
-        Impatient, because Dagster gives a sensor a minute. Raises `BeaError` where a table's note cannot be had.
+        Both mappings are by dataset; of one without tables only the calendar is asked. Impatient, because Dagster
+        gives a sensor a minute. A dataset of which BEA gives no notes has a `problem`; raises `BeaError` where that is
+        so of all.
         """
-        return asyncio.run(self._release(tables, release_names))
+        asked = {name: tables.get(name, ()) if self.origin != "bulk" else () for name in release_names}
+        return asyncio.run(self._releases(release_names, asked))
 
-    async def _release(self, tables: Sequence[str], release_names: tuple[str, ...]) -> Release:
+    async def _releases(
+        self, names: Mapping[str, tuple[str, ...]], tables: Mapping[str, Sequence[str]]
+    ) -> dict[str, Release]:
         async with self.client(patient=False) as client:
-            notes, calendar = await asyncio.gather(
-                _notes(client, tables if self.origin != "bulk" else ()), _calendar(client)
+            calendar, notes = await asyncio.gather(
+                _calendar(client), asyncio.gather(*(_notes(client, tables[name]) for name in names))
             )
-        return Release(datetime.now(UTC), notes if self.origin != "bulk" else None, calendar, release_names)
+        now, has_notes = datetime.now(UTC), self.origin != "bulk"
+        problems = [each for each in notes if isinstance(each, BeaError)]
+        if problems and len(problems) == len(names):
+            raise problems[0]
+        return {
+            name: Release(now, None, calendar, names[name], problem=str(found))
+            if isinstance(found, BeaError)
+            else Release(now, found if has_notes else None, calendar, names[name])
+            for name, found in zip(names, notes, strict=True)
+        }
 
     def _look_alike(self) -> "Starlette":
         if self._sample is None:
@@ -129,8 +147,12 @@ class BeaGateway:
         return self._sample
 
 
-async def _notes(client: BeaClient, tables: Sequence[str]) -> dict[str, ReleaseNote | None]:
-    found = await asyncio.gather(*(client.last_updated(table) for table in tables))
+async def _notes(client: BeaClient, tables: Sequence[str]) -> dict[str, ReleaseNote | None] | BeaError:
+    """The notes of a dataset's tables, or what kept BEA from giving them."""
+    try:
+        found = await asyncio.gather(*(client.last_updated(table) for table in tables))
+    except BeaError as problem:
+        return problem
     return dict(zip(tables, found, strict=True))
 
 

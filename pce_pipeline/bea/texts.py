@@ -1,5 +1,8 @@
 """What makes a difference between two of BEA's texts: case, blanks and footnote marks make none, another word does.
 
+A unit in parentheses at the end of a text makes none either: BEA's files have "Personal income (millions of dollars)",
+its API "Personal income", and the unit is compared by itself.
+
 The only place that compares what BEA prints with what is pinned. A pinned text may leave the base year of constant
 dollars open, written `{base_year}`: the year that stands there, in parentheses or not, is data and not meaning.
 """
@@ -14,6 +17,7 @@ BASE_YEAR = "{base_year}"
 
 _TABLE_PREFIX = re.compile(r"^\[\w+\]\s*")
 _FOOTNOTE_MARKS = re.compile(r"(?:[\s,]+\d{1,2}[/.])+$|[\s*¹²³⁴-⁹]+$")
+_UNIT_SAID_AGAIN = re.compile(r"\s+\((?:(?:thousands|millions) of )?(?:dollars|persons|jobs)\)$|\s+\(number of jobs\)$")
 _OPEN = re.compile(r"\(?\{base_year\}\)?")
 _BASE_YEAR_FOUND = r"\(?(?P<base_year>[12][0-9]{3})\)?"
 
@@ -33,7 +37,7 @@ def clean_description(text: str) -> str:
 
 def meaning(text: str) -> str:
     """What is left of a text when only its words count; two texts that mean the same have the same one."""
-    return clean_description(text).casefold()
+    return _UNIT_SAID_AGAIN.sub("", clean_description(text).casefold())
 
 
 def is_open(pinned: str) -> bool:

@@ -1,6 +1,7 @@
-"""Bronze in Dagster: one asset, partitioned by extract date."""
+"""Bronze in Dagster: an asset for each dataset, partitioned by extract date."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,24 @@ from pce_pipeline.bronze.extract import (
 )
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
 from pce_pipeline.bronze.manifest import FROM_FILES, Manifest
+from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.quality.bronze import bronze_rules, counting_rules, stored_rules
-from pce_pipeline.quality.rules import judge
+from pce_pipeline.quality.bronze import Extract, bronze_rules, counting_rules, stored_rules
+from pce_pipeline.quality.rules import Rule, judge
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.checks import check_specs, report
-from pce_pipeline.shell.partitions import EXTRACTS
+from pce_pipeline.shell.keys import bronze_key
+from pce_pipeline.shell.partitions import extracts_of
 from pce_pipeline.shell.steps import recorded_step
 
-BRONZE = dg.AssetKey(["bronze", "pce_state"])
+_DESCRIPTION = """{title}: BEA's answers as received, one extract per vintage, write-once, each with its origin.
+
+Materialising an extract that exists verifies it and never fetches again. A run that finds nothing new writes no
+extract, only that BEA was compared. An answer of BEA that lacks what counts is kept and does not count."""
 
 
 class ExtractConfig(dg.Config):
@@ -42,106 +48,169 @@ class ExtractConfig(dg.Config):
     files: list[str] = Field(default_factory=list)
 
 
-@dg.asset(
-    key=BRONZE,
-    partitions_def=EXTRACTS,
-    output_required=False,
-    check_specs=check_specs(bronze_rules, BRONZE),
-    kinds={"json", "gzip"},
-    pool="bea",
-    code_version="1",
-)
-def bronze_pce_state(
-    context: dg.AssetExecutionContext,
-    config: ExtractConfig,
-    lake: dg.ResourceParam[Lake],
-    bea: dg.ResourceParam[BeaGateway],
-    dataset: dg.ResourceParam[Dataset],
-    settings: dg.ResourceParam[Settings],
-    journal: dg.ResourceParam[RunJournal],
-) -> Iterator[Any]:
-    """BEA's answers as received, one extract per vintage, write-once, with a manifest of where each came from.
+def bronze_asset(dataset: Dataset) -> dg.AssetsDefinition:
+    """The asset that takes extracts of a dataset."""
+    key = bronze_key(dataset.name)
 
-    Materialising an extract that exists verifies it and never fetches again. A run that finds nothing new writes no
-    extract, only that BEA was compared. An answer of BEA that lacks what counts is kept and does not count.
-    """
-    extract = ExtractId.parse(context.partition_key)
-    origin = FROM_FILES if config.files else bea.origin
-    requested = {"extract": str(extract), "origin": origin, **config.model_dump()}
-    with recorded_step(context, journal, "bronze/pce_state", requested=requested) as step:
-        if extract in lake.bronze.extracts():
-            lake.bronze.discard_staging(extract)
-            results = judge(bronze_rules, stored_subject(lake.bronze, dataset, extract))
-            yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
-            _materialised(context, lake, step, lake.bronze.manifest(extract), "verified")
+    @dg.asset(
+        key=key,
+        partitions_def=extracts_of(dataset.name),
+        output_required=False,
+        check_specs=check_specs(bronze_rules, key),
+        kinds={"json", "gzip"},
+        pool="bea",
+        code_version="1",
+        description=_DESCRIPTION.format(title=dataset.title),
+    )
+    def bronze(
+        context: dg.AssetExecutionContext,
+        config: ExtractConfig,
+        lake: dg.ResourceParam[Lake],
+        bea: dg.ResourceParam[BeaGateway],
+        settings: dg.ResourceParam[Settings],
+        journal: dg.ResourceParam[RunJournal],
+    ) -> Iterator[Any]:
+        origin = FROM_FILES if config.files else bea.origin
+        requested = {"extract": context.partition_key, "origin": origin, **config.model_dump()}
+        with recorded_step(context, journal, key.to_user_string(), [dataset.name], requested=requested) as step:
+            taking = _Taking(context, dataset, lake, bronze_of(lake, dataset), settings, step)
+            yield from taking.extract(ExtractId.parse(context.partition_key), config, bea)
+
+    return bronze
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """One run of the asset."""
+
+    context: dg.AssetExecutionContext
+    dataset: Dataset
+    lake: Lake
+    bronze: BronzeStore
+    settings: Settings
+    step: Step
+
+    def extract(self, extract: ExtractId, config: ExtractConfig, bea: BeaGateway) -> Iterator[Any]:
+        """Take an extract, or verify the one that exists."""
+        bronze, dataset = self.bronze, self.dataset
+        if extract in bronze.extracts():
+            bronze.discard_staging(extract)
+            yield from self._report(bronze_rules, stored_subject(bronze, dataset, extract))
+            self._materialised(bronze.manifest(extract), "verified")
             return
-        free = next_extract_id(lake.bronze, extract.day)
+        free = next_extract_id(bronze, extract.day)
         if extract != free:
             raise UsageError(f"{extract} is not the next extract date of its day.", remedy=f"Use {free}.")
         feed = feed_of(bea, dataset, config.files)
         prepared = prepare(
-            lake.bronze,
+            bronze,
             feed,
             dataset,
             extract,
-            _tables_at(feed, dataset, lake, dataset.chosen_tables(config.tables), extract),
-            world=lake.layout.world,
-            run_id=context.run.run_id,
-            tolerate_unknown=settings.tolerate_unknown_fields,
+            self._tables_at(feed, dataset.chosen_tables(config.tables), extract),
+            world=self.lake.layout.world,
+            run_id=self.context.run.run_id,
+            tolerate_unknown=self.settings.tolerate_unknown_fields,
         )
-        step.inputs(origin=prepared.manifest.origin, objects=len(prepared.objects))
+        self.step.inputs(origin=prepared.manifest.origin, objects=len(prepared.objects))
         try:
-            results = judge(stored_rules, prepared.subject)
-            yield from report(results, BRONZE, step, thresholds=settings.threshold_checks)
+            yield from self._report(stored_rules, prepared.subject)
         except dg.Failure:
             # what was judged wrong is not resumed: the next try asks BEA again
-            lake.bronze.discard_staging(extract)
+            bronze.discard_staging(extract)
             raise
-        _publish(context, lake, step, prepared)
-        yield from report(
-            judge(counting_rules, prepared.subject),
-            BRONZE,
-            step,
-            thresholds=settings.threshold_checks,
+        self._publish(prepared)
+        yield from self._report(
+            counting_rules,
+            prepared.subject,
             consequence="BEA's answer is kept and what was published before stands",
         )
 
+    def _report(
+        self, rules: Sequence[Rule[Extract]], subject: Extract, consequence: str = "Nothing was published"
+    ) -> Iterator[dg.AssetCheckResult]:
+        key = bronze_key(self.dataset.name)
+        results = judge(rules, key.to_user_string(), subject)
+        yield from report(results, key, self.step, thresholds=self.settings.threshold_checks, consequence=consequence)
 
-def _tables_at(feed: Feed, dataset: Dataset, lake: Lake, tables: list[str], extract: ExtractId) -> list[str]:
-    """The tables to take: all of them live; of files, those they hold, if they belong to that day."""
-    if not isinstance(feed, FileFeed):
-        return tables
-    found = places(feed, tables, extract.day, current(lake.bronze, dataset))
-    elsewhere = [place for place in found if place.day != extract.day]
-    if elsewhere:
-        place = elsewhere[0]
-        raise UsageError(
-            f"BEA published {', '.join(place.tables)} of these files on {place.day}, and something newer before "
-            f"{extract.day}.",
-            remedy=f"Use {next_extract_id(lake.bronze, place.day)}.",
+    def _tables_at(self, feed: Feed, tables: list[str], extract: ExtractId) -> list[str]:
+        """The tables to take: all of them live; of files, those they hold, if they belong to that day."""
+        if not isinstance(feed, FileFeed):
+            return tables
+        found = places(feed, tables, extract.day, current(self.bronze, self.dataset))
+        elsewhere = [place for place in found if place.day != extract.day]
+        if elsewhere:
+            place = elsewhere[0]
+            raise UsageError(
+                f"BEA published {', '.join(place.tables)} of these files on {place.day}, and something newer before "
+                f"{extract.day}.",
+                remedy=f"Use {next_extract_id(self.bronze, place.day)}.",
+            )
+        return [table for place in found for table in place.tables]
+
+    def _publish(self, prepared: Prepared) -> None:
+        verdicts = prepared.manifest.verdicts or {}
+        equals = {table: str(extract) for table, extract in prepared.equals.items()}
+        self.step.outputs(
+            equals=equals,
+            counts={table: verdict.counts for table, verdict in verdicts.items()},
+            why={table: verdict.why for table, verdict in verdicts.items()},
+            refused=prepared.refused,
+            unusable=[table for table, verdict in verdicts.items() if not verdict.usable],
+            contradicts={table: verdict.contradicts for table, verdict in verdicts.items() if verdict.contradicts},
         )
-    return [table for place in found for table in place.tables]
+        if prepared.changed:
+            published = publish(self.bronze, prepared)
+            self.step.outputs(changed=list(prepared.changed))
+            self._materialised(self.bronze.manifest(published), "new")
+            return
+        note_unchanged(self.bronze, prepared)
+        self.step.outputs(outcome="unchanged", compared=sorted(equals))
+        self.context.log.info("Nothing is new, so there is no new extract. What the tables equal: %s", equals)
 
-
-def _publish(context: dg.AssetExecutionContext, lake: Lake, step: Step, prepared: Prepared) -> None:
-    verdicts = prepared.manifest.verdicts or {}
-    step.outputs(
-        equals={table: str(extract) for table, extract in prepared.equals.items()},
-        counts={table: verdict.counts for table, verdict in verdicts.items()},
-        why={table: verdict.why for table, verdict in verdicts.items()},
-        refused=prepared.refused,
-        unusable=[table for table, verdict in verdicts.items() if not verdict.usable],
-        contradicts={table: verdict.contradicts for table, verdict in verdicts.items() if verdict.contradicts},
-    )
-    if prepared.changed:
-        published = publish(lake.bronze, prepared)
-        step.outputs(changed=list(prepared.changed))
-        _materialised(context, lake, step, lake.bronze.manifest(published), "new")
-        return
-    note_unchanged(lake.bronze, prepared)
-    equals = {table: str(extract) for table, extract in prepared.equals.items()}
-    step.outputs(outcome="unchanged", compared=sorted(equals))
-    context.log.info("Nothing is new, so there is no new extract. What the tables equal: %s", equals)
+    def _materialised(self, manifest: Manifest, outcome: str) -> None:
+        key = bronze_key(self.dataset.name)
+        rows = sum(table.rows for table in manifest.tables.values())
+        self.step.extract(manifest.extract_date)
+        self.step.rows(**{key.to_user_string(): rows})
+        quarantined = sum(table.quarantined for table in manifest.tables.values())
+        self.step.outputs(
+            outcome=outcome,
+            extract=manifest.extract_date,
+            content_sha256=manifest.content_sha256,
+            **({"quarantined": quarantined} if quarantined else {}),
+        )
+        self.context.log_event(
+            dg.AssetMaterialization(
+                asset_key=key,
+                partition=manifest.extract_date,
+                metadata={
+                    "outcome": outcome,
+                    "origin": manifest.origin,
+                    "dagster/partition_row_count": rows,
+                    "objects": len(manifest.objects),
+                    "quarantined": quarantined,
+                    "content_sha256": manifest.content_sha256,
+                    "uri": self.lake.uri_of(self.lake.layout.extract(manifest.dataset, manifest.extract)),
+                    "tables": dg.MetadataValue.table(
+                        [
+                            dg.TableRecord(
+                                {
+                                    "table": name,
+                                    "last_updated": str(entry.last_updated or "unknown"),
+                                    "lines": len(entry.lines),
+                                    "rows": entry.rows,
+                                    "quarantined": entry.quarantined,
+                                    "years": f"{min(entry.years)}...{max(entry.years)}",
+                                }
+                            )
+                            for name, entry in sorted(manifest.tables.items())
+                        ]
+                    ),
+                },
+                tags={"dagster/data_version": manifest.content_sha256},
+            )
+        )
 
 
 def feed_of(bea: BeaGateway, dataset: Dataset, files: list[str]) -> Feed:
@@ -151,47 +220,3 @@ def feed_of(bea: BeaGateway, dataset: Dataset, files: list[str]) -> Feed:
     if bea.origin == "bulk":
         return BulkFeed(bea.client, dataset)
     return ApiFeed(bea.client, dataset, bea.origin)
-
-
-def _materialised(context: dg.AssetExecutionContext, lake: Lake, step: Step, manifest: Manifest, outcome: str) -> None:
-    rows = sum(table.rows for table in manifest.tables.values())
-    step.extract(manifest.extract_date)
-    step.rows(**{"bronze/pce_state": rows})
-    quarantined = sum(table.quarantined for table in manifest.tables.values())
-    step.outputs(
-        outcome=outcome,
-        extract=manifest.extract_date,
-        content_sha256=manifest.content_sha256,
-        **({"quarantined": quarantined} if quarantined else {}),
-    )
-    context.log_event(
-        dg.AssetMaterialization(
-            asset_key=BRONZE,
-            partition=manifest.extract_date,
-            metadata={
-                "outcome": outcome,
-                "origin": manifest.origin,
-                "dagster/partition_row_count": rows,
-                "objects": len(manifest.objects),
-                "quarantined": quarantined,
-                "content_sha256": manifest.content_sha256,
-                "uri": lake.uri_of(lake.layout.extract(manifest.dataset, manifest.extract)),
-                "tables": dg.MetadataValue.table(
-                    [
-                        dg.TableRecord(
-                            {
-                                "table": name,
-                                "last_updated": str(entry.last_updated or "unknown"),
-                                "lines": len(entry.lines),
-                                "rows": entry.rows,
-                                "quarantined": entry.quarantined,
-                                "years": f"{min(entry.years)}...{max(entry.years)}",
-                            }
-                        )
-                        for name, entry in sorted(manifest.tables.items())
-                    ]
-                ),
-            },
-            tags={"dagster/data_version": manifest.content_sha256},
-        )
-    )

@@ -1,4 +1,4 @@
-"""What counts now: the manifests, decisions and pin of one dataset, read once, and the current figures they name.
+"""What counts now: the manifests, decisions and pin of a dataset, read once, and the current figures they name.
 
 Everything that asks "which extract is current" asks here: Silver, the loads, change detection and the command line.
 """
@@ -13,17 +13,23 @@ from pce_pipeline.bronze.counting import Manifests, Source, Vintage, sources, vi
 from pce_pipeline.bronze.decisions import Decision
 from pce_pipeline.bronze.judgement import judged_before, spoken_of
 from pce_pipeline.bronze.manifest import Pin
-from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.resource import Lake
 from pce_pipeline.quality.facts import MIXED_WITH
 from pce_pipeline.quality.frames import expected_cells
+from pce_pipeline.tables.years import FIRST_YEAR
 
 
 @dataclass(frozen=True)
 class Current:
     """The extracts of a dataset and what follows from them."""
 
+    dataset: Dataset
+    """The dataset."""
+    bronze: BronzeStore
+    """Where its extracts lie."""
     manifests: Manifests
     """Every extract that exists, with the cells and verdict of each table."""
     decisions: Sequence[Decision]
@@ -44,11 +50,16 @@ class Current:
 
     @cached_property
     def covered_years(self) -> set[int]:
-        """The years for which the current figures have any cell."""
-        return {year for source in self.sources.values() for year in source.vintage.years}
+        """The years that tables may have and for which the current figures have any cell."""
+        years = {year for source in self.sources.values() for year in source.vintage.years}
+        return {year for year in years if year >= FIRST_YEAR}
 
     def absence(self, year: int) -> str:
         """Why there is nothing of a year that the current figures do not cover: withdrawn, not held, not published."""
+        if year < self.dataset.first_year:
+            return f"no such year: BEA publishes {self.dataset.name} from {self.dataset.first_year} on"
+        if not self.manifests:
+            return f"not held: there is no extract of {self.dataset.name} yet"
         parts = [
             manifest.extract_date
             for manifest in self.manifests.values()
@@ -62,10 +73,23 @@ class Current:
             return f"not held: of {year} only parts are here, which do not count ({', '.join(parts)})"
         return f"not published: no extract has anything of {year}"
 
-    def spoken_of(self, dataset: Dataset, years: Collection[int]) -> pl.DataFrame:
+    def spoken_of(self, years: Collection[int]) -> pl.DataFrame:
         """The cells of these years that the current figures should have, as `expected_cells` gives them."""
-        tables = [source.vintage for table, source in self.sources.items() if table in dataset.tables]
-        return pl.concat([expected_cells(dataset, {}), *(spoken_of(vintage, dataset, years) for vintage in tables)])
+        found = [spoken_of(source.vintage, self.dataset, years) for source in self.known_sources.values()]
+        return pl.concat([expected_cells(self.dataset, {}), *found])
+
+    @property
+    def known_sources(self) -> dict[str, Source]:
+        """The sources of the tables that the catalogue has of this dataset."""
+        return {table: source for table, source in sorted(self.sources.items()) if table in self.dataset.tables}
+
+    def inputs(self, year: int) -> dict[str, str]:
+        """What Silver's year is or would be made from: content hashes of the cells of that year, by BEA table."""
+        return {
+            name: digest
+            for source in self.known_sources.values()
+            for name, digest in source.vintage.inputs(year).items()
+        }
 
     @property
     def releases(self) -> dict[str, str]:
@@ -91,4 +115,32 @@ def current(bronze: BronzeStore, dataset: Dataset) -> Current:
     manifests = bronze.manifests()
     if any(manifest.verdicts is None for manifest in manifests.values()):
         manifests = judged_before(bronze, dataset, manifests)
-    return Current(manifests, bronze.decisions.all(), bronze.pin())
+    return Current(dataset, bronze, manifests, bronze.decisions.all(), bronze.pin())
+
+
+def absence(held: Mapping[str, Current], year: int) -> str:
+    """Why there is nothing of a year, of every dataset that the table is made of."""
+    reasons = {name: now.absence(year) for name, now in held.items()}
+    if len(set(reasons.values())) == 1:
+        return next(iter(reasons.values()))
+    return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+
+
+def current_of(lake: Lake, datasets: Mapping[str, Dataset]) -> dict[str, Current]:
+    """What counts now of every dataset in a lake, read anew."""
+    return {name: current(bronze_of(lake, each), each) for name, each in datasets.items()}
+
+
+class Holdings:
+    """What counts of every dataset in one lake, for the steps of a run."""
+
+    def __init__(self, lake: Lake, datasets: Mapping[str, Dataset]) -> None:
+        self._lake = lake
+        self._datasets = datasets
+        self._of_run: tuple[str, Mapping[str, Current]] | None = None
+
+    def of_run(self, run_id: str) -> Mapping[str, Current]:
+        """What counted when the run first asked: all its steps work on the same extracts."""
+        if self._of_run is None or self._of_run[0] != run_id:
+            self._of_run = run_id, current_of(self._lake, self._datasets)
+        return self._of_run[1]

@@ -33,8 +33,8 @@ class NothingHeld(PceError):
         self.lake = lake
         super().__init__(
             f"The lake at {lake} holds no extract, so there is nothing to make tables of.",
-            remedy="Take one and bring it to Postgres with `pce run`, or materialise bronze/pce_state first. Is "
-            "PCE_LAKE_URI the right place?",
+            remedy="Take one and bring it to Postgres with `pce run`, or materialise an asset of the group bronze "
+            "first. Is PCE_LAKE_URI the right place?",
         )
 
 

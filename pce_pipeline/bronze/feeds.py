@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 import polars as pl
@@ -209,6 +209,15 @@ class FileFeed:
                 note = kept.content.notes.get(table)
                 found.append((path, table, note.last_updated if note else None))
         return found
+
+    def holding(self, tables: Sequence[str]) -> tuple[Self, list[str]]:
+        """Only the files that hold any of the tables, and those of the tables that they hold."""
+        files = self._files(tables)
+        held = {table for kept in files for table in kept.tables}
+        wanted = zip(self._paths, files, strict=True)
+        return type(self)([path for path, kept in wanted if not kept.tables.isdisjoint(tables)]), [
+            table for table in tables if table in held
+        ]
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Raises `BeaFileRefused` for a file without any of the tables, and for cells that two files both hold."""

@@ -73,7 +73,7 @@ def packed(quarantine: pl.DataFrame) -> bytes | None:
     return to_parquet(quarantine) if quarantine.height else None
 
 
-def listed(bronze: BronzeStore, dataset: Dataset, now: Current) -> pl.DataFrame:
+def listed(now: Current) -> pl.DataFrame:
     """Everything in quarantine, by LISTED_SCHEMA, newest extract first.
 
     What is lost or damaged is made again from Bronze and kept. Raises `DamagedObject` where that is damaged too.
@@ -81,19 +81,19 @@ def listed(bronze: BronzeStore, dataset: Dataset, now: Current) -> pl.DataFrame:
     found = [pl.DataFrame(schema=LISTED_SCHEMA)]
     for extract, manifest in sorted(now.manifests.items(), reverse=True):
         if any(entry.quarantined for entry in manifest.tables.values()):
-            kept = _kept(bronze, dataset, manifest)
-            found.append(_with_state(kept, dataset, now, extract).select(list(LISTED_SCHEMA)))
+            kept = _kept(now.bronze, now.dataset, manifest)
+            found.append(_with_state(kept, now.dataset, now, extract).select(list(LISTED_SCHEMA)))
     return pl.concat(found)
 
 
-def standing(bronze: BronzeStore, dataset: Dataset, now: Current) -> pl.DataFrame:
+def standing(now: Current) -> pl.DataFrame:
     """What of it is in the figures that are published now, by LISTED_SCHEMA."""
-    return listed(bronze, dataset, now).filter(pl.col("state") == "current")
+    return listed(now).filter(pl.col("state") == "current")
 
 
-def of_live_extracts(bronze: BronzeStore, dataset: Dataset, now: Current) -> dict[ExtractId, pl.DataFrame]:
+def of_live_extracts(now: Current) -> dict[ExtractId, pl.DataFrame]:
     """What of BEA's own answers could not be read and stands in the current figures, by extract."""
-    cells = standing(bronze, dataset, now)
+    cells = standing(now)
     return {
         extract: cells.filter(pl.col("extract") == str(extract))
         for extract in map(ExtractId.parse, cells["extract"].unique().sort())

@@ -10,10 +10,12 @@ from datetime import datetime
 
 from pce_pipeline.bronze.decisions import Decision, DecisionStore
 from pce_pipeline.bronze.manifest import ExtractScope, Manifest, ObjectEntry, Pin, Verified, with_scope
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import DamagedObject, MissingObject, ObjectExists
 from pce_pipeline.lake.integrity import NOTHING, Damage, damages, sha256_of, undeclared
 from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.records import decode_record, encode_record
+from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
 
 _MANIFEST = "manifest.json"
@@ -195,6 +197,11 @@ class BronzeStore:
 
     def _folders(self) -> list[ExtractId]:
         return _extract_ids(self._store.list_dirs(self._prefix))
+
+
+def bronze_of(lake: Lake, dataset: Dataset) -> BronzeStore:
+    """The Bronze of a dataset in a lake."""
+    return BronzeStore(lake.store, lake.layout, dataset.name)
 
 
 def pack(body: bytes) -> bytes:

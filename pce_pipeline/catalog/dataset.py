@@ -25,6 +25,8 @@ class Measure:
     """What it is, in words."""
     unit: str
     """The conformed unit, by its name in units.csv: `millions_usd`."""
+    unit_title: str
+    """That unit in words."""
     unit_multiplier: int
     """The power of ten in that unit: 6 for millions."""
     decimals: int

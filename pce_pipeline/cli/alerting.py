@@ -4,6 +4,7 @@ Quiet means done: all but `test` exit with 0 also where no channel is set, and s
 what somebody chose; with 1 where a channel did not take an alert.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -13,11 +14,10 @@ from rich.text import Text
 
 from pce_pipeline.automation.alerts.alert import Alert, key_of
 from pce_pipeline.automation.alerts.channels import VARIABLES
-from pce_pipeline.automation.alerts.lateness import alert_of_late, late_release, unknowable
+from pce_pipeline.automation.alerts.lateness import alert_of_late, late_releases, unknowable
 from pce_pipeline.automation.alerts.pins import alert_of_old_pin
 from pce_pipeline.automation.alerts.sending import Alerts, Delivery
 from pce_pipeline.automation.alerts.unreadable import alert_of_quarantine
-from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.quarantine import of_live_extracts
 from pce_pipeline.cli.decisions import decide, document_of_pin
 from pce_pipeline.cli.session import Answer, Session
@@ -28,37 +28,46 @@ _NO_CHANNEL = f"No alert channel is set ({VARIABLES}): nothing is sent."
 
 def late(session: Session) -> Answer:
     """Alert once for a release that BEA's calendar says is out and the lake does not have."""
-    settings, dataset = session.settings, session.dataset
-    release = session.bea.release((), dataset.release_names)
-    reason = unknowable(release)
-    found = late_release(
-        session.state(), release, tables=dataset.tables, grace=timedelta(hours=settings.late_after_hours)
-    )
-    if found is None:
+    settings = session.settings
+    releases = session.bea.releases({name: each.release_names for name, each in session.datasets.items()}, {})
+    reason = unknowable(releases)
+    found = late_releases(session.state(), releases, grace=timedelta(hours=settings.late_after_hours))
+    if not found:
         return Answer({"late": None, "warning": reason}, [Text(reason or "No release is late.")])
-    alert = alert_of_late(found, env=settings.env, world=settings.world, dataset=dataset.name, lake=session.lake.uri)
-    return _answer(session, alert, {"late": found, "warning": None})
+    answers = [
+        _answer(
+            session,
+            alert_of_late(each, env=settings.env, world=settings.world, dataset=name, lake=session.lake.uri),
+            {"late": each, "warning": None},
+        )
+        for name, each in found.items()
+    ]
+    return _together(answers)
 
 
 def quarantined(session: Session) -> Answer:
     """Alert once for each of BEA's current answers that has cells which could not be read."""
-    settings, dataset, bronze = session.settings, session.dataset, session.lake.bronze
-    found = of_live_extracts(bronze, dataset, current(bronze, dataset))
+    settings = session.settings
+    found = {
+        (name, extract): cells
+        for name, now in session.held().items()
+        for extract, cells in of_live_extracts(now).items()
+    }
     if not found:
         return Answer({"quarantined": {}}, [Text("Every cell of BEA's current answers could be read.")])
     answers = [
         _answer(
             session,
             alert_of_quarantine(
-                extract, cells, env=settings.env, world=settings.world, dataset=dataset.name, lake=session.lake.uri
+                extract, cells, env=settings.env, world=settings.world, dataset=name, lake=session.lake.uri
             ),
             {},
         )
-        for extract, cells in found.items()
+        for (name, extract), cells in found.items()
     ]
     return Answer(
         {
-            "quarantined": {str(extract): cells.height for extract, cells in found.items()},
+            "quarantined": {str(extract): cells.height for (_, extract), cells in found.items()},
             "alerts": [each.document for each in answers],
         },
         [line for each in answers for line in each.shown],
@@ -68,21 +77,20 @@ def quarantined(session: Session) -> Answer:
 def pinned(session: Session) -> Answer:
     """Alert once for a pin that is older than PCE_PIN_ALERT_DAYS."""
     settings, now = session.settings, datetime.now(UTC)
-    pin = decide(session, ask_bea=False, ask_postgres=session.has_database).pinned
-    if pin is None:
+    pins = decide(session, ask_bea=False, ask_postgres=session.has_database).pins
+    if not pins:
         return Answer({"pin": None}, [Text("Nothing is pinned.")])
-    document: dict[str, object] = {"pin": document_of_pin(pin)}
-    if not pin.is_older_than(timedelta(days=settings.pin_alert_days), now):
-        return Answer(document, [Text(f"Pinned, and not for long yet: {pin}.")])
-    alert = alert_of_old_pin(
-        pin,
-        env=settings.env,
-        world=settings.world,
-        dataset=session.dataset.name,
-        lake=session.lake.uri,
-        now=now,
-    )
-    return _answer(session, alert, document)
+    answers = []
+    for pin in pins:
+        document: dict[str, object] = {"pin": document_of_pin(pin)}
+        if not pin.is_older_than(timedelta(days=settings.pin_alert_days), now):
+            answers.append(Answer(document, [Text(f"Pinned, and not for long yet: {pin}.")]))
+            continue
+        alert = alert_of_old_pin(
+            pin, env=settings.env, world=settings.world, dataset=pin.dataset, lake=session.lake.uri, now=now
+        )
+        answers.append(_answer(session, alert, document))
+    return _together(answers)
 
 
 def failed(
@@ -96,7 +104,7 @@ def failed(
     remedy: Annotated[str | None, typer.Option(help="What to do.")] = None,
 ) -> Answer:
     """Alert that something around the pipeline failed."""
-    settings, dataset = session.settings, session.dataset.name
+    settings, dataset = session.settings, ", ".join(session.datasets)
     now = datetime.now(UTC)
     facts = {"dataset": dataset, "step": step, "run": run, "link": link}
     alert = Alert(
@@ -126,13 +134,22 @@ def test(session: Session) -> Answer:
         severity="info",
         env=settings.env,
         world=settings.world,
-        title=f"{session.dataset.name}: alerts arrive here",
+        title=f"{', '.join(session.datasets)}: alerts arrive here",
         happened="Somebody asked for a test by `pce alert test`.",
         remedy="Nothing.",
-        facts={"dataset": session.dataset.name},
+        facts={"dataset": ", ".join(session.datasets)},
         at=now,
     )
     return _answer(session, alert, {})
+
+
+def _together(answers: Sequence[Answer]) -> Answer:
+    """Several answers as one; a single one as it is."""
+    first, *others = answers
+    if not others:
+        return first
+    document = {**first.document, "all": [each.document for each in answers]}
+    return Answer(document, [line for each in answers for line in each.shown])
 
 
 def _alerts(session: Session) -> Alerts:

@@ -21,34 +21,41 @@ _alert = typer.Typer(no_args_is_help=True, help="Alerts to the channels that are
 _db = typer.Typer(no_args_is_help=True, help="The world's Postgres.")
 
 
-def _add(to: typer.Typer, name: str, verb: Callable[..., Answer | None], panel: str | None = None) -> None:
-    to.command(name, rich_help_panel=panel)(in_session(verb))
+def _add(
+    to: typer.Typer,
+    name: str,
+    verb: Callable[..., Answer | None],
+    panel: str | None = None,
+    *,
+    of_datasets: bool = False,
+) -> None:
+    to.command(name, rich_help_panel=panel)(in_session(verb, of_datasets=of_datasets))
 
 
 _DATA = "Data"
 _CARE = "Care"
 _AROUND = "Around it"
 
-_add(app, "run", pipeline.run, _DATA)
-_add(app, "check", pipeline.check, _DATA)
-_add(app, "extract", pipeline.extract, _DATA)
-_add(app, "refresh", pipeline.refresh, _DATA)
-_add(app, "status", looking.status, _DATA)
-_add(app, "quarantine", looking.quarantine, _DATA)
+_add(app, "run", pipeline.run, _DATA, of_datasets=True)
+_add(app, "check", pipeline.check, _DATA, of_datasets=True)
+_add(app, "extract", pipeline.extract, _DATA, of_datasets=True)
+_add(app, "refresh", pipeline.refresh, _DATA, of_datasets=True)
+_add(app, "status", looking.status, _DATA, of_datasets=True)
+_add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
 
-_add(app, "doctor", doctor.doctor, _CARE)
-_add(app, "verify", keeping.verify, _CARE)
-_add(app, "heal", keeping.heal, _CARE)
-_add(app, "prune", keeping.prune, _CARE)
-_add(app, "pin", keeping.pin, _CARE)
-_add(app, "use", deciding.use, _CARE)
+_add(app, "doctor", doctor.doctor, _CARE, of_datasets=True)
+_add(app, "verify", keeping.verify, _CARE, of_datasets=True)
+_add(app, "heal", keeping.heal, _CARE, of_datasets=True)
+_add(app, "prune", keeping.prune, _CARE, of_datasets=True)
+_add(app, "pin", keeping.pin, _CARE, of_datasets=True)
+_add(app, "use", deciding.use, _CARE, of_datasets=True)
 _add(app, "reset", keeping.reset, _CARE)
 
 _add(app, "env", services.env, _AROUND)
 _add(app, "emulate", services.emulate, _AROUND)
 _add(app, "serve-hooks", hooks.serve_hooks, _AROUND)
 _add(app, "dictionary", looking.dictionary, _AROUND)
-_add(app, "years", reporting.years, _AROUND)
+_add(app, "years", reporting.years, _AROUND, of_datasets=True)
 _add(app, "report", reporting.report, _AROUND)
 app.add_typer(_alert, name="alert", rich_help_panel=_AROUND)
 app.add_typer(_db, name="db", rich_help_panel=_AROUND)

@@ -1,6 +1,7 @@
 """The verbs that record a person's decision about an extract: use, and extract --drop. They ask before a loss."""
 
 import sys
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.deciding import Planned, plan_drop, plan_undo, plan_use
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import FAILED, Answer, Session
@@ -39,30 +40,46 @@ def use(
         )
     if not why.strip() and not undo:
         raise UsageError("A decision needs a reason.", remedy="Add --why with a sentence for those who find it later.")
-    extract, now = _parsed(day), current(session.lake.bronze, session.dataset)
-    at = datetime.now(UTC)
+    extract, at = _parsed(day), datetime.now(UTC)
+    wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
+    now = _holding(session, extract, wanted)
     if undo:
         planned = plan_undo(now, extract, why=why, at=at)
     else:
-        wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
         planned = plan_use(
-            session.lake.bronze,
-            session.dataset,
+            now.bronze,
+            now.dataset,
             now,
             extract,
             "over" if over else "instead",
-            tables=session.dataset.chosen_tables(wanted) if wanted else (),
+            tables=now.dataset.chosen_tables(wanted) if wanted else (),
             why=why,
             at=at,
         )
-    return _decided(session, planned, yes=yes)
+    return _decided(session, now, planned, yes=yes)
 
 
 def drop(session: Session, day: str, *, why: str, yes: bool) -> Answer:
     """Let an imported file's extract count no more; its bytes stay."""
-    now = current(session.lake.bronze, session.dataset)
-    planned = plan_drop(session.lake.bronze, session.dataset, now, _parsed(day), why=why, at=datetime.now(UTC))
-    return _decided(session, planned, yes=yes)
+    extract = _parsed(day)
+    now = _holding(session, extract, ())
+    planned = plan_drop(now.bronze, now.dataset, now, extract, why=why, at=datetime.now(UTC))
+    return _decided(session, now, planned, yes=yes)
+
+
+def _holding(session: Session, extract: ExtractId, tables: Collection[str]) -> Current:
+    """What counts of the one dataset that has this extract, or that the tables are of.
+
+    Raises `UsageError` where several have it; where none has, the first is given, and says so itself.
+    """
+    held = session.held()
+    of_tables = {name: now for name, now in held.items() if tables and set(tables) & now.dataset.tables.keys()} or held
+    found = {name: now for name, now in of_tables.items() if extract in now.manifests}
+    if len(found) > 1:
+        raise UsageError(
+            f"{' and '.join(found)} each have an extract {extract}.", remedy=f"Add --dataset {next(iter(found))}."
+        )
+    return next(iter((found or of_tables).values()))
 
 
 def _parsed(day: str) -> ExtractId:
@@ -72,7 +89,7 @@ def _parsed(day: str) -> ExtractId:
         raise UsageError(f"{day!r} is not an extract date.", remedy="Write it as 2026-02-23 or 2026-02-23.2.") from None
 
 
-def _decided(session: Session, planned: Planned, *, yes: bool) -> Answer:
+def _decided(session: Session, now: Current, planned: Planned, *, yes: bool) -> Answer:
     """Record the decision, after asking where it takes published cells away."""
     decision = planned.decision
     losses = planned.losses
@@ -88,11 +105,11 @@ def _decided(session: Session, planned: Planned, *, yes: bool) -> Answer:
             session.err.print(Text.assemble(("Would be gone  ", "bold red"), loss), soft_wrap=True)
         if not typer.confirm("Take these cells away?", err=True):
             return Answer({**document, "recorded": False}, [Text("Nothing was decided.")], exit_code=FAILED)
-    session.lake.bronze.decisions.add(decision)
+    now.bronze.decisions.add(decision)
     said: list[RenderableType] = [
         Text(f"{table}: {'nothing counts any more' if vintage is None else f'made of {vintage} from now on'}.")
         for table, vintage in becomes.items()
-    ] or [Text(_stays(session))]
+    ] or [Text(_stays(now))]
     return Answer(
         {**document, "recorded": True},
         [
@@ -103,7 +120,7 @@ def _decided(session: Session, planned: Planned, *, yes: bool) -> Answer:
     )
 
 
-def _stays(session: Session) -> str:
-    pin = session.lake.bronze.pin()
+def _stays(now: Current) -> str:
+    pin = now.pin
     held = f" while {pin.extract} is pinned; the decision holds from when the pin is cleared" if pin else ""
     return f"What is current stays as it is{held}."

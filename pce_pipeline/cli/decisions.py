@@ -1,16 +1,15 @@
 """What the moving verbs ask before they move: the lake, BEA and Postgres, and what comes next."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from rich.text import Text
 
-from pce_pipeline.automation.next_step import LakeState, LoadState, Step, next_step, stale_years
+from pce_pipeline.automation.next_step import LakeState, LoadState, Step
 from pce_pipeline.automation.pinning import Pinned, pinned
+from pce_pipeline.automation.state import Situation
 from pce_pipeline.bea.gateway import Release
-from pce_pipeline.bronze.current import current
 from pce_pipeline.cli.session import Session
 from pce_pipeline.observability import progress
 from pce_pipeline.tables.years import years_text
@@ -18,59 +17,60 @@ from pce_pipeline.tables.years import years_text
 
 @dataclass(frozen=True)
 class Decision:
-    """What comes next, and the states that say so."""
+    """What comes next, and the situation that says so."""
 
     step: Step
     """What comes next."""
-    state: LakeState
-    """What the lake holds."""
-    release: Release | None
-    """What BEA says; None where nobody asked."""
-    loaded: LoadState | None
-    """What Postgres holds; None where nobody asked."""
-    pinned: Pinned | None = None
-    """The pin, if there is one."""
+    situation: Situation
+    """What lake, BEA and Postgres say."""
+    pins: tuple[Pinned, ...] = ()
+    """The pins of the datasets."""
+
+    @property
+    def state(self) -> LakeState:
+        """What the lake holds."""
+        return self.situation.lake
+
+    @property
+    def releases(self) -> Mapping[str, Release]:
+        """What BEA says, by dataset; nothing where nobody asked."""
+        return self.situation.releases
+
+    @property
+    def loaded(self) -> LoadState | None:
+        """What Postgres holds; None where nobody asked."""
+        return self.situation.loaded
+
+    @property
+    def covered(self) -> list[int]:
+        """The years that the current extracts of the datasets cover."""
+        return self.state.covered_by(self.situation.datasets or self.state.registry.datasets)
 
     @property
     def stale(self) -> dict[int, str]:
-        return stale_years(self.state, self.loaded)
+        return self.situation.stale
 
     @property
     def why_nothing(self) -> str:
         """Why nothing is to be done, in one sentence."""
         known = self.state.tables.values()
-        of = self.pinned.releases.values() if self.pinned else (each.last_updated for each in known)
-        held = sorted({str(each) for each in of if each})
+        of_pins = [release for pin in self.pins for release in pin.releases.values()]
+        held = sorted({*(of_pins or [str(each.last_updated) for each in known if each.last_updated])})
         compared = min((each.compared_at for each in known), default=None)
         what = f"BEA's figures of {' and '.join(held)}" if held else "BEA's figures"
         since = f", compared with BEA on {compared:%Y-%m-%d}" if compared else ""
-        return f"{years_text(self.state.covered_years)} are in Postgres as {what} say{since}."
+        return f"{years_text(self.covered)} are in Postgres as {what} say{since}."
 
 
 def decide(
     session: Session, *, ask_bea: bool = True, ask_postgres: bool = True, leave_out: Collection[str] = ()
 ) -> Decision:
     """Ask all three, or those that are to be asked, and decide; the tables to leave out are not asked for again."""
-    dataset = session.dataset
-    release = None
     if ask_bea:
         progress.stage("asking BEA")
-        release = session.bea.release([each for each in dataset.tables if each not in leave_out], dataset.release_names)
-    state = session.state()
-    loaded = session.loaded() if ask_postgres else None
-    step = next_step(
-        state,
-        release,
-        loaded,
-        tables=[table for table in dataset.tables if table not in leave_out],
-        full_comparison=timedelta(days=session.settings.full_comparison_days),
-    )
-    return Decision(step, state, release, loaded, pinned_in(session, state, loaded))
-
-
-def pinned_in(session: Session, state: LakeState, loaded: LoadState | None) -> Pinned | None:
-    """The pin of the session's world, if there is one; nothing is read where there is none."""
-    return pinned(current(session.lake.bronze, session.dataset), state, loaded) if state.is_pinned else None
+    found = session.situation(ask_bea=ask_bea, ask_postgres=ask_postgres, leave_out=leave_out)
+    pins = (pinned(now, found.lake, found.loaded) for name, now in found.held.items() if name in session.datasets)
+    return Decision(found.step(leave_out=leave_out), found, tuple(pin for pin in pins if pin is not None))
 
 
 def document_of_pin(pin: Pinned | None) -> dict[str, Any] | None:
@@ -78,6 +78,12 @@ def document_of_pin(pin: Pinned | None) -> dict[str, Any] | None:
     return {**vars(pin), "said": str(pin)} if pin is not None else None
 
 
-def pin_shown(pin: Pinned | None) -> list[Text]:
-    """A line for the pin, if there is one."""
-    return [Text.assemble(("Pinned  ", "bold yellow"), str(pin))] if pin is not None else []
+def pins_shown(pins: Collection[Pinned]) -> list[Text]:
+    """A line for each pin."""
+    return [Text.assemble(("Pinned  ", "bold yellow"), str(pin)) for pin in pins]
+
+
+def documents_of_pins(pins: Collection[Pinned]) -> dict[str, Any]:
+    """The pins as documents: the first under `pin`, as it was when there was one dataset, and all by dataset."""
+    all_of_them = {pin.dataset: document_of_pin(pin) for pin in pins}
+    return {"pin": next(iter(all_of_them.values()), None), "pins": all_of_them}

@@ -10,19 +10,23 @@ from rich.text import Text
 
 from pce_pipeline.automation.diagnosis import Finding, HistorySeen, LakeSeen, PostgresSeen, diagnose
 from pce_pipeline.automation.next_step import LakeState
+from pce_pipeline.automation.pinning import pinned
 from pce_pipeline.automation.state import load_state_of
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.decisions import pinned_in
-from pce_pipeline.cli.keeping import damages_of_bronze, heal_tables, lacks_of_silver, prune_versions
+from pce_pipeline.cli.keeping import (
+    damages_of_bronze,
+    extracts_held,
+    heal_tables,
+    lacks_of_silver,
+    prune_versions,
+    tables_of,
+)
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.observability import progress
 from pce_pipeline.quality.parity import parity
-from pce_pipeline.tables.lineage import IN_POSTGRES
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
-from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.tables.years import hull_with_reach
 from pce_pipeline.warehouse.contents import contents_held, missing_relations
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
@@ -82,19 +86,19 @@ def _examined(session: Session, *, quick: bool) -> list[Finding]:
         progress.stage("dagster")
         from pce_pipeline.automation.runs import look_at_history  # noqa: PLC0415 (Dagster costs a second to import)
 
-        history = look_at_history(session.settings, session.lake)
+        history = look_at_history(session.settings, session.lake, session.registry)
     except PceError as problem:
         silent.append(Finding("dagster", problem.message.removesuffix("."), advice=problem.remedy))
     settings = session.settings
-    pin = pinned_in(session, lake.state, postgres.loaded if postgres else None) if lake.state else None
-    told = [Finding("lake", str(pin), "pin --clear", is_wrong=False)] if pin is not None else []
+    loaded, state = postgres.loaded if postgres else None, lake.state
+    pins = [pinned(now, state, loaded) for now in session.held().values()] if state else []
+    told = [Finding("lake", str(pin), "pin --clear", is_wrong=False) for pin in pins if pin is not None]
     return [*told, *diagnose(lake, postgres, history, world=(settings.world, settings.env)), *silent]
 
 
 def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
-    bronze = session.lake.bronze
     damages: dict[str, list[Damage]] = {}
-    for table in TABLES:
+    for table in tables_of(session):
         progress.stage(table.name)
         store = session.lake.table(table)
         try:
@@ -105,7 +109,7 @@ def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
             found = [Damage(unreadable.key, "changed", unreadable.expected, unreadable.found)]
         if found:
             damages[table.name] = found
-    lost = [] if quick else damages_of_bronze(session, bronze.extracts())
+    lost = [] if quick else damages_of_bronze(session, extracts_held(session))
     try:
         state = session.state()
     except DamagedObject as unreadable:
@@ -113,7 +117,8 @@ def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
         if unreadable.key not in named:
             lost.append(Damage(unreadable.key, "changed", unreadable.expected, unreadable.found))
         return LakeSeen(None, damages, lost)
-    looks_into_silver = not quick and not lost and SILVER_PCE_STATE.name not in damages
+    silver = {session.registry.silver[name].table.name for name in session.datasets}
+    looks_into_silver = not quick and not lost and silver.isdisjoint(damages)
     lacks = lacks_of_silver(session, state, state.covered_years) if looks_into_silver else {}
     return LakeSeen(state, damages, lost, lacks)
 
@@ -123,7 +128,10 @@ def _look_at_postgres(session: Session, state: LakeState | None) -> PostgresSeen
     if not session.has_database:
         newest = newest_revision()
         return PostgresSeen(
-            (newest, newest), None, (), [parity(table, gold.get(table.name, {}), {}, {}) for table in IN_POSTGRES]
+            (newest, newest),
+            None,
+            (),
+            [parity(table, gold.get(table.name, {}), {}, {}) for table in session.registry.in_postgres],
         )
     with session.postgres.connect() as connection, connection.cursor() as cursor:
         connection.isolation_level = ISOLATION_LEVEL_REPEATABLE_READ  # a load may commit meanwhile
@@ -136,7 +144,7 @@ def _look_at_postgres(session: Session, state: LakeState | None) -> PostgresSeen
             world=world_held(connection),
             missing=missing,
             outdated=[name for name in differing_views(cursor) if name not in missing],
-            parities=[parity(table, gold.get(table.name, {}), held, contents) for table in IN_POSTGRES]
+            parities=[parity(table, gold.get(table.name, {}), held, contents) for table in session.registry.in_postgres]
             if state
             else [],
         )
@@ -157,7 +165,7 @@ def _mend(session: Session, findings: Sequence[Finding]) -> None:
         covered = session.state().covered_years
         years = {year for each in findings if each.mend == "refresh" for year in each.years or covered[-1:]}
         if years and covered:
-            done = jobs.refresh(*hull_with_reach(years, newest=covered[-1]))
+            done = jobs.refresh(*hull_with_reach(years, newest=covered[-1], reach=session.registry.reach_of()))
             if done.wrote:
                 prune_versions(session)
 

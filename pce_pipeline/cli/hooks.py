@@ -19,6 +19,7 @@ def serve_hooks(
 ) -> None:
     """Hear of releases: serve the endpoint of signed webhooks until Ctrl-C or SIGTERM."""
     from pce_pipeline.hooks.endpoint import PATH, create_app  # noqa: PLC0415 (a server that other verbs do not need)
+    from pce_pipeline.hooks.events import EventStore  # noqa: PLC0415
     from pce_pipeline.hooks.serve import listen, serve  # noqa: PLC0415
     from pce_pipeline.hooks.signatures import HookSecretMissing, Verifier  # noqa: PLC0415
 
@@ -27,7 +28,7 @@ def serve_hooks(
         raise HookSecretMissing
     for secret in secrets.get_secret_value().split():
         hide(secret)
-    app = create_app(session.lake.events, Verifier(secrets.get_secret_value()))
+    app = create_app(EventStore.of(session.lake), Verifier(secrets.get_secret_value()))
     listening = listen(host, port)
     url = f"http://{host}:{listening.getsockname()[1]}"
     session.print(

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from pce_pipeline.automation.diagnosis import cells_not_there, not_there
 from pce_pipeline.automation.next_step import LakeState, stale_years
-from pce_pipeline.bronze.current import current
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import UsageError
@@ -20,8 +19,8 @@ from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.local import world
 from pce_pipeline.observability import progress
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
-from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.dimensions import DIMENSIONS
+from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.years import parse_years, years_text
 
 _DAMAGES_SHOWN = 20
@@ -34,22 +33,23 @@ def verify(
 ) -> Answer:
     """Compare every stored byte with its record, and the tables with Bronze; exits 1 where something is amiss."""
     with session.watched():
-        extracts = session.lake.bronze.extracts()
+        extracts = extracts_held(session)
         damages = damages_of_bronze(session, extracts)
         tables = 0
-        for table in TABLES:
+        for table in tables_of(session):
             progress.stage(table.name)
             store = session.lake.table(table)
             held = store.latest()
             chosen = None
-            if years is not None and "year" in table.column_names and held:
+            if years is not None and table.is_yearly and held:
                 first, last = parse_years(years, newest=int(max(held)))
                 chosen = [year for year in held if first <= int(year) <= last]
             tables += bool(held)
             damages += store.verify(chosen)
         absent, lacks = ({}, {}) if damages else _not_there(session, years)
-    stored = f"{shown.counted(len(extracts), 'extract')} and {shown.counted(tables, 'table')}"
-    document = {"damages": damages, "not_there": absent, "lacks": lacks, "extracts": extracts, "tables": tables}
+    names = [str(extract) for _, extract in extracts]
+    stored = f"{shown.counted(len(names), 'extract')} and {shown.counted(tables, 'table')}"
+    document = {"damages": damages, "not_there": absent, "lacks": lacks, "extracts": names, "tables": tables}
     if damages:
         return Answer(
             document,
@@ -64,14 +64,28 @@ def verify(
     if not absent and not lacks:
         return Answer(document, [intact])
     named = [Text(f"{table} {years_text(which)}".strip()) for table, which in absent.items()]
-    silver = SILVER_PCE_STATE.name
-    named += [Text(f"{silver} {years_text(which)}: {words}") for words, which in _by_words(lacks).items()]
-    mend = session.command("refresh") if absent else session.command(f"refresh --years {min(lacks)}...{max(lacks)}")
+    named += [
+        Text(f"{table} {years_text(which)}: {words}")
+        for table, by_year in lacks.items()
+        for words, which in _by_words(by_year).items()
+    ]
+    lacking = [year for by_year in lacks.values() for year in by_year]
+    mend = session.command("refresh") if absent else session.command(f"refresh --years {min(lacking)}...{max(lacking)}")
     return Answer(document, [intact, Text("Not there:", "bold red"), *named, shown.next_step(mend)], exit_code=FAILED)
 
 
-def _not_there(session: Session, years: str | None) -> tuple[dict[str, list[int]], dict[int, str]]:
-    """What Bronze covers and the tables do not hold: years by table, and cells by year of Silver."""
+def tables_of(session: Session) -> list[Table]:
+    """The tables of the lake that are made of the datasets of the call, and the dimensions."""
+    return [*(each.table for each in session.registry.derivations_of(session.chosen)), *DIMENSIONS]
+
+
+def extracts_held(session: Session) -> list[tuple[str, ExtractId]]:
+    """Every extract of the datasets of the call, with its dataset."""
+    return [(name, extract) for name in session.datasets for extract in session.bronze(name).extracts()]
+
+
+def _not_there(session: Session, years: str | None) -> tuple[dict[str, list[int]], dict[str, dict[int, str]]]:
+    """What Bronze covers and the tables do not hold: years by table, and cells of tables of Silver by year."""
     state = session.state()
     covered = state.covered_years
     if not covered:
@@ -81,15 +95,20 @@ def _not_there(session: Session, years: str | None) -> tuple[dict[str, list[int]
     return not_there(state, asked), lacks_of_silver(session, state, asked)
 
 
-def lacks_of_silver(session: Session, state: LakeState, years: Sequence[int]) -> dict[int, str]:
-    """The years of Silver that lack cells which the current extracts speak of, and which; stale years are left out."""
+def lacks_of_silver(session: Session, state: LakeState, years: Sequence[int]) -> dict[str, dict[int, str]]:
+    """For tables of Silver, the years that lack cells which the current extracts speak of, and which cells.
+
+    Stale years are left out.
+    """
     stale = stale_years(state, None)
-    table = SILVER_PCE_STATE
-    held = [year for year in years if year not in stale and str(year) in state.partitions[table.name]]
-    if not held:
-        return {}
-    silver = session.lake.table(table).read([str(year) for year in held], table.key)
-    return cells_not_there(current(session.lake.bronze, session.dataset), session.dataset, silver, held)
+    found: dict[str, dict[int, str]] = {}
+    for name, now in session.held().items():
+        table = session.registry.silver[name].table
+        held = [year for year in years if year not in stale and str(year) in state.partitions[table.name]]
+        if held:
+            silver = session.lake.table(table).read([str(year) for year in held], table.key)
+            found[table.name] = cells_not_there(now, silver, held)
+    return {table: lacks for table, lacks in found.items() if lacks}
 
 
 def _by_words(lacks: Mapping[int, str]) -> dict[str, list[int]]:
@@ -103,7 +122,7 @@ def heal(session: Session) -> Answer:
     """Restore damaged objects of the tables from their second copies; withdraw what has no good copy left."""
     with session.watched():
         restored, withdrawn = heal_tables(session)
-        lost = damages_of_bronze(session, session.lake.bronze.extracts())
+        lost = damages_of_bronze(session, extracts_held(session))
     said: list[RenderableType] = []
     if restored:
         said += [Text(f"{shown.counted(len(restored), 'object')} restored", "bold"), _damages_shown(restored)]
@@ -134,7 +153,7 @@ def heal_tables(session: Session) -> tuple[list[Damage], dict[str, list[str]]]:
     """Restore what has a good copy left; what was restored, and the partitions that were withdrawn, by table."""
     restored: list[Damage] = []
     withdrawn: dict[str, list[str]] = {}
-    for table in TABLES:
+    for table in tables_of(session):
         progress.stage(table.name)
         healed = session.lake.table(table).heal()
         restored += healed.restored
@@ -157,11 +176,12 @@ def prune_versions(session: Session) -> int:
     """Delete the versions that are old and not current, and downloads that were never finished; how many versions."""
     older = timedelta(days=session.settings.keep_versions_days)
     now = datetime.now(UTC)
-    stores = [session.lake.table(table) for table in TABLES]
+    stores = [session.lake.table(table) for table in tables_of(session)]
     # downloads of an earlier day are never gone on with: BEA may publish something else by now
-    for extract in session.lake.bronze.unfinished():
-        if extract.day < now.date():
-            session.lake.bronze.discard_staging(extract)
+    for bronze in map(session.bronze, session.datasets):
+        for extract in bronze.unfinished():
+            if extract.day < now.date():
+                bronze.discard_staging(extract)
     # a table without a pointer has lost it: its versions may be all that is left of it
     return sum(len(store.prune(older, now)) for store in stores if store.latest())
 
@@ -174,24 +194,30 @@ def pin(
     clear: Annotated[bool, typer.Option("--clear", help="Let the newest extracts count again.")] = False,
 ) -> Answer:
     """Ignore extracts later than DATE (a rollback), or let the newest count again."""
-    bronze = session.lake.bronze
     if (day is None) != clear:
         raise UsageError(
             "A pin needs either a DATE or --clear.", remedy="Write: pce pin 2026-02-23 --why ..., or pce pin --clear"
         )
     if day is None:
-        was = bronze.pin()
-        bronze.clear_pin(now=datetime.now(UTC))
-        text = f"The pin on {was.extract} is gone" if was else "There was no pin"
-        document = {"pin": None, "was": was.extract if was else None}
+        was = {name: held.extract for name in session.datasets if (held := session.bronze(name).pin()) is not None}
+        for name in was:
+            session.bronze(name).clear_pin(now=datetime.now(UTC))
+        text = f"The pin on {', '.join(sorted(set(was.values())))} is gone" if was else "There was no pin"
+        document = {"pin": None, "was": next(iter(was.values()), None), "datasets": list(was)}
         return Answer(document, [Text(f"{text}: the newest extracts count."), _then_refresh(session)])
-    chosen = _pinned(bronze.extracts(), day)
+    chosen = _pinned({name: session.bronze(name).extracts() for name in session.datasets}, day)
     if not why.strip():
         raise UsageError("A pin needs a reason.", remedy="Add --why with a sentence for those who find it later.")
-    bronze.write_pin(chosen, now=datetime.now(UTC), reason=why)
+    for name, extract in chosen.items():
+        session.bronze(name).write_pin(extract, now=datetime.now(UTC), reason=why)
+    newest = max(chosen.values())
+    said = ", ".join(f"{name} to {extract}" for name, extract in chosen.items()) if len(chosen) > 1 else f"to {newest}"
     return Answer(
-        {"pin": chosen, "reason": why},
-        [Text(f"Pinned to {chosen}: later extracts do not count."), _then_refresh(session)],
+        {"pin": newest, "reason": why, "datasets": chosen},
+        [
+            Text(f"Pinned {said}: later extracts do not count."),
+            _then_refresh(session),
+        ],
     )
 
 
@@ -214,13 +240,13 @@ def reset(
     return Answer({"deleted": gone}, [Text(f"{said}.")])
 
 
-def damages_of_bronze(session: Session, extracts: Sequence[ExtractId]) -> list[Damage]:
-    """Read every byte of these extracts; what is not as recorded."""
+def damages_of_bronze(session: Session, extracts: Sequence[tuple[str, ExtractId]]) -> list[Damage]:
+    """Read every byte of these extracts, each with its dataset; what is not as recorded."""
     damages: list[Damage] = []
-    for extract in extracts:
+    for name, extract in extracts:
         progress.stage(f"extract {extract}")
         try:
-            damages += session.lake.bronze.verify(extract)
+            damages += session.bronze(name).verify(extract)
         except DamagedObject as unreadable:
             damages.append(Damage(unreadable.key, "changed", unreadable.expected, unreadable.found))
     return damages
@@ -232,20 +258,26 @@ def _damages_shown(damages: Sequence[Damage]) -> RenderableType:
     return shown.table(["Problem", "Object"], [*rows, *([("", f"and {more} more")] if more else [])])
 
 
-def _pinned(held: Sequence[ExtractId], day: str) -> ExtractId:
-    """The extract of that name, else the last one up to that day."""
+def _pinned(held: Mapping[str, Sequence[ExtractId]], day: str) -> dict[str, ExtractId]:
+    """Of each dataset that has any, the extract of that name, else the last one up to that day."""
     try:
         asked = ExtractId.parse(day)
     except ValueError:
         raise UsageError(f"{day!r} is no date.", remedy="Write it as 2026-02-23.") from None
-    if asked in held:
-        return asked
-    until = [extract for extract in held if extract <= ExtractId(asked.day, _LAST_OF_DAY)]
-    if not until or asked.number > 1:
+    named = any(asked in extracts for extracts in held.values())
+    found = {}
+    for name, extracts in held.items():
+        until = [extract for extract in extracts if extract <= ExtractId(asked.day, _LAST_OF_DAY)]
+        if asked in extracts:
+            found[name] = asked
+        elif until and (named or asked.number == 1):
+            found[name] = max(until)
+    if not found:
+        there = sorted({extract for extracts in held.values() for extract in extracts})
         raise UsageError(
-            f"There is no extract {asked}.", remedy=f"There is {', '.join(map(str, held)) or 'none at all'}."
+            f"There is no extract {asked}.", remedy=f"There is {', '.join(map(str, there)) or 'none at all'}."
         )
-    return max(until)
+    return found
 
 
 def _then_refresh(session: Session) -> Text:

@@ -8,21 +8,21 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline.bronze.counting import dropped, in_use, verdict_of
-from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
 from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.quarantine import listed
 from pce_pipeline.bronze.scope import in_words
 from pce_pipeline.cli import shown, summary
-from pce_pipeline.cli.decisions import Decision, decide, document_of_pin
+from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins
 from pce_pipeline.cli.dictionary import markdown
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.emulator.vintages import VINTAGES
 from pce_pipeline.errors import UsageError
+from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.local.errors import LocalPostgresError
 from pce_pipeline.quality.facts import MIXED_WITH, tables_by_release
-from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.tables.table import STATUSES
 from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.errors import WarehouseError
@@ -33,30 +33,32 @@ _MOST_FILES = 5
 
 def status(session: Session) -> Answer:
     """What is there: extracts, years, rows, what is stale. Writes nothing; exits 1 where something needs a person."""
-    bronze = session.lake.bronze
-    now = current(bronze, session.dataset)
-    extracts = [_extract(now, manifest) for manifest in now.manifests.values()]
-    releases, made_of = tables_by_release(now.releases), _made_of(now)
-    mixed = "; ".join(releases) if len(releases) > 1 or any(MIXED_WITH in each for each in releases) else ""
+    held = session.held()
+    extracts = [_extract(now, manifest) for now in held.values() for manifest in now.manifests.values()]
+    releases = {table: release for now in held.values() for table, release in now.releases.items()}
+    made_of = {table: words for now in held.values() for table, words in _made_of(now).items()}
+    mixed = "; ".join(filter(None, map(_mixed, held.values())))
     lacks = {
         table: in_words(absent)
-        for table, source in now.sources.items()
-        if table in session.dataset.tables
-        and not is_complete(source.newest, session.dataset)
-        and (absent := missing_of_catalogue(source.newest, session.dataset)).height
+        for now in held.values()
+        for table, source in now.known_sources.items()
+        if not is_complete(source.newest, now.dataset)
+        and (absent := missing_of_catalogue(source.newest, now.dataset)).height
     }
     postgres = _postgres(session)
     decision = decide(session, ask_bea=False, ask_postgres=postgres["problem"] is None)
     years = {
         table.name: [int(year) for year in decision.state.partitions.get(table.name, {})]
-        for table in TABLES
-        if "year" in table.column_names
+        for table in (each.table for each in session.registry.derivations_of(session.chosen))
     }
-    pin, compared, event = decision.pinned, bronze.verified(), session.lake.events.newest()
+    compared = max(
+        (known.checked_at for now in held.values() if (known := now.bronze.verified()) is not None), default=None
+    )
+    pins, event = decision.pins, EventStore.of(session.lake).newest()
     needed = _needs_a_person(session, decision, postgres["problem"])
     document = {
         "extracts": extracts,
-        "releases": now.releases,
+        "releases": releases,
         "mixed": mixed,
         "made_of": made_of,
         "lacks": lacks,
@@ -64,9 +66,9 @@ def status(session: Session) -> Answer:
         "postgres": postgres,
         "stale_years": decision.stale,
         "warnings": decision.step.warnings,
-        "pin": document_of_pin(pin),
+        **documents_of_pins(pins),
         "needs_a_person": needed,
-        "compared_at": compared.checked_at if compared else None,
+        "compared_at": compared,
         "event": event,
         "unanswered_event": decision.state.event,
         "sample_release": session.bea.sample_release() if session.settings.is_sample else None,
@@ -86,19 +88,22 @@ def status(session: Session) -> Answer:
     if lacks:
         facts.append(("Not there", "\n".join(f"{table}: {words}" for table, words in lacks.items())))
     if compared:
-        facts.append(("Compared", f"{compared.checked_at:%Y-%m-%d %H:%M} UTC, nothing was new"))
+        facts.append(("Compared", f"{compared:%Y-%m-%d %H:%M} UTC, nothing was new"))
     if event:
         answered = "no comparison since" if decision.state.event else "compared since"
         facts.append(("Event", f"{event.name}, received {event.at:%Y-%m-%d %H:%M} UTC, {answered}"))
-    if pin:
-        facts.append(("Pin", str(pin)))
+    facts += [("Pin", str(pin)) for pin in pins]
     if document["sample_release"]:
         facts.append(("Sample", f"publishes release {document['sample_release']} of {len(VINTAGES)}"))
     if needed:
         facts.append(("To do", "\n".join(f"{what}: {how}" for what, how in needed.items())))
     return Answer(
         document,
-        [_extracts_shown(extracts), shown.facts(facts), *shown.warnings_shown(decision.step.warnings)],
+        [
+            _extracts_shown(extracts, has_several=len(held) > 1),
+            shown.facts(facts),
+            *shown.warnings_shown(decision.step.warnings),
+        ],
         exit_code=FAILED if needed else 0,
     )
 
@@ -112,15 +117,14 @@ def quarantine(
     ] = False,
 ) -> Answer:
     """The cells that could not be read: what BEA published, where it stands, and why it is set aside."""
-    bronze = session.lake.bronze
-    now = current(bronze, session.dataset)
-    held = [str(each) for each in now.manifests]
+    currents = session.held()
+    held = sorted({str(each) for now in currents.values() for each in now.manifests})
     if extract is not None and extract not in held:
         raise UsageError(f"There is no extract {extract}.", remedy=f"There is {', '.join(held) or 'none yet'}.")
-    cells = listed(bronze, session.dataset, now).to_dicts()
     cells = [
-        {**cell, "stored": bronze.key_of(ExtractId.parse(cell["extract"]), cell["object_key"])}
-        for cell in cells
+        {**cell, "stored": now.bronze.key_of(ExtractId.parse(cell["extract"]), cell["object_key"])}
+        for now in currents.values()
+        for cell in listed(now).to_dicts()
         if extract in {None, cell["extract"]} and (cell["state"] == "current" or not current_only)
     ]
     states = {state: sum(cell["state"] == state for cell in cells) for state in ("current", "healed", "not in use")}
@@ -167,9 +171,15 @@ def _needs_a_person(session: Session, decision: Decision, problem: str | None) -
         what = f"{years_text(decision.stale)} are" if decision.stale else f"{', '.join(decision.step.reasons)} are"
         needed[f"{what} stale"] = session.command("refresh")
     after = timedelta(days=session.settings.pin_alert_days)
-    if decision.pinned is not None and decision.pinned.is_older_than(after, datetime.now(UTC)):
+    if any(pin.is_older_than(after, datetime.now(UTC)) for pin in decision.pins):
         needed[f"pinned for more than {after.days} days"] = session.command("pin --clear")
     return needed
+
+
+def _mixed(now: Current) -> str:
+    """The releases of a dataset's tables, where there are several; else nothing."""
+    releases = tables_by_release(now.releases)
+    return "; ".join(releases) if len(releases) > 1 or any(MIXED_WITH in each for each in releases) else ""
 
 
 def _made_of(now: Current) -> dict[str, str]:
@@ -203,6 +213,7 @@ def _standing(now: Current, manifest: Manifest) -> str:
 
 def _extract(now: Current, manifest: Manifest) -> dict[str, Any]:
     return {
+        "dataset": manifest.dataset,
         "extract": manifest.extract_date,
         "counts": _standing(now, manifest),
         "origin": manifest.origin,
@@ -231,13 +242,15 @@ def _postgres(session: Session) -> dict[str, Any]:
     return found
 
 
-def _extracts_shown(extracts: list[dict[str, Any]]) -> RenderableType:
+def _extracts_shown(extracts: list[dict[str, Any]], *, has_several: bool) -> RenderableType:
+    """The extracts; with their dataset where there are several."""
     if not extracts:
         return Text("No extract yet.")
     return shown.table(
-        ["Extract", "Counts", "From", "Tables", "Updated by BEA", ">Rows"],
+        [*(["Dataset"] if has_several else []), "Extract", "Counts", "From", "Tables", "Updated by BEA", ">Rows"],
         [
             (
+                *([each["dataset"]] if has_several else []),
                 each["extract"],
                 each["counts"],
                 each["origin"],
@@ -271,7 +284,7 @@ def _postgres_shown(postgres: dict[str, Any]) -> str:
 
 def dictionary(session: Session) -> Answer:
     """The data dictionary as Markdown."""
-    del session
+    declared = session.registry.tables
     tables = [
         {
             "name": table.name,
@@ -289,6 +302,6 @@ def dictionary(session: Session) -> Answer:
                 for column in table.columns
             ],
         }
-        for table in TABLES
+        for table in declared
     ]
-    return Answer({"tables": tables, "statuses": STATUSES}, as_is=markdown(), of_world=False)
+    return Answer({"tables": tables, "statuses": STATUSES}, as_is=markdown(declared), of_world=False)

@@ -12,11 +12,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline.automation.next_step import Step
-from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.extract import Place, next_extract_id, places
 from pce_pipeline.bronze.feeds import FileFeed
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import deciding, shown, summary
-from pce_pipeline.cli.decisions import Decision, decide, document_of_pin, pin_shown
+from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown
 from pce_pipeline.cli.keeping import prune_versions
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
@@ -52,19 +53,19 @@ def check(session: Session) -> Answer:
     """Is there something new at BEA? Says what and why, and writes nothing."""
     with session.watched():
         decision = decide(session)
-    tables = [_compared(decision, table) for table in session.dataset.tables]
+    tables = [_compared(decision, dataset, table) for dataset in session.datasets.values() for table in dataset.tables]
     stale = decision.stale
     step = decision.step
     document = {
         "action": step.action,
         "reasons": step.reasons,
-        "tables": step.tables,
+        "tables": [table for tables in step.tables.values() for table in tables],
         "first_year": step.first_year,
         "last_year": step.last_year,
         "warnings": step.warnings,
         "compared": tables,
         "stale_years": stale,
-        "pin": document_of_pin(decision.pinned),
+        **documents_of_pins(decision.pins),
     }
     return Answer(
         document,
@@ -85,15 +86,15 @@ def check(session: Session) -> Answer:
             *([shown.table(["Stale years", "Because"], shown.reasons_by_years(stale))] if stale else []),
             *shown.warnings_shown(step.warnings),
             Text(),
-            *pin_shown(decision.pinned),
+            *pins_shown(decision.pins),
             _next_shown(session, decision),
         ],
     )
 
 
-def _compared(decision: Decision, table: str) -> dict[str, Any]:
+def _compared(decision: Decision, dataset: Dataset, table: str) -> dict[str, Any]:
     """What the lake holds of a table, what BEA says of it, and what follows."""
-    release, step = decision.release, decision.step
+    release, step = decision.releases.get(dataset.name), decision.step
     known = decision.state.tables.get(table) or decision.state.beyond_pin.get(table)
     note = release.notes.get(table) if release is not None and release.notes is not None else None
     announced = release.latest_announced() if release is not None else None
@@ -102,6 +103,7 @@ def _compared(decision: Decision, table: str) -> dict[str, Any]:
     else:
         says = f"release of {announced:%Y-%m-%d} (calendar)" if announced else "no date"
     return {
+        "dataset": dataset.name,
         "table": table,
         "extract": str(known.vintage) if known else None,
         "last_updated": str(known.last_updated) if known and known.last_updated else None,
@@ -152,49 +154,70 @@ def extract(
     if files:
         _choose_world_of_files(session)
     wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
+    of_datasets = _tables_by_dataset(session, wanted)
     if not files:
-        asked = _extract_asked_for(session, day) if day else _next_of_today(session)
+        asked = {name: _extract_asked_for(session, name, day) for name in of_datasets}
         with session.jobs() as jobs:
-            done = [jobs.extract(asked, tables=wanted)]
+            done = [jobs.extract(name, asked[name], tables=of_datasets[name]) for name in of_datasets]
         return _extracted(session, done, [])
-    where = _places_of_files(session, files, wanted, day)
+    where = _places_of_files(session, files, of_datasets, day)
     with session.jobs() as jobs:
         done = [
             jobs.extract(
-                next_extract_id(session.lake.bronze, place.day),
+                name,
+                next_extract_id(session.bronze(name), place.day),
                 tables=place.tables,
                 files=[str(path) for path in place.files],
             )
-            for place in where
+            for name, places_of_dataset in where.items()
+            for place in places_of_dataset
         ]
-    return _extracted(session, done, where)
+    return _extracted(session, done, [place for each in where.values() for place in each])
 
 
-def _places_of_files(session: Session, files: Sequence[Path], wanted: Sequence[str], day: str | None) -> list[Place]:
-    """Where the files go: to the days they are of, or to the day asked for where that can be."""
-    dataset = session.dataset
-    chosen = dataset.chosen_tables(wanted)
+def _tables_by_dataset(session: Session, wanted: Sequence[str]) -> dict[str, list[str]]:
+    """The tables asked for by dataset, and only datasets that have any; all of theirs where none is asked for.
+
+    Raises `UsageError` for a table that no dataset has.
+    """
+    datasets = session.datasets
+    known = [table for dataset in datasets.values() for table in dataset.tables]
+    if unknown := [table for table in wanted if table not in known]:
+        raise UsageError(f"There is no table {', '.join(unknown)}.", remedy=f"Use some of {', '.join(known)}.")
+    chosen = {name: [table for table in dataset.tables if table in wanted] for name, dataset in datasets.items()}
+    return {name: tables for name, tables in chosen.items() if tables or not wanted}
+
+
+def _places_of_files(
+    session: Session, files: Sequence[Path], of_datasets: Mapping[str, Sequence[str]], day: str | None
+) -> dict[str, list[Place]]:
+    """Where the files go, by dataset: to the days they are of, or to the day asked for where that can be.
+
+    A file may hold tables of several datasets, each of which gets an extract.
+    """
     asked = _date(day).day if day else None
-    found = places(FileFeed(files), chosen, asked, current(session.lake.bronze, dataset))
-    missing = [table for table in wanted if not any(table in place.tables for place in found)]
+    feed, held = FileFeed(files), session.held()
+    chosen = {name: session.registry.datasets[name].chosen_tables(tables) for name, tables in of_datasets.items()}
+    feed.own_days([table for tables in chosen.values() for table in tables])  # raises for a file that holds none
+    holding = {name: feed.holding(tables) for name, tables in chosen.items()}
+    found = {name: places(own, tables, asked, held[name]) for name, (own, tables) in holding.items() if tables}
+    placed = {table for each in found.values() for place in each for table in place.tables}
+    missing = [table for tables in of_datasets.values() for table in tables if table not in placed]
     if missing:
-        raise UsageError(
-            f"The files hold no {', '.join(missing)}.",
-            remedy=f"They hold {', '.join(table for place in found for table in place.tables)}.",
-        )
+        raise UsageError(f"The files hold no {', '.join(missing)}.", remedy=f"They hold {', '.join(sorted(placed))}.")
     return found
 
 
 def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[Place]) -> Answer:
     """What taking extracts came to: the newest one, and all of them."""
-    now = current(session.lake.bronze, session.dataset)
+    held = session.held()
     documents = [{**vars(each), "rows": each.rows} for each in done]
     shown_of_each: list[RenderableType] = []
     for each in done:
         shown_of_each += [
             Text.assemble((summary.headline_of(each), "bold"), f": {summary.details_of(each)}"),
             summary.tables_shown(each),
-            *summary.verdicts_shown(session, each, now),
+            *summary.verdicts_shown(session, each, held[each.dataset]),
             *summary.quarantine_shown(session, each),
             *summary.checks_shown([each.checks]),
         ]
@@ -206,13 +229,22 @@ def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[P
         for place in where
         if place.asked is not None
     ]
-    current_ones = {str(extract) for source in now.unpinned.values() for extract in source.newest.extracts}
-    has_news = any(each.outcome == "new" and each.extract in current_ones for each in done)
+    has_news = any(
+        each.outcome == "new"
+        and each.extract
+        in {str(one) for source in held[each.dataset].unpinned.values() for one in source.newest.extracts}
+        for each in done
+    )
     return Answer(
-        {**documents[-1], "extracts": documents, "missing": summary.missing_of(session, done, now)},
+        {**documents[-1], "extracts": documents, "missing": summary.missing_of(done, held)},
         [*shown_of_each, *moved, *([shown.next_step(session.command("refresh"))] if has_news else [])],
         exit_code=FAILED if any(each.refused for each in done) else 0,
     )
+
+
+def _newest(now: Current) -> set[str]:
+    """The extracts that BEA's newest figures come from, whatever is pinned."""
+    return {str(extract) for source in now.unpinned.values() for extract in source.newest.extracts}
 
 
 def _choose_world_of_files(session: Session) -> None:
@@ -226,8 +258,8 @@ def _choose_world_of_files(session: Session) -> None:
         session.move_to("bulk")
 
 
-def _next_of_today(session: Session) -> ExtractId:
-    return next_extract_id(session.lake.bronze, datetime.now(UTC).date())
+def _next_of_today(session: Session, dataset: str) -> ExtractId:
+    return next_extract_id(session.bronze(dataset), datetime.now(UTC).date())
 
 
 def _date(text: str) -> ExtractId:
@@ -237,9 +269,11 @@ def _date(text: str) -> ExtractId:
         raise UsageError(f"{text!r} is not a date.", remedy="Write it as 2026-02-23.") from None
 
 
-def _extract_asked_for(session: Session, text: str) -> ExtractId:
+def _extract_asked_for(session: Session, dataset: str, text: str | None) -> ExtractId:
     """The extract of that name if it is to be verified, else the next free one of today."""
-    bronze = session.lake.bronze
+    bronze = session.bronze(dataset)
+    if text is None:
+        return _next_of_today(session, dataset)
     today = datetime.now(UTC).date()
     asked, held = _date(text), bronze.extracts()
     if asked in held:
@@ -259,7 +293,7 @@ def refresh(
     """Bring years from Bronze to Silver, Gold and Postgres; without --years those that are stale."""
     started = time.perf_counter()
     decision = decide(session, ask_bea=False)
-    covered = decision.state.covered_years
+    covered = decision.covered
     if not covered and not decision.stale:
         raise NothingExtracted(session.command("run"))
     if years is None:
@@ -283,7 +317,7 @@ def refresh(
     if not inside:
         return Answer({"outcome": "not published yet", "not_published": beyond}, notes)
     with session.jobs() as jobs:
-        done = jobs.refresh(inside[0], inside[-1])
+        done = jobs.refresh(inside[0], inside[-1], datasets=session.chosen)
     pruned = prune_versions(session) if done.wrote else 0
     took = time.perf_counter() - started
     return Answer(
@@ -321,9 +355,9 @@ def run(
     if force or decision.step.action != "nothing":
         with session.jobs() as jobs:
             if force:
-                extracts.append(jobs.extract(_next_of_today(session)))
-                covered = session.state().covered_years
-                refreshes.append(jobs.refresh(covered[0], covered[-1]))
+                extracts += [jobs.extract(name, _next_of_today(session, name)) for name in session.datasets]
+                covered = decide(session, ask_bea=False, ask_postgres=False).covered
+                refreshes.append(jobs.refresh(covered[0], covered[-1], datasets=session.chosen))
             decision = _until_nothing_is_new(session, jobs, extracts, refreshes)
     wrote = any(each.wrote for each in refreshes)
     refused = {table: why for each in extracts for table, why in each.refused.items()}
@@ -345,12 +379,12 @@ def run(
             **summary.places(session),
             "versions_pruned": pruned,
             "warnings": warnings,
-            "pin": document_of_pin(decision.pinned),
+            **documents_of_pins(decision.pins),
             "seconds": round(took, 3),
         },
         [
             _headline(decision, extracts, refreshes, is_new=is_new, took=took),
-            *pin_shown(decision.pinned),
+            *pins_shown(decision.pins),
             *shown.warnings_shown(warnings),
             summary.stages_shown(held, extracts, refreshes),
             *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
@@ -382,10 +416,11 @@ def _until_nothing_is_new(
             raise NoRest(step)
         done.append((step.action, step.reasons))
         if step.action == "extract":
-            extracts.append(jobs.extract(_next_of_today(session), tables=step.tables))
-            refused |= extracts[-1].refused.keys()
+            for name, tables in step.tables.items():
+                extracts.append(jobs.extract(name, _next_of_today(session, name), tables=tables))
+                refused |= extracts[-1].refused.keys()
         else:
-            refreshes.append(jobs.refresh(step.first_year or 0, step.last_year or 0))
+            refreshes.append(jobs.refresh(step.first_year or 0, step.last_year or 0, datasets=session.chosen))
         decision = decide(session, leave_out=refused)
     return decision
 
@@ -393,7 +428,12 @@ def _until_nothing_is_new(
 def _record_that_nothing_was_new(session: Session, decision: Decision, *, force: bool) -> None:
     """Leave the run's own record, in the lake and in Postgres."""
     with session.journal.step(
-        str(uuid.uuid4()), "check", partitions=[], job="pce run", requested={"force": force}
+        str(uuid.uuid4()),
+        "check",
+        datasets=list(session.datasets),
+        partitions=[],
+        job="pce run",
+        requested={"force": force},
     ) as step:
         step.outputs(outcome="nothing new", why=decision.why_nothing)
         session.postgres.migrate()

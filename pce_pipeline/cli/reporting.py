@@ -34,7 +34,7 @@ def years(
 ) -> Answer:
     """Print the years to bring to Postgres, as a range for `dagster --partition-range`; nothing where all is fresh."""
     decision = decide(session, ask_bea=False)
-    covered = decision.state.covered_years
+    covered = decision.covered
     if asked and not covered:
         raise NothingExtracted(session.command("run"))
     first, last = (
@@ -119,14 +119,20 @@ def _keep_files(session: Session, records: Sequence[RunRecord], folder: Path) ->
         for name in ("record.json", "log.jsonl")
     }
     keys |= {
-        join(lake.layout.dataset("bronze", lake.dataset), extract, "manifest.json"): f"manifests/{extract}.json"
+        join(lake.layout.dataset("bronze", name), extract, "manifest.json"): _manifest_file(session, name, extract)
         for record in records
         for extract in record.extracts
+        for name in session.registry.datasets
     }
     for key, body in lake.store.get_many(keys, missing_ok=True).items():
         file = folder / keys[key]
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(body)
+
+
+def _manifest_file(session: Session, dataset: str, extract: str) -> str:
+    """`manifests/2026-02-23.json`, with the dataset where there are several."""
+    return f"manifests/{f'{dataset}-' if len(session.registry.datasets) > 1 else ''}{extract}.json"
 
 
 def _conclusions(steps: str) -> dict[str, str]:

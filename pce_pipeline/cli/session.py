@@ -9,9 +9,9 @@ import json
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from functools import cached_property, wraps
 from pathlib import Path
@@ -23,10 +23,11 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from pce_pipeline.automation.next_step import LakeState, LoadState
-from pce_pipeline.automation.state import lake_state, load_state
+from pce_pipeline.automation.state import Situation, ask, lake_state
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bronze.current import Current, current_of
+from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.cli.progress import Bars
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
@@ -36,6 +37,7 @@ from pce_pipeline.observability.logs import configure_logs, hide, without_secret
 from pce_pipeline.observability.progress import watched_by
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.settings import Settings, Source, load_settings
+from pce_pipeline.tables.registry import Registry, load_registry
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 if TYPE_CHECKING:
@@ -61,7 +63,15 @@ _COMMON: Mapping[str, Any] = {
     "verbose": Annotated[bool, typer.Option("--verbose", help="Show log lines as well.", rich_help_panel=_OUTPUT)],
     "debug": Annotated[bool, typer.Option("--debug", help="Show where an error came from.", rich_help_panel=_OUTPUT)],
 }
-_DEFAULTS: Mapping[str, Any] = {"source": None, "profile": None}
+_OF_DATASETS: Mapping[str, Any] = {
+    "dataset": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Only this dataset; repeatable. Default: all of them.", rich_help_panel=_WORLD
+        ),
+    ],
+}
+_DEFAULTS: Mapping[str, Any] = {"source": None, "profile": None, "dataset": None}
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class Session:
 
     source: Source | None = None
     profile: str | None = None
+    dataset: list[str] | None = None
     as_json: bool = False
     verbose: bool = False
     debug: bool = False
@@ -97,16 +108,39 @@ class Session:
         return self._load(self.source)
 
     @cached_property
-    def dataset(self) -> Dataset:
-        return load_datasets(self.settings.profile)["pce_state"]
+    def registry(self) -> Registry:
+        """All datasets, and the tables that derive from them."""
+        return load_registry(self.settings.profile, self.settings.catalog)
+
+    @property
+    def datasets(self) -> Mapping[str, Dataset]:
+        """The datasets that the call is about: those named, else all. Raises `UsageError` for a name that is none."""
+        known = self.registry.datasets
+        for name in self.dataset or ():
+            if name not in known:
+                raise UsageError(f"There is no dataset {name!r}.", remedy=f"There is {', '.join(known)}.")
+        return {name: each for name, each in known.items() if not self.dataset or name in self.dataset}
+
+    @property
+    def chosen(self) -> list[str] | None:
+        """The names of the datasets that the call is restricted to; None where it is about all."""
+        return list(self.datasets) if self.dataset else None
 
     @cached_property
     def lake(self) -> Lake:
-        return Lake.of(self.settings, self.dataset.name)
+        return Lake.of(self.settings)
 
     @cached_property
     def journal(self) -> RunJournal:
-        return RunJournal(self.lake, self.dataset.name)
+        return RunJournal(self.lake)
+
+    def bronze(self, dataset: str) -> BronzeStore:
+        """The extracts of a dataset."""
+        return bronze_of(self.lake, self.registry.datasets[dataset])
+
+    def held(self) -> dict[str, Current]:
+        """What counts now of the datasets that the call is about, read anew."""
+        return current_of(self.lake, self.datasets)
 
     @cached_property
     def postgres(self) -> PostgresResource:
@@ -127,16 +161,32 @@ class Session:
         self.settings = self._load(source)
 
     def state(self) -> LakeState:
-        return lake_state(self.lake, self.dataset)
+        """What the lake holds, of all datasets."""
+        return lake_state(self.lake, self.registry, current_of(self.lake, self.registry.datasets))
 
-    def loaded(self) -> LoadState:
-        """What Postgres holds of each table and year."""
-        return load_state(self.postgres) if self.has_database else LoadState()
+    def situation(
+        self, *, ask_bea: bool = True, ask_postgres: bool = True, leave_out: Collection[str] = ()
+    ) -> Situation:
+        """What lake, BEA and Postgres say, of the datasets that the call is about.
+
+        A database that was never started holds nothing, and is not started for asking.
+        """
+        found = ask(
+            self.lake,
+            self.registry,
+            self.bea if ask_bea else None,
+            self.postgres if ask_postgres and self.has_database else None,
+            self.settings,
+            datasets=self.chosen,
+            leave_out=leave_out,
+        )
+        return replace(found, loaded=LoadState()) if ask_postgres and not self.has_database else found
 
     def command(self, verb: str) -> str:
         """How to call another verb on the same world: as this one was called, with the options that chose the world."""
         chosen = [f"--source {self.source}"] if self.source else []
         chosen += [f"--profile {self.profile}"] if self.profile else []
+        chosen += [f"--dataset {name}" for name in self.dataset or ()]
         return " ".join([called_as(), verb, *chosen])
 
     @contextmanager
@@ -233,8 +283,12 @@ class Session:
 _UNEXPECTED = "This is a bug, or a place the pipeline does not know. --debug shows where it happened."
 
 
-def in_session(verb: Callable[..., Answer | None]) -> Callable[..., int]:
-    """The verb as typer takes it: with the common options, its first parameter `session` made from them."""
+def in_session(verb: Callable[..., Answer | None], *, of_datasets: bool = False) -> Callable[..., int]:
+    """The verb as typer takes it: with the common options, its first parameter `session` made from them.
+
+    A verb `of_datasets` may be restricted to some of them.
+    """
+    options = {**(_OF_DATASETS if of_datasets else {}), **_COMMON}
     own = [
         parameter for name, parameter in inspect.signature(verb, eval_str=True).parameters.items() if name != "session"
     ]
@@ -242,12 +296,12 @@ def in_session(verb: Callable[..., Answer | None]) -> Callable[..., int]:
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS.get(name, False), annotation=annotation
         )
-        for name, annotation in _COMMON.items()
+        for name, annotation in options.items()
     ]
 
     @wraps(verb)
     def called(**given: Any) -> int:  # noqa: ANN401 (whatever the verb declares)
-        session = Session(**{name: given.pop(name) for name in _COMMON})
+        session = Session(**{name: given.pop(name) for name in options})
         return session.answer(lambda: verb(session, **given))
 
     called.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]  # functions may have one

@@ -1,6 +1,6 @@
 """The summaries of runs: rows and seconds by stage, checks, the fastest growth, and where everything lies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -14,7 +14,6 @@ from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Session
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.tables.dimensions import CATEGORY_LINE
-from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.migrate import found_revision
 from pce_pipeline.warehouse.reading import Growth, fastest_growth, row_counts
@@ -22,22 +21,28 @@ from pce_pipeline.warehouse.reading import Growth, fastest_growth, row_counts
 if TYPE_CHECKING:
     from pce_pipeline.automation.runs import Checks, ExtractRun, RefreshRun, Stage
 
-BRONZE = "bronze/pce_state"
 POSTGRES = "postgres"
 
 
 def rows_held(session: Session) -> dict[str, int]:
     """Rows by stage: cells of the current extracts, rows of the lake's tables, rows in Postgres."""
-    state = session.state()
+    state, registry = session.state(), session.registry
+    bronze = dict.fromkeys(map(_bronze, registry.datasets), 0)
+    for table, known in state.tables.items():
+        bronze[_bronze(registry.bea_tables[table])] += known.vintage.rows
     lake = {
         table.name: sum(partition.rows for partition in state.partitions.get(table.name, {}).values())
-        for table in TABLES
+        for table in registry.tables
     }
     return {
-        BRONZE: sum(known.vintage.rows for known in state.tables.values()),
+        **bronze,
         **lake,
         POSTGRES: sum(rows_in_postgres(session).values()),
     }
+
+
+def _bronze(dataset: str) -> str:
+    return f"bronze/{dataset}"
 
 
 def rows_in_postgres(session: Session) -> dict[str, int]:
@@ -89,8 +94,9 @@ def stages_shown(
     did: dict[str, list[str]] = {}
     took: dict[str, float] = {}
     for extract in extracts:
-        did.setdefault(BRONZE, []).append(outcome_of(extract))
-        took[BRONZE] = took.get(BRONZE, 0.0) + extract.seconds
+        stage_name = _bronze(extract.dataset)
+        did.setdefault(stage_name, []).append(outcome_of(extract))
+        took[stage_name] = took.get(stage_name, 0.0) + extract.seconds
     for refresh in refreshes:
         for stage in refresh.stages:
             did.setdefault(stage.name, []).append(_outcome_of_stage(stage))
@@ -172,7 +178,8 @@ def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> lis
     """What counts of an extract and what does not, why, and what can be done about it."""
     partial = [table for table in extract.tables if not extract.counts.get(table, True)]
     lines: list[RenderableType] = [
-        Text(f"{table}: not there yet is {words}.") for table, words in missing_of(session, [extract], now).items()
+        Text(f"{table}: not there yet is {words}.")
+        for table, words in missing_of([extract], {extract.dataset: now}).items()
     ]
     earlier = [
         f"{table} (current is {now.unpinned[table].newest})"
@@ -253,15 +260,16 @@ def _what_to_do(session: Session, extract: "ExtractRun", table: str) -> Text:
     return Text.assemble("If that is right: ", (session.command(use), "bold"))
 
 
-def missing_of(session: Session, extracts: Sequence["ExtractRun"], now: Current) -> dict[str, str]:
+def missing_of(extracts: Sequence["ExtractRun"], held: Mapping[str, Current]) -> dict[str, str]:
     """What the catalogue expects of tables that files have just made current, and that is not held yet, in words."""
     found: dict[str, str] = {}
     for each in extracts:
+        now = held[each.dataset]
         for table in each.changed:
             source = now.unpinned.get(table)
             is_current = source is not None and each.extract in [str(one) for one in source.newest.extracts]
             if source is not None and is_current and each.origin == FROM_FILES:
-                absent = missing_of_catalogue(source.newest, session.dataset)
+                absent = missing_of_catalogue(source.newest, now.dataset)
                 if absent.height:
                     found[table] = in_words(absent)
     return found

@@ -1,77 +1,92 @@
 """Gold in Dagster: the conformed facts under the key `gold`, the tables and dimensions downstream of them."""
 
 from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 
 import dagster as dg
+import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.gold.metrics import metrics
+from pce_pipeline.gold.wide import wide
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.quality.annual import AnnualYears, annual_rules
-from pce_pipeline.quality.facts import facts_rules
+from pce_pipeline.quality.facts import Facts, facts_rules
 from pce_pipeline.quality.identities import FactYears
-from pce_pipeline.quality.metrics import MetricYears, metrics_rules
+from pce_pipeline.quality.wide import WideYears, wide_rules
 from pce_pipeline.shell.io_manager import preview
+from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.shell.yearly import Made, YearlyRun, releases_of, yearly_asset
+from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import table_years
-from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
-from pce_pipeline.tables.lineage import ANNUAL, DIMENSION_CODE_VERSION, FACTS, METRICS
+from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION, DIMENSIONS
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 
-FACTS_KEY = dg.AssetKey(["gold"])
+
+def gold_assets(registry: Registry) -> list[dg.AssetsDefinition]:
+    """The facts, the tables of each dataset, and the dimensions.
+
+    A dataset whose tables are more than a wide annual one has a module of its name in this room, with its `assets`.
+    """
+    facts = yearly_asset(registry.facts, registry, facts_rules, partial(_facts, registry=registry))
+    own = [asset for dataset in registry.datasets.values() for asset in _of_dataset(dataset, registry)]
+    return [facts, *own, *(_dimension(table, registry) for table in DIMENSIONS)]
 
 
-def _facts(run: YearlyRun) -> Made[FactYears]:
-    """The conformed facts of the years that Silver holds."""
-    silver, releases = run.upstream.frame, run.now.releases
-    facts = conform_facts(silver, run.dataset, releases)
-    return Made(
-        facts,
-        subject=FactYears(
-            facts,
-            run.dataset,
-            table_years(silver),
-            spoken_of=run.now.spoken_of(run.dataset, run.years),
-            releases=releases,
-        ),
-        releases=dict.fromkeys(run.years, releases),
-    )
+def _of_dataset(dataset: Dataset, registry: Registry) -> list[dg.AssetsDefinition]:
+    module = f"{__package__}.{dataset.name}"
+    if find_spec(module) is not None:
+        found: list[dg.AssetsDefinition] = import_module(module).assets(registry)
+        return found
+    return [
+        yearly_asset(derivation, registry, wide_rules, partial(_wide, derivation=derivation))
+        for derivation in registry.gold[dataset.name]
+    ]
 
 
-def _annual(run: YearlyRun) -> Made[AnnualYears]:
-    """Levels of the years that the facts hold."""
-    rows = annual(run.upstream.frame)
-    return Made(rows, subject=AnnualYears(rows, run.upstream.frame), releases=releases_of(ANNUAL, run))
+def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
+    """The conformed facts of the years that Silver holds, of all datasets."""
+    found = []
+    for name, now in run.held.items():
+        silver = run.of(registry.silver[name].table)
+        years = [year for year in run.years if year in now.covered_years]
+        facts = conform_facts(silver, now.dataset, now.releases)
+        found.append(
+            FactYears(
+                facts,
+                now.dataset,
+                table_years(silver),
+                spoken_of=now.spoken_of(years),
+                releases=now.releases,
+            )
+        )
+    frame = pl.concat([each.frame for each in found]).sort(GOLD_FACTS.key)
+    return Made(frame, subject=Facts(frame, tuple(each for each in found if not each.frame.is_empty())))
 
 
-def _metrics(run: YearlyRun) -> Made[MetricYears]:
-    """Metrics of the years that the facts hold, from these and the four before."""
-    facts, years = run.upstream.frame, list(run.years)
-    rows = metrics(facts, run.dataset, years)
-    subject = MetricYears(rows, annual(facts), run.dataset, years)
-    return Made(rows, subject=subject, releases=releases_of(METRICS, run))
+def _wide(run: YearlyRun, *, derivation: Derivation) -> Made[WideYears]:
+    """The wide annual table of the years that the facts hold."""
+    facts = run.of(GOLD_FACTS)
+    rows = wide(facts, run.dataset, derivation.table)
+    return Made(rows, subject=WideYears(rows, facts, run.dataset, derivation.table))
 
 
-gold_facts = yearly_asset(FACTS, facts_rules, _facts)
-gold_pce_state_annual = yearly_asset(ANNUAL, annual_rules, _annual)
-gold_pce_state_metrics = yearly_asset(METRICS, metrics_rules, _metrics)
-
-
-def _dimension(table: Table) -> dg.AssetsDefinition:
+def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
     """The asset of one dimension: from the catalogue, downstream of the facts that refer to it."""
-    key = dg.AssetKey(table.name.split("/"))
+    key = key_of(table)
 
     @dg.asset(
         key=key,
-        deps=[FACTS_KEY],
+        deps=[key_of(GOLD_FACTS)],
         backfill_policy=ONE_RUN,
         kinds={"polars", "parquet"},
         code_version=DIMENSION_CODE_VERSION,
@@ -81,11 +96,10 @@ def _dimension(table: Table) -> dg.AssetsDefinition:
     def dimension(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
-        dataset: dg.ResourceParam[Dataset],
         journal: dg.ResourceParam[RunJournal],
     ) -> dg.MaterializeResult[None]:
-        with recorded_step(context, journal, table.name) as step:
-            frame = DIMENSION_FRAMES[table.name](dataset)
+        with recorded_step(context, journal, table.name, registry.datasets) as step:
+            frame = DIMENSION_FRAMES[table.name](registry.datasets)
             publication = lake.table(table).publish(
                 [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs={}, code_version=DIMENSION_CODE_VERSION)],
                 run_id=context.run.run_id,
@@ -105,6 +119,3 @@ def _dimension(table: Table) -> dg.AssetsDefinition:
             )
 
     return dimension
-
-
-dimension_assets = [_dimension(table) for table in (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE)]

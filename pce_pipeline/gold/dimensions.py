@@ -7,23 +7,25 @@ import polars as pl
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
 
+Datasets = Mapping[str, Dataset]
 
-def dim_geography(dataset: Dataset) -> pl.DataFrame:
+
+def dim_geography(datasets: Datasets) -> pl.DataFrame:
     """DIM_GEOGRAPHY: every area BEA publishes, whatever the profile."""
-    return DIM_GEOGRAPHY.conform(dataset.areas)
+    return DIM_GEOGRAPHY.conform(pl.concat([each.areas for each in datasets.values()]).unique())
 
 
-def dim_category(dataset: Dataset) -> pl.DataFrame:
+def dim_category(datasets: Datasets) -> pl.DataFrame:
     """DIM_CATEGORY: every category, whatever the profile, so that a narrow extract still finds its parents."""
-    return DIM_CATEGORY.conform(dataset.categories)
+    return DIM_CATEGORY.conform(pl.concat([each.categories for each in datasets.values()]).unique())
 
 
-def category_line(dataset: Dataset) -> pl.DataFrame:
+def category_line(datasets: Datasets) -> pl.DataFrame:
     """CATEGORY_LINE: the lines of the profile, each with its category."""
-    return CATEGORY_LINE.conform(dataset.lines)
+    return CATEGORY_LINE.conform(pl.concat([each.lines for each in datasets.values()]))
 
 
-DIMENSION_FRAMES: Mapping[str, Callable[[Dataset], pl.DataFrame]] = {
+DIMENSION_FRAMES: Mapping[str, Callable[[Datasets], pl.DataFrame]] = {
     DIM_GEOGRAPHY.name: dim_geography,
     DIM_CATEGORY.name: dim_category,
     CATEGORY_LINE.name: category_line,

@@ -15,6 +15,7 @@ from pce_pipeline.lake.errors import LakeError, ObjectExists
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import Layout, join
 from pce_pipeline.lake.records import Record, decode_record, encode_record
+from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
 
 _CLOCKS_DIFFER = timedelta(minutes=15)  # S3 takes no request of a clock that differs more from its own
@@ -78,6 +79,11 @@ class EventStore:
     def __init__(self, store: Store, layout: Layout) -> None:
         self._store = store
         self._prefix = layout.webhook_events
+
+    @classmethod
+    def of(cls, lake: Lake) -> Self:
+        """Those of a lake."""
+        return cls(lake.store, lake.layout)
 
     def keep(self, event: WebhookEvent) -> bool:
         """Store it; False, and nothing is stored, if it was there already. Of many at once, one is stored."""

@@ -42,12 +42,14 @@ def plan(
     now: datetime,
 ) -> Plan:
     """Compares contents with what is published; only what differs, or whose versions are gone, is serialised."""
-    contents = dict(zip((each.key for each in new), in_threads(_content, new), strict=True))
+    found = dict(zip((each.key for each in new), in_threads(_content, new), strict=True))
+    contents = {key: content for key, (content, _) in found.items()}
     provenance: dict[str, dict[str, Any]] = {
         each.key: {
             "inputs": dict(each.inputs),
             "code_version": each.code_version,
             "details": dict(each.details),
+            "parts": found[each.key][1],
             "run_id": run_id,
             "published_at": now,
         }
@@ -99,8 +101,14 @@ def plan(
     )
 
 
-def _content(new: NewPartition) -> str:
-    return content_sha256(pl.concat(list(new.files.values())))
+def _content(new: NewPartition) -> tuple[str, dict[str, str]]:
+    """The hash of a partition's rows, and of each of its parts."""
+    rows = pl.concat(list(new.files.values()))
+    content = content_sha256(rows)
+    if new.parts_by is None:
+        return content, {}
+    parts = rows.partition_by(new.parts_by, as_dict=True, maintain_order=True)
+    return content, {str(part): content if len(parts) == 1 else content_sha256(of) for (part,), of in parts.items()}
 
 
 def _origin(partition: Partition) -> tuple[Mapping[str, str], str]:

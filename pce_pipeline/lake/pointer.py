@@ -31,16 +31,22 @@ VERSIONS = "_versions"
 class NewPartition:
     """A partition to publish: frames by path below the table (`year=2024/part-000.parquet`), in reading order.
 
-    `inputs` are hashes by name of what it was computed from, `code_version` is that of the asset, `details` is any
-    further provenance (JSON). Raises `ValueError` without files, `UnsafeKey` for a path that is not in the folder of
-    the partition, or that the grammar refuses.
+    Raises `ValueError` without files, `UnsafeKey` for a path that is not in the folder of the partition, or that the
+    grammar refuses.
     """
 
     key: str
+    """The partition's key: a year, or `all`."""
     files: Mapping[str, pl.DataFrame]
+    """Its rows, by path."""
     inputs: Mapping[str, str]
+    """Hashes by name of what it was computed from."""
     code_version: str
+    """The version of the code that computed it."""
     details: Mapping[str, Any] = field(default_factory=dict)
+    """Any further provenance (JSON)."""
+    parts_by: str | None = None
+    """The column by whose values others read parts of it; None for a partition that is read whole."""
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -60,7 +66,7 @@ class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
-class Partition(msgspec.Struct, frozen=True, kw_only=True):
+class Partition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One published partition: its files in reading order, its content, and where it came from."""
 
     key: str
@@ -72,6 +78,14 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Any]
     run_id: str
     published_at: datetime
+    parts: dict[str, str] = {}
+
+    def part_sha256(self, part: str | None) -> str | None:
+        """The content hash of a part, or of all; None for a part that it does not have.
+
+        A partition that names no parts was published when the table had one alone.
+        """
+        return self.parts.get(part) if part is not None and self.parts else self.content_sha256
 
     def says_the_same_as(self, other: "Partition | None") -> bool:
         """Equal but for the run that wrote it."""

@@ -9,7 +9,7 @@ import logging
 import platform
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -61,6 +61,7 @@ class RunRecord(msgspec.Struct, kw_only=True):
     env: str
     world: str
     dataset: str
+    """The datasets that its steps are of, in their order."""
     job: str
     requested: dict[str, Any]
     started_at: datetime
@@ -115,6 +116,7 @@ class Step:
 
 _RECORD = "record.json"
 _LOG = "log.jsonl"
+_BETWEEN = ", "
 
 _VERSIONS = {
     "pce_pipeline": __version__,
@@ -126,9 +128,8 @@ _VERSIONS = {
 class RunJournal:
     """Keeps the records of this process's runs and writes each to the lake as it grows."""
 
-    def __init__(self, lake: Lake, dataset: str) -> None:
+    def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._dataset = dataset
         self._runs: dict[str, RunRecord] = {}
         self._logs_before: dict[str, bytes] = {}
         self._steps: dict[tuple[str, str], Step] = {}
@@ -144,7 +145,7 @@ class RunJournal:
                     run_id=run_id,
                     env=self._lake.layout.env,
                     world=self._lake.layout.world,
-                    dataset=self._dataset,
+                    dataset="",
                     job=job,
                     requested={},
                     started_at=datetime.now(UTC),
@@ -157,9 +158,16 @@ class RunJournal:
 
     @contextmanager
     def step(
-        self, run_id: str, step: str, *, partitions: list[str], job: str, requested: Mapping[str, Any]
+        self,
+        run_id: str,
+        step: str,
+        *,
+        datasets: Sequence[str],
+        partitions: list[str],
+        job: str,
+        requested: Mapping[str, Any],
     ) -> Iterator[Step]:
-        """Record and log one step; what it raises is recorded and raised on.
+        """Record and log one step of some datasets; what it raises is recorded and raised on.
 
         The partitions of the run's first step that has any are recorded as asked for, beside `requested`.
         """
@@ -167,9 +175,10 @@ class RunJournal:
         run = self.open(run_id, job=job, requested={**requested, **({"partitions": span} if span else {})})
         record = StepRecord(step=step, partitions=partitions, started_at=datetime.now(UTC))
         run.steps = [other for other in run.steps if other.step != step] + [record]
-        running = Step(
-            record, run, {"run_id": run_id, "dataset": self._dataset, "step": step, "partition": span or WHOLE}
-        )
+        known = run.dataset.split(_BETWEEN) if run.dataset else []
+        run.dataset = _BETWEEN.join([*known, *(each for each in datasets if each not in known)])
+        facts = {"run_id": run_id, "dataset": _BETWEEN.join(datasets), "step": step, "partition": span or WHOLE}
+        running = Step(record, run, facts)
         self._steps[run_id, step] = running
         progress.stage(step)
         with logs.bound(**running.facts):

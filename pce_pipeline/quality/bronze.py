@@ -11,8 +11,6 @@ import polars as pl
 from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
 
-_ASSET = "bronze/pce_state"
-
 
 @dataclass(frozen=True)
 class StoredObject:
@@ -60,7 +58,7 @@ def rows_by_line(cells: pl.DataFrame) -> dict[str, dict[int, int]]:
     return counted
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def manifest_is_complete(extract: Extract) -> Finding:
     """Every table and line that was asked for is there, and the row counts add up."""
     problems = [
@@ -84,7 +82,7 @@ def manifest_is_complete(extract: Extract) -> Finding:
     )
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def hashes_are_right(extract: Extract) -> Finding:
     """Every object reads back with the size and SHA-256 that the manifest says."""
     problems = []
@@ -105,7 +103,7 @@ def hashes_are_right(extract: Extract) -> Finding:
     )
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def what_counted_is_covered(extract: Extract) -> Finding:
     """BEA's answer has every cell that counted before; a file that lacks some is partial and changes nothing."""
     partial = {table: verdict for table, verdict in extract.verdicts.items() if not verdict.counts}

@@ -1,6 +1,9 @@
 """Rules of the conformed facts: declaration, keys, completeness, explained NULLs, accounting identities."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
 
 from pce_pipeline.quality.frames import expected_cells, repeated_keys, unexplained, violations_of_schema
 from pce_pipeline.quality.identities import (
@@ -10,7 +13,7 @@ from pce_pipeline.quality.identities import (
     states_add_up_to_regions,
     states_add_up_to_the_nation,
 )
-from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
+from pce_pipeline.quality.rules import EXAMPLES, Figure, Finding, Rule, rule
 from pce_pipeline.tables.facts import GOLD_FACTS
 
 MIXED_WITH = " with "
@@ -19,19 +22,7 @@ MIXED_WITH = " with "
 _FACT_TEXT = "{measure} of {category_id}, area {geo_fips}, {year}"
 
 
-@rule(GOLD_FACTS.name, "always")
-def schema_is_as_declared(facts: FactYears) -> Finding:
-    """Columns, types and required values are those of the table's declaration."""
-    return violations_of_schema(facts.frame, GOLD_FACTS)
-
-
-@rule(GOLD_FACTS.name, "always")
-def primary_key_is_unique(facts: FactYears) -> Finding:
-    """No two rows share dataset, measure, category, area and year."""
-    return repeated_keys(facts.frame, GOLD_FACTS)
-
-
-@rule(GOLD_FACTS.name, "threshold")
+@rule("threshold")
 def row_count_is_as_expected(facts: FactYears) -> Finding:
     """There is one fact for every quantity that the tables and years at hand publish, and no other."""
     quantity = ["measure", "category_id", "geo_fips", "year"]
@@ -56,12 +47,6 @@ def row_count_is_as_expected(facts: FactYears) -> Finding:
     )
 
 
-@rule(GOLD_FACTS.name, "always")
-def no_unexplained_nulls(facts: FactYears) -> Finding:
-    """A value is NULL exactly where its status says why."""
-    return unexplained(facts.frame, {"value": "status"}, _FACT_TEXT)
-
-
 def tables_by_release(releases: Mapping[str, str]) -> list[str]:
     """`SAPCE1, SAPCE2 of 2024-10-03` for each release, from the release of each table."""
     by_release: dict[str, list[str]] = {}
@@ -70,7 +55,7 @@ def tables_by_release(releases: Mapping[str, str]) -> list[str]:
     return [f"{', '.join(tables)} of {release}" for release, tables in sorted(by_release.items())]
 
 
-@rule(GOLD_FACTS.name, "threshold")
+@rule("threshold")
 def tables_are_of_one_release(facts: FactYears) -> Finding:
     """All BEA tables are of one release: per-capita figures of one and totals of another do not belong together."""
     named = tables_by_release(facts.releases)
@@ -84,14 +69,73 @@ def tables_are_of_one_release(facts: FactYears) -> Finding:
     )
 
 
-facts_rules: tuple[Rule[FactYears], ...] = (
+@dataclass(frozen=True)
+class Facts:
+    """What the rules of the facts look at."""
+
+    frame: pl.DataFrame
+    """The facts of some years, of all datasets."""
+    of: tuple[FactYears, ...]
+    """The facts of each dataset that has any."""
+
+
+def of_each(per_dataset: Rule[FactYears]) -> Rule[Facts]:
+    """A rule of one dataset's facts as a rule of all: what it finds of each is told together."""
+
+    def find(facts: Facts) -> Finding:
+        found = {each.dataset.name: per_dataset.find(each) for each in facts.of}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        told = {name: each for name, each in found.items() if each.has_subject}
+        figures: dict[str, Figure] = {}
+        for each in found.values():
+            for name, figure in each.figures.items():
+                figures[name] = _together(figures.get(name), figure)
+        return Finding(
+            passed=all(each.passed for each in found.values()),
+            summary="; ".join(f"{name}: {each.summary}" for name, each in told.items()) or "nothing to look at",
+            figures=figures,
+            examples=tuple(f"{name}: {text}" for name, each in told.items() for text in each.examples)[: 2 * EXAMPLES],
+        )
+
+    return Rule(per_dataset.name, per_dataset.description, per_dataset.blocking, find)
+
+
+def _together(one: Figure | None, other: Figure) -> Figure:
+    """Counts add up; of anything else the largest is kept."""
+    if isinstance(one, int) and isinstance(other, int):
+        return one + other
+    if one is None or isinstance(one, str) or isinstance(other, str):
+        return other
+    return max(one, other)
+
+
+@rule("always")
+def schema_is_as_declared(facts: Facts) -> Finding:
+    """Columns, types and required values are those of the table's declaration."""
+    return violations_of_schema(facts.frame, GOLD_FACTS.columns)
+
+
+@rule("always")
+def primary_key_is_unique(facts: Facts) -> Finding:
+    """No two rows share dataset, measure, category, area and year."""
+    return repeated_keys(facts.frame, GOLD_FACTS)
+
+
+@rule("always")
+def no_unexplained_nulls(facts: Facts) -> Finding:
+    """A value is NULL exactly where its status says why."""
+    return unexplained(facts.frame, {"value": "status"}, _FACT_TEXT)
+
+
+facts_rules: tuple[Rule[Facts], ...] = (
     schema_is_as_declared,
     primary_key_is_unique,
-    row_count_is_as_expected,
-    tables_are_of_one_release,
+    of_each(row_count_is_as_expected),
+    of_each(tables_are_of_one_release),
     no_unexplained_nulls,
-    children_add_up_to_parents,
-    states_add_up_to_regions,
-    states_add_up_to_the_nation,
-    per_capita_times_population_is_the_total,
+    of_each(children_add_up_to_parents),
+    of_each(states_add_up_to_regions),
+    of_each(states_add_up_to_the_nation),
+    of_each(per_capita_times_population_is_the_total),
 )

@@ -6,15 +6,15 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.rules import EXAMPLES, Finding, finding
-from pce_pipeline.tables.table import STATUSES, Table
+from pce_pipeline.tables.table import STATUSES, Column, Table
 
 
-def violations_of_schema(frame: pl.DataFrame, table: Table) -> Finding:
+def violations_of_schema(frame: pl.DataFrame, columns: Sequence[Column]) -> Finding:
     """Whether the frame has exactly the declared columns, in order, with their types and required values."""
     problems = []
-    if frame.columns != table.column_names:
+    if frame.columns != [column.name for column in columns]:
         problems.append(f"the columns are {', '.join(frame.columns)}")
-    for column in table.columns:
+    for column in columns:
         if column.name not in frame.columns:
             continue
         found = frame.schema[column.name]

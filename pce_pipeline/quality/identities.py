@@ -15,7 +15,6 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset, Over
 from pce_pipeline.quality.rules import EXAMPLES, Finding, rule
-from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.table import QUARANTINED
 
 _TOO_SMALL_TO_SHOW = ["below_50k", "near_zero"]
@@ -66,7 +65,7 @@ class FactYears:
         )
 
 
-@rule(GOLD_FACTS.name, "threshold")
+@rule("threshold")
 def children_add_up_to_parents(facts: FactYears) -> Finding:
     """The parts of a category add up to it, a deducted part subtracted, in every area and year."""
     categories = facts.dataset.categories.lazy()
@@ -97,7 +96,7 @@ def children_add_up_to_parents(facts: FactYears) -> Finding:
     return _compare(facts, sums, "children")
 
 
-@rule(GOLD_FACTS.name, "threshold")
+@rule("threshold")
 def states_add_up_to_regions(facts: FactYears) -> Finding:
     """The states of a BEA region add up to it, in every category and year."""
     areas = facts.dataset.areas.lazy().filter(pl.col("region_fips").is_not_null()).select("geo_fips", "region_fips")
@@ -114,7 +113,7 @@ def states_add_up_to_regions(facts: FactYears) -> Finding:
     return _compare(facts, sums, "regions")
 
 
-@rule(GOLD_FACTS.name, "threshold")
+@rule("threshold")
 def states_add_up_to_the_nation(facts: FactYears) -> Finding:
     """The states add up to the US, beside what BEA publishes for the nation only (net expenditures abroad)."""
     areas = facts.dataset.areas
@@ -152,7 +151,7 @@ def states_add_up_to_the_nation(facts: FactYears) -> Finding:
     return _compare(facts, sums, "nation")
 
 
-@rule(GOLD_FACTS.name, "threshold")
+@rule("threshold")
 def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
     """The population that a total and its per-capita value imply also links every other category's two figures."""
     figure = ["category_id", "geo_fips", "year"]

@@ -179,19 +179,19 @@ def _place(figure: pl.Expr, status: str) -> pl.Expr:
     return pl.when(all_are_read).then(of_states.count() - of_states.rank("max") + 1).over("category_id", "year")
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def schema_is_as_declared(years: MetricYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
-    return violations_of_schema(years.frame, GOLD_PCE_STATE_METRICS)
+    return violations_of_schema(years.frame, GOLD_PCE_STATE_METRICS.columns)
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def primary_key_is_unique(years: MetricYears) -> Finding:
     """No two rows share area, category and year."""
     return repeated_keys(years.frame, GOLD_PCE_STATE_METRICS)
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def metrics_have_one_row_per_level(years: MetricYears) -> Finding:
     """There is a row for each area, category and wanted year that has levels, and no other."""
     wanted = years.levels.filter(pl.col("year").is_in(list(years.years))).select(_CELL, here=True)
@@ -210,7 +210,7 @@ def metrics_have_one_row_per_level(years: MetricYears) -> Finding:
     )
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def metrics_are_null_without_their_level(years: MetricYears) -> Finding:
     """A missing figure has no metrics, and every metric is a finite number."""
     rows = years.frame.lazy().join(
@@ -230,7 +230,7 @@ def metrics_are_null_without_their_level(years: MetricYears) -> Finding:
     )
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def ranks_count_the_states(years: MetricYears) -> Finding:
     """In every category and year all states with a figure are ranked, from 1 to their number, and nothing else is.
 
@@ -271,7 +271,7 @@ def ranks_count_the_states(years: MetricYears) -> Finding:
     )
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "threshold")
+@rule("threshold")
 def shares_of_the_parts_are_100_percent(years: MetricYears) -> Finding:
     """The shares of the finest categories add up to 100 percent in every area, scheme and year, within rounding."""
     off = years.of_the_total.with_columns(deviation=(pl.col("share") - 100).abs())
@@ -284,7 +284,7 @@ def shares_of_the_parts_are_100_percent(years: MetricYears) -> Finding:
     )
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "threshold")
+@rule("threshold")
 def contributions_add_up_to_growth(years: MetricYears) -> Finding:
     """The contributions of the finest categories add up to the growth of the total, within rounding."""
     # Two years are rounded, and contributions are relative to the total of the year before.
@@ -300,7 +300,7 @@ def contributions_add_up_to_growth(years: MetricYears) -> Finding:
     )
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def the_us_index_is_100(years: MetricYears) -> Finding:
     """The per-capita index of the US itself is 100 wherever there is one."""
     index = pl.col("pce_per_capita_index_us100")
@@ -314,37 +314,37 @@ def the_us_index_is_100(years: MetricYears) -> Finding:
     )
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def growth_is_over_the_year_before(years: MetricYears) -> Finding:
     """Growth, in total and per capita, is what the figures of the year and of the year before give."""
     return _as_computed_again(years, "pce_yoy_pct", "pce_per_capita_yoy_pct")
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def means_are_of_consecutive_years(years: MetricYears) -> Finding:
     """Means are of three and of five years in a row that all have a figure."""
     return _as_computed_again(years, "pce_mean_3y_millions_usd", "pce_mean_5y_millions_usd")
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def shares_are_of_the_areas_total(years: MetricYears) -> Finding:
     """A share is of total PCE of its scheme, area and year, below zero where the category is deducted."""
     return _as_computed_again(years, "pce_share_of_total_pct")
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def contributions_are_of_the_total_before(years: MetricYears) -> Finding:
     """A contribution is the change of the figure in percent of the total of the year before."""
     return _as_computed_again(years, "pce_contribution_to_growth_pp")
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def ranks_count_who_is_ahead(years: MetricYears) -> Finding:
     """A state's rank is one more than the number of states with a larger figure, in total and per capita."""
     return _as_computed_again(years, "pce_rank_among_states", "pce_per_capita_rank_among_states")
 
 
-@rule(GOLD_PCE_STATE_METRICS.name, "always")
+@rule("always")
 def indexes_are_relative_to_the_nation(years: MetricYears) -> Finding:
     """The per-capita index is 100 times the figure over that of the US in the same category and year."""
     return _as_computed_again(years, "pce_per_capita_index_us100")

@@ -1,4 +1,4 @@
-"""What a rule is: a named property of one asset, a pure function that looks for violations, and its severity.
+"""What a rule is: a named property of an asset, a pure function that looks for violations, and its severity.
 
 Rules are declared by decorating a function; its name states the property, its docstring says it in a sentence. The
 shell lists rules to declare its checks and calls `judge` on the frames it is about to publish.
@@ -33,6 +33,17 @@ class Finding:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     examples: tuple[str, ...] = ()
 
+    @property
+    def has_subject(self) -> bool:
+        """Whether there was anything to look at."""
+        return has_subject(self.figures, passed=self.passed)
+
+
+def has_subject(figures: Mapping[str, Figure], *, passed: bool) -> bool:
+    """Whether a rule looked at anything, by what its figures count; a violation is something."""
+    looked_at = [figures[name] for name in LOOKED_AT if name in figures]
+    return not passed or not looked_at or looked_at[0] != 0
+
 
 @dataclass(frozen=True)
 class RuleResult:
@@ -52,30 +63,46 @@ class RuleResult:
 
     @property
     def has_subject(self) -> bool:
-        """Whether the rule found anything to look at: looking at nothing is no pass."""
-        looked_at = [self.figures[name] for name in LOOKED_AT if name in self.figures]
-        return not self.passed or not looked_at or looked_at[0] != 0
+        """Whether the rule found anything to look at: looking at nothing is not a pass."""
+        return has_subject(self.figures, passed=self.passed)
 
 
 @dataclass(frozen=True)
 class Rule(Generic[Subject]):
-    """One property of `asset` (its path, `silver/pce_state`); `find` takes what the layer's rules look at."""
+    """One property that an asset has or has not.
+
+    For example, one that no table of years keeps:
+
+        >>> @rule("threshold")
+        ... def years_are_even(years: list[int]) -> Finding:
+        ...     \"\"\"No year is odd.\"\"\"
+        ...     odd = [year for year in years if year % 2]
+        ...     return Finding(passed=not odd, summary=f"{len(odd)} odd years", figures={"rows": len(years)})
+        >>> years_are_even.check("gold/years", [2023, 2024]).summary
+        '1 odd years'
+    """
 
     name: str
+    """Its name, which states the property."""
     description: str
-    asset: str
+    """The property in a sentence."""
     blocking: Blocking
+    """Where it stops what it finds."""
     find: Callable[[Subject], Finding]
+    """What looks for violations in what the layer's rules look at."""
 
-    def check(self, subject: Subject) -> RuleResult:
-        """The rule's result; a frame it cannot look at (a column missing, another type) is a violation too."""
+    def check(self, asset: str, subject: Subject) -> RuleResult:
+        """The rule's result for an asset (its path).
+
+        A frame it cannot look at (a column missing, another type) is a violation too.
+        """
         try:
             finding = self.find(subject)
         except pl.exceptions.PolarsError as unreadable:
             finding = Finding(passed=False, summary=f"could not be checked: {unreadable}")
         return RuleResult(
             name=self.name,
-            asset=self.asset,
+            asset=asset,
             blocking=self.blocking,
             passed=finding.passed,
             summary=finding.summary,
@@ -84,19 +111,19 @@ class Rule(Generic[Subject]):
         )
 
 
-def rule(asset: str, blocking: Blocking) -> Callable[[Callable[[Subject], Finding]], Rule[Subject]]:
+def rule(blocking: Blocking) -> Callable[[Callable[[Subject], Finding]], Rule[Subject]]:
     """Make a rule of a function that looks for violations: its name names the rule, its docstring describes it."""
 
     def declare(find: Callable[[Subject], Finding]) -> Rule[Subject]:
         description = " ".join((find.__doc__ or "").split())
-        return Rule(find.__name__, description, asset, blocking, find)
+        return Rule(find.__name__, description, blocking, find)
 
     return declare
 
 
-def judge(rules: Iterable[Rule[Subject]], subject: Subject) -> list[RuleResult]:
-    """Every rule's result, in order; no result keeps another from being found."""
-    return [each.check(subject) for each in rules]
+def judge(rules: Iterable[Rule[Subject]], asset: str, subject: Subject) -> list[RuleResult]:
+    """Every rule's result for an asset, in order; no result keeps another from being found."""
+    return [each.check(asset, subject) for each in rules]
 
 
 def finding(

@@ -14,10 +14,9 @@ from pce_pipeline.bea.texts import is_open, same
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.silver import COLUMNS
 from pce_pipeline.tables.table import QUARANTINED
 
-_ASSET = SILVER_PCE_STATE.name
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _MOST_QUARANTINED = 0.05
 _MOST_ROWS_LOST = 0.01
@@ -52,13 +51,13 @@ class SilverYears:
         return expected.join(self.frame, on=_CELL, how="anti")
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def schema_is_as_declared(years: SilverYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
-    return violations_of_schema(years.frame, SILVER_PCE_STATE)
+    return violations_of_schema(years.frame, COLUMNS)
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def primary_key_is_unique(years: SilverYears) -> Finding:
     """No two rows share table, line, area and year."""
     repeated = years.frame.filter(years.frame.select(_CELL).is_duplicated()).unique(_CELL).sort(_CELL)
@@ -71,7 +70,7 @@ def primary_key_is_unique(years: SilverYears) -> Finding:
     )
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def geography_is_known(years: SilverYears) -> Finding:
     """Every area is in the catalogue, with its level and postal code."""
     place = ["geo_fips", "geo_level", "state"]
@@ -87,7 +86,7 @@ def geography_is_known(years: SilverYears) -> Finding:
     )
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def category_is_known(years: SilverYears) -> Finding:
     """Every line carries the category and unit that the catalogue pins for it, whatever base year that leaves open."""
     line = ["bea_table", "line_code", "category_id", "unit_multiplier"]
@@ -112,7 +111,7 @@ def category_is_known(years: SilverYears) -> Finding:
     )
 
 
-@rule(_ASSET, "threshold")
+@rule("threshold")
 def expected_areas_are_present(years: SilverYears) -> Finding:
     """Every table and year has all areas that its extracts speak of; a line for the nation only has the US."""
     absent = (
@@ -130,7 +129,7 @@ def expected_areas_are_present(years: SilverYears) -> Finding:
     )
 
 
-@rule(_ASSET, "threshold")
+@rule("threshold")
 def expected_lines_are_present(years: SilverYears) -> Finding:
     """Every table and year has all pinned lines that its extracts speak of, for every area that it has at all."""
     area = ["bea_table", "geo_fips", "year"]
@@ -144,7 +143,7 @@ def expected_lines_are_present(years: SilverYears) -> Finding:
     )
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
     """No observation is lost or made on the way: each became a row, or is set aside, or counted with a line left out.
 
@@ -173,13 +172,13 @@ def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
     )
 
 
-@rule(_ASSET, "always")
+@rule("always")
 def no_unexplained_nulls(years: SilverYears) -> Finding:
     """A value is NULL exactly where its status says why."""
     return unexplained(years.frame, {"value": "status"}, _CELL_TEXT)
 
 
-@rule(_ASSET, "threshold")
+@rule("threshold")
 def quarantined_cells_are_few(years: SilverYears) -> Finding:
     """Of each table and year less than 5 % of the cells could not be read, no total among them and none of the US."""
     role = years.dataset.categories.select("category_id", "role")
@@ -213,7 +212,7 @@ def quarantined_cells_are_few(years: SilverYears) -> Finding:
     )
 
 
-@rule(_ASSET, "threshold")
+@rule("threshold")
 def rows_set_aside_are_few(years: SilverYears) -> Finding:
     """Of each table and year less than 1 % of the rows are of areas that the catalogue does not hold."""
     table = ["bea_table", "year"]
@@ -235,7 +234,7 @@ def rows_set_aside_are_few(years: SilverYears) -> Finding:
     )
 
 
-@rule(_ASSET, "threshold")
+@rule("threshold")
 def shared_lines_agree(years: SilverYears) -> Finding:
     """Figures that several tables publish are the same: shared lines, and total PCE in every table.
 

@@ -4,7 +4,7 @@ Out: one frame for a whole range of years is split and published, and each year 
 as materialised, with its own content hash as data version. In: the years asked for come as one frame, verified.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,13 +12,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import MissingPartitions
-from pce_pipeline.lake.publication import NewPartition
+from pce_pipeline.lake.pointer import NewPartition, Partition
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.tables.lineage import Derivation
-from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.tables.lineage import Derivation, FromTable
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import QUARANTINED, Table
 
 _PREVIEW_ROWS = 8
@@ -89,12 +88,11 @@ def yearly_output(output: YearlyOutput, name: str = "result") -> dg.Output[Yearl
 class LakeIOManager(dg.IOManager):
     """Publishes and reads yearly tables of one lake."""
 
-    def __init__(
-        self, lake: Lake, dataset: Dataset, journal: RunJournal, *, covered_years: Callable[[], Collection[int]]
-    ) -> None:
+    def __init__(self, lake: Lake, registry: Registry, journal: RunJournal) -> None:
         self._lake = lake
-        self._covered_years = covered_years
-        self._segments = dict(dataset.areas.select("geo_fips", "path_segment").iter_rows())
+        self._registry = registry
+        areas = pl.concat([dataset.areas for dataset in registry.datasets.values()])
+        self._segments = dict(areas.select("geo_fips", "path_segment").iter_rows())
         self._journal = journal
 
     def handle_output(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
@@ -106,10 +104,7 @@ class LakeIOManager(dg.IOManager):
 
     def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         table = obj.derivation.table
-        by_year = {
-            int(str(year)): rows
-            for (year,), rows in obj.frame.partition_by("year", as_dict=True, maintain_order=True).items()
-        }
+        by_year = _by_year(obj)
         publication = self._lake.table(table).publish(
             [
                 NewPartition(
@@ -118,6 +113,7 @@ class LakeIOManager(dg.IOManager):
                     inputs=dict(inputs),
                     code_version=obj.derivation.code_version,
                     details=_details(obj, year),
+                    parts_by=table.parts_by,
                 )
                 for year, inputs in sorted(obj.inputs.items())
             ],
@@ -138,61 +134,76 @@ class LakeIOManager(dg.IOManager):
                 content_sha256={str(year): published[str(year)].content_sha256 for year in obj.inputs},
             )
         for year in sorted(obj.inputs):
-            partition = published[str(year)]
-            context.log_event(
-                dg.AssetMaterialization(
-                    asset_key=context.asset_key,
-                    partition=str(year),
-                    metadata={
-                        "dagster/partition_row_count": partition.rows,
-                        "uri": dg.MetadataValue.text(self._lake.uri_of(f"{self._lake.prefix(table)}/year={year}")),
-                        "content_sha256": partition.content_sha256,
-                        "publication": "unchanged" if str(year) in publication.unchanged else "written",
-                        "objects": len(partition.objects),
-                        **_quarantined(by_year[year]),
-                        "code_version": partition.code_version,
-                        "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
-                        **(
-                            {"releases": dg.MetadataValue.json(dict(obj.releases[year]))}
-                            if year in obj.releases
-                            else {}
-                        ),
-                        "preview": dg.MetadataValue.md(preview(by_year[year])),
-                    },
-                    # With a code version too, Dagster would ask for the versions of all inputs, and paint as unsynced
-                    # what lacks them; what is stale, `next_step` says from the inputs in the lake's manifests.
-                    tags={"dagster/data_version": partition.content_sha256},
-                )
-            )
+            became = "unchanged" if str(year) in publication.unchanged else "written"
+            context.log_event(self._materialisation(context, obj, published[str(year)], by_year[year], became))
         for year, why in sorted(obj.absent.items()):
             context.log.info("%s %s: %s", table.name, year, why)
             context.log_event(absent_year(context.asset_key, year, why))
 
+    def _materialisation(
+        self, context: dg.OutputContext, obj: YearlyOutput, partition: Partition, rows: pl.DataFrame, publication: str
+    ) -> dg.AssetMaterialization:
+        year = int(partition.key)
+        folder = f"{self._lake.prefix(obj.derivation.table)}/year={year}"
+        return dg.AssetMaterialization(
+            asset_key=context.asset_key,
+            partition=partition.key,
+            metadata={
+                "dagster/partition_row_count": partition.rows,
+                "uri": dg.MetadataValue.text(self._lake.uri_of(folder)),
+                "content_sha256": partition.content_sha256,
+                "publication": publication,
+                "objects": len(partition.objects),
+                **_quarantined(rows),
+                "code_version": partition.code_version,
+                "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
+                **({"releases": dg.MetadataValue.json(dict(obj.releases[year]))} if year in obj.releases else {}),
+                "preview": dg.MetadataValue.md(preview(rows)),
+            },
+            # With a code version too, Dagster would ask for the versions of all inputs, and paint as unsynced
+            # what lacks them; what is stale, `next_step` says from the inputs in the lake's manifests.
+            tags={"dagster/data_version": partition.content_sha256},
+        )
+
     def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
-        read = self.read(_table_of(context.asset_key), list(context.asset_partition_keys))
+        name = context.asset_key.to_user_string()
+        table = next(table for table in self._registry.tables if table.name == name)
+        read = self.read(FromTable(table), list(context.asset_partition_keys), needed=())
         return read.frame if context.dagster_type.typing_type is pl.DataFrame else read
 
-    def read(self, table: Table, years: Sequence[str]) -> LakeFrame:
-        """Those of the years that a table holds; raises `MissingPartitions` if one lacks that it should hold."""
+    def read(self, source: FromTable, years: Sequence[str], *, needed: Collection[int]) -> LakeFrame:
+        """Those of the years that a table holds; raises `MissingPartitions` if it lacks one that is needed."""
+        table = source.table
         store = self._lake.table(table)
         held = store.latest()
         wanted = [year for year in years if year in held]
-        missing = sorted(set(years) - set(held), key=int)
-        covered = self._covered_years() if missing else ()
-        needed = [year for year in missing if int(year) in covered]
-        if needed:
+        missing = [year for year in sorted(set(years) - set(held), key=int) if int(year) in needed]
+        if missing:
             raise MissingPartitions(
                 table.name,
-                needed,
-                remedy=f"Materialise them first: `pce refresh --years {needed[0]}...{needed[-1]}`, or "
+                missing,
+                remedy=f"Materialise them first: `pce refresh --years {missing[0]}...{missing[-1]}`, or "
                 f"`dagster asset materialize --select '{_selection(table)}' "
-                f"--partition-range {needed[0]}...{needed[-1]}`.",
+                f"--partition-range {missing[0]}...{missing[-1]}`.",
             )
+        frame = store.read(wanted) if wanted else pl.DataFrame(schema=table.polars_schema)
+        if source.part is not None and table.parts_by is not None:
+            frame = frame.filter(pl.col(table.parts_by) == source.part)
+        hashes = {year: held[year].part_sha256(source.part) for year in wanted}
         return LakeFrame(
-            store.read(wanted) if wanted else pl.DataFrame(schema=table.polars_schema),
-            {year: held[year].content_sha256 for year in wanted},
+            frame,
+            {year: digest for year, digest in hashes.items() if digest is not None},
             {year: held[year].details.get(RELEASES, {}) for year in wanted},
         )
+
+
+def _by_year(output: YearlyOutput) -> dict[int, pl.DataFrame]:
+    """The rows of each year that is published; a year may have none."""
+    found = {
+        int(str(year)): rows
+        for (year,), rows in output.frame.partition_by("year", as_dict=True, maintain_order=True).items()
+    }
+    return {year: found.get(year, output.frame.clear()) for year in output.inputs}
 
 
 def _details(output: YearlyOutput, year: int) -> dict[str, Any]:
@@ -202,10 +213,6 @@ def _details(output: YearlyOutput, year: int) -> dict[str, Any]:
 def _quarantined(frame: pl.DataFrame) -> dict[str, int]:
     """How many cells could not be read, of tables that have a status."""
     return {"quarantined": int((frame["status"] == QUARANTINED).sum())} if "status" in frame.columns else {}
-
-
-def _table_of(key: dg.AssetKey) -> Table:
-    return next(table for table in TABLES if table.name == key.to_user_string())
 
 
 def _selection(table: Table) -> str:

@@ -1,6 +1,6 @@
-"""The running asset as a recorded step: the only module of this room that knows Dagster."""
+"""The running asset as a recorded step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -11,13 +11,23 @@ from pce_pipeline.shell.partitions import partition_keys_of
 
 
 def recorded_step(
-    context: dg.AssetExecutionContext, journal: RunJournal, name: str, *, requested: Mapping[str, Any] | None = None
+    context: dg.AssetExecutionContext,
+    journal: RunJournal,
+    name: str,
+    datasets: Iterable[str],
+    *,
+    requested: Mapping[str, Any] | None = None,
 ) -> AbstractContextManager[Step]:
-    """Record what happens inside as the step `name` of this run, with the partitions it covers.
+    """Record what happens inside as the step `name` of this run, with its datasets and the partitions it covers.
 
     `requested` are parameters of the run beside its partitions and its run configuration.
     """
     run = context.run
     return journal.step(
-        run.run_id, name, partitions=partition_keys_of(context), job=run.job_name, requested=requested or {}
+        run.run_id,
+        name,
+        datasets=list(datasets),
+        partitions=partition_keys_of(context),
+        job=run.job_name,
+        requested=requested or {},
     )

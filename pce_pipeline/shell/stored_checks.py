@@ -12,7 +12,8 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.quality.parity import Parity, parity
 from pce_pipeline.quality.rules import EXAMPLES
-from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS, IN_POSTGRES
+from pce_pipeline.shell.keys import key_of, postgres_key
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.contents import contents_held
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -21,7 +22,7 @@ from pce_pipeline.warehouse.reading import checkpoints
 
 def _stored_bytes_are_intact(table: Table) -> dg.AssetChecksDefinition:
     @dg.asset_check(  # type: ignore[arg-type]  # the type says less than Dagster takes: no result is one
-        asset=dg.AssetKey(table.name.split("/")),
+        asset=key_of(table),
         name="stored_bytes_are_intact",
         description="Every version and every file at a fixed key reads back with the SHA-256 of the pointer.",
     )
@@ -33,7 +34,7 @@ def _stored_bytes_are_intact(table: Table) -> dg.AssetChecksDefinition:
         if not chosen:
             return None  # there is nothing to look at, which is not a pass
         damages = store.verify(chosen)
-        what = f"{len(chosen)} years" if "year" in table.column_names else "the table"
+        what = f"{len(chosen)} years" if table.is_yearly else "the table"
         return dg.AssetCheckResult(
             passed=not damages,
             severity=dg.AssetCheckSeverity.ERROR,
@@ -55,7 +56,7 @@ def _stored_bytes_are_intact(table: Table) -> dg.AssetChecksDefinition:
 
 def _rows_are_those_of_gold(table: Table) -> dg.AssetChecksDefinition:
     @dg.asset_check(  # type: ignore[arg-type]  # the type says less than Dagster takes: no result is one
-        asset=dg.AssetKey(["postgres", table.name.partition("/")[2]]),
+        asset=postgres_key(table),
         name="rows_are_those_of_gold",
         description="Checkpoints name Gold's content; count and hash of the rows are those of when it was loaded.",
     )
@@ -101,12 +102,14 @@ def _examples(lines: Sequence[str]) -> dict[str, dg.MarkdownMetadataValue]:
 def _years(context: dg.AssetCheckExecutionContext, table: Table) -> list[int] | None:
     """The years of the run that the check belongs to; None where it runs alone, or the table has no years."""
     run = context.op_execution_context
-    if "year" not in table.column_names or not (run.has_partition_key or run.has_partition_key_range):
+    if not table.is_yearly or not (run.has_partition_key or run.has_partition_key_range):
         return None
     return [int(year) for year in run.partition_keys]
 
 
-stored_checks = [
-    *(_stored_bytes_are_intact(table) for table in (*(each.table for each in DERIVATIONS), *DIMENSIONS)),
-    *(_rows_are_those_of_gold(table) for table in IN_POSTGRES),
-]
+def stored_checks(registry: Registry) -> list[dg.AssetChecksDefinition]:
+    """A check for each table of the lake, and for each that Postgres holds."""
+    return [
+        *(_stored_bytes_are_intact(table) for table in registry.tables),
+        *(_rows_are_those_of_gold(table) for table in registry.in_postgres),
+    ]

@@ -12,7 +12,7 @@ from typing import Any, Generic
 import dagster as dg
 import polars as pl
 
-from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.current import Current, Holdings, absence
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.resource import Lake
@@ -21,10 +21,13 @@ from pce_pipeline.quality.rules import Rule, Subject, judge
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.io_manager import LakeFrame, LakeIOManager, YearlyOutput, yearly_output
+from pce_pipeline.shell.keys import bronze_key, key_of
 from pce_pipeline.shell.page import declared, describe
-from pce_pipeline.shell.partitions import ONE_RUN, YEARS, mapping_of, partition_keys_of
+from pce_pipeline.shell.partitions import ALL_EXTRACTS, ONE_RUN, YEARS, mapping_of, partition_keys_of
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.tables.lineage import Derivation, inputs_of
+from pce_pipeline.tables.lineage import Derivation, FromBronze
+from pce_pipeline.tables.registry import Registry
+from pce_pipeline.tables.table import Table
 
 _OUTPUT = "result"
 
@@ -35,18 +38,29 @@ class YearlyRun:
 
     years: Sequence[int]
     """The years to compute: those of the run that the current figures cover."""
-    upstream: LakeFrame
-    """The rows of the upstream table, of these years and of those it reaches back to; none where Bronze is upstream."""
-    now: Current
-    """What counts now."""
-    lake: Lake
-    """Where the extracts lie."""
-    dataset: Dataset
-    """What is expected of BEA's tables."""
+    tables: Mapping[str, LakeFrame]
+    """The rows of each input that is a table, by its name: of these years and of those it reaches back to."""
+    held: Mapping[str, Current]
+    """What counts of each dataset that the table is made of, by name."""
     settings: Settings
     """How the environment is set."""
     step: Step
     """The record of this step."""
+
+    def of(self, table: Table) -> pl.DataFrame:
+        """The rows of an input."""
+        return self.tables[table.name].frame
+
+    @property
+    def now(self) -> Current:
+        """What counts of the dataset that the table is made of, if that is one."""
+        (now,) = self.held.values()
+        return now
+
+    @property
+    def dataset(self) -> Dataset:
+        """That dataset."""
+        return self.now.dataset
 
 
 @dataclass(frozen=True)
@@ -57,31 +71,23 @@ class Made(Generic[Subject]):
     """The rows of all its years."""
     subject: Subject
     """What the table's rules look at."""
-    inputs: Mapping[int, Mapping[str, str]] | None = None
-    """What each year was made from; None where that follows from the upstream table."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What else the manifests of the years say."""
-    releases: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
-    """The releases that each year was made of, by BEA table."""
 
 
 def yearly_asset(
     derivation: Derivation,
+    registry: Registry,
     rules: Sequence[Rule[Subject]],
     compute: Callable[[YearlyRun], Made[Subject]],
-    *,
-    deps: Sequence[dg.AssetDep] = (),
 ) -> dg.AssetsDefinition:
     """The asset of a yearly table, with a check for each rule.
 
-    `deps` stand in for the upstream table where Bronze is upstream. For example, a table that repeats the facts:
+    For example, a table that repeats the facts:
 
-        yearly_asset(DERIVATION, rules, lambda run: Made(run.upstream.frame, subject=run.upstream.frame))
+        yearly_asset(derivation, registry, rules, lambda run: Made(run.of(GOLD_FACTS), subject=run.of(GOLD_FACTS)))
     """
-    table, key = derivation.table, dg.AssetKey(derivation.table.name.split("/"))
-    if derivation.upstream is not None:
-        upstream = dg.AssetKey(derivation.upstream.name.split("/"))
-        deps = [dg.AssetDep(upstream, partition_mapping=mapping_of(derivation))]
+    table, key, datasets = derivation.table, key_of(derivation.table), registry.datasets_of(derivation)
 
     # Dagster takes no result for less than it was asked for from an asset with one output that must be there.
     @dg.multi_asset(
@@ -97,7 +103,7 @@ def yearly_asset(
                 metadata=declared(table),
             )
         },
-        deps=deps,
+        deps=_deps(derivation),
         partitions_def=YEARS,
         backfill_policy=ONE_RUN,
         check_specs=check_specs(rules, key),
@@ -107,56 +113,85 @@ def yearly_asset(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         lake_io: dg.ResourceParam[LakeIOManager],
-        dataset: dg.ResourceParam[Dataset],
+        holdings: dg.ResourceParam[Holdings],
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        with recorded_step(context, journal, table.name) as step:
-            now = current(lake.bronze, dataset)
-            if not now.manifests:
+        with recorded_step(context, journal, table.name, datasets) as step:
+            everything = holdings.of_run(context.run.run_id)
+            if not any(now.manifests for now in everything.values()):
                 raise NothingHeld(lake.uri)
-            asked = [int(year) for year in partition_keys_of(context)] or sorted(now.covered_years)
-            years = [year for year in asked if year in now.covered_years]
-            run = YearlyRun(years, _upstream(lake_io, derivation, years), now, lake, dataset, settings, step)
+            held = {name: everything[name] for name in datasets}
+            covered = {year for now in held.values() for year in now.covered_years}
+            asked = [int(year) for year in partition_keys_of(context)] or sorted(covered)
+            years = [year for year in asked if year in covered]
+            run = YearlyRun(years, _read(lake_io, derivation, years, registry, everything), held, settings, step)
             made = compute(run) if years else None
             if made is not None:
                 selected = {check.name for check in context.selected_asset_check_keys}
                 yield from report(
-                    judge((rule for rule in rules if rule.name in selected), made.subject),
+                    judge((rule for rule in rules if rule.name in selected), table.name, made.subject),
                     key,
                     step,
                     thresholds=settings.threshold_checks,
                 )
             if key in context.selected_asset_keys:
-                absent = {year: now.absence(year) for year in asked if year not in now.covered_years}
+                absent = {year: absence(held, year) for year in asked if year not in covered}
                 yield yearly_output(_output(derivation, run, made, absent), _OUTPUT)
 
     return yearly
 
 
-def releases_of(derivation: Derivation, run: YearlyRun) -> Mapping[int, Mapping[str, str]]:
-    """The releases that each year is made of, by BEA table, through the upstream years that it reaches back to."""
-    found: dict[int, dict[str, str]] = {}
-    for year in run.years:
-        of_table: dict[str, set[str]] = {}
-        for earlier in derivation.upstream_years(year):
-            for table, release in run.upstream.releases.get(str(earlier), {}).items():
-                of_table.setdefault(table, set()).add(release)
-        found[year] = {table: ", ".join(sorted(releases)) for table, releases in sorted(of_table.items())}
+def _deps(derivation: Derivation) -> list[dg.AssetDep]:
+    return [
+        dg.AssetDep(bronze_key(each.dataset), partition_mapping=ALL_EXTRACTS)
+        if isinstance(each, FromBronze)
+        else dg.AssetDep(key_of(each.table), partition_mapping=mapping_of(each))
+        for each in derivation.inputs
+    ]
+
+
+def _read(
+    lake_io: LakeIOManager,
+    derivation: Derivation,
+    years: Sequence[int],
+    registry: Registry,
+    held: Mapping[str, Current],
+) -> dict[str, LakeFrame]:
+    """The rows of each input that is a table; a year that its datasets cover must be there."""
+    found = {}
+    for each in derivation.tables:
+        of = registry.datasets_of(registry.derivation_of(each.table)) if each.part is None else (each.part,)
+        covered = {year for name in of for year in held[name].covered_years}
+        wanted = sorted({str(earlier) for year in years for earlier in each.years(year)})
+        found[each.table.name] = lake_io.read(each, wanted, needed=covered)
     return found
 
 
-def _upstream(lake_io: LakeIOManager, derivation: Derivation, years: Sequence[int]) -> LakeFrame:
-    if derivation.upstream is None:
-        return LakeFrame(pl.DataFrame(), {})
-    wanted = sorted({str(earlier) for year in years for earlier in derivation.upstream_years(year)})
-    return lake_io.read(derivation.upstream, wanted)
+def _releases(derivation: Derivation, run: YearlyRun, year: int) -> dict[str, str]:
+    """The releases that a year is made of, by BEA table, through the years that it reaches back to."""
+    of_table: dict[str, set[str]] = {}
+    if not derivation.tables:
+        of_table = {table: {release} for now in run.held.values() for table, release in now.releases.items()}
+    known = {table for now in run.held.values() for table in now.dataset.tables}
+    for each in derivation.tables:
+        for earlier in each.years(year):
+            for table, release in run.tables[each.table.name].releases.get(str(earlier), {}).items():
+                if table in known:
+                    of_table.setdefault(table, set()).add(release)
+    return {table: ", ".join(sorted(releases)) for table, releases in sorted(of_table.items())}
 
 
 def _output(derivation: Derivation, run: YearlyRun, made: Made[Any] | None, absent: Mapping[int, str]) -> YearlyOutput:
     if made is None:
         return YearlyOutput(derivation, pl.DataFrame(schema=derivation.table.polars_schema), {}, absent=absent)
-    inputs = made.inputs
-    if inputs is None:
-        inputs = {year: inputs_of(derivation, year, run.upstream.hashes) for year in run.years}
-    return YearlyOutput(derivation, made.frame, inputs, made.details, made.releases, absent)
+    inputs = {
+        year: derivation.inputs_of(
+            year,
+            lambda table, earlier, _: run.tables[table.name].hashes.get(str(earlier)),
+            lambda dataset, own: run.held[dataset].inputs(own),
+        )
+        for year in run.years
+    }
+    releases = {year: _releases(derivation, run, year) for year in run.years}
+    return YearlyOutput(derivation, made.frame, inputs, made.details, releases, absent)

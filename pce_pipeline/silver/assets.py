@@ -1,22 +1,27 @@
-"""Silver in Dagster: one asset, partitioned by year."""
+"""Silver in Dagster: an asset for each dataset, partitioned by year."""
 
 import dagster as dg
 import polars as pl
 
-from pce_pipeline.bronze.assets import BRONZE
 from pce_pipeline.bronze.reading import read_extracts
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.silver import SilverYears, silver_rules
-from pce_pipeline.shell.partitions import ALL_EXTRACTS
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import normalise
-from pce_pipeline.tables.lineage import SILVER
+from pce_pipeline.tables.registry import Registry
+from pce_pipeline.tables.years import FIRST_YEAR
+
+
+def silver_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
+    """The asset of a dataset's table in Silver."""
+    return yearly_asset(registry.silver[dataset.name], registry, silver_rules, _silver)
 
 
 def _silver(run: YearlyRun) -> Made[SilverYears]:
     """Silver of the years of a run: the cells of the current extracts, normalised."""
-    made_of = {table: each.vintage for table, each in run.now.sources.items() if table in run.dataset.tables}
+    made_of = {table: source.vintage for table, source in run.now.known_sources.items()}
     content = read_extracts(
-        run.lake.bronze,
+        run.now.bronze,
         {table: vintage.extracts for table, vintage in made_of.items()},
         tolerate_unknown=run.settings.tolerate_unknown_fields,
     )
@@ -26,6 +31,9 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
     for extract in (extract for vintage in made_of.values() for extract in vintage.extracts):
         run.step.extract(str(extract))
     run.step.inputs(extracts={table: str(vintage) for table, vintage in made_of.items()})
+    before = content.cells.filter(pl.col("year") < FIRST_YEAR)
+    if not before.is_empty():
+        run.step.inputs(left_out_before={"first_year": FIRST_YEAR, "cells": before.height})
     return Made(
         normal.frame,
         subject=SilverYears(
@@ -36,21 +44,11 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
             set_aside=normal.set_aside,
             dataset=run.dataset,
             held={table: [year for year in run.years if year in vintage.years] for table, vintage in made_of.items()},
-            spoken_of=run.now.spoken_of(run.dataset, run.years),
+            spoken_of=run.now.spoken_of(run.years),
         ),
-        inputs={
-            year: {name: digest for _, each in sorted(made_of.items()) for name, digest in each.inputs(year).items()}
-            for year in run.years
-        },
         details={
-            "extracts": {table: str(vintage) for table, vintage in sorted(made_of.items())},
+            "extracts": {table: str(vintage) for table, vintage in made_of.items()},
             "left_out": normal.left_out.to_dicts(),
             "base_years": normal.base_years.to_dicts(),
         },
-        releases=dict.fromkeys(run.years, run.now.releases),
     )
-
-
-silver_pce_state = yearly_asset(
-    SILVER, silver_rules, _silver, deps=[dg.AssetDep(BRONZE, partition_mapping=ALL_EXTRACTS)]
-)

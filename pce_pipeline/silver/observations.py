@@ -13,7 +13,7 @@ import polars as pl
 from pce_pipeline.bea.texts import base_year, before, clean_description, is_open, meaning, same
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline.tables.silver import KEY, NAMES
 
 BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,
@@ -31,7 +31,7 @@ class Normalised:
     """Silver rows, what was left out and set aside, and the base years found where the catalogue leaves them open."""
 
     frame: pl.DataFrame
-    """The columns of SILVER_PCE_STATE in order, sorted by its key."""
+    """The columns of a table of Silver in order, sorted by its key."""
 
     left_out: pl.DataFrame
     """One row per line that the catalogue or its profile does not hold: bea_table, line_code, description (NULL if
@@ -70,7 +70,7 @@ def normalise(observations: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset)
     is_known = pl.col("geo_level").is_not_null()
     frame, strange = pl.collect_all(
         [
-            inside.filter(is_known).select(SILVER_PCE_STATE.column_names).sort(SILVER_PCE_STATE.key),
+            inside.filter(is_known).select(NAMES).sort(KEY),
             inside.filter(~is_known).select(observations.columns),
         ]
     )

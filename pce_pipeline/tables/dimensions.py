@@ -7,6 +7,8 @@ from pce_pipeline.tables.table import Column, Table
 
 DIM_GEOGRAPHY = Table(
     name="gold/dim_geography",
+    partition=None,
+    in_postgres=True,
     grain="One row per area BEA publishes: the US, eight BEA regions, 50 states and DC.",
     key=("geo_fips",),
     columns=(
@@ -21,6 +23,8 @@ DIM_GEOGRAPHY = Table(
 
 DIM_CATEGORY = Table(
     name="gold/dim_category",
+    partition=None,
+    in_postgres=True,
     grain="One row per category of consumption.",
     key=("category_id",),
     hazard="To add up, take role = 'part' of one scheme, each times its sign.",
@@ -38,6 +42,8 @@ DIM_CATEGORY = Table(
 
 CATEGORY_LINE = Table(
     name="gold/category_line",
+    partition=None,
+    in_postgres=True,
     grain="One row per BEA table, layout and line: the bridge from BEA's line codes to our categories.",
     key=("bea_table", "layout", "line_code"),
     columns=(
@@ -50,3 +56,8 @@ CATEGORY_LINE = Table(
         Column("unit_multiplier", pl.Int32, "power of ten already in `unit`"),
     ),
 )
+
+DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE)
+"""The tables in one piece, in the order they are loaded."""
+
+DIMENSION_CODE_VERSION = "1"

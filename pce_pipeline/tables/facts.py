@@ -9,10 +9,12 @@ GOLD_FACTS = Table(
     name="gold",
     grain="One row per dataset, measure, category, area and year: the conformed facts every gold table derives from.",
     key=("dataset", "measure", "category_id", "geo_fips", "year"),
+    parts_by="dataset",
+    folder="facts",
     hazard="Measures have different units; per-capita values are not additive over areas.",
     columns=(
         Column("dataset", pl.String, "the dataset a fact comes from"),
-        Column("measure", pl.String, "pce (total) or pce_per_capita"),
+        Column("measure", pl.String, "what the value is: the measure's name in the catalogue"),
         CATEGORY,
         GEO_FIPS,
         GEO_LEVEL,
@@ -20,6 +22,10 @@ GOLD_FACTS = Table(
         YEAR,
         Column("value", MONEY, "the value in `unit`", nullable=True),
         Column("status", pl.String, STATUS_TEXT),
-        Column("unit", pl.String, "conformed unit: millions_usd (current dollars) or usd (current dollars)"),
+        Column(
+            "unit",
+            pl.String,
+            "the measure's unit, by its name in the catalogue: millions_usd",
+        ),
     ),
 )

@@ -4,66 +4,82 @@ Declared once and used twice: Dagster's partition mappings and the lake's own te
 that a run started by hand, a CI runner with a fresh instance and the sensor all agree on what is out of date.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
-from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
 from pce_pipeline.tables.table import Table
+
+PartHash = Callable[[Table, int, str | None], str | None]
+"""The content hash of a table's year, or of a part of it; None where there is none."""
+
+
+@dataclass(frozen=True)
+class FromTable:
+    """Another table of the lake as an input."""
+
+    table: Table
+    """The table."""
+    reach: int = 0
+    """How many years before its own a row needs."""
+    part: str | None = None
+    """The part of it that is read (a dataset of the facts); None for all of it."""
+
+    def years(self, year: int) -> range:
+        """The years of the table that `year` is computed from."""
+        return range(year - self.reach, year + 1)
+
+
+@dataclass(frozen=True)
+class FromBronze:
+    """The extracts of a dataset that count, as an input."""
+
+    dataset: str
+    """The dataset."""
+
+
+Input = FromTable | FromBronze
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """One yearly table of the lake: `upstream` is None for Silver, which reads Bronze extracts.
+    """One yearly table of the lake and what it is made from.
 
-    `reach` is how many years before its own a row needs. Raise `code_version` when the same input should give other
-    rows: years made by another version count as stale.
+    For example, a table that repeats the facts of one dataset, and looks four years back:
+
+        Derivation(table, (FromTable(GOLD_FACTS, reach=4, part="pce_state"),), code_version="1")
     """
 
     table: Table
-    upstream: Table | None
-    reach: int
+    """The table that is made."""
+    inputs: tuple[Input, ...]
+    """What it is made from."""
     code_version: str
+    """Raised when the same input should give other rows: years made by another version count as stale."""
 
-    def upstream_years(self, year: int) -> range:
-        """The years of the upstream table that `year` is computed from."""
-        return range(year - self.reach, year + 1)
+    @property
+    def tables(self) -> tuple[FromTable, ...]:
+        """The inputs that are tables."""
+        return tuple(each for each in self.inputs if isinstance(each, FromTable))
 
+    @property
+    def reach(self) -> int:
+        """How many years back it looks at most."""
+        return max((each.reach for each in self.tables), default=0)
 
-SILVER = Derivation(SILVER_PCE_STATE, upstream=None, reach=0, code_version="1")
-FACTS = Derivation(GOLD_FACTS, upstream=SILVER_PCE_STATE, reach=0, code_version="1")
-ANNUAL = Derivation(GOLD_PCE_STATE_ANNUAL, upstream=GOLD_FACTS, reach=0, code_version="1")
-METRICS = Derivation(GOLD_PCE_STATE_METRICS, upstream=GOLD_FACTS, reach=4, code_version="1")
+    def inputs_of(
+        self, year: int, part_hash: PartHash, of_bronze: Callable[[str, int], Mapping[str, str]]
+    ) -> dict[str, str]:
+        """What a year was or would be computed from: `<table>/<year>`, or the cells of an extract, to content hash.
 
-DERIVATIONS = (SILVER, FACTS, ANNUAL, METRICS)
-
-MAX_REACH = max(derivation.reach for derivation in DERIVATIONS)
-
-DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE)
-DIMENSION_CODE_VERSION = "1"
-
-LOADED = (GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS)
-"""The yearly tables that Postgres holds, in the order they are loaded."""
-
-IN_POSTGRES = (*DIMENSIONS, *LOADED)
-"""Every table of Gold that Postgres holds, in the order they are loaded."""
-
-
-def derivation_of(table: Table) -> Derivation:
-    """The derivation of a yearly table."""
-    return next(derivation for derivation in DERIVATIONS if derivation.table is table)
-
-
-def inputs_of(derivation: Derivation, year: int, upstream_hashes: Mapping[str, str]) -> dict[str, str]:
-    """What a year of a derived table was or would be computed from: `<upstream>/<year>` to content hash.
-
-    Years that the upstream table does not hold are left out, so that their later arrival makes this year stale.
-    """
-    if derivation.upstream is None:
-        return {}
-    return {
-        f"{derivation.upstream.name}/{upstream_year}": upstream_hashes[str(upstream_year)]
-        for upstream_year in derivation.upstream_years(year)
-        if str(upstream_year) in upstream_hashes
-    }
+        Years that an input does not hold are left out, so that their later arrival makes this year stale.
+        """
+        found: dict[str, str] = {}
+        for each in self.inputs:
+            if isinstance(each, FromBronze):
+                found |= of_bronze(each.dataset, year)
+                continue
+            for earlier in each.years(year):
+                digest = part_hash(each.table, earlier, each.part)
+                if digest is not None:
+                    found[f"{each.table.name}/{earlier}"] = digest
+        return found

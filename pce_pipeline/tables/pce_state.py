@@ -1,30 +1,12 @@
-"""The tables of pce_state: every published cell, the two figures side by side, and what follows from them."""
+"""The tables of Gold that only PCE by state has: the two figures side by side, and what follows from them."""
 
 import polars as pl
 
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE, STATUS_TEXT, YEAR
+from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.table import MONEY, Column, Table
-
-SILVER_PCE_STATE = Table(
-    name="silver/pce_state",
-    grain="One row per BEA table, line, area and year: every cell of SAPCE1 to SAPCE4 as published.",
-    key=("bea_table", "line_code", "geo_fips", "year"),
-    hazard="Lines contain totals and their parts, areas contain the US and regions: filter before adding.",
-    columns=(
-        Column("bea_table", pl.String, "BEA's table name"),
-        Column("line_code", pl.Int32, "BEA's line code in that table; not stable over layouts"),
-        CATEGORY,
-        GEO_FIPS,
-        GEO_LEVEL,
-        STATE,
-        YEAR,
-        Column("value", MONEY, "the number as published, in `unit`", nullable=True),
-        Column("value_text", pl.String, "the published text; the code itself for a coded cell"),
-        Column("status", pl.String, STATUS_TEXT),
-        Column("unit", pl.String, "BEA's unit label"),
-        Column("unit_multiplier", pl.Int32, "power of ten already in `unit`: never multiply twice"),
-    ),
-)
 
 _PCE = Column(
     "pce_millions_usd", MONEY, "personal consumption expenditures", nullable=True, unit="millions of current dollars"
@@ -35,6 +17,7 @@ _PCE_PER_CAPITA = Column(
 
 GOLD_PCE_STATE_ANNUAL = Table(
     name="gold/pce_state_annual",
+    in_postgres=True,
     grain="One row per area, category and year: PCE in total and per capita.",
     key=("geo_fips", "category_id", "year"),
     hazard="Categories contain totals and their parts in two schemes, areas contain the US and regions.",
@@ -55,6 +38,7 @@ _TIES = "1 is the largest; ties share the better rank and the next rank is left 
 
 GOLD_PCE_STATE_METRICS = Table(
     name="gold/pce_state_metrics",
+    in_postgres=True,
     grain="One row per area, category and year: growth, rolling means, shares, ranks and indexes of nominal PCE.",
     key=("geo_fips", "category_id", "year"),
     hazard="All metrics are of current dollars: growth includes inflation.",
@@ -128,3 +112,12 @@ GOLD_PCE_STATE_METRICS = Table(
         ),
     ),
 )
+
+ANNUAL = Derivation(GOLD_PCE_STATE_ANNUAL, (FromTable(GOLD_FACTS, part="pce_state"),), code_version="1")
+METRICS = Derivation(GOLD_PCE_STATE_METRICS, (FromTable(GOLD_FACTS, reach=4, part="pce_state"),), code_version="1")
+
+
+def gold(dataset: Dataset) -> tuple[Derivation, ...]:
+    """Its tables of Gold."""
+    del dataset
+    return ANNUAL, METRICS

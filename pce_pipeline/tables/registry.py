@@ -1,15 +1,133 @@
-"""Every published table, in the order in which they build on one another."""
+"""Every published table of some datasets, and how they derive from one another.
 
-from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
+A dataset has a table in Silver, its rows in the facts, and tables in Gold: those that a module of its name in this room
+declares (`gold(dataset)`), or one wide annual table made from its measures.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.catalog.reading import load_datasets
+from pce_pipeline.tables import wide
+from pce_pipeline.tables.dimensions import DIMENSIONS
 from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
+from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
+from pce_pipeline.tables.silver import silver_table
+from pce_pipeline.tables.table import Table
 
-TABLES = (
-    SILVER_PCE_STATE,
-    GOLD_FACTS,
-    GOLD_PCE_STATE_ANNUAL,
-    GOLD_PCE_STATE_METRICS,
-    DIM_GEOGRAPHY,
-    DIM_CATEGORY,
-    CATEGORY_LINE,
-)
+
+@dataclass(frozen=True)
+class Registry:
+    """The datasets at hand, and the tables that follow from them.
+
+    For example, what each table of the sample is made from:
+
+        >>> registry = load_registry("smoke", None)
+        >>> [derivation.table.name for derivation in registry.derivations]
+        ['silver/pce_state', 'gold', 'gold/pce_state_annual', 'gold/pce_state_metrics']
+    """
+
+    datasets: Mapping[str, Dataset]
+    """The datasets by name."""
+    silver: Mapping[str, Derivation]
+    """The table of each in Silver."""
+    facts: Derivation
+    """The conformed facts of all."""
+    gold: Mapping[str, tuple[Derivation, ...]]
+    """The tables that each has in Gold."""
+
+    @cached_property
+    def derivations(self) -> tuple[Derivation, ...]:
+        """The yearly tables, each after those that it is made from."""
+        return *self.silver.values(), self.facts, *(each for tables in self.gold.values() for each in tables)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """All tables: the yearly ones, then the dimensions."""
+        return *(each.table for each in self.derivations), *DIMENSIONS
+
+    @cached_property
+    def loaded(self) -> tuple[Table, ...]:
+        """The yearly tables that Postgres holds, in the order they are loaded."""
+        return tuple(table for table in self.tables if table.in_postgres and table.is_yearly)
+
+    @cached_property
+    def in_postgres(self) -> tuple[Table, ...]:
+        """Every table that Postgres holds, in the order they are loaded."""
+        return *DIMENSIONS, *self.loaded
+
+    @cached_property
+    def of_lake_only(self) -> tuple[Table, ...]:
+        """The tables of Gold that analysts would look for in Postgres, and that it has no table for."""
+        return tuple(each.table for own in self.gold.values() for each in own if not each.table.in_postgres)
+
+    @cached_property
+    def bea_tables(self) -> Mapping[str, str]:
+        """The dataset of each of BEA's tables."""
+        return {table: dataset.name for dataset in self.datasets.values() for table in dataset.tables}
+
+    def datasets_of(self, derivation: Derivation) -> tuple[str, ...]:
+        """The datasets that a table is made of."""
+        found: dict[str, None] = {}
+        for each in derivation.inputs:
+            if isinstance(each, FromBronze):
+                found[each.dataset] = None
+            elif each.part is not None:
+                found[each.part] = None
+            else:
+                found |= dict.fromkeys(self.datasets_of(self.derivation_of(each.table)))
+        return tuple(found)
+
+    def derivations_of(self, datasets: Collection[str] | None = None) -> tuple[Derivation, ...]:
+        """The yearly tables that are made of any of these datasets, or all."""
+        return tuple(
+            each
+            for each in self.derivations
+            if datasets is None or not set(datasets).isdisjoint(self.datasets_of(each))
+        )
+
+    def derivation_of(self, table: Table) -> Derivation:
+        """How a yearly table derives."""
+        return next(each for each in self.derivations if each.table.name == table.name)
+
+    def dataset_of(self, table: Table) -> Dataset:
+        """The one dataset that a table of Silver or Gold is of."""
+        (name,) = self.datasets_of(self.derivation_of(table))
+        return self.datasets[name]
+
+    def reach_of(self, datasets: Collection[str] | None = None) -> int:
+        """How many years after a changed one may be stale as well, in tables of these datasets or of all."""
+        return max(each.reach for each in self.derivations_of(datasets))
+
+
+def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
+    """The tables of these datasets."""
+    silver = {
+        name: Derivation(silver_table(dataset), (FromBronze(name),), code_version="1")
+        for name, dataset in datasets.items()
+    }
+    return Registry(
+        datasets=datasets,
+        silver=silver,
+        facts=Derivation(GOLD_FACTS, tuple(FromTable(each.table) for each in silver.values()), code_version="1"),
+        gold={name: _gold(dataset) for name, dataset in datasets.items()},
+    )
+
+
+@cache
+def load_registry(profile: str, folder: Path | None) -> Registry:
+    """The tables of the datasets of a profile, and of the user's own folder."""
+    return registry_of(load_datasets(profile, folder))
+
+
+def _gold(dataset: Dataset) -> tuple[Derivation, ...]:
+    own = f"{__package__}.{dataset.name}"
+    if find_spec(own) is None:
+        return (wide.annual(dataset),)
+    found: tuple[Derivation, ...] = import_module(own).gold(dataset)
+    return found

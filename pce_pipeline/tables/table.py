@@ -7,6 +7,7 @@ with its comments, the blocking schema check and the data dictionary. No table i
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
@@ -39,29 +40,80 @@ class SchemaViolation(PceError):
     def __init__(self, table: str, problems: Iterable[str]) -> None:
         self.table = table
         self.problems = tuple(problems)
-        super().__init__(f"This is no {table}: {'; '.join(self.problems)}.")
+        super().__init__(f"This is not {table}: {'; '.join(self.problems)}.")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its Polars type, what it says, its unit, and whether it may be NULL."""
+    """One column of a table."""
 
     name: str
+    """Its name; the unit is in it where it has one."""
     dtype: pl.DataType | type[pl.DataType]
+    """Its Polars type."""
     description: str
+    """What it says."""
     nullable: bool = False
+    """Whether a value may be missing."""
     unit: str | None = None
+    """Its unit, in words."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One published table: `name` is its asset path (`gold/pce_state_annual`), `key` its primary key and row order."""
+    """One published table: what a row is, and how the table lies in the lake.
+
+    Columns are only ever appended, so that a column's place is its field id. For example, a table in one piece:
+
+        >>> day = Column("day", pl.Date, "the day")
+        >>> table = Table("gold/dim_day", "One row per day.", ("day",), (day,), partition=None)
+        >>> table.schema_name, table.relation
+        ('gold', 'dim_day')
+    """
 
     name: str
+    """Its asset path: `gold/pce_state_annual`."""
     grain: str
+    """What a row is, in a sentence."""
     key: tuple[str, ...]
+    """Its primary key and the order of its rows."""
     columns: tuple[Column, ...]
+    """Its columns, in order."""
     hazard: str = ""
+    """What a reader must beware of."""
+    partition: Literal["year"] | None = "year"
+    """How it is cut into partitions; None for a table in one piece."""
+    files_by: str | None = None
+    """The column by which a partition is cut into files, one for each area; None for one file."""
+    parts_by: str | None = None
+    """The column by whose values others read parts of it, each part with a hash of its own."""
+    folder: str | None = None
+    """Its folder in the lake, where that is not the last part of its name."""
+    in_postgres: bool = False
+    """Whether Postgres has a table for it, made by a migration."""
+
+    @property
+    def is_yearly(self) -> bool:
+        return self.partition == "year"
+
+    @property
+    def layer(self) -> Literal["silver", "gold"]:
+        return "silver" if self.name.split("/")[0] == "silver" else "gold"
+
+    @property
+    def schema_name(self) -> str:
+        """The schema that it has in Postgres."""
+        return self.name.partition("/")[0]
+
+    @property
+    def relation(self) -> str:
+        """Its name without the layer: that of its folder and of its table in Postgres."""
+        return self.folder or self.name.partition("/")[2]
+
+    @property
+    def field_ids(self) -> dict[str, int]:
+        """A number for each column that it keeps for ever."""
+        return {column.name: number for number, column in enumerate(self.columns, start=1)}
 
     @property
     def polars_schema(self) -> dict[str, pl.DataType | type[pl.DataType]]:

@@ -6,11 +6,10 @@ Free of Dagster, so that the command line can decide without loading it; `partit
 from collections.abc import Iterable
 from itertools import groupby
 
-from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.errors import UsageError
-from pce_pipeline.tables.lineage import MAX_REACH
 
-FIRST_YEAR = load_datasets("full")["pce_state"].first_year
+FIRST_YEAR = 1997
+"""The first year of every yearly table. What BEA publishes of years before it stays in Bronze, counted and named."""
 
 _HOW_TO_WRITE = "Write 2023, 2015...2018 or 2015..."
 
@@ -31,10 +30,10 @@ def parse_years(text: str, *, newest: int) -> tuple[int, int]:
     return start, end
 
 
-def hull_with_reach(years: Iterable[int], *, newest: int) -> tuple[int, int]:
-    """The range to run so that every window over a changed year is computed again."""
+def hull_with_reach(years: Iterable[int], *, newest: int, reach: int) -> tuple[int, int]:
+    """The range to run so that every window over a changed year, `reach` years long, is computed again."""
     changed = sorted(years)
-    return changed[0], max(changed[-1], min(changed[-1] + MAX_REACH, newest))
+    return changed[0], max(changed[-1], min(changed[-1] + reach, newest))
 
 
 def years_text(years: Iterable[int | str]) -> str:

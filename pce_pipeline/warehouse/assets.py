@@ -1,6 +1,7 @@
 """Postgres in Dagster: one operation loads all its tables in a single transaction."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -8,119 +9,146 @@ import msgspec
 import polars as pl
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
-from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.current import Current, Holdings, absence
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.bronze.quarantine import standing
-from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.shell.io_manager import REPORTED_BY_US, absent_year
+from pce_pipeline.shell.keys import key_of, postgres_key
 from pce_pipeline.shell.page import OWNERS, declared, describe
 from pce_pipeline.shell.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.tables.lineage import IN_POSTGRES, LOADED
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import recorded_runs
 from pce_pipeline.warehouse.records import record_run, run_row
 
-
-def _key(table: Table) -> dg.AssetKey:
-    return dg.AssetKey(["postgres", table.name.partition("/")[2]])
+_WITHOUT_A_TABLE = (
+    "Postgres has no table for %s, which is in the lake alone: declare it with in_postgres=True and add a migration, "
+    "as docs/adding-a-table.md shows."
+)
 
 
 def _spec(table: Table) -> dg.AssetSpec:
-    upstream = dg.AssetKey(table.name.split("/"))
-    mapping = SAME_YEAR if table in LOADED else None
     return dg.AssetSpec(
-        key=_key(table),
-        deps=[dg.AssetDep(upstream, partition_mapping=mapping)],
+        key=postgres_key(table),
+        deps=[dg.AssetDep(key_of(table), partition_mapping=SAME_YEAR if table.is_yearly else None)],
         description=f"{describe(table)}\n\nLoaded by an idempotent merge; the same load again writes no row.",
         group_name="postgres",
         owners=OWNERS,
         kinds={"postgres"},
         skippable=True,
         code_version="1",
-        partitions_def=YEARS if table in LOADED else None,
+        partitions_def=YEARS if table.is_yearly else None,
         metadata=declared(table),
     )
 
 
-@dg.multi_asset(
-    specs=[_spec(table) for table in IN_POSTGRES], can_subset=True, backfill_policy=ONE_RUN, name="postgres"
-)
-def postgres_tables(
-    context: dg.AssetExecutionContext,
-    lake: dg.ResourceParam[Lake],
-    postgres: dg.ResourceParam[PostgresResource],
-    dataset: dg.ResourceParam[Dataset],
-    journal: dg.ResourceParam[RunJournal],
-) -> Iterator[Any]:
-    """Load the tables chosen, for the years that the lake holds of all of them.
+def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
+    """The one operation that loads every table that Postgres holds."""
 
-    A year that no current extract covers any more is taken out of Postgres too.
-    """
-    chosen = [table for table in IN_POSTGRES if _key(table) in context.selected_asset_keys]
-    with recorded_step(context, journal, "postgres") as step:
-        held = {table.name: lake.table(table).latest() for table in chosen}
-        yearly = [held[table.name] for table in chosen if table in LOADED]
-        years = [int(year) for year in partition_keys_of(context) if all(year in each for each in yearly)]
-        now = current(lake.bronze, dataset)
-        if not now.manifests:
-            raise NothingHeld(lake.uri)
-        absent = {
-            int(year): now.absence(int(year))
-            for year in partition_keys_of(context)
-            if int(year) not in now.covered_years and not any(year in each for each in yearly)
-        }
-        _refuse_missing(
-            partition_keys_of(context), now, {table.name: held[table.name] for table in chosen if table in LOADED}
-        )
-        loads = [TableLoad(table, _rows(lake, table, _partitions(table, years))) for table in chosen]
-        manifests = [
-            _manifest_row(table, held[table.name][partition])
-            for table in chosen
-            for partition in _partitions(table, years)
-        ]
-        postgres.migrate()
-        with postgres.connect() as connection:
-            _record_extract_runs(connection, now, lake, journal)
-            results = load(
-                connection,
-                loads,
-                years=[*years, *absent],
-                world=lake.layout.world,
-                env=lake.layout.env,
-                run=run_row(step.run),
-                manifests=manifests,
-                quarantine=standing(lake.bronze, dataset, now).to_dicts(),
-            )
-        for result in results:
-            step.rows(**{f"postgres/{result.table.partition('/')[2]}": sum(result.counts().values()) - result.deleted})
-            step.outputs(**{result.table: result.counts()})
-        for table, result in zip(chosen, results, strict=True):
-            yield from _materialisations(context, table, result, years, held[table.name], absent)
+    @dg.multi_asset(
+        specs=[_spec(table) for table in registry.in_postgres],
+        can_subset=True,
+        backfill_policy=ONE_RUN,
+        name="postgres",
+    )
+    def postgres_tables(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        postgres: dg.ResourceParam[PostgresResource],
+        holdings: dg.ResourceParam[Holdings],
+        journal: dg.ResourceParam[RunJournal],
+    ) -> Iterator[Any]:
+        """Load the tables chosen, for the years that the lake holds of them.
+
+        A year that no current extract covers any more is taken out of Postgres too.
+        """
+        chosen = [table for table in registry.in_postgres if postgres_key(table) in context.selected_asset_keys]
+        with recorded_step(context, journal, "postgres", registry.datasets) as step:
+            everything = holdings.of_run(context.run.run_id)
+            if not any(now.manifests for now in everything.values()):
+                raise NothingHeld(lake.uri)
+            asked = [int(year) for year in partition_keys_of(context)]
+            parts = [_Part.of(table, registry, everything, lake, asked) for table in chosen]
+            loads = [TableLoad(each.table, each.rows(lake), each.years_spoken_of) for each in parts]
+            manifests = [_manifest_row(each.table, each.held[key]) for each in parts for key in each.keys]
+            postgres.migrate()
+            with postgres.connect() as connection:
+                _record_extract_runs(connection, everything, lake, journal)
+                results = load(
+                    connection,
+                    loads,
+                    world=lake.layout.world,
+                    env=lake.layout.env,
+                    run=run_row(step.run),
+                    manifests=manifests,
+                    quarantine=[row for now in everything.values() for row in standing(now).to_dicts()],
+                )
+            if missing := [table.name for table in registry.of_lake_only if lake.table(table).latest()]:
+                step.outputs(without_a_table=missing)
+                context.log.warning(_WITHOUT_A_TABLE, ", ".join(missing))
+            for result in results:
+                rows = sum(result.counts().values()) - result.deleted
+                step.rows(**{f"postgres/{result.table.partition('/')[2]}": rows})
+                step.outputs(**{result.table: result.counts()})
+            for part, result in zip(parts, results, strict=True):
+                yield from _materialisations(context, part, result)
+
+    return postgres_tables
 
 
-def _refuse_missing(asked: Sequence[str], now: Current, held: Mapping[str, Mapping[str, Partition]]) -> None:
-    """Raise `MissingPartitions` for a year that the current figures cover and that a table to load lacks."""
-    for table, partitions in held.items():
-        missing = [year for year in asked if int(year) in now.covered_years and year not in partitions]
+@dataclass(frozen=True)
+class _Part:
+    """What is loaded of one table."""
+
+    table: Table
+    """The table."""
+    held: Mapping[str, Partition]
+    """Its partitions in the lake."""
+    years: Sequence[int]
+    """The years of the run that the lake holds of it."""
+    absent: Mapping[int, str]
+    """The years of the run that there is nothing of, each with the reason."""
+
+    @classmethod
+    def of(
+        cls, table: Table, registry: Registry, held: Mapping[str, Current], lake: Lake, asked: Sequence[int]
+    ) -> "_Part":
+        """Raises `MissingPartitions` for a year that the current figures cover and the lake lacks."""
+        partitions = lake.table(table).latest()
+        if not table.is_yearly:
+            return cls(table, partitions, (), {})
+        of = {name: held[name] for name in registry.datasets_of(registry.derivation_of(table))}
+        covered = {year for now in of.values() for year in now.covered_years}
+        missing = [str(year) for year in asked if year in covered and str(year) not in partitions]
         if missing:
             raise MissingPartitions(
-                table, missing, remedy=f"Materialise them first: `pce refresh --years {missing[0]}...{missing[-1]}`."
+                table.name,
+                missing,
+                remedy=f"Materialise them first: `pce refresh --years {missing[0]}...{missing[-1]}`.",
             )
+        years = [year for year in asked if str(year) in partitions]
+        return cls(table, partitions, years, {year: absence(of, year) for year in asked if year not in years})
 
+    @property
+    def keys(self) -> list[str]:
+        """Its partitions that are loaded."""
+        return [str(year) for year in self.years] if self.table.is_yearly else [WHOLE]
 
-def _partitions(table: Table, years: list[int]) -> list[str]:
-    return [str(year) for year in years] if table in LOADED else [WHOLE]
+    @property
+    def years_spoken_of(self) -> list[int]:
+        """The years that Postgres shall hold as the lake does."""
+        return sorted([*self.years, *self.absent])
 
-
-def _rows(lake: Lake, table: Table, partitions: list[str]) -> pl.DataFrame:
-    return lake.table(table).read(partitions) if partitions else pl.DataFrame(schema=table.polars_schema)
+    def rows(self, lake: Lake) -> pl.DataFrame:
+        """What Postgres shall hold of these years."""
+        return lake.table(self.table).read(self.keys) if self.keys else pl.DataFrame(schema=self.table.polars_schema)
 
 
 def _manifest_row(table: Table, partition: Partition) -> ManifestRow:
@@ -135,35 +163,32 @@ def _manifest_row(table: Table, partition: Partition) -> ManifestRow:
     )
 
 
-def _record_extract_runs(connection: Connection, now: Current, lake: Lake, journal: RunJournal) -> None:
+def _record_extract_runs(connection: Connection, held: Mapping[str, Current], lake: Lake, journal: RunJournal) -> None:
     """The runs that took the current extracts load nothing themselves: their records go in with what was made of them.
 
     Stays in the open transaction, so that it is committed with the load or not at all.
     """
-    wanted = {now.manifests[layer.extract].run_id for each in now.sources.values() for layer in each.vintage.layers}
+    wanted = {
+        now.manifests[layer.extract].run_id
+        for now in held.values()
+        for each in now.sources.values()
+        for layer in each.vintage.layers
+    }
     for run_id in sorted(wanted - recorded_runs(connection)):
         record = journal.read(run_id)
         if record is not None:
             record_run(connection, run_row(record), world=lake.layout.world, env=lake.layout.env, status="succeeded")
 
 
-def _materialisations(
-    context: dg.AssetExecutionContext,
-    table: Table,
-    result: LoadResult,
-    years: list[int],
-    held: dict[str, Partition],
-    absent: Mapping[int, str],
-) -> Iterator[dg.Output[None]]:
-    for key in _partitions(table, years):
-        partition = held[key]
-        is_yearly = table in LOADED
+def _materialisations(context: dg.AssetExecutionContext, part: _Part, result: LoadResult) -> Iterator[dg.Output[None]]:
+    table, key = part.table, postgres_key(part.table)
+    for partition in (part.held[each] for each in part.keys):
         context.log_event(
             dg.AssetMaterialization(
-                asset_key=_key(table),
-                partition=key if is_yearly else None,
+                asset_key=key,
+                partition=partition.key if table.is_yearly else None,
                 metadata={
-                    "dagster/partition_row_count" if is_yearly else "dagster/row_count": partition.rows,
+                    "dagster/partition_row_count" if table.is_yearly else "dagster/row_count": partition.rows,
                     "content_sha256": partition.content_sha256,
                     "run_inserted": result.inserted,
                     "run_updated": result.updated,
@@ -173,6 +198,6 @@ def _materialisations(
                 tags={"dagster/data_version": partition.content_sha256},
             )
         )
-    for year, why in absent.items() if table in LOADED else ():
-        context.log_event(absent_year(_key(table), year, why))
-    yield dg.Output(None, output_name=_key(table).to_python_identifier(), metadata=REPORTED_BY_US)
+    for year, why in part.absent.items():
+        context.log_event(absent_year(key, year, why))
+    yield dg.Output(None, output_name=key.to_python_identifier(), metadata=REPORTED_BY_US)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
-from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.tables.table import Column, Table
+from pce_pipeline.warehouse.contents import published_tables
 from pce_pipeline.warehouse.errors import CommentsOutdated
 from pce_pipeline.warehouse.views import VIEWS
 
@@ -32,7 +32,6 @@ _META = {
     "views": "One row per view of ours: hashes of the file that it was made of, and of what Postgres made of it.",
     "alembic_version": "The last migration this database has taken.",
 }
-_PUBLISHED = tuple(table for table in TABLES if table.name.startswith("gold/"))
 
 _PRESENT = """
 SELECT n.nspname, NULL, NULL, NULL, obj_description(n.oid, 'pg_namespace'), pg_has_role(n.nspowner, 'USAGE')
@@ -84,12 +83,12 @@ def _wanted(*, is_sample: bool) -> Iterator[tuple[tuple[str, str | None, str | N
         yield (schema, None, None), text
     for name, text in _META.items():
         yield ("meta", name, None), text
-    for table in _PUBLISHED:
+    for table in published_tables():
         name = table.name.removeprefix("gold/")
         yield ("gold", name, None), f"{prefix}{_of_table(table)}"
         for column in table.columns:
             yield ("gold", name, column.name), _of_column(column)
-    known = {column.name: column for table in reversed(_PUBLISHED) for column in table.columns}
+    known = {column.name: column for table in reversed(published_tables()) for column in table.columns}
     for view in VIEWS.values():
         schema, _, name = view.name.partition(".")
         yield (schema, name, None), f"{prefix}{view.comment}"

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.lake.pointer import WHOLE
-from pce_pipeline.tables.lineage import IN_POSTGRES
+from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline.warehouse.views import VIEWS
@@ -51,11 +51,16 @@ class Content:
         return self.hash != earlier
 
 
+def published_tables() -> tuple[Table, ...]:
+    """The tables of Gold that migrations make, whatever the profile: those of the packaged catalogue."""
+    return load_registry("full", None).in_postgres
+
+
 def missing_relations(connection: Connection) -> list[str]:
     """The tables and views of this code's database that are not there, such as `gold.pce_state_annual`."""
     wanted = [
         *(f"meta.{name}" for name in _META),
-        *(table.name.replace("/", ".") for table in IN_POSTGRES),
+        *(table.name.replace("/", ".") for table in published_tables()),
         *VIEWS,
     ]
     with connection.cursor() as cursor:
@@ -69,7 +74,7 @@ def rows_held(connection: Connection) -> dict[Key, int]:
     with connection.cursor() as cursor:
         return {
             (table.name, partition): rows
-            for table in IN_POSTGRES
+            for table in published_tables()
             if table.name.replace("/", ".") not in missing
             for partition, rows in _counted(cursor, table)
             if rows
@@ -77,11 +82,11 @@ def rows_held(connection: Connection) -> dict[Key, int]:
 
 
 def contents_held(
-    connection: Connection, tables: Iterable[Table] = IN_POSTGRES, years: Sequence[int] | None = None
+    connection: Connection, tables: Iterable[Table] | None = None, years: Sequence[int] | None = None
 ) -> dict[Key, Content]:
-    """Rows and hash of each partition (of these years) that has any row; a table that is not there has none."""
+    """Rows and hash of each partition, of these tables and years or of all, that has any row."""
     missing = set(missing_relations(connection))
-    tables = [table for table in tables if table.name.replace("/", ".") not in missing]
+    tables = [table for table in tables or published_tables() if table.name.replace("/", ".") not in missing]
     with connection.cursor() as cursor:
         return {key: content for key, content in contents_of(cursor, tables, years).items() if content.rows}
 
@@ -92,12 +97,12 @@ def contents_of(cursor: Cursor, tables: Iterable[Table], years: Sequence[int] | 
     for table in tables:
         columns = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
         parts: Mapping[str, sql.Composable] = {
-            "key": sql.SQL("year::text") if _is_yearly(table) else sql.Literal(WHOLE),
+            "key": sql.SQL("year::text") if table.is_yearly else sql.Literal(WHOLE),
             "hash": _HASH,
             "columns": columns,
             "target": target_of(table),
-            "chosen": sql.SQL("WHERE year = ANY(%(years)s)" if _is_yearly(table) and years is not None else ""),
-            "grouped": sql.SQL("GROUP BY year" if _is_yearly(table) else ""),
+            "chosen": sql.SQL("WHERE year = ANY(%(years)s)" if table.is_yearly and years is not None else ""),
+            "grouped": sql.SQL("GROUP BY year" if table.is_yearly else ""),
         }
         cursor.execute(
             sql.SQL(
@@ -111,11 +116,7 @@ def contents_of(cursor: Cursor, tables: Iterable[Table], years: Sequence[int] | 
 
 def _counted(cursor: Cursor, table: Table) -> list[tuple[str, int]]:
     statement = (
-        "SELECT year::text, count(*) FROM {} GROUP BY year" if _is_yearly(table) else "SELECT 'all', count(*) FROM {}"
+        "SELECT year::text, count(*) FROM {} GROUP BY year" if table.is_yearly else "SELECT 'all', count(*) FROM {}"
     )
     cursor.execute(sql.SQL(statement).format(target_of(table)))
     return [(partition, rows) for partition, rows in cursor.fetchall()]
-
-
-def _is_yearly(table: Table) -> bool:
-    return "year" in table.column_names

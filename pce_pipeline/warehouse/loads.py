@@ -41,14 +41,13 @@ def load(
     connection: Connection,
     tables: Sequence[TableLoad],
     *,
-    years: Sequence[int],
     world: str,
     env: str,
     run: RunRow,
     manifests: Sequence[ManifestRow],
     quarantine: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[LoadResult]:
-    """Make each table equal to its frame within `years`, record it, commit; what was written per table.
+    """Make each table equal to its frame within its years, record it, commit; what was written per table.
 
     A table without years is made equal as a whole. Manifests of loaded tables become their checkpoints; a loaded
     year without one loses its checkpoint. `quarantine` are all cells that could not be read, of whatever year; None
@@ -63,7 +62,7 @@ def load(
         connection.cursor() as cursor,
     ):
         # The next table is checked and written as CSV while the server works on this one.
-        incoming = [ahead.submit(prepare, table, years) for table in tables]
+        incoming = [ahead.submit(prepare, table) for table in tables]
         require_migrated(connection)
         cursor.execute(_PREPARE)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -72,8 +71,8 @@ def load(
         results = []
         for table, prepared in zip(tables, incoming, strict=True):
             with _explained(connection, table.table.name):
-                results.append(merge(cursor, prepared.result(), years))
-        record_contents(cursor, manifests, tables, years, run.run_id)
+                results.append(merge(cursor, prepared.result()))
+        record_contents(cursor, manifests, tables, run.run_id)
         if quarantine is not None:
             record_quarantine(cursor, quarantine)
         record_run(connection, run, world=world, env=env, status="succeeded", results=results)

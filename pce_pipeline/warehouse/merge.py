@@ -12,6 +12,7 @@ import polars as pl
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
+from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.errors import LoadRefused
 
@@ -22,14 +23,19 @@ _NULL = "\\N"
 
 @dataclass(frozen=True)
 class TableLoad:
-    """A table and the rows it should hold: of the years loaded if it has years, else all its rows."""
+    """A table and the rows it should hold: of some years if it has years, else all its rows."""
 
     table: Table
+    """The table."""
     frame: pl.DataFrame
+    """The rows."""
+    years: Sequence[int] = ()
+    """The years that they are all rows of; none for a table without years."""
 
     @property
-    def is_yearly(self) -> bool:
-        return "year" in self.table.column_names
+    def partitions(self) -> list[str]:
+        """What is loaded: the years, or `all`."""
+        return [str(year) for year in self.years] if self.table.is_yearly else [WHOLE]
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,13 @@ class Incoming:
     parts: tuple[bytes, ...]
 
 
-def prepare(load: TableLoad, years: Sequence[int]) -> Incoming:
+def prepare(load: TableLoad) -> Incoming:
     """Check a frame against its table and write it as CSV, without a database.
 
     Raises `SchemaViolation` for a frame that is not of this table and `LoadRefused` for rows of other years.
     """
     frame = load.table.conform(load.frame)
-    if load.is_yearly and (others := set(frame["year"].unique()) - set(years)):
+    if load.table.is_yearly and (others := set(frame["year"].unique()) - set(load.years)):
         raise LoadRefused(load.table.name, f"it holds rows of years that are not loaded: {sorted(others)}")
     # Texts are always quoted and NULLs never, so that neither '' nor '\N' can be taken for a NULL.
     parts = (
@@ -81,8 +87,8 @@ def prepare(load: TableLoad, years: Sequence[int]) -> Incoming:
     return Incoming(load, frame.height, tuple(parts))
 
 
-def merge(cursor: Cursor, incoming: Incoming, years: Sequence[int]) -> LoadResult:
-    """Make the table's rows of `years` (all rows of a table without years) equal to what comes in.
+def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
+    """Make the table's rows of the years loaded (all rows of a table without years) equal to what comes in.
 
     The caller keeps others from writing to the table until the end of the transaction.
     """
@@ -100,7 +106,7 @@ def merge(cursor: Cursor, incoming: Incoming, years: Sequence[int]) -> LoadResul
         _copy(cursor, incoming, temporary)
         key = sql.SQL(", ").join(map(sql.Identifier, load.table.key))
         cursor.execute(sql.SQL("ANALYZE {} ({})").format(temporary, key))
-        cursor.execute(_merge_statement(load, temporary), {"years": list(years)})
+        cursor.execute(_merge_statement(load, temporary), {"years": list(load.years)})
         counts: dict[str, int] = dict(cursor.fetchall())
         inserted, updated, deleted = (counts.get(action, 0) for action in ("INSERT", "UPDATE", "DELETE"))
     result = LoadResult(load.table.name, inserted, updated, deleted, incoming.rows - inserted - updated)
@@ -145,5 +151,5 @@ def _merge_statement(load: TableLoad, incoming: sql.Identifier) -> sql.Composed:
         assignments=comma.join(sql.SQL("{0} = incoming.{0}").format(name) for name in values),
         columns=comma.join(columns),
         incoming_columns=prefixed("incoming.", columns),
-        of_years=sql.SQL(" AND held.year = ANY(%(years)s)" if load.is_yearly else ""),
+        of_years=sql.SQL(" AND held.year = ANY(%(years)s)" if load.table.is_yearly else ""),
     )

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources import files
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
-from pce_pipeline.tables.registry import TABLES
+from pce_pipeline.warehouse.contents import published_tables
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline.warehouse.migrate import found_revision
 
@@ -39,16 +40,7 @@ class Growth:
     pce_yoy_pct: float
 
 
-_FASTEST = """
-SELECT growth.geo_name, growth.state, growth.year, growth.pce_yoy_pct
-FROM serving.v_pce_state_yoy AS growth
-JOIN gold.dim_category AS category ON category.category_id = growth.category_id
-WHERE category.role = 'total' AND category.scheme = 'product' AND growth.geo_level = 'state'
-    AND growth.year = coalesce(%(year)s, (SELECT max(year) FROM gold.pce_state_annual))
-    AND growth.pce_yoy_pct IS NOT NULL
-ORDER BY growth.pce_yoy_pct DESC, growth.geo_fips
-LIMIT %(limit)s
-"""
+_FASTEST = (files("pce_pipeline.warehouse") / "fastest_growth.sql").read_text("utf-8")
 
 
 def checkpoints(connection: Connection) -> dict[tuple[str, str], Checkpoint]:
@@ -93,11 +85,10 @@ def fastest_growth(connection: Connection, year: int | None = None, limit: int =
 
 
 def row_counts(connection: Connection) -> dict[str, int]:
-    """Rows per published table that is there, by its name in py."""
-    tables = [table for table in TABLES if table.name.startswith("gold/")]
+    """Rows per published table that is there, by its name."""
     counts: dict[str, int] = {}
     with connection.cursor() as cursor:
-        for table in tables:
+        for table in published_tables():
             cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table.name.replace("/", "."),))
             if cursor.fetchone() != (True,):
                 continue

@@ -95,8 +95,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (
     given.table_name, given.partition, given.content_sha256, given.rows, given.code_version, given.inputs,
     given.manifest, %(run_id)s, clock_timestamp()
 )
-WHEN NOT MATCHED BY SOURCE AND (held.table_name = ANY(%(whole)s)
-    OR held.table_name = ANY(%(yearly)s) AND held.partition = ANY(%(years)s))
+WHEN NOT MATCHED BY SOURCE AND held.table_name || '/' || held.partition = ANY(%(loaded)s)
 THEN DELETE
 """
 
@@ -108,8 +107,7 @@ USING (
     FROM meta.manifests AS loaded
     LEFT JOIN jsonb_to_recordset(%(contents)s) AS contents(table_name text, partition text, held_hash text)
         ON contents.table_name = loaded.table_name AND contents.partition = loaded.partition
-    WHERE loaded.table_name = ANY(%(whole)s)
-        OR loaded.table_name = ANY(%(yearly)s) AND loaded.partition = ANY(%(years)s)
+    WHERE loaded.table_name || '/' || loaded.partition = ANY(%(loaded)s)
 ) AS given ON held.table_name = given.table_name AND held.partition = given.partition
 WHEN MATCHED AND (held.content_sha256, held.rows, held.code_version, held.held_hash)
     IS DISTINCT FROM (given.content_sha256, given.rows, given.code_version, given.held_hash)
@@ -122,8 +120,7 @@ WHEN NOT MATCHED BY TARGET THEN INSERT (
     given.table_name, given.partition, given.content_sha256, given.rows, given.code_version, given.held_hash,
     %(run_id)s, clock_timestamp()
 )
-WHEN NOT MATCHED BY SOURCE AND (held.table_name = ANY(%(whole)s)
-    OR held.table_name = ANY(%(yearly)s) AND held.partition = ANY(%(years)s))
+WHEN NOT MATCHED BY SOURCE AND held.table_name || '/' || held.partition = ANY(%(loaded)s)
 THEN DELETE
 """
 
@@ -218,11 +215,9 @@ def record_run(
         )
 
 
-def record_contents(
-    cursor: Cursor, manifests: Sequence[ManifestRow], loads: Sequence[TableLoad], years: Sequence[int], run_id: str
-) -> None:
+def record_contents(cursor: Cursor, manifests: Sequence[ManifestRow], loads: Sequence[TableLoad], run_id: str) -> None:
     """Make manifests and checkpoints say what the loaded tables now hold, and keep the other manifests given."""
-    contents = contents_of(cursor, [load.table for load in loads], years)
+    contents = {key: found for load in loads for key, found in contents_of(cursor, [load.table], load.years).items()}
     given = {
         "contents": Json(
             [
@@ -231,9 +226,7 @@ def record_contents(
             ]
         ),
         "manifests": Json([asdict(manifest) for manifest in manifests]),
-        "whole": [load.table.name for load in loads if not load.is_yearly],
-        "yearly": [load.table.name for load in loads if load.is_yearly],
-        "years": [str(year) for year in years],
+        "loaded": [f"{load.table.name}/{partition}" for load in loads for partition in load.partitions],
         "run_id": run_id,
     }
     cursor.execute(_RECORD_MANIFESTS, given)

@@ -31,7 +31,7 @@ def heard() -> Iterator[Receiver]:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"), Layout("staging", "bea"), dataset="pce_state")
+    return Lake(str(tmp_path / "lake"), Layout("staging", "bea"))
 
 
 @pytest.fixture(scope="session")

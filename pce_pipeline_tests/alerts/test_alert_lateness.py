@@ -14,6 +14,7 @@ from pce_pipeline.bea.releases import Calendar
 from pce_pipeline.bronze.counting import Layer, Vintage
 from pce_pipeline.bronze.manifest import TableEntry
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline_tests.datasets import REGISTRY
 
 NAME = "Personal Consumption Expenditures by State"
 BEFORE = datetime(2025, 10, 2, 12, 30, tzinfo=UTC)
@@ -36,7 +37,7 @@ def known(compared: datetime, *, noted: date | None = None, changed: datetime = 
 
 
 def late(now: datetime, **tables: KnownTable) -> LateRelease | None:
-    return late_release(LakeState(tables, {}), release(now), tables=list(tables), grace=DAY)
+    return late_release(LakeState(REGISTRY, tables, {}), release(now), tables=list(tables), grace=DAY)
 
 
 def test_a_release_that_nobody_has_looked_for_is_late_once_the_grace_is_over():
@@ -73,7 +74,9 @@ def test_one_comparison_minutes_after_the_release_does_not_settle_it_when_nobody
 
 def test_only_the_tables_without_it_are_named_and_absent_ones_are_without_it():
     found = late_release(
-        LakeState({"SAPCE1": known(OUT + HOUR, noted=OUT.date())}, {}, beyond_pin={"SAPCE2": known(BEFORE + HOUR)}),
+        LakeState(
+            REGISTRY, {"SAPCE1": known(OUT + HOUR, noted=OUT.date())}, {}, beyond_pin={"SAPCE2": known(BEFORE + HOUR)}
+        ),
         release(OUT + 2 * DAY),
         tables=["SAPCE1", "SAPCE2", "SAPCE3"],
         grace=DAY,
@@ -84,7 +87,7 @@ def test_only_the_tables_without_it_are_named_and_absent_ones_are_without_it():
 
 
 def test_an_extract_beyond_a_pin_is_in_the_lake_all_the_same():
-    beyond = LakeState({}, {}, beyond_pin={"SAPCE1": known(OUT + HOUR, noted=OUT.date())})
+    beyond = LakeState(REGISTRY, {}, {}, beyond_pin={"SAPCE1": known(OUT + HOUR, noted=OUT.date())})
     assert late_release(beyond, release(OUT + 2 * DAY), tables=["SAPCE1"], grace=DAY) is None
 
 
@@ -95,13 +98,13 @@ def test_the_release_before_is_late_as_long_as_the_newest_still_has_its_grace():
 
 
 def test_nothing_is_late_where_the_calendar_cannot_be_read_or_names_nothing_of_ours():
-    lost = LakeState({}, {})
+    lost = LakeState(REGISTRY, {}, {})
     unread = Release(OUT + 2 * DAY, {}, None, (NAME,))
     foreign = Release(OUT + 2 * DAY, {}, release(OUT).calendar, ("Something else",))
     for calendar, why in ((unread, "could not be read"), (foreign, "names none")):
         assert late_release(lost, calendar, tables=["SAPCE1"], grace=DAY) is None
-        assert why in str(unknowable(calendar))
-    assert unknowable(release(OUT)) is None
+        assert why in str(unknowable({"pce_state": calendar}))
+    assert unknowable({"pce_state": release(OUT)}) is None
     assert late_release(lost, release(OUT, NEXT), tables=["SAPCE1"], grace=DAY) is None
 
 
@@ -125,7 +128,7 @@ def test_the_alert_is_the_same_whenever_it_is_noticed_and_says_what_to_do():
 def test_who_compares_as_often_as_the_pipeline_does_is_never_told_of_lateness(compared, waited, grace):
     """The next comparison is due when the time since the release has doubled, an hour apart at least."""
     now = OUT + compared + waited * max(HOUR, compared)
-    lake = LakeState({"SAPCE1": known(OUT + compared)}, {})
+    lake = LakeState(REGISTRY, {"SAPCE1": known(OUT + compared)}, {})
     assert late_release(lake, release(now), tables=["SAPCE1"], grace=grace) is None
 
 

@@ -44,7 +44,7 @@ def test_an_alert_goes_out_once_and_the_lake_says_that_it_did(alerts, heard, oth
     assert alerts.send(an_alert()) == Delivery(("slack", "webhook"), ())
     assert record(lake, "slack")["idempotency_key"] == "staging-bea-run_failed-4711"
     assert record(lake, "webhook")["title"] == "pce_state: refresh failed (1997...2024)"
-    elsewhere = Alerts(alerts.channels, Lake(lake.uri, lake.layout, dataset="pce_state"))
+    elsewhere = Alerts(alerts.channels, Lake(lake.uri, lake.layout))
     assert elsewhere.send(an_alert(title="told otherwise")) == Delivery((), ("slack", "webhook"))
     assert (len(heard.received), len(other.received)) == (1, 1)
 
@@ -53,7 +53,7 @@ def test_another_event_another_kind_and_another_environment_go_out_too(alerts, h
     alerts.send(an_alert())
     alerts.send(an_alert(key="4712"))
     alerts.send(an_alert(kind="release_late"))
-    prod = Alerts(alerts.channels, Lake(lake.uri, Layout("prod", "bea"), dataset="pce_state"))
+    prod = Alerts(alerts.channels, Lake(lake.uri, Layout("prod", "bea")))
     prod.send(an_alert(env="prod"))
     assert len(heard.received) == 4
 

@@ -77,7 +77,7 @@ def test_a_failed_run_is_told_with_step_error_and_link_once(make, heard):
     event = Webhook(SECRET).verify(request.body, dict(request.headers))
     assert request.headers["webhook-id"] == f"local-sample-smoke-run_failed-{run_id}"
     told = event["data"]
-    assert told["title"].startswith("pce_state: extract failed (20")
+    assert told["title"].startswith("pce_state: extract_pce_state failed (20")
     assert told["what_happened"].startswith("Step bronze/pce_state failed. UsageError: ")
     assert "no-such-***-file.zip" in told["what_happened"]
     assert "Traceback" not in told["what_happened"]
@@ -107,7 +107,7 @@ def test_a_channel_that_refuses_the_alert_of_a_run_still_hears_of_the_release_an
     world = make()
     world.fail()
     heard.replies = [Reply(400)]
-    with pytest.raises(AlertNotSent, match="extract failed"):
+    with pytest.raises(AlertNotSent, match="extract_pce_state failed"):
         world.tick("late_release_sensor")
     assert [each.document["type"] for each in heard.received] == ["alert.run_failed", "alert.release_late"]
 
@@ -160,12 +160,12 @@ def test_they_are_off_until_switched_on_as_the_release_sensor_is(make):
 def test_a_pin_that_is_old_is_told_once_beside_the_releases(make, heard):
     world = make()
     world.extract()
-    (held,) = world.lake.bronze.extracts()
+    (held,) = world.bronze.extracts()
     now = datetime.now(UTC)
-    world.lake.bronze.write_pin(held, now=now - timedelta(days=13), reason="a rollback")
+    world.bronze.write_pin(held, now=now - timedelta(days=13), reason="a rollback")
     assert world.tick("late_release_sensor").skip_message == "No release is late."
     assert heard.received == []
-    world.lake.bronze.write_pin(held, now=now - timedelta(days=15), reason="a rollback")
+    world.bronze.write_pin(held, now=now - timedelta(days=15), reason="a rollback")
     for _ in range(2):
         assert world.tick("late_release_sensor").skip_message == "No release is late."
     (request,) = heard.received

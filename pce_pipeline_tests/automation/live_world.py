@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from pce_pipeline.automation.next_step import Step, next_step
+from pce_pipeline.automation.next_step import LakeState, Step, next_step
 from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway, Release
-from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.bronze.current import current_of
 from pce_pipeline.emulator.state import Emulator
 from pce_pipeline_tests.worlds import World
 
@@ -31,23 +31,25 @@ class LiveWorld(World):
         self.emulator = emulator
         resources = dict(self.definitions.resources or {})
         self.bea: BeaGateway = resources["bea"]
-        self.dataset: Dataset = resources["dataset"]
 
     def ask(self) -> Release:
-        return self.bea.release(list(self.dataset.tables), self.dataset.release_names)
+        name, tables = self.dataset.name, list(self.dataset.tables)
+        return self.bea.releases({name: self.dataset.release_names}, {name: tables})[name]
+
+    def state(self) -> LakeState:
+        return lake_state(self.lake, self.registry, current_of(self.lake, self.registry.datasets))
 
     def decide(self, release: Release | None = None) -> Step:
         return next_step(
-            lake_state(self.lake, self.dataset),
-            release or self.ask(),
+            self.state(),
+            {self.dataset.name: release or self.ask()},
             load_state(self.postgres),
-            tables=self.dataset.tables,
             full_comparison=timedelta(days=30),
         )
 
     def follow(self, step: Step) -> None:
         if step.action == "extract":
-            self.extract(tables=step.tables)
+            self.extract(tables=step.tables[self.dataset.name])
         elif step.first_year is not None and step.last_year is not None:
             self.refresh(step.first_year, step.last_year)
 

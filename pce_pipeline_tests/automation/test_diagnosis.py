@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,13 +18,16 @@ from pce_pipeline.automation.diagnosis import (
 from pce_pipeline.automation.next_step import LakeState
 from pce_pipeline.bronze.counting import Layer, Vintage
 from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.lake.integrity import Damage
+from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.pointer import WHOLE, Partition
+from pce_pipeline.lake.store import open_store
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.quality.parity import Parity
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
 from pce_pipeline_tests.automation.test_next_step import known, settled
-from pce_pipeline_tests.datasets import pce_state
+from pce_pipeline_tests.datasets import REGISTRY, pce_state
 
 WORLD = ("bea", "prod")
 METRICS = GOLD_PCE_STATE_METRICS.name
@@ -67,9 +71,9 @@ def test_what_is_there_and_not_what_its_inputs_say_is_named_with_the_reason(lake
 
 
 def test_a_lake_without_extracts_is_empty_or_has_lost_them(lake):
-    (empty,) = said(LakeSeen(LakeState({}, {}, has_extracts=False)))
+    (empty,) = said(LakeSeen(LakeState(REGISTRY, {}, {})))
     assert (empty.command, empty.mend, empty.is_wrong) == ("run", None, True)
-    (lost,) = said(LakeSeen(replace(lake, tables={}, has_extracts=False)))
+    (lost,) = said(LakeSeen(replace(lake, tables={}, has_extracts=())))
     assert "silver/pce_state" in lost.what
     assert "PCE_LAKE_URI" in lost.advice
 
@@ -87,7 +91,7 @@ def test_damage_is_healed_but_in_bronze(lake):
 
 
 def test_cells_that_silver_lacks_are_named_by_year(lake):
-    (found,) = said(LakeSeen(lake, lacks={2020: "60 cells", 2021: "60 cells"}))
+    (found,) = said(LakeSeen(lake, lacks={"silver/pce_state": {2020: "60 cells", 2021: "60 cells"}}))
     assert found.what == "silver/pce_state 2020...2021 lacks 60 cells"
     assert found.command == "refresh --years 2020...2021"
 
@@ -97,14 +101,15 @@ def test_silver_is_compared_with_what_the_extracts_speak_of():
     table = known({2023: "a", 2024: "b"})
     (layer,) = table.vintage.layers
     vintage = Vintage("SAPCE1", layer.extract, (Layer(layer.extract, layer.entry, is_live=True),))
-    now = Current({}, [], None)
+    nowhere = BronzeStore(open_store(Path("nowhere")), Layout("local", "bea"), dataset.name)
+    now = Current(dataset, nowhere, {}, [], None)
     now.__dict__["sources"] = {"SAPCE1": type("S", (), {"vintage": vintage})}
     whole = expected_cells(dataset, {"SAPCE1": [2023, 2024]})
-    assert cells_not_there(now, dataset, whole, [2023, 2024]) == {}
+    assert cells_not_there(now, whole, [2023, 2024]) == {}
     poorer = whole.filter(~((whole["geo_fips"] == "06000") & (whole["year"] == 2024)))
-    (words,) = cells_not_there(now, dataset, poorer, [2023, 2024]).values()
+    (words,) = cells_not_there(now, poorer, [2023, 2024]).values()
     assert "area 06000" in words
-    assert cells_not_there(now, dataset, poorer, [2023]) == {}
+    assert cells_not_there(now, poorer, [2023]) == {}
 
 
 def test_another_worlds_database_is_all_that_is_said_of_it(lake):

@@ -39,7 +39,7 @@ def ask(home: Path, url: str, source: str, tables: list[str]) -> Release:
     settings = Settings(
         home=home, chosen_source="bulk" if source == "bulk" else "api", bea_api_key=SecretStr(KEY), bea_url=url
     )
-    return BeaGateway(settings).release(tables, NAMES)
+    return BeaGateway(settings).releases({"pce_state": NAMES}, {"pce_state": tables})["pce_state"]
 
 
 def test_with_a_key_it_costs_one_small_request_per_table_and_the_calendar(served, tmp_path):
@@ -92,7 +92,7 @@ def test_the_sample_publishes_the_release_that_its_file_names(tmp_path, said, da
     if said:
         gateway.sample_release_file.parent.mkdir(parents=True)
         gateway.sample_release_file.write_text(said)
-    notes = gateway.release(["SAPCE1"], NAMES).notes
+    notes = gateway.releases({"pce_state": NAMES}, {"pce_state": ["SAPCE1"]})["pce_state"].notes
     assert notes is not None
     assert notes["SAPCE1"] is not None
     assert str(notes["SAPCE1"].last_updated) == day
@@ -104,4 +104,4 @@ def test_a_release_that_the_sample_does_not_have_is_refused_with_what_to_write(t
     gateway.sample_release_file.parent.mkdir(parents=True)
     gateway.sample_release_file.write_text(said, encoding="latin-1")
     with pytest.raises(UsageError, match="Write one of 1, 2, 3, 4"):
-        gateway.release(["SAPCE1"], NAMES)
+        gateway.releases({"pce_state": NAMES}, {"pce_state": ["SAPCE1"]})

@@ -20,8 +20,9 @@ from pce_pipeline.bronze.manifest import TableEntry
 from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.tables.lineage import DERIVATIONS, DIMENSIONS, LOADED, SILVER, inputs_of
+from pce_pipeline.tables.dimensions import DIMENSIONS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
+from pce_pipeline_tests.datasets import REGISTRY
 from pce_pipeline_tests.examples import examples
 
 NOON = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -29,6 +30,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MONTH = timedelta(days=30)
 NAMES = ("PCE by State",)
 NOTE = date(2025, 9, 26)
+
+HELD = ("pce_state",)
 
 Checkpoints = dict[tuple[str, str], str]
 
@@ -68,21 +71,20 @@ def partition(
 def refreshed(lake: LakeState, first: int, last: int) -> tuple[LakeState, Checkpoints]:
     """The lake after a refresh of those years, and what it loads: contents follow from inputs alone."""
     partitions = {name: dict(held) for name, held in lake.partitions.items()}
-    for derivation in DERIVATIONS:
+    for derivation in REGISTRY.derivations:
         name = derivation.table.name
         held = partitions.setdefault(name, {})
         for year in range(first, last + 1):
             if year in lake.covered_years:
                 now = replace(lake, partitions=partitions)
-                upstream = now.hashes(derivation.upstream.name) if derivation.upstream else {}
-                inputs = now.silver_inputs(year) if derivation is SILVER else inputs_of(derivation, year, upstream)
+                inputs = derivation.inputs_of(year, now.part_hash, now.inputs_of_bronze)
                 held[str(year)] = partition(str(year), digest(name, year, inputs), inputs, derivation.code_version)
     for table in DIMENSIONS:
         partitions[table.name] = {WHOLE: partition(WHOLE, digest(table.name))}
     after = replace(lake, partitions=partitions, stale_dimensions=())
     loaded = {
-        (table.name, str(year)): after.hashes(table.name)[str(year)]
-        for table in LOADED
+        (table.name, str(year)): after.partitions[table.name][str(year)].content_sha256
+        for table in REGISTRY.loaded
         for year in range(first, last + 1)
         if year in lake.covered_years
     }
@@ -90,7 +92,7 @@ def refreshed(lake: LakeState, first: int, last: int) -> tuple[LakeState, Checkp
 
 
 def settled(tables: Mapping[str, KnownTable]) -> tuple[LakeState, Checkpoints]:
-    empty = LakeState(tables, {})
+    empty = LakeState(REGISTRY, tables, {}, has_extracts=HELD)
     return refreshed(empty, empty.covered_years[0], empty.covered_years[-1])
 
 
@@ -113,7 +115,9 @@ def decide(
     lake: LakeState, asked: Release | None, loaded: Checkpoints | None, tables: Sequence[str] = ("SAPCE1",)
 ) -> Step:
     held = None if loaded is None else LoadState(loaded)
-    return next_step(lake, asked, held, tables=tables, full_comparison=MONTH)
+    others = [table for table in REGISTRY.bea_tables if table not in tables]
+    releases = {} if asked is None else {"pce_state": asked}
+    return next_step(lake, releases, held, leave_out=others, full_comparison=MONTH)
 
 
 @pytest.fixture
@@ -130,14 +134,14 @@ def test_nothing_is_to_be_done_where_nothing_is_new_and_nothing_stale(world):
 def test_a_table_without_an_extract_is_taken_and_no_other(world):
     lake, loaded = world
     step = decide(lake, release(notes={"SAPCE1": NOTE, "SAPCE2": NOTE}), loaded, ["SAPCE1", "SAPCE2"])
-    assert (step.action, step.tables) == ("extract", ("SAPCE2",))
+    assert (step.action, step.tables) == ("extract", {"pce_state": ("SAPCE2",)})
     assert step.reasons == {"SAPCE2": "no extract holds it yet"}
 
 
 def test_an_empty_lake_takes_everything_whatever_bea_says():
     for notes in (None, {"SAPCE1": None, "SAPCE2": NOTE}):
-        step = decide(LakeState({}, {}), release(notes=notes), {}, ["SAPCE1", "SAPCE2"])
-        assert (step.action, step.tables) == ("extract", ("SAPCE1", "SAPCE2"))
+        step = decide(LakeState(REGISTRY, {}, {}, has_extracts=HELD), release(notes=notes), {}, ["SAPCE1", "SAPCE2"])
+        assert (step.action, step.tables) == ("extract", {"pce_state": ("SAPCE1", "SAPCE2")})
 
 
 @pytest.mark.parametrize(
@@ -232,7 +236,7 @@ def test_the_archive_is_watched_daily_after_an_announced_release():
 def test_tables_are_decided_one_by_one():
     lake, loaded = settled({"SAPCE1": known({2024: "a"}), "SAPCE2": known({2024: "b"}, compared_at=NOON - MONTH)})
     step = decide(lake, release(notes={"SAPCE1": NOTE, "SAPCE2": NOTE}), loaded, ["SAPCE1", "SAPCE2"])
-    assert step.tables == ("SAPCE2",)
+    assert step.tables == {"pce_state": ("SAPCE2",)}
 
 
 def test_a_table_that_only_extracts_beyond_the_pin_hold_is_not_taken_again_and_again(world):
@@ -241,7 +245,7 @@ def test_a_table_that_only_extracts_beyond_the_pin_hold_is_not_taken_again_and_a
     asked = release(notes={"SAPCE1": NOTE, "SAPCE2": NOTE})
     assert decide(pinned, asked, loaded, ["SAPCE1", "SAPCE2"]).action == "nothing"
     later = release(notes={"SAPCE1": NOTE, "SAPCE2": date(2026, 3, 10)})
-    assert decide(pinned, later, loaded, ["SAPCE1", "SAPCE2"]).tables == ("SAPCE2",)
+    assert decide(pinned, later, loaded, ["SAPCE1", "SAPCE2"]).tables == {"pce_state": ("SAPCE2",)}
 
 
 def test_new_data_goes_before_stale_years(world):
@@ -252,7 +256,7 @@ def test_new_data_goes_before_stale_years(world):
 
 def test_without_asking_bea_only_stale_years_matter(world):
     lake, loaded = world
-    assert decide(LakeState({}, {}), None, {}).action == "nothing"
+    assert decide(LakeState(REGISTRY, {}, {}, has_extracts=HELD), None, {}).action == "nothing"
     assert decide(lake, None, loaded) == Step("nothing")
     assert decide(lake, None, {}).action == "refresh"
 
@@ -262,18 +266,21 @@ def test_without_asking_postgres_only_the_lake_matters(world):
     assert decide(lake, release(), None).action == "nothing"
 
 
-@pytest.mark.parametrize("derivation", DERIVATIONS, ids=lambda each: each.table.name)
+@pytest.mark.parametrize("derivation", REGISTRY.derivations, ids=lambda each: each.table.name)
 def test_a_year_is_stale_where_a_table_lacks_it(world, derivation):
     lake, loaded = world
     name = derivation.table.name
     partitions = {**lake.partitions, name: {k: p for k, p in lake.partitions[name].items() if k != "2018"}}
     stale = stale_years(replace(lake, partitions=partitions), LoadState(loaded))
     assert stale[2018] == f"{name} is not materialised"
-    reach = max((each.reach for each in DERIVATIONS if each.upstream is derivation.table), default=0)
+    reach = max(
+        (each.reach for each in REGISTRY.derivations if derivation.table in [one.table for one in each.tables]),
+        default=0,
+    )
     assert set(stale) == set(range(2018, 2018 + reach + 1))
 
 
-@pytest.mark.parametrize("derivation", DERIVATIONS, ids=lambda each: each.table.name)
+@pytest.mark.parametrize("derivation", REGISTRY.derivations, ids=lambda each: each.table.name)
 def test_a_year_is_stale_where_another_version_of_the_code_made_a_table(world, derivation):
     lake, loaded = world
     name = derivation.table.name
@@ -335,7 +342,7 @@ def test_rows_of_a_year_that_nobody_loaded_make_no_year_stale(world):
 def test_a_dimension_that_lacks_rows_in_postgres_is_loaded_with_the_newest_year(world):
     lake, loaded = world
     short = LoadState(loaded, {(DIMENSIONS[0].name, WHOLE): (0, 60)})
-    step = next_step(lake, None, short, tables=["SAPCE1"], full_comparison=MONTH)
+    step = next_step(lake, {}, short, full_comparison=MONTH)
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
     assert step.reasons == {DIMENSIONS[0].name: f"Postgres holds 0 of 60 rows of {DIMENSIONS[0].name}"}
 
@@ -345,7 +352,7 @@ def test_a_dimension_that_is_not_what_the_catalogue_says_is_refreshed_with_the_n
     step = decide(replace(lake, stale_dimensions=("gold/dim_geography",)), release(), loaded)
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
     assert step.reasons == {"gold/dim_geography": "the catalogue has changed"}
-    empty = LakeState({}, {}, ("gold/dim_geography",), has_extracts=False)
+    empty = LakeState(REGISTRY, {}, {}, ("gold/dim_geography",))
     assert decide(empty, None, loaded).action == "nothing"
 
 
@@ -387,9 +394,9 @@ TABLE = st.sampled_from(["SAPCE1", "SAPCE2"])
 @settings(max_examples=examples(60), deadline=None)
 @given(
     revisions=st.dictionaries(st.tuples(TABLE, YEAR), st.sampled_from(["b", "c"]), max_size=4),
-    lost=st.sets(st.tuples(st.sampled_from([each.table.name for each in DERIVATIONS]), YEAR), max_size=3),
-    older=st.sets(st.tuples(st.sampled_from([each.table.name for each in DERIVATIONS]), YEAR), max_size=3),
-    unloaded=st.sets(st.tuples(st.sampled_from([each.name for each in LOADED]), YEAR), max_size=3),
+    lost=st.sets(st.tuples(st.sampled_from([each.table.name for each in REGISTRY.derivations]), YEAR), max_size=3),
+    older=st.sets(st.tuples(st.sampled_from([each.table.name for each in REGISTRY.derivations]), YEAR), max_size=3),
+    unloaded=st.sets(st.tuples(st.sampled_from([each.name for each in REGISTRY.loaded]), YEAR), max_size=3),
 )
 def test_one_refresh_of_what_it_says_settles_everything_and_touches_no_other_year(revisions, lost, older, unloaded):
     years = {(table, year): "a" for table in ("SAPCE1", "SAPCE2") for year in range(2015, 2025)}
@@ -406,7 +413,7 @@ def test_one_refresh_of_what_it_says_settles_everything_and_touches_no_other_yea
         partitions[name][str(year)] = replace_struct(partitions[name][str(year)], code_version="0")
     for name, year in lost:
         del partitions[name][str(year)]
-    broken = LakeState(tables, partitions)
+    broken = LakeState(REGISTRY, tables, partitions, has_extracts=HELD)
     holds = {
         key: content
         for key, content in loaded.items()
@@ -437,7 +444,7 @@ def test_an_event_is_a_reason_to_compare_until_somebody_has_compared(world, note
     asked = release(NOON + HOUR, notes=notes, calendar=False)
     for came in (timedelta(0), HOUR / 2, HOUR):
         step = decide(announced(lake, NOON + came), asked, loaded)
-        assert (step.action, step.tables) == ("extract", ("SAPCE1",))
+        assert (step.action, step.tables) == ("extract", {"pce_state": ("SAPCE1",)})
     assert step.reasons == {
         "SAPCE1": "event evt_1 announced a release on 2026-03-10 13:30 UTC, "
         "after the last comparison at 2026-03-10 12:30:00"
@@ -454,7 +461,7 @@ def test_an_event_asks_for_the_tables_that_were_not_compared_since():
     beyond = replace(lake, tables={"SAPCE2": tables["SAPCE2"]}, beyond_pin={"SAPCE1": tables["SAPCE1"]})
     for each in (lake, beyond):
         step = decide(announced(each, NOON + HOUR / 2), release(NOON + 2 * HOUR), loaded, tables=["SAPCE1", "SAPCE2"])
-        assert step.tables == ("SAPCE1",)
+        assert step.tables == {"pce_state": ("SAPCE1",)}
 
 
 def test_what_bea_says_itself_is_the_better_reason_than_an_event(world):

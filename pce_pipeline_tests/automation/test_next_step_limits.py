@@ -6,8 +6,19 @@ from datetime import timedelta
 import pytest
 
 from pce_pipeline.automation.next_step import LakeState, stale_years
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, SILVER_PCE_STATE
-from pce_pipeline_tests.automation.test_next_step import DAY, HOUR, NOON, decide, known, partition, release, settled
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
+from pce_pipeline_tests.automation.test_next_step import (
+    DAY,
+    HELD,
+    HOUR,
+    NOON,
+    decide,
+    known,
+    partition,
+    release,
+    settled,
+)
+from pce_pipeline_tests.datasets import REGISTRY, SILVER_PCE_STATE
 
 MOMENT = timedelta(microseconds=1)
 SILVER_TABLE, ANNUAL_TABLE = SILVER_PCE_STATE.name, GOLD_PCE_STATE_ANNUAL.name
@@ -41,7 +52,7 @@ def test_a_year_that_lake_or_postgres_still_has_is_withdrawn_whether_or_not_the_
 
 
 def test_where_nothing_is_covered_the_years_to_withdraw_are_refreshed_from_first_to_last():
-    lake = with_years(LakeState({}, {}), SILVER_TABLE, 2019, 2020, 2021)
+    lake = with_years(LakeState(REGISTRY, {}, {}, has_extracts=HELD), SILVER_TABLE, 2019, 2020, 2021)
     step = decide(lake, None, None)
     assert (step.first_year, step.last_year, sorted(step.reasons)) == (2019, 2021, ["2019", "2020", "2021"])
 
@@ -58,5 +69,6 @@ def test_the_reason_names_inputs_that_were_added_changed_or_taken_away(inputs, o
     assert stale == {2024: f"{SILVER_TABLE} was made from another {others}"}
 
 
-def test_a_lake_holds_extracts_and_ignores_none_unless_it_says_otherwise():
-    assert (LakeState({}, {}).has_extracts, LakeState({}, {}).is_pinned) == (True, False)
+def test_a_lake_holds_no_extracts_and_has_no_pins_unless_it_says_otherwise():
+    nothing = LakeState(REGISTRY, {}, {})
+    assert (nothing.has_extracts, nothing.is_pinned) == ((), ())

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from pce_pipeline.automation.jobs import EXTRACT, RANGE_END, RANGE_START, REFRESH
+from pce_pipeline.automation.jobs import RANGE_END, RANGE_START, REFRESH, extract_job_name
 from pce_pipeline.automation.sensor import WHY, wait_after_failures
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.faults import Fault, FaultKind
@@ -20,6 +20,8 @@ from pce_pipeline_tests.postgres_server import PostgresServer
 pytestmark = [pytest.mark.postgres]
 
 MINUTE = timedelta(minutes=1)
+
+EXTRACT = extract_job_name("pce_state")
 
 
 def today() -> str:
@@ -89,7 +91,7 @@ def test_stale_years_make_it_launch_a_refresh_of_their_range_in_one_run(taken):
 def test_on_a_fresh_instance_it_registers_the_extracts_of_the_lake(taken):
     assert taken.registered == []
     taken.tick()
-    assert taken.registered == [str(each) for each in taken.world.lake.bronze.extracts()] == [today()]
+    assert taken.registered == [str(each) for each in taken.world.bronze.extracts()] == [today()]
 
 
 def test_a_new_release_makes_it_launch_the_next_extract_of_the_day(taken):
@@ -141,7 +143,7 @@ def test_after_failures_it_waits_ever_longer_up_to_six_hours_and_tries_again(emp
         empty.ended(EXTRACT, succeeded=False, ago=(minutes - 2) * MINUTE)
     requests, skipped = empty.tick()
     assert requests == []
-    assert skipped == "The last extract run failed; the next try is in 2 minutes."
+    assert skipped == "The last extract_pce_state run failed; the next try is in 2 minutes."
 
 
 def test_the_try_after_the_wait_comes_and_a_success_starts_anew(empty):
@@ -165,7 +167,7 @@ def test_while_an_answer_does_not_count_what_does_goes_on(taken):
     (request,), _ = taken.tick()
     assert request.job_name == REFRESH
     taken.ended(REFRESH, succeeded=False)
-    assert taken.tick() == ([], "The last extract run failed; the next try is in 5 minutes.")
+    assert taken.tick() == ([], "The last extract_pce_state run failed; the next try is in 5 minutes.")
 
 
 def test_waiting_is_a_matter_of_the_failures_since_the_last_success():
@@ -233,4 +235,4 @@ def test_an_extract_it_asked_for_is_one_that_the_job_takes(empty, instance, tmp_
     assert result.success
     (refresh,), _ = own.tick()
     assert refresh.job_name == REFRESH
-    assert own.world.lake.bronze.extracts() == [ExtractId.parse(str(request.partition_key))]
+    assert own.world.bronze.extracts() == [ExtractId.parse(str(request.partition_key))]

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from pce_pipeline.automation.next_step import Step, stale_years
-from pce_pipeline.automation.state import lake_state, load_state
+from pce_pipeline.automation.state import load_state
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.deciding import plan_undo, plan_use
 from pce_pipeline.emulator.app import create_app
@@ -18,10 +18,11 @@ from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline_tests.automation.daemon import Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld
 from pce_pipeline_tests.bronze.look_alike import archive_of, member_of
+from pce_pipeline_tests.datasets import SILVER_PCE_STATE
 from pce_pipeline_tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.postgres]
@@ -53,8 +54,8 @@ def world(begun: Begun) -> Iterator[LiveWorld]:
     """
     world = begun.world
     yield world
-    world.lake.bronze.clear_pin(now=datetime.now(UTC))
-    newest = max(world.lake.bronze.manifests().items())[1]
+    world.bronze.clear_pin(now=datetime.now(UTC))
+    newest = max(world.bronze.manifests().items())[1]
     if world.emulator.faults or newest.origin == "file":
         world.emulator.set_faults()
         world.extract()
@@ -80,7 +81,7 @@ def years_written(before: dict[str, object], after: dict[str, object]) -> set[in
 
 def test_a_new_world_settles_after_one_extract_and_one_refresh_of_all_years(begun):
     extract, refresh = begun.steps
-    assert (extract.action, extract.tables) == ("extract", ("SAPCE1",))
+    assert (extract.action, extract.tables) == ("extract", {"pce_state": ("SAPCE1",)})
     assert (refresh.action, refresh.first_year, refresh.last_year) == ("refresh", 1997, 2023)
 
 
@@ -109,26 +110,26 @@ def test_where_bea_goes_back_nothing_is_withdrawn_until_somebody_says_so(world):
     world.emulator.set_release(2)
     assert world.decide().action == "extract"
     assert not world.extract(must_succeed=False).success
-    refused = world.lake.bronze.extracts()[-1]
+    refused = world.bronze.extracts()[-1]
     # nobody knows yet what BEA means by it, so it is asked again
     assert world.decide().action == "extract"
     assert world.hashes() == hashes
-    now = current(world.lake.bronze, world.dataset)
+    now = current(world.bronze, world.dataset)
     planned = plan_use(
-        world.lake.bronze, world.dataset, now, refused, "instead", why="BEA withdrew 2025", at=datetime.now(UTC)
+        world.bronze, world.dataset, now, refused, "instead", why="BEA withdrew 2025", at=datetime.now(UTC)
     )
     (loss,) = planned.losses
     assert loss.startswith("SAPCE1: 180 cells of pce: 3 categories (product.goods, product.pce, product.services)")
     assert loss.endswith("60 areas, 2025")
-    world.lake.bronze.decisions.add(planned.decision)
+    world.bronze.decisions.add(planned.decision)
     (refresh,) = world.settle()
     assert (refresh.first_year, refresh.last_year) == (2021, 2025)
     after = data_objects(world)
     assert years_written(before, after) == set(range(2021, 2025))
     gone = before.keys() - after.keys()
     assert {year for year in range(1997, 2027) if any(f"/year={year}/" in key for key in gone)} == {2025}
-    now = current(world.lake.bronze, world.dataset)
-    world.lake.bronze.decisions.add(plan_undo(now, refused, why="it was a mistake", at=datetime.now(UTC)).decision)
+    now = current(world.bronze, world.dataset)
+    world.bronze.decisions.add(plan_undo(now, refused, why="it was a mistake", at=datetime.now(UTC)).decision)
     world.emulator.set_release(4)
     world.settle()
     assert world.hashes() == hashes
@@ -136,23 +137,23 @@ def test_where_bea_goes_back_nothing_is_withdrawn_until_somebody_says_so(world):
 
 def test_a_silently_revised_number_is_found_by_the_full_comparison_and_undone_by_a_pin(world):
     before, hashes = data_objects(world), world.hashes()
-    pinned = world.lake.bronze.extracts()[-1]
+    pinned = world.bronze.extracts()[-1]
     world.emulator.set_faults(Fault(FaultKind.SILENT_REVISION, lines=(13,)))
     assert world.decide().action == "nothing"
     asked = world.ask()
     due = world.decide(replace(asked, asked_at=asked.asked_at + timedelta(days=30)))
     assert due.reasons == {"SAPCE1": "not compared in full for 30 days"}
     world.follow(due)
-    newest = lake_state(world.lake, world.dataset).covered_years[-1]
+    newest = world.state().covered_years[-1]
     (refresh,) = world.settle()
     assert (refresh.first_year, refresh.last_year) == (newest - 1, newest)
     assert years_written(before, data_objects(world)) == {newest - 1, newest}
     revised = world.hashes()
     assert revised != hashes
-    world.lake.bronze.write_pin(pinned, now=datetime.now(UTC), reason="a test")
+    world.bronze.write_pin(pinned, now=datetime.now(UTC), reason="a test")
     assert [step.action for step in world.settle()] == ["refresh"]
     assert world.hashes() == hashes
-    world.lake.bronze.clear_pin(now=datetime.now(UTC))
+    world.bronze.clear_pin(now=datetime.now(UTC))
     assert [step.action for step in world.settle()] == ["refresh"]
     assert world.hashes() == revised
 
@@ -160,7 +161,7 @@ def test_a_silently_revised_number_is_found_by_the_full_comparison_and_undone_by
 def test_a_comparison_that_finds_nothing_is_remembered_in_the_lake(world):
     started = datetime.now(UTC)
     world.extract()
-    state = lake_state(world.lake, world.dataset)
+    state = world.state()
     assert state.tables["SAPCE1"].compared_at >= started
     assert world.settle() == []
 
@@ -177,7 +178,7 @@ def test_a_year_revised_long_ago_reaches_the_windows_of_the_next_four_years_and_
         csv.writer(file).writerows(rows)
     before, hashes = data_objects(world), world.hashes()
     world.extract(files=[path])
-    assert stale_years(lake_state(world.lake, world.dataset), load_state(world.postgres)).keys() == {2010}
+    assert stale_years(world.state(), load_state(world.postgres)).keys() == {2010}
     step = world.decide()
     # the file says nothing of what BEA publishes today, and its figures are not BEA's
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2010, 2014)
@@ -204,7 +205,7 @@ def test_an_archived_extract_of_the_past_changes_nothing_today(world, tmp_path):
     path = tmp_path / "SAPCE.zip"
     path.write_bytes(archive_of(1))
     world.extract("2024-10-04", files=[path])
-    assert world.lake.bronze.extracts()[0] == ExtractId.parse("2024-10-04")
+    assert world.bronze.extracts()[0] == ExtractId.parse("2024-10-04")
     before = data_objects(world)
     assert world.settle() == []
     assert data_objects(world) == before

@@ -13,13 +13,13 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from pce_pipeline.automation.jobs import EXTRACT, REFRESH
+from pce_pipeline.automation.jobs import REFRESH, extract_job_name
 from pce_pipeline.automation.sensor import WHY
-from pce_pipeline.automation.state import lake_state
 from pce_pipeline.emulator.app import create_app as create_bea
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.hooks.endpoint import PATH, create_app
+from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.hooks.signatures import Verifier
 from pce_pipeline_tests.automation.daemon import Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld
@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.postgres]
 
 SECRET = base64.b64encode(bytes(32)).decode()
 BODY = '{"type": "bea.release", "timestamp": "2026-02-23T14:01:00Z"}'
+
+EXTRACT = extract_job_name("pce_state")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def announce(world: LiveWorld, *, accepted: int = 202) -> str:
     event, now = f"evt_{uuid.uuid4()}", datetime.now(UTC)
 
     async def send() -> httpx.Response:
-        app = create_app(world.lake.events, Verifier(SECRET))
+        app = create_app(EventStore.of(world.lake), Verifier(SECRET))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hooks") as client:
             headers = {
                 "webhook-id": event,
@@ -94,7 +96,7 @@ def test_an_event_makes_it_compare_with_bea_although_nothing_else_says_so_and_is
         run_config={**request.run_config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
     assert world.record(result).steps[-1].outputs["outcome"] == "unchanged"
-    assert lake_state(world.lake, world.dataset).event is None
+    assert world.state().event is None
     assert webhook.tick() == release.tick() == ([], "Nothing is new.")
 
 
@@ -125,7 +127,7 @@ def test_the_release_sensor_and_pce_run_meet_the_event_as_well(world, sensors):
     (request,), _ = release.tick()
     assert event in request.tags[WHY]
     (extract,) = world.settle()
-    assert (extract.action, extract.tables) == ("extract", ("SAPCE1",))
+    assert (extract.action, extract.tables) == ("extract", {"pce_state": ("SAPCE1",)})
     assert event in extract.reasons["SAPCE1"]
 
 
@@ -133,7 +135,7 @@ def test_after_a_failure_an_event_waits_as_everything_does(world, sensors):
     webhook, _ = sensors
     announce(world)
     webhook.ended(EXTRACT, succeeded=False, ago=timedelta(minutes=3))
-    assert webhook.tick() == ([], "The last extract run failed; the next try is in 2 minutes.")
+    assert webhook.tick() == ([], "The last extract_pce_state run failed; the next try is in 2 minutes.")
 
 
 def test_while_a_run_is_under_way_an_event_waits(world, sensors):

@@ -40,6 +40,20 @@ def test_another_word_is_another_meaning(text):
     assert not same(MILLIONS, text)
 
 
+@pytest.mark.parametrize(
+    "published",
+    ["Personal income", "Personal income (thousands of dollars) 1/", "[SAINC1] Personal income (millions of dollars)"],
+)
+def test_a_unit_in_parentheses_at_the_end_is_no_other_meaning(published):
+    assert same("Personal income (millions of dollars)", published)
+    assert same("Personal income", published)
+
+
+@pytest.mark.parametrize("published", ["Personal income (net)", "Personal income (dollars) of farms", "Personal"])
+def test_other_words_in_parentheses_are(published):
+    assert not same("Personal income (millions of dollars)", published)
+
+
 def test_what_stands_before_a_text_is_told_apart_from_another_text():
     assert before("Goods", "PCE:  GOODS 1/") == "pce: "
     assert before("Goods", "goods") == ""

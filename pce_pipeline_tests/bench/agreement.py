@@ -9,13 +9,12 @@ import psycopg2
 from psycopg2 import sql
 
 from pce_pipeline.bea.observations import OBSERVATION_SCHEMA
-from pce_pipeline.tables.lineage import LOADED
-from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.tables.table import MONEY, Table, content_sha256
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline_tests.bench.measure import Facts
 from pce_pipeline_tests.bench.plain_storage import NULL
 from pce_pipeline_tests.bench.scratch import Row
+from pce_pipeline_tests.datasets import REGISTRY
 
 _FLOAT_DECIMALS = 5
 """Results are rounded to six decimals; the last may go either way."""
@@ -49,7 +48,7 @@ def facts_of_csv(files: Sequence[Path], name: str) -> Facts:
 
 
 def _table(name: str) -> Table:
-    return next(table for table in TABLES if table.name == name)
+    return next(table for table in REGISTRY.tables if table.name == name)
 
 
 def facts_of_database(url: str, years: Sequence[int]) -> Facts:
@@ -58,7 +57,7 @@ def facts_of_database(url: str, years: Sequence[int]) -> Facts:
     connection = psycopg2.connect(url)
     try:
         with connection.cursor() as cursor:
-            for table in LOADED:
+            for table in REGISTRY.loaded:
                 statement = sql.SQL(
                     "SELECT count(*), md5(string_agg(held::text, '' ORDER BY {key})) FROM {table} AS held "
                     "WHERE year = ANY(%s)"

@@ -11,6 +11,7 @@ import polars as pl
 
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.reading import Content, read_extracts
+from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts
@@ -19,16 +20,16 @@ from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.publication import Publication, TableStore
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.lake.store import open_store
+from pce_pipeline.quality import facts as gold_facts
 from pce_pipeline.quality.annual import AnnualYears, annual_rules
-from pce_pipeline.quality.facts import facts_rules
 from pce_pipeline.quality.identities import FactYears
 from pce_pipeline.quality.metrics import MetricYears, metrics_rules
 from pce_pipeline.quality.rules import RuleResult, judge
 from pce_pipeline.quality.silver import SilverYears, silver_rules
 from pce_pipeline.silver.observations import Normalised, normalise
+from pce_pipeline.tables.dimensions import DIMENSIONS
 from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.lineage import DIMENSIONS, LOADED
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS, SILVER_PCE_STATE
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.loads import LoadResult, RunRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -37,10 +38,10 @@ from pce_pipeline_tests.bench.measure import Facts
 from pce_pipeline_tests.bench.scratch import Scratch
 from pce_pipeline_tests.bench.task import Task, years_upserted
 from pce_pipeline_tests.bench.world import RUN_ID, settings_of
-from pce_pipeline_tests.datasets import pce_state
+from pce_pipeline_tests.datasets import REGISTRY, SILVER_PCE_STATE, pce_state
 from pce_pipeline_tests.postgres_server import PostgresServer
 
-_GOLD = (GOLD_FACTS, *LOADED)
+_GOLD = (GOLD_FACTS, *REGISTRY.loaded)
 
 
 class Ours:
@@ -51,7 +52,7 @@ class Ours:
         self.server = PostgresServer(server)
         self.settings = settings_of(scratch)
         self.dataset = pce_state(scratch.profile)
-        self.lake = Lake.of(self.settings, self.dataset.name)
+        self.lake = Lake.of(self.settings)
 
     @cached_property
     def held(self) -> dict[str, list[int]]:
@@ -83,7 +84,7 @@ class Ours:
 
 
 def _decode(ours: Ours) -> Task:
-    now = current(ours.lake.bronze, ours.dataset)
+    now = current(bronze_of(ours.lake, ours.dataset), ours.dataset)
     layers = {table: [each.extract for each in source.vintage.layers] for table, source in now.sources.items()}
 
     def look(place: object, content: Content) -> Facts:
@@ -92,7 +93,7 @@ def _decode(ours: Ours) -> Task:
         ours.leave("lines", content.lines)
         return facts_of_frame(content.cells, CELL)
 
-    return Task(work=lambda _: read_extracts(ours.lake.bronze, layers), look=look)
+    return Task(work=lambda _: read_extracts(bronze_of(ours.lake, ours.dataset), layers), look=look)
 
 
 def _normalise(ours: Ours) -> Task:
@@ -112,7 +113,9 @@ def _silver_rules(ours: Ours) -> Task:
     left_out = ours.frame("left_out")
     rows_in = silver.height + int(left_out["rows"].sum())
     return Task(
-        work=lambda _: judge(silver_rules, SilverYears(silver, left_out, rows_in, ours.dataset, ours.held)),
+        work=lambda _: judge(
+            silver_rules, "silver/pce_state", SilverYears(silver, left_out, rows_in, ours.dataset, ours.held)
+        ),
         look=lambda _, results: {"rows": silver.height, **_verdicts(results)},
     )
 
@@ -124,8 +127,9 @@ def _facts(ours: Ours) -> Task:
 
 def _facts_rules(ours: Ours) -> Task:
     facts = ours.frame(GOLD_FACTS.name)
+    of_one = FactYears(facts, ours.dataset, ours.held)
     return Task(
-        work=lambda _: judge(facts_rules, FactYears(facts, ours.dataset, ours.held)),
+        work=lambda _: judge(gold_facts.facts_rules, "gold", gold_facts.Facts(facts, (of_one,))),
         look=lambda _, results: {"rows": facts.height, **_verdicts(results)},
     )
 
@@ -145,8 +149,8 @@ def _gold_rules(ours: Ours) -> Task:
 
     def work(place: object) -> list[RuleResult]:
         del place
-        return judge(annual_rules, AnnualYears(levels, facts)) + judge(
-            metrics_rules, MetricYears(rows, levels, ours.dataset, ours.years)
+        return judge(annual_rules, "gold/pce_state_annual", AnnualYears(levels, facts)) + judge(
+            metrics_rules, "gold/pce_state_metrics", MetricYears(rows, levels, ours.dataset, ours.years)
         )
 
     return Task(work=work, look=lambda _, results: {"rows": levels.height + rows.height, **_verdicts(results)})
@@ -186,8 +190,8 @@ def _publication(ours: Ours, tables: Sequence[Table]) -> Task:
 
 def _load(ours: Ours, *, again: bool) -> Task:
     tables = [
-        *(TableLoad(table, DIMENSION_FRAMES[table.name](ours.dataset)) for table in DIMENSIONS),
-        *(TableLoad(table, ours.frame(table.name)) for table in LOADED),
+        *(TableLoad(table, DIMENSION_FRAMES[table.name]({ours.dataset.name: ours.dataset})) for table in DIMENSIONS),
+        *(TableLoad(table, ours.frame(table.name), ours.years) for table in REGISTRY.loaded),
     ]
 
     def work(url: str) -> list[LoadResult]:
@@ -195,14 +199,13 @@ def _load(ours: Ours, *, again: bool) -> Task:
             return load(
                 connection,
                 tables,
-                years=ours.years,
                 world=ours.settings.world,
                 env=ours.settings.env,
                 run=RunRow(str(uuid4()), ours.dataset.name, datetime.now(UTC)),
                 manifests=[],
             )
 
-    compared = years_upserted(ours.years, sum(table.frame.height for table in tables if table.is_yearly))
+    compared = years_upserted(ours.years, sum(table.frame.height for table in tables if table.table.is_yearly))
 
     @contextmanager
     def place() -> Iterator[str]:

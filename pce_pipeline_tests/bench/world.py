@@ -12,6 +12,7 @@ from pce_pipeline.bea.client import BeaClient
 from pce_pipeline.bea.values import STATUS_OF_CODE
 from pce_pipeline.bronze.extract import next_extract_id, prepare, publish
 from pce_pipeline.bronze.feeds import ApiFeed
+from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.settings import Settings, load_settings
@@ -38,10 +39,11 @@ def make_world(scratch: Scratch, *, years: str) -> int:
     `years` is what BEA's API is asked for: ALL, or LAST5 for a small world.
     """
     settings, dataset = settings_of(scratch), pce_state(scratch.profile)
-    bronze_lake = Lake.of(settings, dataset.name)
-    extract = next_extract_id(bronze_lake.bronze, datetime.now(UTC).date())
+    bronze_lake = Lake.of(settings)
+    bronze = bronze_of(bronze_lake, dataset)
+    extract = next_extract_id(bronze, datetime.now(UTC).date())
     prepared = prepare(
-        bronze_lake.bronze,
+        bronze,
         ApiFeed(partial(_client, years), dataset, settings.source),
         dataset,
         extract,
@@ -49,7 +51,7 @@ def make_world(scratch: Scratch, *, years: str) -> int:
         world=settings.world,
         run_id=RUN_ID,
     )
-    publish(bronze_lake.bronze, prepared)
+    publish(bronze, prepared)
     held = {table: sorted(entry.years) for table, entry in prepared.manifest.tables.items()}
     scratch.leave_reference(
         {

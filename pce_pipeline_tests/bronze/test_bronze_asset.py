@@ -14,13 +14,15 @@ from pydantic import SecretStr
 
 from pce_pipeline.bea.client import BeaClient
 from pce_pipeline.bea.gateway import BeaGateway
-from pce_pipeline.bronze.assets import BRONZE, bronze_pce_state
+from pce_pipeline.bronze.assets import bronze_asset
+from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import configure_logs
 from pce_pipeline.observability.records import RunJournal, RunRecord, StepRecord
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.keys import bronze_key
 from pce_pipeline_tests.bronze.look_alike import KEY, LookAlike, today
 from pce_pipeline_tests.datasets import pce_state
 
@@ -43,14 +45,14 @@ class Bronze:
 
     def __init__(self, home: Path, bea: LookAlike, source: str) -> None:
         self.settings = Settings(home=home, profile="smoke", chosen_source=source, bea_api_key=SecretStr(KEY))
-        dataset = pce_state("smoke")
-        self.lake = Lake.of(self.settings, dataset.name)
-        self.journal = RunJournal(self.lake, dataset.name)
+        self.dataset = pce_state("smoke")
+        self.lake = Lake.of(self.settings)
+        self.store = bronze_of(self.lake, self.dataset)
+        self.journal = RunJournal(self.lake)
         self.instance = dg.DagsterInstance.ephemeral(tempdir=str(home / "dagster"))
         self.resources = {
             "lake": self.lake,
             "bea": Gateway(self.settings, bea),
-            "dataset": dataset,
             "settings": self.settings,
             "journal": self.journal,
         }
@@ -59,7 +61,7 @@ class Bronze:
         key = extract or str(today())
         self.instance.add_dynamic_partitions("pce_state_extracts", [key])
         result = dg.materialize(
-            [bronze_pce_state],
+            [bronze_asset(self.dataset)],
             instance=self.instance,
             partition_key=key,
             resources=self.resources,
@@ -101,8 +103,8 @@ def _logs() -> Iterator[None]:
 def test_an_extract_is_reported_with_its_tables_checks_and_data_version(bronze):
     result = bronze.run()
     (reported,) = result.asset_materializations_for_node("bronze__pce_state")
-    manifest = bronze.lake.bronze.manifest(ExtractId(today()))
-    assert reported.asset_key == BRONZE
+    manifest = bronze.store.manifest(ExtractId(today()))
+    assert reported.asset_key == bronze_key("pce_state")
     assert reported.partition == str(today())
     assert reported.metadata["dagster/partition_row_count"].value == 3 * 60 * 28
     assert reported.metadata["outcome"].value == "new"
@@ -137,7 +139,7 @@ def test_a_run_that_finds_nothing_new_reports_no_materialisation_and_says_so(bro
     step = bronze.step(result)
     assert step.outputs["outcome"] == "unchanged"
     assert (step.outputs["compared"], step.outputs["equals"]) == (["SAPCE1"], {"SAPCE1": str(today())})
-    assert bronze.lake.bronze.extracts() == [ExtractId(today())]
+    assert bronze.store.extracts() == [ExtractId(today())]
 
 
 def test_another_than_the_next_extract_date_is_refused(bronze, bea):
@@ -194,7 +196,7 @@ def test_an_answer_that_lacks_what_counts_is_kept_and_fails_its_check(bronze, be
         "3 categories (product.goods, product.pce, product.services), area 02000, 1997...2024"
     }
     assert "Failure: BEA's answer is kept and what was published before stands" in (step.error or "")
-    assert [str(each) for each in bronze.lake.bronze.extracts()] == [f"{today()}", f"{today()}.2"]
+    assert [str(each) for each in bronze.store.extracts()] == [f"{today()}", f"{today()}.2"]
 
 
 def test_an_answer_that_still_lacks_it_is_not_kept_twice_and_fails_again(bronze, bea):
@@ -203,7 +205,7 @@ def test_an_answer_that_still_lacks_it_is_not_kept_twice_and_fails_again(bronze,
     bronze.run(f"{today()}.2", fails=True)
     result = bronze.run(f"{today()}.3", fails=True)
     assert bronze.step(result).outputs["equals"] == {"SAPCE1": f"{today()}.2"}
-    assert len(bronze.lake.bronze.extracts()) == 2
+    assert len(bronze.store.extracts()) == 2
     bea.emulator.set_faults()
     assert bronze.step(bronze.run(f"{today()}.3")).outputs["equals"] == {"SAPCE1": str(today())}
 
@@ -228,7 +230,7 @@ def test_the_key_never_reaches_the_lake_the_records_or_the_logs(bronze, bea, tmp
     bea.emulator.set_faults(Fault(FaultKind.DROP, after=1))
     bronze.run(f"{today()}.2", fails=True)
     bea.emulator.set_faults(Fault(FaultKind.TRUNCATED, on=("calendar",)))
-    bronze.resources["bea"].release(["SAPCE1"], ())
+    bronze.resources["bea"].releases({"pce_state": ()}, {"pce_state": ["SAPCE1"]})
     bea.emulator.set_faults(Fault(FaultKind.UNKNOWN_FIELD), Fault(FaultKind.SILENT_REVISION))
     bronze.run(f"{today()}.2", fails=True)
     files = dict(_all_bytes(tmp_path))
@@ -246,6 +248,6 @@ def test_the_way_to_bea_in_production_takes_an_extract_of_the_sample(tmp_path):
     bronze.resources["bea"] = BeaGateway(settings)
     before = datetime.now(UTC)
     bronze.run()
-    assert bronze.lake.bronze.manifest(ExtractId(today())).origin == "sample"
+    assert bronze.store.manifest(ExtractId(today())).origin == "sample"
     assert bronze.lake.layout.world == "sample-smoke"
-    assert bronze.lake.bronze.manifest(ExtractId(today())).ingested_at > before
+    assert bronze.store.manifest(ExtractId(today())).ingested_at > before

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,10 @@ from pce_pipeline.bronze.counting import sources, vintages
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.decisions import Decision, DecisionKind, Verdict
 from pce_pipeline.bronze.manifest import Manifest, TableEntry
-from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.lake.layout import ExtractId, Layout
+from pce_pipeline.lake.store import open_store
+from pce_pipeline_tests.datasets import PCE_STATE
 
 NOON = datetime(2026, 2, 23, 12, tzinfo=UTC)
 FIRST, SECOND, THIRD, LAST = (ExtractId(date(2026, month, 1)) for month in (1, 2, 3, 4))
@@ -166,7 +170,8 @@ def test_a_decision_may_judge_an_extract_anew(counts):
 
 
 def held_now(*held: Manifest, decisions: Sequence[Decision] = ()) -> Current:
-    return Current(lake(*held), decisions, None)
+    nowhere = BronzeStore(open_store(Path("nowhere")), Layout("local", "bea"), PCE_STATE.name)
+    return Current(PCE_STATE, nowhere, lake(*held), decisions, None)
 
 
 def test_a_year_without_figures_is_not_published_not_held_or_withdrawn():

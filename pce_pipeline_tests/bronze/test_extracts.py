@@ -204,7 +204,7 @@ def test_the_same_figures_have_the_same_hashes_whichever_way_they_came(tmp_path,
         assert prepared.changed == (), name
         assert prepared.manifest.tables["SAPCE1"] == entry, name
         assert prepared.equals == {"SAPCE1": first}, name
-        assert all(result.passed for result in judge(bronze_rules, prepared.subject)), name
+        assert all(result.passed for result in judge(bronze_rules, "bronze/pce_state", prepared.subject)), name
 
 
 def test_several_files_make_one_extract_and_none_of_them_twice(tmp_path):

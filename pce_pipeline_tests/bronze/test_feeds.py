@@ -218,9 +218,9 @@ def test_an_empty_answer_is_judged_incomplete_and_asked_for_again(lake, bea):
             results["Data"] = []
 
     prepared = lake.prepare(rewritten(bea, without_rows))
-    assert [result.name for result in judge(bronze_rules, prepared.subject) if not result.passed] == [
-        "manifest_is_complete"
-    ]
+    assert [
+        result.name for result in judge(bronze_rules, "bronze/pce_state", prepared.subject) if not result.passed
+    ] == ["manifest_is_complete"]
 
 
 def test_an_unknown_field_is_kept_in_bronze_and_does_not_count_unless_tolerated(tmp_path, lake, bea):
@@ -230,7 +230,7 @@ def test_an_unknown_field_is_kept_in_bronze_and_does_not_count_unless_tolerated(
     assert "unknown fields: Results.Data.Reliability" in lake.why(extract)
     prepared = lake.prepare(tolerate=True)
     assert prepared.manifest.verdicts["SAPCE1"].counts
-    assert all(result.passed for result in judge(bronze_rules, prepared.subject))
+    assert all(result.passed for result in judge(bronze_rules, "bronze/pce_state", prepared.subject))
     plain = Lakeside(tmp_path / "plain", LookAlike())
     assert silver(lake, extract, tolerate=True).frame.equals(silver(plain, plain.take()).frame)
 

@@ -91,7 +91,7 @@ def silver(lake: Lakeside) -> pl.DataFrame:
 
 
 def states(lake: Lakeside) -> list[tuple[str, str]]:
-    rows = listed(lake.bronze, lake.bea.dataset, lake.current())
+    rows = listed(lake.current())
     return list(rows.select("extract", "state").iter_rows())
 
 

@@ -153,6 +153,8 @@ def test_status_verify_and_years_say_what_they_said_and_look_only(carried: Carri
             # where it lies now, and that the database is not the embedded one
             assert says.pop("lake") != said.pop("lake")
             assert says.pop("postgres")["rows"] == said.pop("postgres")["rows"]
+            # there was one dataset then, which went without saying
+            assert {each.pop("dataset") for each in says["extracts"]} == {"pce_state"}
         assert {name: says.get(name) for name in said} == said
     assert (carried.written(), carried.rows()) == (written, rows)
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.cli import markdown
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline_tests.alerts.receiver import receiver
 from pce_pipeline_tests.cli.conftest import Pce
+from pce_pipeline_tests.datasets import PCE_STATE
 
 pytestmark = [pytest.mark.postgres]
 
@@ -28,7 +30,7 @@ def two_releases(own: Pce) -> Pce:
 
 def _age(folder: Path, days: int) -> None:
     """Let the pin be that old."""
-    bronze = Lake(str(folder / "sample-smoke" / "lake"), Layout("local", "sample-smoke"), dataset="pce_state").bronze
+    bronze = bronze_of(Lake(str(folder / "sample-smoke" / "lake"), Layout("local", "sample-smoke")), PCE_STATE)
     pin = bronze.pin()
     assert pin is not None
     held = next(each for each in bronze.extracts() if str(each) == pin.extract)

@@ -8,9 +8,9 @@ from pce_pipeline.gold.dimensions import category_line, dim_category, dim_geogra
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
 from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, SILVER_PCE_STATE
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 from pce_pipeline.tables.table import content_sha256
-from pce_pipeline_tests.datasets import PCE_STATE, pce_state
+from pce_pipeline_tests.datasets import PCE_STATE, SILVER_PCE_STATE, pce_state
 
 CATALOG = PCE_STATE
 
@@ -28,7 +28,7 @@ def silver(*cells: tuple[str, int, str, int, str | None]) -> pl.DataFrame:
         status=pl.when(pl.col("status").is_null()).then(pl.lit("suppressed")).otherwise(pl.lit("reported")),
         unit=pl.lit("Millions of current dollars"),
         unit_multiplier=6,
-    ).cast(SILVER_PCE_STATE.polars_schema)  # type: ignore[arg-type]  # polars' stubs want an invariant dict
+    ).cast(dict(SILVER_PCE_STATE.polars_schema))  # type: ignore[arg-type]  # polars' stubs want an invariant dict
 
 
 def facts(*cells: tuple[str, int, str, int, str | None]) -> pl.DataFrame:
@@ -137,19 +137,19 @@ def test_a_per_capita_figure_without_a_total_makes_no_row():
 
 def test_dimensions_are_whole_whatever_the_profile_and_the_bridge_follows_it():
     smoke = pce_state("smoke")
-    assert dim_geography(smoke).equals(dim_geography(CATALOG))
-    assert dim_category(smoke).equals(dim_category(CATALOG))
-    assert (dim_geography(CATALOG).height, dim_category(CATALOG).height) == (60, 247)
-    assert category_line(CATALOG).height == 295
-    assert category_line(smoke)["line_code"].to_list() == [1, 2, 13]
+    assert dim_geography({"pce_state": smoke}).equals(dim_geography({"pce_state": CATALOG}))
+    assert dim_category({"pce_state": smoke}).equals(dim_category({"pce_state": CATALOG}))
+    assert (dim_geography({"pce_state": CATALOG}).height, dim_category({"pce_state": CATALOG}).height) == (60, 247)
+    assert category_line({"pce_state": CATALOG}).height == 295
+    assert category_line({"pce_state": smoke})["line_code"].to_list() == [1, 2, 13]
 
 
 @pytest.mark.parametrize(
     ("table", "frame"),
     [
-        (DIM_GEOGRAPHY, dim_geography(CATALOG)),
-        (DIM_CATEGORY, dim_category(CATALOG)),
-        (CATEGORY_LINE, category_line(CATALOG)),
+        (DIM_GEOGRAPHY, dim_geography({"pce_state": CATALOG})),
+        (DIM_CATEGORY, dim_category({"pce_state": CATALOG})),
+        (CATEGORY_LINE, category_line({"pce_state": CATALOG})),
     ],
 )
 def test_dimensions_are_as_declared(table, frame):
@@ -157,7 +157,7 @@ def test_dimensions_are_as_declared(table, frame):
 
 
 def test_every_parent_and_every_region_exists_and_signs_and_roles_fit():
-    categories, areas = dim_category(CATALOG), dim_geography(CATALOG)
+    categories, areas = dim_category({"pce_state": CATALOG}), dim_geography({"pce_state": CATALOG})
     parents = set(categories["parent_id"].drop_nulls())
     assert parents <= set(categories["category_id"])
     assert set(categories.filter(pl.col("role") == "part")["category_id"]).isdisjoint(parents)

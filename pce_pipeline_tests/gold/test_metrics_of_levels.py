@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from pce_pipeline.gold.metrics import metrics
 from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.lineage import METRICS
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS, METRICS
 from pce_pipeline.tables.table import content_sha256
 from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.examples import examples, is_thorough

@@ -80,7 +80,7 @@ def test_what_pce_runs_is_in_the_same_history(staging):
     with open_jobs(load_settings()) as jobs:
         event.listen(Engine, "connect", count)
         try:
-            extract = jobs.extract(ExtractId(datetime.now(UTC).date()))
+            extract = jobs.extract("pce_state", ExtractId(datetime.now(UTC).date()))
             refresh = jobs.refresh(1997, 1998)
         finally:
             event.remove(Engine, "connect", count)

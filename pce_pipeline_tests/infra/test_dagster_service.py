@@ -17,8 +17,7 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 from moto import mock_aws
 
-from pce_pipeline.automation.jobs import EXTRACT
-from pce_pipeline.automation.sensor import extract_config
+from pce_pipeline.automation.jobs import extract_config, extract_job_name
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.settings import load_settings
 from pce_pipeline_tests.infra.operated import HOME, ROOT, Operated, environment, operated
@@ -84,10 +83,10 @@ def extract_run(instance: dg.DagsterInstance, today: str) -> dg.DagsterRun:
     repository = ReconstructableRepository.for_module("pce_pipeline.definitions", "defs", working_directory=str(ROOT))
     instance.add_dynamic_partitions("pce_state_extracts", [today])
     return instance.create_run_for_job(
-        build_definitions(load_settings()).resolve_job_def(EXTRACT),
+        build_definitions(load_settings()).resolve_job_def(extract_job_name("pce_state")),
         tags={"dagster/partition": today},
-        run_config=extract_config(),
-        job_code_origin=repository.get_reconstructable_job(EXTRACT).get_python_origin(),
+        run_config=extract_config("pce_state"),
+        job_code_origin=repository.get_reconstructable_job(extract_job_name("pce_state")).get_python_origin(),
     )
 
 

@@ -11,7 +11,6 @@ import pytest
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.store import Store, open_store
-from pce_pipeline.tables.registry import TABLES
 from pce_pipeline_tests.infra.policies import Call, allowed, applies
 from pce_pipeline_tests.infra.recorded_run import RecordingBackend, requests
 from pce_pipeline_tests.infra.rendered import ACCOUNT, REGION, Rendered
@@ -77,12 +76,12 @@ def lake_operations(tmp_path_factory: pytest.TempPathFactory, server: PostgresSe
         BeaGateway(world.settings).sample_release_file.write_text("3")
         world.extract()
         world.refresh(2020, 2025)  # a few years, as they differ in their keys alone
-        first = world.lake.bronze.extracts()[0]
-        world.lake.bronze.write_pin(first, now=datetime.now(UTC), reason="test")
-        world.lake.bronze.clear_pin(now=datetime.now(UTC))
-        for extract in world.lake.bronze.extracts():
-            world.lake.bronze.verify(extract)
-        for table in TABLES:
+        first = world.bronze.extracts()[0]
+        world.bronze.write_pin(first, now=datetime.now(UTC), reason="test")
+        world.bronze.clear_pin(now=datetime.now(UTC))
+        for extract in world.bronze.extracts():
+            world.bronze.verify(extract)
+        for table in world.registry.tables:
             world.lake.table(table).heal()
             world.lake.table(table).prune(timedelta(0), datetime.now(UTC))
         yield one_of_each_form(recorder.operations)

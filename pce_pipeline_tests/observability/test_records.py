@@ -20,9 +20,7 @@ from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunReco
 from pce_pipeline.shell.io_manager import LakeIOManager, YearlyOutput, yearly_output
 from pce_pipeline.shell.partitions import ONE_RUN, YEARS
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.tables.lineage import SILVER
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
-from pce_pipeline_tests.datasets import pce_state
+from pce_pipeline_tests.datasets import REGISTRY, SILVER, SILVER_PCE_STATE
 
 SECRET = "a-very-secret-password"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -38,12 +36,12 @@ def _configured() -> Iterator[None]:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(str(tmp_path / "lake"), Layout("local", "sample-smoke"), dataset="pce_state")
+    return Lake(str(tmp_path / "lake"), Layout("local", "sample-smoke"))
 
 
 @pytest.fixture
 def journal(lake: Lake) -> RunJournal:
-    return RunJournal(lake, "pce_state")
+    return RunJournal(lake)
 
 
 def log_lines(lake: Lake, run_id: str) -> list[dict[str, object]]:
@@ -57,7 +55,9 @@ def stored(journal: RunJournal, run_id: str) -> RunRecord:
 
 
 def work(journal: RunJournal, run_id: str, name: str, do: Callable[[Step], object] = str) -> None:
-    with journal.step(run_id, name, partitions=["2023", "2024"], job="refresh", requested={"why": "a test"}) as step:
+    with journal.step(
+        run_id, name, datasets=["pce_state"], partitions=["2023", "2024"], job="refresh", requested={"why": "a test"}
+    ) as step:
         do(step)
 
 
@@ -99,7 +99,7 @@ def test_every_line_of_the_log_names_run_dataset_step_and_partition(lake, journa
         structlog.get_logger().info("halfway", rows=2)
 
     work(journal, "two", "silver/pce_state", talk)
-    with journal.step("two", "gold/dim_category", partitions=[], job="refresh", requested={}):
+    with journal.step("two", "gold/dim_category", datasets=["pce_state"], partitions=[], job="refresh", requested={}):
         pass
     lines = log_lines(lake, "two")
     assert [(line["event"], line["step"], line["partition"]) for line in lines] == [
@@ -131,7 +131,7 @@ def test_a_failed_step_is_recorded_and_its_error_raised_on_without_secrets(lake,
 
 def test_a_killed_run_leaves_the_record_of_what_it_was_doing(journal, lake):
     seen: list[RunRecord] = []
-    work(journal, "four", "silver/pce_state", lambda _: seen.append(stored(RunJournal(lake, "pce_state"), "four")))
+    work(journal, "four", "silver/pce_state", lambda _: seen.append(stored(RunJournal(lake), "four")))
     (record,) = seen
     assert record.status == "running"
     assert record.steps[0].step == "silver/pce_state"
@@ -145,17 +145,19 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs
 from pce_pipeline.observability.records import RunJournal
 logs.configure_logs("info", terminal_level="error")
-journal = RunJournal(Lake(sys.argv[1], Layout("local", "sample-smoke"), dataset="pce_state"), "pce_state")
-with journal.step("five", "silver/pce_state", partitions=["2023", "2024"], job="refresh", requested={}):
+journal = RunJournal(Lake(sys.argv[1], Layout("local", "sample-smoke")))
+years = ["2023", "2024"]
+with journal.step("five", "silver/pce_state", datasets=["pce_state"], partitions=years, job="refresh", requested={}):
     pass
 """
 
 
 def test_a_record_and_its_log_survive_being_continued_by_another_process(lake):
     subprocess.run([sys.executable, "-c", _FIRST_PROCESS, lake.uri], check=True)
-    started = stored(RunJournal(lake, "pce_state"), "five").started_at
-    other = RunJournal(lake, "pce_state")
-    with other.step("five", "gold", partitions=["2024"], job="refresh", requested={"partitions": "other"}):
+    started = stored(RunJournal(lake), "five").started_at
+    other = RunJournal(lake)
+    requested = {"partitions": "other"}
+    with other.step("five", "gold", datasets=["pce_state"], partitions=["2024"], job="refresh", requested=requested):
         pass
     record = stored(other, "five")
     assert [step.step for step in record.steps] == ["silver/pce_state", "gold"]
@@ -185,8 +187,8 @@ def test_facts_of_any_type_can_be_recorded(journal):
 
 
 def test_where_the_lake_fails_the_first_error_is_the_one_raised(tmp_path):
-    lake = Lake(str(tmp_path / "lake"), Layout("local", "sample-smoke"), dataset="pce_state")
-    journal = RunJournal(lake, "pce_state")
+    lake = Lake(str(tmp_path / "lake"), Layout("local", "sample-smoke"))
+    journal = RunJournal(lake)
 
     def lose_the_lake(step: Step) -> None:
         folder = tmp_path / "lake" / lake.run_folder("eight")
@@ -214,7 +216,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
         dagster_type=dg.Any,
     )
     def silver(context: dg.AssetExecutionContext) -> Iterator[dg.Output[YearlyOutput]]:
-        with recorded_step(context, journal, SILVER.table.name, requested={"by": "hand"}) as step:
+        with recorded_step(context, journal, SILVER.table.name, ["pce_state"], requested={"by": "hand"}) as step:
             step.inputs(extracts={"SAPCE1": "2026-03-01"})
             frame = pl.DataFrame(schema=SILVER_PCE_STATE.polars_schema)
             inputs: Mapping[int, Mapping[str, str]] = {}
@@ -224,7 +226,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
     return dg.materialize(
         [silver],
         instance=instance,
-        resources={"lake_io": LakeIOManager(lake, pce_state("smoke"), journal, covered_years=set)},
+        resources={"lake_io": LakeIOManager(lake, REGISTRY, journal)},
         tags={"dagster/asset_partition_range_start": "2023", "dagster/asset_partition_range_end": "2024"},
         run_config=QUIET,
         raise_on_error=False,
@@ -253,7 +255,7 @@ def test_a_step_whose_output_could_not_be_stored_is_recorded_as_failed(lake, jou
 
 def test_a_step_that_is_dropped_before_its_end_is_recorded_as_failed(journal):
     def dropped() -> Iterator[int]:
-        with journal.step("nine", "gold", partitions=[], job="refresh", requested={}):
+        with journal.step("nine", "gold", datasets=["pce_state"], partitions=[], job="refresh", requested={}):
             yield 1
             yield 2
 

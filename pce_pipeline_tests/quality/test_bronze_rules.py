@@ -30,12 +30,16 @@ def extract() -> Extract:
 
 
 def failed(extract: Extract) -> dict[str, RuleResult]:
-    return {result.name: result for result in judge(bronze_rules, extract) if not result.passed}
+    return {result.name: result for result in judge(bronze_rules, "bronze/pce_state", extract) if not result.passed}
 
 
 def test_a_whole_extract_passes(extract):
     assert failed(extract) == {}
-    assert [result.layer for result in judge(bronze_rules, extract)] == ["bronze", "bronze", "bronze"]
+    assert [result.layer for result in judge(bronze_rules, "bronze/pce_state", extract)] == [
+        "bronze",
+        "bronze",
+        "bronze",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -83,5 +87,5 @@ def test_an_answer_of_bea_that_lacks_what_counts_fails_its_check_in_every_enviro
 def test_a_file_that_lacks_what_counts_is_partial_and_no_failure(extract):
     partial = replace(extract, verdicts={"SAPCE1": LACKS, "SAPCE4": COUNTS}, is_live=False)
     assert failed(partial) == {}
-    summary = judge(bronze_rules, partial)[-1].summary
+    summary = judge(bronze_rules, "bronze/pce_state", partial)[-1].summary
     assert summary == "1 of 2 tables count; kept, and changing nothing: SAPCE1"

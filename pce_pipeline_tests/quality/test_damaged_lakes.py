@@ -15,9 +15,8 @@ from pce_pipeline.emulator.archive import archive
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.resource import files_of_year
-from pce_pipeline.tables.lineage import SILVER
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
 from pce_pipeline.tables.table import MONEY
+from pce_pipeline_tests.datasets import SILVER, SILVER_PCE_STATE
 from pce_pipeline_tests.worlds import QUIET, World
 
 YEAR = "2024"

@@ -52,7 +52,7 @@ def goods(total: str, *, measure: str = "pce", parts: Mapping[str, str] = PARTS,
 
 
 def checked(rule: Rule[FactYears], subject: FactYears, *, sums: int = 1) -> RuleResult:
-    result = rule.check(subject)
+    result = rule.check("gold", subject)
     assert result.figures["checked"] == sums, result
     return result
 
@@ -151,7 +151,7 @@ def test_the_largest_rounding_is_of_the_sums_that_are_kept():
     assert kept.figures["largest_rounding"] == 0.05
     third = checked(per_capita_times_population_is_the_total, per_capita("333", part="333.3"))
     assert third.figures["largest_rounding"] == 0.267, "in thousandths"
-    assert children_add_up_to_parents.check(facts()).figures["largest_rounding"] == 0.0
+    assert children_add_up_to_parents.check("gold", facts()).figures["largest_rounding"] == 0.0
     only_wrong = checked(children_add_up_to_parents, facts(*goods("107")))
     assert only_wrong.figures["largest_rounding"] == 0.0
 
@@ -181,11 +181,11 @@ def test_what_is_said_of_sums_tells_those_that_bea_does_not_keep_from_the_others
     parts = CATALOG.categories.filter(parent_id="function.pce").select("category_id", "nation_only").rows()
     nation_parts = [category for category, _ in parts]
     assert {cell[1] for cell in known(2017, "0")} == {"function.pce", *nation_parts}
-    assert children_add_up_to_parents.check(facts(*cells)).summary == summary
+    assert children_add_up_to_parents.check("gold", facts(*cells)).summary == summary
 
 
 def test_an_example_says_by_how_much_a_sum_is_off():
-    (example,) = children_add_up_to_parents.check(facts(*goods("107"))).examples
+    (example,) = children_add_up_to_parents.check("gold", facts(*goods("107"))).examples
     assert example == (
         "pce of product.goods, area 06000, 2020: published 107.0, but added up 100.3, off by -6.7 (tolerance 0.15)"
     )

@@ -23,6 +23,7 @@ from pce_pipeline.quality.rules import Rule, RuleResult
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline_tests.datasets import PCE_STATE
 
+ASSET = "gold/pce_state_metrics"
 CATALOG = PCE_STATE
 LEVELS: dict[str, str] = dict(CATALOG.areas.select("geo_fips", "geo_level").iter_rows())
 TOTAL, GOODS, SERVICES = "product.pce", "product.goods", "product.services"
@@ -64,7 +65,7 @@ _METRICS = [name for name in GOLD_PCE_STATE_METRICS.column_names if name.startsw
 
 
 def checked(rule: Rule[MetricYears], years: MetricYears, *, sums: int = 1) -> RuleResult:
-    result = rule.check(years)
+    result = rule.check(ASSET, years)
     assert result.figures["checked"] == sums, result
     return result
 
@@ -154,14 +155,14 @@ def ranked(
     ],
 )
 def test_ranks_go_from_1_to_the_number_of_states_with_a_figure(years, violations):
-    assert ranks_count_the_states.check(years).figures["violations"] == violations
+    assert ranks_count_the_states.check(ASSET, years).figures["violations"] == violations
 
 
 def test_each_of_the_two_ranks_is_counted():
     both = ranked(1, 2, 3)
     for name in ("pce_rank_among_states", "pce_per_capita_rank_among_states"):
         off = MetricYears(both.frame.with_columns(pl.col(name) + 1), both.levels, CATALOG, (2020,))
-        (example,) = ranks_count_the_states.check(off).examples
+        (example,) = ranks_count_the_states.check(ASSET, off).examples
         assert example == f"{name} of product.goods, 2020: 3 ranked of 3 states, from 2 to 4"
 
 
@@ -177,7 +178,7 @@ def test_each_of_the_two_ranks_is_counted():
     ],
 )
 def test_a_rank_counts_who_is_ahead(years, violations):
-    assert ranks_count_who_is_ahead.check(years).figures["violations"] == violations
+    assert ranks_count_who_is_ahead.check(ASSET, years).figures["violations"] == violations
 
 
 @pytest.mark.parametrize(("areas", "unread"), [((), 0), ((SERVICES,), 1), ((TOTAL,), 1), ((TOTAL, SERVICES), 1)])
@@ -200,20 +201,20 @@ def with_an_unread_state(*ranks: int | None) -> MetricYears:
 
 def test_no_state_is_ranked_beside_one_that_could_not_be_read():
     for rule in (ranks_count_the_states, ranks_count_who_is_ahead):
-        assert rule.check(with_an_unread_state(None, None, None)).passed
-        assert not rule.check(with_an_unread_state(1, 2, None)).passed
+        assert rule.check(ASSET, with_an_unread_state(None, None, None)).passed
+        assert not rule.check(ASSET, with_an_unread_state(1, 2, None)).passed
 
 
 def test_rows_without_a_level_are_found_where_they_have_metrics():
     years = subject(row(pce="1", each="1", yoy_pct=1.0, rank_among_states=1))
     alone = MetricYears(years.frame, years.levels.clear(), CATALOG, (2020,))
     for rule in (metrics_are_null_without_their_level, ranks_count_the_states, growth_is_over_the_year_before):
-        assert not rule.check(alone).passed, rule.name
+        assert not rule.check(ASSET, alone).passed, rule.name
 
 
 def test_a_category_that_the_catalogue_does_not_hold_has_its_growth_recomputed():
     rows = [row("product.unheard_of", year=2019, pce="1"), row("product.unheard_of", pce="2", yoy_pct=100.0)]
-    assert growth_is_over_the_year_before.check(subject(*rows)).passed
+    assert growth_is_over_the_year_before.check(ASSET, subject(*rows)).passed
 
 
 @pytest.mark.parametrize("metric", _METRICS)
@@ -222,24 +223,28 @@ def test_a_metric_without_its_figure_is_found_in_every_column(metric):
     without: dict[str, str | None] = (
         {"pce": None, "each": "1"} if "per_capita" not in name else {"pce": "1", "each": None}
     )
-    assert metrics_are_null_without_their_level.check(subject(row() | without)).passed
-    assert not metrics_are_null_without_their_level.check(subject(row() | without | {name: 1})).passed
-    assert metrics_are_null_without_their_level.check(subject(row(pce="1", each="1") | {name: 1})).passed
+    assert metrics_are_null_without_their_level.check(ASSET, subject(row() | without)).passed
+    assert not metrics_are_null_without_their_level.check(
+        "gold/pce_state_metrics", subject(row() | without | {name: 1})
+    ).passed
+    assert metrics_are_null_without_their_level.check(
+        "gold/pce_state_metrics", subject(row(pce="1", each="1") | {name: 1})
+    ).passed
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("metric", [name for name in _METRICS if not name.endswith("_among_states")])
 def test_a_metric_that_is_not_a_finite_number_is_found_in_every_column(metric, value):
     years = subject(row(pce="1", each="1", **{metric.removeprefix("pce_"): value}))
-    assert not metrics_are_null_without_their_level.check(years).passed
+    assert not metrics_are_null_without_their_level.check(ASSET, years).passed
 
 
 def test_a_row_more_and_a_row_less_than_the_levels_of_the_wanted_years_are_found():
     both = subject(row(), row(geo="01000"), row(year=2019))
-    assert metrics_have_one_row_per_level.check(both).passed
+    assert metrics_have_one_row_per_level.check(ASSET, both).passed
     less = MetricYears(both.frame.head(1), both.levels, CATALOG, (2020,))
     more = MetricYears(both.frame, both.levels.filter(pl.col("geo_fips") == "01000"), CATALOG, (2020,))
-    found = [metrics_have_one_row_per_level.check(each) for each in (less, more)]
+    found = [metrics_have_one_row_per_level.check(ASSET, each) for each in (less, more)]
     assert [each.figures["violations"] for each in found] == [1, 1]
     assert [each.examples for each in found] == [
         ("product.goods, area 01000, 2020",),
@@ -253,13 +258,13 @@ def test_a_row_more_and_a_row_less_than_the_levels_of_the_wanted_years_are_found
 )
 def test_a_large_metric_may_lose_a_billionth(off_by, passes):
     years = subject(row(year=2019, pce="1"), row(pce="100001", yoy_pct=10_000_000 + off_by))
-    assert growth_is_over_the_year_before.check(years).passed is passes
+    assert growth_is_over_the_year_before.check(ASSET, years).passed is passes
 
 
 @pytest.mark.parametrize(("found", "passes"), [(50.000001, True), (50.0000011, False), (49.999999, True)])
 def test_a_metric_may_lose_a_millionth(found, passes):
     years = subject(row(geo="00000", each="2"), row(each="1", per_capita_index_us100=found))
-    result = indexes_are_relative_to_the_nation.check(years)
+    result = indexes_are_relative_to_the_nation.check(ASSET, years)
     assert result.figures["violations"] == (1 if passes else 2), "the nation itself has no index here"
 
 
@@ -270,15 +275,15 @@ def test_growth_is_over_what_is_above_zero(before, growth):
     years = subject(
         row(year=2019, pce=before, each=before), row(pce="20", each="20", yoy_pct=growth, per_capita_yoy_pct=growth)
     )
-    assert growth_is_over_the_year_before.check(years).passed
+    assert growth_is_over_the_year_before.check(ASSET, years).passed
 
 
 def test_the_year_before_is_looked_up_by_its_number_and_in_its_own_series():
     alone = [row(pce="20", yoy_pct=None), row(year=2018, pce="10"), row(SERVICES, year=2019, pce="10")]
     alone += [row(geo="01000", year=2019, pce="10"), row(year=2021, pce="40")]
-    assert growth_is_over_the_year_before.check(subject(*alone)).passed
+    assert growth_is_over_the_year_before.check(ASSET, subject(*alone)).passed
     grown = [row(pce="20", yoy_pct=100.0), row(year=2019, pce="10"), row(year=2018, pce="5")]
-    assert growth_is_over_the_year_before.check(subject(*grown)).passed
+    assert growth_is_over_the_year_before.check(ASSET, subject(*grown)).passed
 
 
 @pytest.mark.parametrize("missing", [2016, 2017, 2018, 2019, None])
@@ -288,10 +293,12 @@ def test_means_need_every_year(missing):
     three = None if missing in {2018, 2019} else 4.0
     five = None if missing is not None else 3.0
     rows.append(row(pce="5", mean_3y_millions_usd=three, mean_5y_millions_usd=five))
-    assert means_are_of_consecutive_years.check(subject(*rows)).passed
+    assert means_are_of_consecutive_years.check(ASSET, subject(*rows)).passed
 
 
 def test_the_share_of_a_deducted_category_is_below_zero_and_one_without_a_scheme_has_none():
     deducted = CATALOG.categories.filter(scheme="product", sign=-1)["category_id"][0]
     rows = [row(TOTAL, pce="10", share_of_total_pct=100.0), row(deducted, pce="2", share_of_total_pct=-20.0)]
-    assert shares_are_of_the_areas_total.check(subject(*rows, row("product.unheard_of", pce="1"))).passed
+    assert shares_are_of_the_areas_total.check(
+        "gold/pce_state_metrics", subject(*rows, row("product.unheard_of", pce="1"))
+    ).passed

@@ -8,7 +8,7 @@ import pytest
 
 from pce_pipeline.shell.stored_checks import stored_checks
 from pce_pipeline.tables.dimensions import DIM_CATEGORY
-from pce_pipeline.tables.registry import TABLES
+from pce_pipeline_tests.datasets import EVERYTHING
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.quality.test_damaged_lakes import red, run_check
 from pce_pipeline_tests.worlds import World
@@ -35,8 +35,8 @@ def change(world: World, statement: str) -> None:
 
 
 def test_every_table_of_lake_and_postgres_has_one_and_the_refresh_runs_none(loaded: World) -> None:
-    checked = {key.asset_key.to_user_string() for check in stored_checks for key in check.check_keys}
-    lake = {table.name for table in TABLES}
+    checked = {key.asset_key.to_user_string() for check in stored_checks(EVERYTHING) for key in check.check_keys}
+    lake = {table.name for table in EVERYTHING.tables}
     assert checked == lake | {name.replace("gold/", "postgres/") for name in lake if name.startswith("gold/")}
     ran = {each.check_name for each in loaded.refresh(1999, 1999).get_asset_check_evaluations()}
     assert ran

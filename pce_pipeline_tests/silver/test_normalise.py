@@ -12,9 +12,8 @@ from pce_pipeline.bea.texts import clean_description
 from pce_pipeline.quality.silver import SilverYears, category_is_known
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 from pce_pipeline.silver.observations import BASE_YEARS_SCHEMA, normalise, table_years
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
 from pce_pipeline.tables.table import MONEY, content_sha256
-from pce_pipeline_tests.datasets import PCE_STATE, pce_state
+from pce_pipeline_tests.datasets import PCE_STATE, SILVER_PCE_STATE, pce_state
 
 MILLIONS = "Millions of current dollars"
 CATALOG = PCE_STATE
@@ -209,9 +208,9 @@ def test_another_base_year_is_recorded_and_no_change_of_meaning():
         ("SAPCE1", 13, "Services (in {base_year} dollars)", 2017),
     ]
     subject = SilverYears(normalised.frame, normalised.left_out, 3, REAL, {"SAPCE1": [2019, 2020]})
-    assert category_is_known.check(subject).passed
+    assert category_is_known.check("silver/pce_state", subject).passed
     other = normalised.frame.with_columns(unit=pl.col("unit").str.replace("constant", "chained"))
-    finding = category_is_known.check(dataclasses.replace(subject, frame=other))
+    finding = category_is_known.check("silver/pce_state", dataclasses.replace(subject, frame=other))
     assert not finding.passed
     assert len(finding.examples) == 2
 

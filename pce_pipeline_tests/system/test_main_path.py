@@ -14,8 +14,9 @@ import pytest
 
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.integrity import sha256_of
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, SILVER_PCE_STATE
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 from pce_pipeline_tests.carried.published import PUBLISHED, hash_by_table
+from pce_pipeline_tests.datasets import SILVER_PCE_STATE
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 from pce_pipeline_tests.worlds import World
@@ -67,7 +68,7 @@ def test_every_cell_of_the_vintage_reaches_silver_gold_and_postgres(full: World)
     assert full.query("SELECT count(*) FROM gold.dim_geography") == [(_AREAS,)]
     assert full.query("SELECT world FROM meta.world") == [("sample",)]
     assert full.query("SELECT job, status FROM meta.ingest_runs ORDER BY started_at") == [
-        ("extract", "succeeded"),
+        ("extract_pce_state", "succeeded"),
         ("refresh", "succeeded"),
     ]
 
@@ -206,7 +207,7 @@ def test_a_new_release_changes_the_years_it_revises_and_a_rollback_takes_it_back
     small: World,
 ) -> None:
     before = small.hashes()
-    (first,) = small.lake.bronze.extracts()
+    (first,) = small.bronze.extracts()
     BeaGateway(small.settings).sample_release_file.write_text("3")
     small.extract()
     small.refresh(1997, 2025)
@@ -219,12 +220,12 @@ def test_a_new_release_changes_the_years_it_revises_and_a_rollback_takes_it_back
     assert all(before[metrics, str(year)] == after[metrics, str(year)] for year in range(1997, 2021))
     assert small.query("SELECT max(year) FROM gold.pce_state_metrics") == [(2025,)]
 
-    small.lake.bronze.write_pin(first, now=datetime.now(UTC), reason="a test")
+    small.bronze.write_pin(first, now=datetime.now(UTC), reason="a test")
     small.refresh(1997, 2025)
     assert small.hashes() == before
     assert small.query("SELECT max(year) FROM gold.pce_state_annual") == [(2024,)]
     assert not list(Path(small.lake.uri).glob("local/gold/*/pce_state_annual/year=2025/*"))
-    small.lake.bronze.clear_pin(now=datetime.now(UTC))
+    small.bronze.clear_pin(now=datetime.now(UTC))
     small.refresh(1997, 2025)
     assert small.hashes() == after
     assert small.query("SELECT max(year) FROM gold.pce_state_annual") == [(2025,)]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pce_pipeline.lake.integrity import sha256_of
-from pce_pipeline.tables.pce_state import SILVER_PCE_STATE
+from pce_pipeline_tests.datasets import SILVER_PCE_STATE
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.worlds import World
 
@@ -86,8 +86,8 @@ def test_every_check_is_green_on_real_data(world: World) -> None:
 
 
 def test_bronze_keeps_the_archive_as_received(world: World, archive: Path) -> None:
-    (extract,) = world.lake.bronze.extracts()
-    manifest = world.lake.bronze.manifest(extract)
+    (extract,) = world.bronze.extracts()
+    manifest = world.bronze.manifest(extract)
     assert str(extract) == "2022-10-06"
     assert [entry.sha256 for entry in manifest.objects] == [sha256_of(archive.read_bytes())]
     assert {str(entry.last_updated) for entry in manifest.tables.values()} == {"2022-10-06"}
@@ -95,4 +95,4 @@ def test_bronze_keeps_the_archive_as_received(world: World, archive: Path) -> No
 
 def test_the_same_archive_again_is_no_new_extract(world: World, archive: Path) -> None:
     world.extract("2022-10-06", files=[archive])
-    assert len(world.lake.bronze.extracts()) == 1
+    assert len(world.bronze.extracts()) == 1

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -80,8 +81,7 @@ def run_load(
     with postgres.connect() as connection:
         return load(
             connection,
-            tables,
-            years=years,
+            [replace(table, years=years) if table.table.is_yearly else table for table in tables],
             world=world,
             env="local",
             run=RunRow(run_id, "pce_state", datetime.now(UTC), parameters={"years": list(years)}, extracts=["x"]),

@@ -8,8 +8,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import pce_pipeline.warehouse.migrations
-from pce_pipeline.tables.registry import TABLES
 from pce_pipeline.tables.table import MONEY, Table
+from pce_pipeline.warehouse.contents import published_tables
 from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseNewer
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -22,7 +22,7 @@ SQL_TYPES = {
     MONEY: "numeric(18,3)",
 }
 
-PUBLISHED = [table for table in TABLES if table.name.startswith("gold/")]
+PUBLISHED = published_tables()
 
 
 def _rows(postgres, statement, parameters=None):

@@ -44,13 +44,13 @@ def _load(postgres, levels: dict[int, str | None], metrics: pl.DataFrame | None 
     tables = [
         TableLoad(DIM_GEOGRAPHY, CATALOG.areas),
         TableLoad(DIM_CATEGORY, CATALOG.categories),
-        TableLoad(GOLD_PCE_STATE_ANNUAL, annual),
+        TableLoad(GOLD_PCE_STATE_ANNUAL, annual, list(YEARS)),
     ]
     if metrics is not None:
-        tables.append(TableLoad(GOLD_PCE_STATE_METRICS, metrics))
+        tables.append(TableLoad(GOLD_PCE_STATE_METRICS, metrics, list(YEARS)))
     run = RunRow("run", "pce_state", datetime.now(UTC))
     with postgres.connect() as connection:
-        load(connection, tables, years=list(YEARS), world="sample", env="local", run=run, manifests=[])
+        load(connection, tables, world="sample", env="local", run=run, manifests=[])
 
 
 def _rows(postgres, statement):
@@ -152,11 +152,11 @@ def test_views_and_gold_agree_on_growth_and_means(postgres):
     ).select(GOLD_FACTS.column_names)
     run = RunRow("run", "pce_state", datetime.now(UTC))
     tables = [
-        TableLoad(GOLD_PCE_STATE_ANNUAL, annual(facts)),
-        TableLoad(GOLD_PCE_STATE_METRICS, gold_metrics(facts, CATALOG, list(YEARS))),
+        TableLoad(GOLD_PCE_STATE_ANNUAL, annual(facts), list(YEARS)),
+        TableLoad(GOLD_PCE_STATE_METRICS, gold_metrics(facts, CATALOG, list(YEARS)), list(YEARS)),
     ]
     with postgres.connect() as connection:
-        load(connection, tables, years=list(YEARS), world="sample", env="local", run=run, manifests=[])
+        load(connection, tables, world="sample", env="local", run=run, manifests=[])
     differing = """
         SELECT count(*), count(*) FILTER (WHERE shown IS NOT NULL),
             count(*) FILTER (WHERE (shown IS NULL) <> (computed IS NULL) OR abs(shown - computed) > 0.0000011)

@@ -146,7 +146,7 @@ def test_tables_are_made_filled_and_read_over_verified_tls(server, authority, st
             with postgres.connect() as connection:
                 assert connection.info.ssl_in_use
                 run = RunRow("run", "pce_state", datetime.now(UTC))
-                load(connection, tables, years=[], world="sample", env="prod", run=run, manifests=[])
+                load(connection, tables, world="sample", env="prod", run=run, manifests=[])
             with postgres.connect() as connection:
                 assert row_counts(connection)["gold/dim_category"] == dataset.categories.height
             with pytest.raises(CertificateRefused):

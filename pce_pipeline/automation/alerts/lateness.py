@@ -24,13 +24,27 @@ class LateRelease:
     tables: Mapping[str, str]
 
 
-def unknowable(release: Release) -> str | None:
-    """Why nothing can be said of lateness; None where it can."""
-    if release.calendar is None:
+def unknowable(releases: Mapping[str, Release]) -> str | None:
+    """Why nothing can be said of lateness of some dataset; None where it can of all."""
+    if any(each.calendar is None for each in releases.values()):
         return "BEA's release calendar could not be read."
-    if release.calendar.name_found(release.release_names) is None:
-        return "BEA's release calendar names none of the releases that the catalogue lists."
+    unnamed = [
+        name
+        for name, each in releases.items()
+        if each.calendar is not None and each.calendar.name_found(each.release_names) is None
+    ]
+    if unnamed:
+        return f"BEA's release calendar names none of the releases that the catalogue lists for {', '.join(unnamed)}."
     return None
+
+
+def late_releases(lake: LakeState, releases: Mapping[str, Release], *, grace: timedelta) -> dict[str, LateRelease]:
+    """The releases that are late, by dataset."""
+    found = {
+        name: late_release(lake, release, tables=lake.registry.datasets[name].tables, grace=grace)
+        for name, release in releases.items()
+    }
+    return {name: late for name, late in found.items() if late is not None}
 
 
 def late_release(lake: LakeState, release: Release, *, tables: Iterable[str], grace: timedelta) -> LateRelease | None:

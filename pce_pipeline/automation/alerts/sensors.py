@@ -15,21 +15,22 @@ import structlog
 from pce_pipeline.automation.alerts.channels import VARIABLES
 from pce_pipeline.automation.alerts.errors import AlertNotSent
 from pce_pipeline.automation.alerts.failures import alert_of_failed
-from pce_pipeline.automation.alerts.lateness import LateRelease, alert_of_late, late_release, unknowable
+from pce_pipeline.automation.alerts.lateness import LateRelease, alert_of_late, late_releases, unknowable
 from pce_pipeline.automation.alerts.pins import alert_of_old_pin
 from pce_pipeline.automation.alerts.sending import Alerts
 from pce_pipeline.automation.alerts.unreadable import alert_of_quarantine
+from pce_pipeline.automation.jobs import extract_job_name
 from pce_pipeline.automation.next_step import LoadState
 from pce_pipeline.automation.pinning import pinned
 from pce_pipeline.automation.state import lake_state, load_state
 from pce_pipeline.bea.gateway import BeaGateway
-from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.current import current_of
 from pce_pipeline.bronze.quarantine import of_live_extracts
-from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.settings import Settings
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 _log = structlog.get_logger()
@@ -54,7 +55,7 @@ def _run_failure_sensor() -> dg.SensorDefinition:
     def run_failure_sensor(
         context: dg.RunFailureSensorContext,
         lake: dg.ResourceParam[Lake],
-        dataset: dg.ResourceParam[Dataset],
+        registry: dg.ResourceParam[Registry],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SkipReason | None:
         """Alert.
@@ -65,7 +66,7 @@ def _run_failure_sensor() -> dg.SensorDefinition:
         alerts = Alerts.of(settings, lake)
         if not alerts.channels:
             return dg.SkipReason(NO_CHANNEL)
-        _tell(alerts, context.instance, context.dagster_run, dataset, settings)
+        _tell(alerts, context.instance, context.dagster_run, registry, settings)
         return None
 
     return run_failure_sensor
@@ -83,7 +84,7 @@ def _late_release_sensor() -> dg.SensorDefinition:
         lake: dg.ResourceParam[Lake],
         bea: dg.ResourceParam[BeaGateway],
         postgres: dg.ResourceParam[PostgresResource],
-        dataset: dg.ResourceParam[Dataset],
+        registry: dg.ResourceParam[Registry],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SkipReason:
         """Alert; it remembers nothing, so what it could not send it sends when it comes again.
@@ -96,17 +97,15 @@ def _late_release_sensor() -> dg.SensorDefinition:
         not_sent = None
         try:
             for run in _recently_failed(context):
-                _tell(alerts, context.instance, run, dataset, settings)
+                _tell(alerts, context.instance, run, registry, settings)
         except AlertNotSent as caught:
             not_sent = caught
-        _tell_of_old_pin(alerts, lake, postgres, dataset, settings)
-        late, said = _look(lake, bea, dataset, settings)
-        if late is not None:
-            alerts.send(
-                alert_of_late(late, env=settings.env, world=settings.world, dataset=dataset.name, lake=lake.uri)
-            )
+        _tell_of_old_pins(alerts, lake, postgres, registry, settings)
+        late, said = _look(lake, bea, registry, settings)
+        for name, each in late.items():
+            alerts.send(alert_of_late(each, env=settings.env, world=settings.world, dataset=name, lake=lake.uri))
         try:
-            _tell_of_quarantine(alerts, lake, dataset, settings)
+            _tell_of_quarantine(alerts, lake, registry, settings)
         except AlertNotSent as caught:
             not_sent = not_sent or caught
         if not_sent is not None:
@@ -116,22 +115,27 @@ def _late_release_sensor() -> dg.SensorDefinition:
     return late_release_sensor
 
 
-def _tell_of_old_pin(
-    alerts: Alerts, lake: Lake, postgres: PostgresResource, dataset: Dataset, settings: Settings
+def _tell_of_old_pins(
+    alerts: Alerts, lake: Lake, postgres: PostgresResource, registry: Registry, settings: Settings
 ) -> None:
-    """Alert of a pin that is older than the setting; a lake that cannot be read says nothing of one."""
-    now = datetime.now(UTC)
+    """Alert of pins that are older than the setting; a lake that cannot be read says nothing of any."""
+    now, after = datetime.now(UTC), timedelta(days=settings.pin_alert_days)
     try:
-        held = lake.bronze.pin()
-        if held is None or now - held.pinned_at <= timedelta(days=settings.pin_alert_days):
+        held = current_of(lake, registry.datasets)
+        old = [each for each in held.values() if each.pin is not None and now - each.pin.pinned_at > after]
+        if not old:
             return
-        pin = pinned(current(lake.bronze, dataset), lake_state(lake, dataset), _loaded(postgres))
+        state, loaded = lake_state(lake, registry, held), _loaded(postgres)
+        pins = [pinned(each, state, loaded) for each in old]
     except PceError:
         return
-    if pin is not None:
-        alerts.send(
-            alert_of_old_pin(pin, env=settings.env, world=settings.world, dataset=dataset.name, lake=lake.uri, now=now)
-        )
+    for pin in pins:
+        if pin is not None:
+            alerts.send(
+                alert_of_old_pin(
+                    pin, env=settings.env, world=settings.world, dataset=pin.dataset, lake=lake.uri, now=now
+                )
+            )
 
 
 def _loaded(postgres: PostgresResource) -> LoadState | None:
@@ -141,44 +145,48 @@ def _loaded(postgres: PostgresResource) -> LoadState | None:
         return None  # the alert then says what counts, and not what Postgres holds
 
 
-def _look(lake: Lake, bea: BeaGateway, dataset: Dataset, settings: Settings) -> tuple[LateRelease | None, str]:
-    """The release that is late, and what there is to say."""
+def _look(lake: Lake, bea: BeaGateway, registry: Registry, settings: Settings) -> tuple[dict[str, LateRelease], str]:
+    """The releases that are late, by dataset, and what there is to say."""
     try:
         # what the calendar says is enough, so the tables' notes are not asked for
-        release = bea.release((), dataset.release_names)
-        grace = timedelta(hours=settings.late_after_hours)
-        late = late_release(lake_state(lake, dataset), release, tables=dataset.tables, grace=grace)
+        releases = bea.releases({name: each.release_names for name, each in registry.datasets.items()}, {})
+        state = lake_state(lake, registry, current_of(lake, registry.datasets))
     except PceError as problem:
-        return None, without_secrets(str(problem))
-    if late is None:
-        return None, unknowable(release) or "No release is late."
-    return late, f"The release of {late.announced:%Y-%m-%d} is late."
+        return {}, without_secrets(str(problem))
+    grace = timedelta(hours=settings.late_after_hours)
+    late = late_releases(state, releases, grace=grace)
+    if late:
+        return late, " ".join(
+            f"{name}: the release of {each.announced:%Y-%m-%d} is late." for name, each in late.items()
+        )
+    return {}, unknowable(releases) or "No release is late."
 
 
-def _tell_of_quarantine(alerts: Alerts, lake: Lake, dataset: Dataset, settings: Settings) -> None:
+def _tell_of_quarantine(alerts: Alerts, lake: Lake, registry: Registry, settings: Settings) -> None:
     try:
-        found = of_live_extracts(lake.bronze, dataset, current(lake.bronze, dataset))
+        held = current_of(lake, registry.datasets)
+        found = {name: of_live_extracts(now) for name, now in held.items()}
     except PceError as problem:
         _log.warning("what is in quarantine cannot be told", problem=without_secrets(str(problem)))
         return
-    for extract, cells in found.items():
-        alerts.send(
-            alert_of_quarantine(
-                extract, cells, env=settings.env, world=settings.world, dataset=dataset.name, lake=lake.uri
+    for name, extracts in found.items():
+        for extract, cells in extracts.items():
+            alerts.send(
+                alert_of_quarantine(extract, cells, env=settings.env, world=settings.world, dataset=name, lake=lake.uri)
             )
-        )
 
 
 def _tell(
-    alerts: Alerts, instance: dg.DagsterInstance, run: dg.DagsterRun, dataset: Dataset, settings: Settings
+    alerts: Alerts, instance: dg.DagsterInstance, run: dg.DagsterRun, registry: Registry, settings: Settings
 ) -> None:
+    own = [name for name in registry.datasets if run.job_name == extract_job_name(name)]
     alerts.send(
         alert_of_failed(
             instance,
             run,
             env=settings.env,
             world=settings.world,
-            dataset=dataset.name,
+            dataset=", ".join(own or registry.datasets),
             page=settings.dagster_url,
         )
     )

@@ -1,0 +1,20 @@
+"""The keys of assets: those of tables are their names."""
+
+import dagster as dg
+
+from pce_pipeline.tables.table import Table
+
+
+def key_of(table: Table) -> dg.AssetKey:
+    """The asset that publishes a table in the lake."""
+    return dg.AssetKey(table.name.split("/"))
+
+
+def postgres_key(table: Table) -> dg.AssetKey:
+    """The asset that loads a table into Postgres."""
+    return dg.AssetKey(["postgres", table.relation])
+
+
+def bronze_key(dataset: str) -> dg.AssetKey:
+    """The asset that takes extracts of a dataset."""
+    return dg.AssetKey(["bronze", dataset])

@@ -1,0 +1,37 @@
+"""The table that every dataset has in Silver: each published cell of its BEA tables, typed and with our category."""
+
+import polars as pl
+
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE, STATUS_TEXT, YEAR
+from pce_pipeline.tables.table import MONEY, Column, Table
+
+COLUMNS = (
+    Column("bea_table", pl.String, "BEA's table name"),
+    Column("line_code", pl.Int32, "BEA's line code in that table; not stable over layouts"),
+    CATEGORY,
+    GEO_FIPS,
+    GEO_LEVEL,
+    STATE,
+    YEAR,
+    Column("value", MONEY, "the number as published, in `unit`", nullable=True),
+    Column("value_text", pl.String, "the published text; the code itself for a coded cell"),
+    Column("status", pl.String, STATUS_TEXT),
+    Column("unit", pl.String, "BEA's unit label"),
+    Column("unit_multiplier", pl.Int32, "power of ten already in `unit`: never multiply twice"),
+)
+KEY = ("bea_table", "line_code", "geo_fips", "year")
+NAMES = [column.name for column in COLUMNS]
+"""The columns of every table of Silver, in order."""
+
+
+def silver_table(dataset: Dataset) -> Table:
+    """The table of a dataset in Silver."""
+    return Table(
+        name=f"silver/{dataset.name}",
+        grain=f"One row per BEA table, line, area and year: every cell as published ({dataset.title}).",
+        key=KEY,
+        hazard="Lines contain totals and their parts, areas contain the US and regions: filter before adding.",
+        columns=COLUMNS,
+        files_by="geo_fips",
+    )
