@@ -1,7 +1,5 @@
 """The dataset that most tests speak of, whole and as the smoke profile narrows it."""
 
-from pathlib import Path
-
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.tables.registry import load_registry, registry_of
@@ -14,9 +12,6 @@ def pce_state(profile: str) -> Dataset:
 
 PCE_STATE = pce_state("full")
 """PCE by state, with everything that the catalogue has of it."""
-
-OTHERS = Path(__file__).parent / "tables" / "datasets"
-"""A folder, as PCE_CATALOG names one, of two more datasets: personal income, and BEA's summary of the states."""
 
 REGISTRY = registry_of({PCE_STATE.name: PCE_STATE})
 """The tables of this dataset alone, whatever other datasets the catalogue has."""

@@ -36,6 +36,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.local.world import alone, is_as_prepared, prepared_dagster_home
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, StepRecord
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.deferring import DatasetsPutOff
 from pce_pipeline.shell.partitions import extracts_of
 from pce_pipeline.tables.registry import Registry, load_registry
 
@@ -147,14 +148,22 @@ class Stage:
 
 @dataclass(frozen=True)
 class RefreshRun:
-    """What a refresh of the years `first` to `last` did; `seconds` are of the whole run."""
+    """What a refresh did."""
 
     run_id: str
+    """Dagster's id of the run."""
     first: int
+    """The first year refreshed."""
     last: int
+    """The last year refreshed."""
     stages: tuple[Stage, ...]
+    """Its steps."""
     checks: Checks
+    """What the checks said."""
     seconds: float
+    """Of the whole run."""
+    put_off: Mapping[str, str]
+    """The datasets that failed, each with the reason, while the others were loaded."""
 
     @property
     def wrote(self) -> bool:
@@ -282,11 +291,17 @@ class Jobs:
     def refresh(self, first: int, last: int, *, datasets: Collection[str] | None = None) -> RefreshRun:
         """Bring the years `first` to `last` from Bronze to Postgres in one run, of all datasets or of these.
 
-        Raises what the pipeline raised, or `ChecksBlocked`.
+        Raises what the pipeline raised, or `ChecksBlocked`; datasets that failed beside others are told, not raised.
         """
         self._register()
         chosen = None if datasets is None else assets_of(self._registry, datasets)
-        record = self._run(REFRESH, tags=range_tags(first, last), selection=chosen)
+        try:
+            record = self._run(REFRESH, tags=range_tags(first, last), selection=chosen)
+        except DatasetsPutOff as put_off:
+            left = self._journal.read(put_off.run_id)
+            if left is None:
+                raise
+            record = left
         return RefreshRun(
             run_id=record.run_id,
             first=first,
@@ -294,6 +309,7 @@ class Jobs:
             stages=tuple(_stage(step) for step in record.steps),
             checks=Checks.of(record),
             seconds=_seconds(record),
+            put_off=record.put_off,
         )
 
     def _run(

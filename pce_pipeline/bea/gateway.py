@@ -143,7 +143,7 @@ class BeaGateway:
         if self._sample is None:
             from pce_pipeline.emulator.app import create_app  # noqa: PLC0415 (only the sample needs it)
 
-            self._sample = create_app(self.sample_release)
+            self._sample = create_app(self.sample_release, catalog=self._settings.catalog)
         return self._sample
 
 

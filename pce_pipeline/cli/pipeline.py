@@ -2,9 +2,11 @@
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +29,9 @@ from pce_pipeline.warehouse.records import record_run, run_row
 
 if TYPE_CHECKING:
     from pce_pipeline.automation.runs import ExtractRun, Jobs, RefreshRun
+
+
+_NOTHING_FAILED: Mapping[str, str] = MappingProxyType({})
 
 
 class NoRest(PceError):
@@ -157,9 +162,11 @@ def extract(
     of_datasets = _tables_by_dataset(session, wanted)
     if not files:
         asked = {name: _extract_asked_for(session, name, day) for name in of_datasets}
+        did = _Did()
         with session.jobs() as jobs:
-            done = [jobs.extract(name, asked[name], tables=of_datasets[name]) for name in of_datasets]
-        return _extracted(session, done, [])
+            for name, tables_of_dataset in of_datasets.items():
+                did.extract(jobs, name, asked[name], tables_of_dataset, among=of_datasets)
+        return _extracted(session, did.extracts, [], did.failed)
     where = _places_of_files(session, files, of_datasets, day)
     with session.jobs() as jobs:
         done = [
@@ -208,7 +215,9 @@ def _places_of_files(
     return found
 
 
-def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[Place]) -> Answer:
+def _extracted(
+    session: Session, done: "Sequence[ExtractRun]", where: Sequence[Place], failed: Mapping[str, str] = _NOTHING_FAILED
+) -> Answer:
     """What taking extracts came to: the newest one, and all of them."""
     held = session.held()
     documents = [{**vars(each), "rows": each.rows} for each in done]
@@ -236,9 +245,19 @@ def _extracted(session: Session, done: "Sequence[ExtractRun]", where: Sequence[P
         for each in done
     )
     return Answer(
-        {**documents[-1], "extracts": documents, "missing": summary.missing_of(done, held)},
-        [*shown_of_each, *moved, *([shown.next_step(session.command("refresh"))] if has_news else [])],
-        exit_code=FAILED if any(each.refused for each in done) else 0,
+        {
+            **(documents[-1] if documents else {"outcome": "failed"}),
+            "extracts": documents,
+            "missing": summary.missing_of(done, held),
+            "failed": failed,
+        },
+        [
+            *shown_of_each,
+            *moved,
+            *summary.failed_shown(failed),
+            *([shown.next_step(session.command("refresh"))] if has_news else []),
+        ],
+        exit_code=FAILED if failed or any(each.refused for each in done) else 0,
     )
 
 
@@ -334,7 +353,9 @@ def refresh(
             *notes,
             summary.stages_shown(summary.rows_held(session), [], [done]),
             *summary.checks_shown([done.checks]),
+            *summary.failed_shown(done.put_off),
         ],
+        exit_code=FAILED if done.put_off else 0,
     )
 
 
@@ -347,31 +368,33 @@ def run(
 ) -> Answer:
     """Check, extract and refresh what is new, and show what there is."""
     started = time.perf_counter()
-    extracts: list[ExtractRun] = []
-    refreshes: list[RefreshRun] = []
+    did = _Did()
     with session.watched():
         decision = decide(session)
     warnings = decision.step.warnings
     if force or decision.step.action != "nothing":
         with session.jobs() as jobs:
             if force:
-                extracts += [jobs.extract(name, _next_of_today(session, name)) for name in session.datasets]
-                covered = decide(session, ask_bea=False, ask_postgres=False).covered
-                refreshes.append(jobs.refresh(covered[0], covered[-1], datasets=session.chosen))
-            decision = _until_nothing_is_new(session, jobs, extracts, refreshes)
+                for name in session.datasets:
+                    did.extract(jobs, name, _next_of_today(session, name), among=session.datasets)
+                if covered := decide(session, ask_bea=False, ask_postgres=False).covered:
+                    did.refresh(jobs, covered[0], covered[-1], datasets=session.chosen)
+            decision = _until_nothing_is_new(session, jobs, did)
+    extracts, refreshes = did.extracts, did.refreshes
     wrote = any(each.wrote for each in refreshes)
     refused = {table: why for each in extracts for table, why in each.refused.items()}
     is_new = wrote or any(each.outcome == "new" for each in extracts)
-    if not is_new:
+    if not is_new and not did.failed:
         _record_that_nothing_was_new(session, decision, force=force)
     pruned = prune_versions(session) if wrote else 0
     took = time.perf_counter() - started
     held, states = summary.rows_held(session), summary.growth(session)
     return Answer(
         {
-            "outcome": "new data" if is_new else "nothing new",
-            "why": None if is_new else decision.why_nothing,
+            "outcome": "new data" if is_new else "failed" if did.failed else "nothing new",
+            "why": None if is_new or did.failed else decision.why_nothing,
             "refused": refused,
+            "failed": did.failed,
             "extracts": [{**vars(each), "rows": each.rows} for each in extracts],
             "refreshes": [vars(each) for each in refreshes],
             "rows": held,
@@ -383,7 +406,8 @@ def run(
             "seconds": round(took, 3),
         },
         [
-            _headline(decision, extracts, refreshes, is_new=is_new, took=took),
+            _headline(decision, did, is_new=is_new, took=took),
+            *summary.failed_shown(did.failed),
             *pins_shown(decision.pins),
             *shown.warnings_shown(warnings),
             summary.stages_shown(held, extracts, refreshes),
@@ -392,24 +416,51 @@ def run(
             *summary.growth_shown(states),
             *summary.places_shown(session),
         ],
-        exit_code=FAILED if refused else 0,
+        exit_code=FAILED if refused or did.failed else 0,
     )
 
 
-def _until_nothing_is_new(
-    session: Session,
-    jobs: "Jobs",
-    extracts: "list[ExtractRun]",
-    refreshes: "list[RefreshRun]",
-) -> Decision:
+@dataclass
+class _Did:
+    """What a command did so far."""
+
+    extracts: "list[ExtractRun]" = field(default_factory=list)
+    """The extracts taken."""
+    refreshes: "list[RefreshRun]" = field(default_factory=list)
+    """The refreshes made."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """The datasets that failed, each with the reason, while the others went on."""
+
+    def extract(
+        self, jobs: "Jobs", dataset: str, extract: ExtractId, tables: Sequence[str] = (), *, among: Collection[str]
+    ) -> None:
+        """Take an extract; where it fails, the other datasets go on."""
+        try:
+            self.extracts.append(jobs.extract(dataset, extract, tables=tables))
+        except PceError as problem:
+            if len(among) == 1:
+                raise
+            self.failed[dataset] = str(problem)
+
+    def refresh(self, jobs: "Jobs", first: int, last: int, *, datasets: Collection[str] | None) -> None:
+        """Refresh years; a dataset that fails is told."""
+        self.refreshes.append(jobs.refresh(first, last, datasets=datasets))
+        self.failed |= self.refreshes[-1].put_off
+
+    def left_out(self, session: Session) -> set[str]:
+        """The tables that are not asked for again: those of an answer that does not count, and of what failed."""
+        refused = {table for each in self.extracts for table in each.refused}
+        return refused | {table for name in self.failed for table in session.registry.datasets[name].tables}
+
+
+def _until_nothing_is_new(session: Session, jobs: "Jobs", did: _Did) -> Decision:
     """Do what comes next until nothing does, adding what was done; the last decision.
 
-    A table of BEA's answer that does not count is not asked for again here; the others go on. Raises `NoRest` where
-    the same would come next again.
+    A table of BEA's answer that does not count is not asked for again here, nor is a dataset that failed; the others
+    go on. Raises `NoRest` where the same would come next again.
     """
     done: list[tuple[str, Mapping[str, str]]] = []
-    refused = {table for each in extracts for table in each.refused}
-    decision = decide(session, leave_out=refused)  # again, because another pce may have moved first
+    decision = decide(session, leave_out=did.left_out(session))  # again, because another pce may have moved first
     while decision.step.action != "nothing":
         step = decision.step
         if (step.action, step.reasons) in done:
@@ -417,11 +468,12 @@ def _until_nothing_is_new(
         done.append((step.action, step.reasons))
         if step.action == "extract":
             for name, tables in step.tables.items():
-                extracts.append(jobs.extract(name, _next_of_today(session, name), tables=tables))
-                refused |= extracts[-1].refused.keys()
+                did.extract(jobs, name, _next_of_today(session, name), tables, among=session.datasets)
         else:
-            refreshes.append(jobs.refresh(step.first_year or 0, step.last_year or 0, datasets=session.chosen))
-        decision = decide(session, leave_out=refused)
+            did.refresh(jobs, step.first_year or 0, step.last_year or 0, datasets=session.chosen)
+        decision = decide(session, leave_out=did.left_out(session))
+        if did.refreshes and did.refreshes[-1].put_off:
+            break  # all but what failed is done
     return decision
 
 
@@ -445,18 +497,20 @@ def _record_that_nothing_was_new(session: Session, decision: Decision, *, force:
 
 def _headline(
     decision: Decision,
-    extracts: "Sequence[ExtractRun]",
-    refreshes: "Sequence[RefreshRun]",
+    did: _Did,
     *,
     is_new: bool,
     took: float,
 ) -> Text:
-    refused = sorted({table for each in extracts for table in each.refused})
-    if refused and not refreshes:
+    refused = sorted({table for each in did.extracts for table in each.refused})
+    if refused and not did.refreshes:
         kept = f"{', '.join(refused)} of BEA's answer {'does' if len(refused) == 1 else 'do'} not count. "
         return Text.assemble((kept, "bold red"), f"What was published before stands ({shown.seconds(took)})")
+    if did.failed and not is_new:
+        return Text.assemble(("Not all was done", "bold red"), f" ({shown.seconds(took)}).")
     if not is_new:
         return Text.assemble(("Nothing is new. ", "bold green"), decision.why_nothing, f" ({shown.seconds(took)})")
-    did = [summary.outcome_of(each) for each in extracts]
-    did += [f"{shown.span(each.first, each.last)} refreshed" for each in refreshes]
-    return Text.assemble(("Done: ", "bold green"), ", ".join(did), f", in {shown.seconds(took)}")
+    words = [summary.outcome_of(each) for each in did.extracts]
+    words += [f"{shown.span(each.first, each.last)} refreshed" for each in did.refreshes]
+    style = "bold red" if did.failed else "bold green"
+    return Text.assemble(("Done: ", style), ", ".join(words), f", in {shown.seconds(took)}")

@@ -15,6 +15,7 @@ from pce_pipeline.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
 from pce_pipeline.errors import UsageError
 from pce_pipeline.local import world
 from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.tables.years import FIRST_YEAR
 from pce_pipeline.warehouse.migrate import newest_revision
 
 _PORT = 8765
@@ -91,7 +92,7 @@ def emulate(
     from pce_pipeline.emulator.serve import running  # noqa: PLC0415
 
     try:
-        app = create_app(release)
+        app = create_app(release, catalog=session.settings.catalog)
     except LookupError as unknown:
         raise UsageError(str(unknown), remedy="Choose one of these.") from None
     with running(app, port) as url:
@@ -122,11 +123,11 @@ def sample_release(
         {
             "release": release,
             "last_updated": new.last_updated,
-            "first_year": new.first_year,
+            "first_year": FIRST_YEAR,
             "last_year": new.last_year,
         },
         [
-            Text(f"The sample publishes release {release}: {new.first_year}...{new.last_year}, of {new.last_updated}."),
+            Text(f"The sample publishes release {release}: {FIRST_YEAR}...{new.last_year}, of {new.last_updated}."),
             shown.next_step(session.command("run")),
         ],
     )

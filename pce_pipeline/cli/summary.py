@@ -234,6 +234,14 @@ def quarantine_shown(session: Session, extract: "ExtractRun") -> list[Renderable
     ]
 
 
+def failed_shown(failed: Mapping[str, str]) -> list[RenderableType]:
+    """The datasets that failed while the others went on, each with the reason."""
+    return [
+        Text.assemble((f"{name} failed", "bold red"), f"; what was published of it stands: {why}")
+        for name, why in failed.items()
+    ]
+
+
 def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[RenderableType]:
     """The tables of BEA's answers that do not count, what they lack, and how to accept that."""
     return [

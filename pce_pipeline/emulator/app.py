@@ -7,6 +7,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import cast, get_args
 
 import httpx
@@ -17,7 +18,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator import render
 from pce_pipeline.emulator.archive import calendar
 from pce_pipeline.emulator.faults import Fault, FaultKind, Limits, Target
@@ -65,7 +65,8 @@ def create_app(
     faults: Iterable[Fault] = (),
     limits: Limits | None = None,
     requests_log: list[LoggedRequest] | None = None,
-    archive: bytes | None = None,
+    archives: Mapping[str, bytes] | None = None,
+    catalog: Path | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """An ASGI app that answers as BEA does; see `Emulator` for the arguments.
@@ -84,7 +85,13 @@ def create_app(
         ]
     )
     app.state.emulator = Emulator(
-        release, faults=faults, limits=limits, requests_log=requests_log, archive_bytes=archive, clock=clock
+        release,
+        faults=faults,
+        limits=limits,
+        requests_log=requests_log,
+        archives=archives,
+        catalog=catalog,
+        clock=clock,
     )
     return app
 
@@ -153,18 +160,19 @@ def _listed(parameters: Parameters, target: Target, publication: Publication) ->
 
 async def _archive(request: Request) -> Response:
     emulator = _emulator(request)
-    if request.path_params["name"] != load_datasets("full")["pce_state"].archive:
+    archive = emulator.archive(request.path_params["name"])
+    if archive is None:
         return Response("There is no such archive.", 404, media_type="text/plain")
-    emulator.record("archive", {})
+    emulator.record("archive", {"NAME": request.path_params["name"]})
     met = emulator.meet("archive")
-    return await _broken(met) or _response(_spoiled(emulator.archive, met), met, "application/x-zip-compressed")
+    return await _broken(met) or _response(_spoiled(archive, met), met, "application/x-zip-compressed")
 
 
 async def _calendar(request: Request) -> Response:
     emulator = _emulator(request)
     emulator.record("calendar", {})
     met = emulator.meet("calendar")
-    text = calendar(emulator.release, with_names=FaultKind.CALENDAR_WITHOUT_NAME not in met)
+    text = calendar(emulator.release, emulator.catalog, with_names=FaultKind.CALENDAR_WITHOUT_NAME not in met)
     return await _broken(met) or _response(_spoiled(text, met), met, "application/json")
 
 

@@ -1,7 +1,8 @@
 """BEA's bulk archive and release calendar, rendered from a publication.
 
-The archive has the members, layout and quirks of BEA's own: a CSV of all areas and one per area for each table, a
-definition, footnotes, and a summary table that is none of ours. Equal publications give equal bytes.
+An archive has the members, layout and quirks of BEA's own: a CSV of all areas and one per area for each table, a
+definition and footnotes, and the CSV of all areas of each table that repeats its figures. Equal publications give equal
+bytes.
 """
 
 import io
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 from html import escape
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,7 +21,7 @@ import polars as pl
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator.faults import Fault
 from pce_pipeline.emulator.publication import Publication, publish
-from pce_pipeline.emulator.render import CODE_NOTES, NOT_BEA, UNIT_NOTES
+from pce_pipeline.emulator.render import CODE_NOTES, unit_note
 from pce_pipeline.emulator.vintages import VINTAGES, Vintage
 
 _COLUMNS = "GeoFIPS,GeoName,Region,TableName,LineCode,IndustryClassification,Description,Unit"
@@ -32,32 +35,42 @@ _NEXT_RELEASE = date(2035, 9, 27)
 _REAL_PCE = "Real Personal Consumption Expenditures by State and Real Personal Income by State"
 
 
-@lru_cache(maxsize=2)
-def archive(release: int, faults: frozenset[Fault] = frozenset()) -> bytes:
-    """The zip of one release under the given faults of publication; the last two are kept."""
-    publication = publish(release, faults)
+@lru_cache(maxsize=4)
+def archive(
+    name: str, release: int, faults: frozenset[Fault] = frozenset(), catalog: Path | None = None
+) -> bytes | None:
+    """The zip of that name of one release under the given faults of publication; None where BEA has none.
+
+    The last few are kept.
+    """
+    publication = publish(release, faults, catalog)
+    if name not in {each.dataset.archive for each in publication.tables.values()}:
+        return None
     made = publication.vintage.last_updated - _MADE_BEFORE_RELEASE
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:
-        for name, text in _members(publication):
-            member = zipfile.ZipInfo(name, (made.year, made.month, made.day, 10, 51, 36))
+        for of_member, text in _members(publication, name):
+            member = zipfile.ZipInfo(of_member, (made.year, made.month, made.day, 10, 51, 36))
             member.create_system = 0
             packed.writestr(member, text.encode("ascii"), zipfile.ZIP_DEFLATED, compresslevel=1)
     return buffer.getvalue()
 
 
-def _members(publication: Publication) -> Iterator[tuple[str, str]]:
-    for table in sorted(publication.titles):
-        yield from _table_members(publication, table)
-    yield from _summary_members(publication)
+def _members(publication: Publication, archive_name: str) -> Iterator[tuple[str, str]]:
+    """The members of an archive: its own tables first, then what it holds of tables that repeat their figures."""
+    held = [table for table, published in publication.tables.items() if archive_name in published.archives]
+    for table in sorted(held, key=lambda each: (publication.tables[each].dataset.archive != archive_name, each)):
+        members = _table_members(publication, table)
+        yield from members if publication.tables[table].dataset.archive == archive_name else islice(members, 1)
 
 
 def _table_members(publication: Publication, table: str) -> Iterator[tuple[str, str]]:
-    years = publication.vintage.years
+    published = publication.tables[table]
+    years = published.years
     span = f"{years[0]}_{years[-1]}"
     header = ",".join([_COLUMNS, *map(str, years)])
-    title = f"{publication.titles[table]} 1/"
-    footer = _footer(table, title, publication.note(table))
+    mark = "" if published.is_guest else "1/"
+    footer = _footer(table, f"{published.title} {mark}", published.note)
     rows = _csv_rows(publication, table)
     yield f"{table}__ALL_AREAS_{span}.csv", _NEWLINE.join([header, *rows["row"], *footer])
     yield f"{table}__definition.xml", _definition(publication, table)
@@ -118,18 +131,18 @@ def _definition(publication: Publication, table: str) -> str:
         f"<LINE><Code>{line}</Code><Description>{escape(text[0], quote=False)}</Description></LINE>"
         for line, text in publication.line_texts[table].items()
     )
-    name = escape(publication.titles[table])
+    name = escape(publication.tables[table].title)
     return (
         f'<TABLE_DEFINITIONS Table="{table}" Name="{name}" Source="USDOC/BEA/RD">{lines}</TABLE_DEFINITIONS>{_NEWLINE}'
     )
 
 
 def _footnotes(publication: Publication, table: str) -> str:
-    multiplier = next(iter(publication.line_texts[table].values()))[2]
+    first_line = next(iter(publication.line_texts[table]))
     cells = publication.cells.filter(pl.col("bea_table") == table)["value_text"]
     codes = sorted(set(cells.filter(cells.str.starts_with("("))))
-    marks = [("1/", NOT_BEA + UNIT_NOTES[multiplier]), *((code, CODE_NOTES[code]) for code in codes)]
-    marks.append((" ", publication.note(table)))
+    marks = [("1/", unit_note(publication.measure(table, first_line))), *((code, CODE_NOTES[code]) for code in codes)]
+    marks.append((" ", publication.tables[table].note))
     entries = _NEWLINE.join(f"<LI>{mark}&nbsp;{escape(text, quote=False)}</LI>" for mark, text in marks)
     return (
         f"<HTML><HEAD><TITLE>{table} Footnotes</TITLE><STYLE>{_STYLE}</STYLE></HEAD><BODY>{_NEWLINE}"
@@ -138,25 +151,13 @@ def _footnotes(publication: Publication, table: str) -> str:
     )
 
 
-def _summary_members(publication: Publication) -> Iterator[tuple[str, str]]:
-    """A table of the archive that is not asked for, with (NA) cells as BEA's summary has."""
-    years = publication.vintage.years[1:]
-    values = ",".join(["(NA)", *(str(100_000 + 700 * (year - years[0])) for year in years[1:])])
-    row = (
-        f' "00000","United States", ,SASUMMARY,15,"..."," Total employment (number of jobs) ","Number of jobs",{values}'
-    )
-    header = ",".join([_COLUMNS, *map(str, years)])
-    footer = _footer(
-        "SASUMMARY", "State annual summary statistics ", f"Last updated: {publication.vintage.updated_text}."
-    )
-    yield f"SASUMMARY__ALL_AREAS_{years[0]}_{years[-1]}.csv", _NEWLINE.join([header, row, *footer])
-
-
-def calendar(release: int, *, with_names: bool = True) -> str:
+def calendar(release: int, catalog: Path | None = None, *, with_names: bool = True) -> str:
     """The release calendar as JSON text: this release, those before it (some said twice) and one to come.
 
-    `with_names=False` leaves out every name under which the catalogue looks for the dataset.
+    `with_names=False` leaves out every name under which the catalogue looks for a dataset.
     """
+    datasets = load_datasets("full", catalog).values()
+    looked_for = {name for dataset in datasets for name in dataset.release_names}
     published = [one for one in VINTAGES if one.number <= release]
     days = [_moment(one.last_updated) for one in published]
     states = {"release_dates": [*days, days[-1], _moment(_NEXT_RELEASE)]}
@@ -165,8 +166,10 @@ def calendar(release: int, *, with_names: bool = True) -> str:
         "Gross Domestic Product": {**states, "url": "https://www.bea.gov/data/gdp/gross-domestic-product"},
         _REAL_PCE: {**real, "to_be_rescheduled": []},
     }
-    if with_names:
-        entries |= dict.fromkeys(load_datasets("full")["pce_state"].release_names[:2], states)
+    for dataset in datasets:
+        entries |= {name: states for name in dataset.release_names[:2] if name not in entries}
+    if not with_names:
+        entries = {name: entry for name, entry in entries.items() if name not in looked_for}
     return json.dumps({**entries, "file_last_updated": _file_date(published[-1])})
 
 

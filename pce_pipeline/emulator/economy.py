@@ -1,4 +1,4 @@
-"""Invented numbers with the shape of an economy: what the sample publishes.
+"""Invented numbers with the shape of an economy: what residents of the states spend, and how many they are.
 
 Everything adds up as BEA's own tables do: parts to totals, "Less:" lines deducted, states to regions and to the US,
 except for what US residents spend abroad. Values are integers (tenths of millions of dollars), so sums are exact and
@@ -11,14 +11,23 @@ from importlib.resources import files
 
 import polars as pl
 
-from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.emulator.vintages import PER_CAPITA_TABLE, Vintage, edition
+from pce_pipeline.emulator.vintages import Clock, Vintage, edition
+
+SPENDING = "pce"
+"""The measure that the catalogue has of spending, by product and by function."""
+
+TOTAL_SPENDING = "product.pce"
+"""Its category that holds all of it."""
+
+FIRST_YEAR = 1997
+"""The first year of spending by state."""
 
 _TENTHS_OF_MILLIONS_IN_1997 = 55_000_000
 _GROWTH_PCT = {2001: 3.1, 2002: 3.6, 2008: 2.4, 2009: -2.3, 2010: 3.4, 2020: -2.7, 2021: 12.1, 2022: 8.3}
 _USUAL_GROWTH_PCT = 5.1
-_BASE_YEAR = 1997
+_GROWTH_BEFORE_PCT = 6.2
+_SHRINKS_BACKWARDS = 0.988
 _SHARE_OF_COMMON_PARTS = 0.755
 _ABROAD_PER_MILLION = 690
 _SILENT_YEARS = 2
@@ -49,9 +58,20 @@ def _weights() -> tuple[dict[str, int], dict[str, tuple[int, int, int]]]:
 
 
 @cache
+def _tree() -> pl.DataFrame:
+    """The packaged categories of spending, of all schemes: what a user's own catalogue adds is not in the sheets."""
+    found = [
+        dataset.categories.join(spending, on="category_id", how="semi")
+        for dataset in load_datasets("full").values()
+        if not (spending := dataset.lines.filter(measure=SPENDING)).is_empty()
+    ]
+    return pl.concat(found).unique("category_id", maintain_order=True)
+
+
+@cache
 def _concepts() -> dict[str, dict[str, int]]:
     """Concepts and their signs by group: parts that both schemes have, and those only one has."""
-    parts = load_datasets("full")["pce_state"].categories.filter((pl.col("role") == "part") & ~pl.col("nation_only"))
+    parts = _tree().filter((pl.col("role") == "part") & ~pl.col("nation_only"))
     by_scheme: dict[str, dict[str, int]] = {"product": {}, "function": {}}
     for category_id, scheme, sign in parts.select("category_id", "scheme", "sign").iter_rows():
         by_scheme[scheme][category_id.partition(".")[2]] = sign
@@ -81,14 +101,18 @@ def _drifts() -> dict[str, float]:
 
 def _nation(year: int) -> float:
     level = float(_TENTHS_OF_MILLIONS_IN_1997)
-    for passed in range(_BASE_YEAR + 1, year + 1):
+    for _ in range(year, FIRST_YEAR):
+        level /= 1 + _GROWTH_BEFORE_PCT / 100
+    for passed in range(FIRST_YEAR + 1, year + 1):
         level *= 1 + _GROWTH_PCT.get(passed, _USUAL_GROWTH_PCT) / 100
     return level
 
 
 def _people(geo: str, year: int) -> float:
     first, last, _ = _weights()[1][geo]
-    return 1000 * (first + (last - first) * (year - _BASE_YEAR) / 24)
+    if year < FIRST_YEAR:
+        return 1000 * first * _SHRINKS_BACKWARDS ** (FIRST_YEAR - year)
+    return 1000 * (first + (last - first) * (year - FIRST_YEAR) / 24)
 
 
 @cache
@@ -121,7 +145,7 @@ def _sheet(year: int, made_in: str) -> dict[str, list[int]]:
                 wobble = (0.99 + 0.02 * steady.random()) * (0.998 + 0.004 * revised.random())
                 if concept == balancing:
                     continue
-                taste = tastes[geo, concept] * (1 + drifts[concept] * (year - _BASE_YEAR))
+                taste = tastes[geo, concept] * (1 + drifts[concept] * (year - FIRST_YEAR))
                 value = int(unit * shares[concept] * taste * wobble)
                 if concept == _WATER and geo in _LANDLOCKED:
                     value = 0 if year >= _WATER_VANISHES else 1 + (year + _LANDLOCKED[geo]) % 3
@@ -134,49 +158,87 @@ def _sheet(year: int, made_in: str) -> dict[str, list[int]]:
     return columns
 
 
-def _made_in(year: int, table: str, release: Vintage, *, silently: bool) -> str:
+def made_in(year: int, clock: Clock, release: Vintage, *, silently: bool) -> str:
+    """The revision that a year's figures are of."""
     changed = " silently" if silently and year > release.last_year - _SILENT_YEARS else ""
-    return f"{edition(year, table, release.number)}{changed}"
+    return f"{edition(year, clock, release.number)}{changed}"
+
+
+def state_codes() -> list[str]:
+    """The states' FIPS codes, in the order of all lists here."""
+    return list(_weights()[1])
+
+
+def spending_habits() -> list[int]:
+    """What a resident of each state spends, US 100."""
+    return [index for *_, index in _weights()[1].values()]
+
+
+def residents(year: int, made_in: str) -> list[int]:
+    """The residents of each state in one year, in one revision."""
+    return list(_population(year, made_in).values())
+
+
+def spending_before(year: int) -> list[int]:
+    """What the residents of each state spent in a year before the first one of the sheets; no release revises it."""
+    spending = [int(_people(geo, year)) * index for geo, (_, _, index) in _weights()[1].items()]
+    scale = _nation(year) / sum(spending)
+    return [int(scale * of_state) for of_state in spending]
+
+
+def spending_by_category(release: Vintage, *, silently: bool) -> pl.DataFrame:
+    """What was spent in every area, in tenths of millions of dollars: geo_fips, year and a column for each category."""
+    states = _states(release, silently=silently)
+    amounts = [name for name in states.columns if name not in {"geo_fips", "year", "region_fips"}]
+    additive = [pl.col(name).sum() for name in amounts if name != "abroad"]
+    regions = states.group_by("region_fips", "year").agg(additive).rename({"region_fips": "geo_fips"})
+    nation = states.group_by("year").agg(*additive, pl.col("abroad").first()).with_columns(geo_fips=pl.lit("00000"))
+    areas = pl.concat([nation, regions, states.drop("region_fips", "abroad")], how="diagonal")
+    return _with_totals(areas).select("geo_fips", "year", *_tree()["category_id"])
 
 
 def _states(release: Vintage, *, silently: bool) -> pl.DataFrame:
-    """Columns: geo_fips, year, region_fips, people, abroad, one per part of either scheme."""
-    dataset = load_datasets("full")["pce_state"]
-    geos = list(_weights()[1])
+    """Columns: geo_fips, year, region_fips, abroad, one per part of either scheme."""
+    geos = state_codes()
+    years = range(FIRST_YEAR, release.last_year + 1)
     columns: dict[str, list[int]] = {}
-    people: list[int] = []
-    for year in release.years:
-        sheet = _sheet(year, _made_in(year, "SAPCE1", release, silently=silently))
+    for year in years:
+        sheet = _sheet(year, made_in(year, "spending", release, silently=silently))
         for concept, values in sheet.items():
             columns.setdefault(concept, []).extend(values if concept != "abroad" else values * len(geos))
-        people.extend(_population(year, _made_in(year, PER_CAPITA_TABLE, release, silently=silently)).values())
     frame = pl.DataFrame(
         {
-            "geo_fips": geos * len(release.years),
-            "year": [year for year in release.years for _ in geos],
-            "people": people,
+            "geo_fips": geos * len(years),
+            "year": [year for year in years for _ in geos],
             "abroad": columns.pop("abroad"),
             **columns,
         }
     ).with_columns(pl.col("year").cast(pl.Int32))
-    parts = dataset.categories.filter((pl.col("role") == "part") & ~pl.col("nation_only"))["category_id"]
-    regions = dataset.areas.filter(pl.col("geo_level") == "state").select("geo_fips", "region_fips")
-    return frame.join(regions, on="geo_fips").select(
-        "geo_fips",
-        "year",
-        "region_fips",
-        "people",
-        "abroad",
-        *[pl.col(part.partition(".")[2]).alias(part) for part in parts],
+    parts = _tree().filter((pl.col("role") == "part") & ~pl.col("nation_only"))["category_id"]
+    return frame.join(regions_of_states(), on="geo_fips").select(
+        "geo_fips", "year", "region_fips", "abroad", *[pl.col(part.partition(".")[2]).alias(part) for part in parts]
     )
 
 
-def _with_totals(areas: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+@cache
+def regions_of_states() -> pl.DataFrame:
+    """Columns geo_fips and region_fips of the states."""
+    areas = next(iter(load_datasets("full").values())).areas
+    return areas.filter(pl.col("geo_level") == "state").select("geo_fips", "region_fips")
+
+
+@cache
+def _functions_leave_out_abroad_from() -> int:
+    exceptions = [each for dataset in load_datasets("full").values() for each in dataset.known_exceptions]
+    return min(each.first_year for each in exceptions if each.identity == "children")
+
+
+def _with_totals(areas: pl.DataFrame) -> pl.DataFrame:
     """Every category's column, from the deepest to the totals."""
-    gap = min(exception.first_year for exception in dataset.known_exceptions)
-    nation_only = set(dataset.categories.filter(pl.col("nation_only"))["category_id"])
+    gap = _functions_leave_out_abroad_from()
+    nation_only = set(_tree().filter(pl.col("nation_only"))["category_id"])
     children: dict[str, list[tuple[str, int]]] = {}
-    by_depth = dataset.categories.sort("depth", descending=True)
+    by_depth = _tree().sort("depth", descending=True)
     for category_id, parent_id, sign in by_depth.select("category_id", "parent_id", "sign").iter_rows():
         children.setdefault(parent_id, []).append((category_id, sign))
     frame = areas.with_columns(pl.col("abroad").alias(category_id) for category_id in nation_only)
@@ -191,8 +253,8 @@ def _with_totals(areas: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     return frame.with_columns(pl.col("product.pce").alias("function.pce"))
 
 
-def _codes(release: Vintage) -> pl.DataFrame:
-    """The coded cells: category_id, geo_fips, year, code."""
+def coded_cells(release: Vintage) -> pl.DataFrame:
+    """The cells of spending that have a code for a number: category_id, geo_fips, year, code."""
     cells = [
         (concept, geo, year, code) for concept, geo, first, last, code in _CODED for year in range(first, last + 1)
     ]
@@ -212,43 +274,4 @@ def _codes(release: Vintage) -> pl.DataFrame:
     schemes = pl.DataFrame({"scheme": ["product", "function"]})
     return schemes.join(frame, how="cross").select(
         pl.concat_str("scheme", pl.lit("."), "concept").alias("category_id"), "geo_fips", "year", "code"
-    )
-
-
-def _text(tenths: pl.Expr) -> pl.Expr:
-    sign = pl.when(tenths < 0).then(pl.lit("-")).otherwise(pl.lit(""))
-    return pl.concat_str(sign, tenths.abs() // 10, pl.lit("."), tenths.abs() % 10)
-
-
-def generate(release: Vintage, *, silently: bool = False) -> pl.DataFrame:
-    """All cells of one release: bea_table, line_code, geo_fips, year, value_text; sorted by these, about 500,000 rows.
-
-    `silently` gives other numbers for the two newest years, as a revision that no note tells.
-    """
-    dataset = load_datasets("full")["pce_state"]
-    states = _states(release, silently=silently)
-    measures = [name for name in states.columns if name not in {"geo_fips", "year", "region_fips"}]
-    additive = [pl.col(name).sum() for name in measures if name != "abroad"]
-    regions = states.group_by("region_fips", "year").agg(additive).rename({"region_fips": "geo_fips"})
-    nation = states.group_by("year").agg(*additive, pl.col("abroad").first()).with_columns(geo_fips=pl.lit("00000"))
-    areas = pl.concat([nation, regions, states.drop("region_fips", "abroad")], how="diagonal")
-    whole = _with_totals(areas, dataset)
-    long = (
-        whole.select("geo_fips", "year", "people", *dataset.categories["category_id"])
-        .unpivot(index=["geo_fips", "year", "people"], variable_name="category_id", value_name="tenths")
-        .drop_nulls("tenths")
-        .join(_codes(release), on=["category_id", "geo_fips", "year"], how="left")
-    )
-    dollars = (pl.col("tenths") * 200_000 + pl.col("people")) // (2 * pl.col("people"))
-    published = pl.coalesce(
-        "code",
-        pl.when(pl.col("bea_table") == PER_CAPITA_TABLE)
-        .then(dollars.cast(pl.String))
-        .otherwise(_text(pl.col("tenths"))),
-    )
-    return (
-        dataset.lines.select("bea_table", "line_code", "category_id")
-        .join(long, on="category_id")
-        .select("bea_table", "line_code", "geo_fips", "year", published.alias("value_text"))
-        .sort("bea_table", "line_code", "geo_fips", "year")
     )

@@ -7,41 +7,74 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from pathlib import Path
 
 import polars as pl
 
-from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.emulator.economy import generate
+from pce_pipeline.catalog.dataset import Dataset, Measure
+from pce_pipeline.catalog.reading import load_datasets, read_catalogue
+from pce_pipeline.emulator.economy import SPENDING
 from pce_pipeline.emulator.faults import Fault, FaultKind
-from pce_pipeline.emulator.vintages import PER_CAPITA_TABLE, Vintage, vintage
+from pce_pipeline.emulator.figures import clocks_of, generate, newest_lines
+from pce_pipeline.emulator.vintages import Vintage, vintage
 
 _ADDED_LINE = "Services of a kind not seen before"
+_SPENDING = "personal consumption expenditures"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What there is to know of one table beside its cells."""
+
+    title: str
+    """BEA's title."""
+    dataset: Dataset
+    """The dataset it is of."""
+    years: range
+    """The years it has."""
+    note: str
+    """BEA's "Last updated" line of it."""
+    archives: frozenset[str]
+    """The archives that hold it: its own, and where it repeats figures of other tables, theirs."""
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether archives of other tables hold it too."""
+        return len(self.archives) > 1
 
 
 @dataclass(frozen=True)
 class Publication:
-    """One release as it is published.
-
-    Frames: `cells` (bea_table, line_code, geo_fips, year, value_text, sorted), `lines` (bea_table, line_code,
-    description, unit, unit_multiplier, depth) and `areas` (geo_fips, geo_name, region_fips, path_segment).
-
-    `titles` is by table, `original` the catalogue's name of each table where that differs.
-    """
+    """One release as it is published."""
 
     vintage: Vintage
-    titles: Mapping[str, str]
-    original: Mapping[str, str]
+    """The release."""
+    tables: Mapping[str, Published]
+    """Its tables by the name they are published under."""
     cells: pl.DataFrame
+    """bea_table, line_code, geo_fips, year, value_text, sorted."""
     lines: pl.DataFrame
+    """bea_table, line_code, measure, description, unit, unit_multiplier, depth."""
     areas: pl.DataFrame
+    """geo_fips, geo_name, region_fips, path_segment."""
 
-    def note(self, table: str) -> str:
-        return self.vintage.note(self.original.get(table, table))
+    def measure(self, table: str, line: int) -> Measure:
+        """What a line measures."""
+        return self.tables[table].dataset.measures[self._measures[table, line]]
 
-    def statistic(self, table: str, description: str) -> str:
+    def statistic(self, table: str, line: int) -> str:
         """BEA's long text of a line."""
-        per_capita = self.original.get(table, table) == PER_CAPITA_TABLE
-        return f"{'Per capita' if per_capita else 'Total'} personal consumption expenditures: {description}"
+        measure, description = self.measure(table, line), self.line_texts[table][line][0]
+        if self.tables[table].is_guest:
+            return description
+        if measure.name == SPENDING:
+            return f"Total {_SPENDING}: {description}"
+        return f"Per capita {_SPENDING}: {description}" if measure.per_capita_of == SPENDING else description
+
+    @cached_property
+    def _measures(self) -> dict[tuple[str, int], str]:
+        lines = self.lines.select("bea_table", "line_code", "measure")
+        return {(table, line): measure for table, line, measure in lines.iter_rows()}
 
     @cached_property
     def line_texts(self) -> dict[str, dict[int, tuple[str, str, int]]]:
@@ -70,43 +103,66 @@ class Publication:
         return self.areas.select("geo_fips", pl.Series("geo_json", names))
 
 
-def publish(release: int, faults: frozenset[Fault] = frozenset()) -> Publication:
-    """What release `release` publishes under the given faults of publication; the last few are kept."""
-    return _publish(release, tuple(sorted(faults, key=repr)))
+def publish(release: int, faults: frozenset[Fault] = frozenset(), catalog: Path | None = None) -> Publication:
+    """What release `release` publishes under the given faults of publication; the last few are kept.
+
+    `catalog` is the folder of datasets that a user adds to the packaged ones.
+    """
+    return _publish(release, tuple(sorted(faults, key=repr)), catalog)
 
 
 @lru_cache(maxsize=4)
-def _publish(release: int, faults: tuple[Fault, ...]) -> Publication:
-    dataset = load_datasets("full")["pce_state"]
+def _publish(release: int, faults: tuple[Fault, ...], catalog: Path | None) -> Publication:
+    datasets = load_datasets("full", catalog)
     shown = vintage(release)
-    depths = dataset.categories.select("category_id", "depth")
-    lines = dataset.lines.join(depths, on="category_id").select(
-        "bea_table", "line_code", "description", "unit", "unit_multiplier", "depth"
-    )
+    lines = [
+        newest_lines(dataset)
+        .join(dataset.categories, on="category_id")
+        .select("bea_table", "line_code", "measure", "description", "unit", "unit_multiplier", "depth")
+        for dataset in datasets.values()
+    ]
     publication = Publication(
         vintage=shown,
-        titles={table.name: table.title for table in dataset.tables.values()},
-        original={},
-        cells=_cells(release),
-        lines=lines.sort("bea_table", "line_code"),
-        areas=dataset.areas.select("geo_fips", "geo_name", "region_fips", "path_segment"),
+        tables=_tables(shown, datasets, catalog),
+        cells=_cells(release, catalog),
+        lines=pl.concat(lines).sort("bea_table", "line_code"),
+        areas=read_catalogue(catalog).areas.select("geo_fips", "geo_name", "region_fips", "path_segment"),
     )
     # Renaming tables comes last, so that the other faults still find them by the name they are given.
     for fault in sorted(faults, key=lambda one: one.kind is FaultKind.TABLE_RENAMED):
-        publication = _spoil(publication, fault)
+        publication = _spoil(publication, fault, catalog)
     return publication
 
 
+def _tables(shown: Vintage, datasets: Mapping[str, Dataset], catalog: Path | None) -> dict[str, Published]:
+    """What each table has. One whose lines repeat measures of other datasets says no more of a release than its day."""
+    parts = read_catalogue(catalog).parts
+    home = {measure.name: name for name, own in parts.items() for part in own for measure in part.declared.measures}
+    tables = {}
+    for name, dataset in datasets.items():
+        for table in dataset.tables.values():
+            measures = dataset.lines.filter(bea_table=table.name)["measure"].unique()
+            repeated = {home[measure] for measure in measures} - {name}
+            tables[table.name] = Published(
+                title=table.title,
+                dataset=dataset,
+                years=range(dataset.first_year, shown.last_year + 1),
+                note=shown.note(set() if repeated else clocks_of(dataset, table.name)),
+                archives=frozenset({dataset.archive, *(datasets[each].archive for each in repeated)}),
+            )
+    return tables
+
+
 @lru_cache(maxsize=4)
-def _cells(release: int) -> pl.DataFrame:
-    return generate(vintage(release))
+def _cells(release: int, catalog: Path | None) -> pl.DataFrame:
+    return generate(vintage(release), load_datasets("full", catalog))
 
 
-def _spoil(publication: Publication, fault: Fault) -> Publication:
-    tables = [table for table in publication.titles if fault.concerns(table)]
+def _spoil(publication: Publication, fault: Fault, catalog: Path | None) -> Publication:
+    tables = [table for table in publication.tables if fault.concerns(table)]
     match fault.kind:
         case FaultKind.SILENT_REVISION:
-            return replace(publication, cells=_silently_revised(publication, fault))
+            return replace(publication, cells=_silently_revised(publication, fault, catalog))
         case FaultKind.MARKS_CHANGED:
             marked = pl.when(pl.col("bea_table").is_in(tables)).then(pl.col("description") + " 1/")
             return replace(
@@ -142,12 +198,12 @@ def _without_cells(publication: Publication, tables: list[str], fault: Fault) ->
     return replace(publication, cells=publication.cells.filter(~dropped))
 
 
-def _silently_revised(publication: Publication, fault: Fault) -> pl.DataFrame:
-    touched = [table for table in publication.titles if fault.concerns(table)]
+def _silently_revised(publication: Publication, fault: Fault, catalog: Path | None) -> pl.DataFrame:
+    touched = [table for table in publication.tables if fault.concerns(table)]
     changed = pl.col("bea_table").is_in(touched)
     if fault.lines:
         changed &= pl.col("line_code").is_in(fault.lines)
-    revised = generate(publication.vintage, silently=True).filter(changed)
+    revised = generate(publication.vintage, load_datasets("full", catalog), silently=True).filter(changed)
     return pl.concat([publication.cells.filter(~changed), revised]).sort("bea_table", "line_code", "geo_fips", "year")
 
 
@@ -155,8 +211,7 @@ def _renamed(publication: Publication, names: dict[str, str]) -> Publication:
     rename = pl.col("bea_table").replace(names)
     return replace(
         publication,
-        titles={names.get(table, table): title for table, title in publication.titles.items()},
-        original={**publication.original, **{new: old for old, new in names.items()}},
+        tables={names.get(table, table): published for table, published in publication.tables.items()},
         cells=publication.cells.with_columns(rename),
         lines=publication.lines.with_columns(rename),
     )

@@ -116,7 +116,7 @@ class DataQuery:
 def table_of(parameters: Parameters, publication: Publication) -> str:
     """The table asked for; raises `Refusal` 40 where none is named or published."""
     table = parameters.required("TABLENAME")
-    if table not in publication.titles:
+    if table not in publication.tables:
         raise invalid("TableName")
     return table
 
@@ -137,7 +137,7 @@ def read_data_query(parameters: Parameters, publication: Publication, *, year_is
         lines = (int(code),)
     else:
         raise invalid("LineCode")
-    years = _years(parameters.word("YEAR") or "LAST5", publication, year_is_error=year_is_error)
+    years = _years(parameters.word("YEAR") or "LAST5", publication.tables[table].years, year_is_error=year_is_error)
     return DataQuery(table, lines, all_lines=code == "ALL", areas=areas, years=years)
 
 
@@ -150,8 +150,7 @@ def _areas(text: str, publication: Publication) -> frozenset[str] | None:
     return asked
 
 
-def _years(text: str, publication: Publication, *, year_is_error: bool) -> tuple[int, ...]:
-    published = publication.vintage.years
+def _years(text: str, published: range, *, year_is_error: bool) -> tuple[int, ...]:
     if text in {"ALL", "LAST5", "LAST10"}:
         return tuple(published if text == "ALL" else published[-int(text.removeprefix("LAST")) :])
     parts = [part.strip() for part in text.split(",")]

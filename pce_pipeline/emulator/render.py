@@ -10,14 +10,15 @@ from typing import Any
 
 import polars as pl
 
+from pce_pipeline.catalog.dataset import Measure
 from pce_pipeline.emulator.faults import FaultKind
 from pce_pipeline.emulator.publication import Publication
 from pce_pipeline.emulator.query import DataQuery, Parameters, Refusal
 
 NOT_BEA = "Invented figures of a look-alike, for trial and tests: not statistics of the Bureau of Economic Analysis. "
-UNIT_NOTES = {
-    0: "Per capita estimates are in current dollars and are computed from unrounded data.",
-    6: "All estimates are in millions of current dollars (not adjusted for inflation).",
+_UNIT_NOTES = {
+    "usd": "Per capita estimates are in current dollars and are computed from unrounded data.",
+    "millions_usd": "All estimates are in millions of current dollars (not adjusted for inflation).",
 }
 CODE_NOTES = {
     "(D)": "Not shown to avoid disclosure of confidential information; estimates are included in higher-level totals.",
@@ -99,17 +100,21 @@ def parameter_entries() -> list[dict[str, str]]:
     return entries
 
 
+def unit_note(measure: Measure) -> str:
+    """What BEA says of the unit of a table's figures."""
+    return NOT_BEA + _UNIT_NOTES.get(measure.unit, f"Estimates are in {measure.unit_title}.")
+
+
 def table_entries(publication: Publication) -> list[dict[str, str]]:
     """What GetParameterValues lists for TableName."""
-    return [{"Key": table, "Desc": title} for table, title in sorted(publication.titles.items())]
+    return [{"Key": table, "Desc": published.title} for table, published in sorted(publication.tables.items())]
 
 
 def line_entries(publication: Publication, table: str) -> list[dict[str, str]]:
     """The lines of a table as BEA lists them: sorted as text (1, 10, 11, 2)."""
-    texts = publication.line_texts[table]
     return [
-        {"Key": str(line), "Desc": f"[{table}] {publication.statistic(table, texts[line][0])}"}
-        for line in sorted(texts, key=str)
+        {"Key": str(line), "Desc": f"[{table}] {publication.statistic(table, line)}"}
+        for line in sorted(publication.line_texts[table], key=str)
     ]
 
 
@@ -124,18 +129,18 @@ def data_answer(
         rows += _rows(cells, publication, query, line, unknown_field=FaultKind.UNKNOWN_FIELD in kinds)
         coded = cells["value_text"].filter(cells["value_text"].str.starts_with("("))
         codes.update(coded)
-    description, unit, multiplier = publication.line_texts[query.table][query.lines[-1]]
+    last = query.lines[-1]
     # What BEA writes here for LineCode=ALL has not been seen.
-    statistic = "All statistics in table" if query.all_lines else publication.statistic(query.table, description)
+    statistic = "All statistics in table" if query.all_lines else publication.statistic(query.table, last)
     head = {
         "Statistic": statistic,
-        "UnitOfMeasure": unit,
-        "PublicTable": f"{query.table} {publication.titles[query.table]}",
+        "UnitOfMeasure": publication.line_texts[query.table][last][1],
+        "PublicTable": f"{query.table} {publication.tables[query.table].title}",
         "UTCProductionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
         "NoteRef": " ",
         "Dimensions": _dimensions(with_description=query.all_lines),
     }
-    notes: Any = _notes(publication, query.table, multiplier, codes)
+    notes: Any = _notes(publication, query.table, publication.measure(query.table, last), codes)
     if FaultKind.SINGLE_AS_DICT in kinds and len(notes) == 1:
         notes = notes[0]
     data = rows[0] if FaultKind.SINGLE_AS_DICT in kinds and len(rows) == 1 else f"[{','.join(rows)}]"
@@ -179,9 +184,9 @@ def _dimensions(*, with_description: bool) -> list[dict[str, str]]:
     return [{"Name": name, "DataType": kind, "IsValue": is_value} for name, kind, is_value in named]
 
 
-def _notes(publication: Publication, table: str, multiplier: int, codes: set[str]) -> list[dict[str, str]]:
+def _notes(publication: Publication, table: str, measure: Measure, codes: set[str]) -> list[dict[str, str]]:
     return [
-        {"NoteRef": "Note.", "NoteText": NOT_BEA + UNIT_NOTES[multiplier]},
+        {"NoteRef": "Note.", "NoteText": unit_note(measure)},
         *({"NoteRef": code, "NoteText": CODE_NOTES[code]} for code in sorted(codes)),
-        {"NoteRef": " ", "NoteText": publication.note(table)},
+        {"NoteRef": " ", "NoteText": publication.tables[table].note},
     ]

@@ -5,8 +5,9 @@ Tests and the control endpoint change it through the methods here; the endpoints
 
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -54,8 +55,9 @@ class Emulator:
     """The state of one look-alike.
 
     `release` is a number or a function asked at every request; `limits` None lets a key send what it likes;
-    `requests_log` receives every request to the API, archive and calendar; `archive_bytes` are served as the archive
-    instead of the rendered one. Raises `LookupError` for a release the sample does not have.
+    `requests_log` receives every request to the API, archives and calendar; `archives` are bytes to serve, by name,
+    instead of rendered archives; `catalog` is the folder of datasets that a user adds to the packaged ones. Raises
+    `LookupError` for a release the sample does not have.
     """
 
     def __init__(
@@ -65,13 +67,15 @@ class Emulator:
         faults: Iterable[Fault] = (),
         limits: Limits | None = None,
         requests_log: list[LoggedRequest] | None = None,
-        archive_bytes: bytes | None = None,
+        archives: Mapping[str, bytes] | None = None,
+        catalog: Path | None = None,
         clock: Callable[[], float],
     ) -> None:
         self.requests: list[LoggedRequest] = [] if requests_log is None else requests_log
         self.counts: Counter[str] = Counter()
         self.limits = limits
-        self.archive_bytes = archive_bytes
+        self.archives: dict[str, bytes] = dict(archives or {})
+        self.catalog = catalog
         self._clock = clock
         self._meters: defaultdict[str, _Meter] = defaultdict(_Meter)
         self._release = release
@@ -95,11 +99,12 @@ class Emulator:
 
     @property
     def publication(self) -> Publication:
-        return publish(self.release, self._of_publication)
+        return publish(self.release, self._of_publication, self.catalog)
 
-    @property
-    def archive(self) -> bytes:
-        return self.archive_bytes if self.archive_bytes is not None else archive(self.release, self._of_publication)
+    def archive(self, name: str) -> bytes | None:
+        """The archive of that name; None where there is none."""
+        given = self.archives.get(name)
+        return given if given is not None else archive(name, self.release, self._of_publication, self.catalog)
 
     @property
     def _of_publication(self) -> frozenset[Fault]:

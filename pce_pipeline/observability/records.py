@@ -52,6 +52,8 @@ class StepRecord(msgspec.Struct, kw_only=True):
     rows: dict[str, int] = {}
     checks: list[CheckOutcome] = []
     error: str | None = None
+    put_off: dict[str, str] = {}
+    """The datasets that failed in this step, each with the reason, while the run went on with the others."""
 
 
 class RunRecord(msgspec.Struct, kw_only=True):
@@ -73,8 +75,13 @@ class RunRecord(msgspec.Struct, kw_only=True):
     @property
     def status(self) -> str:
         """The worst of what the steps say so far: failed, running, else succeeded."""
-        said = {step.status for step in self.steps}
+        said = {step.status for step in self.steps} | ({"failed"} if self.put_off else set())
         return next((status for status in ("failed", "running") if status in said), "succeeded")
+
+    @property
+    def put_off(self) -> dict[str, str]:
+        """The datasets that failed, each with the reason, while the run went on with the others."""
+        return {dataset: why for step in self.steps for dataset, why in step.put_off.items()}
 
     @property
     def checks(self) -> list[CheckOutcome]:
@@ -105,6 +112,11 @@ class Step:
     def check(self, outcome: CheckOutcome) -> None:
         self.record.checks.append(outcome)
 
+    def put_off(self, dataset: str, error: Exception) -> None:
+        """Record that a dataset failed in this step, and that the run goes on without it."""
+        self.record.put_off[dataset] = logs.without_secrets(_told(error))
+        _log.error("dataset put off", dataset=dataset, error=self.record.put_off[dataset])
+
     def extract(self, extract: str) -> None:
         if extract not in self.run.extracts:
             self.run.extracts.append(extract)
@@ -112,6 +124,10 @@ class Step:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._started
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 _RECORD = "record.json"
@@ -206,7 +222,7 @@ class RunJournal:
         record = step.record
         record.seconds = round(step.seconds, 3)
         record.status = "succeeded" if error is None else "failed"
-        record.error = None if error is None else logs.without_secrets(f"{type(error).__name__}: {error}")
+        record.error = None if error is None else logs.without_secrets(_told(error))
         self._steps.pop((step.run.run_id, record.step), None)
         with logs.bound(**step.facts):
             _log.log(

@@ -17,13 +17,15 @@ _log = structlog.get_logger()
 
 
 def check_specs(rules: Iterable[Rule[Any]], asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
-    """One check per rule."""
+    """One check per rule.
+
+    None is blocking for Dagster, which would skip everything downstream: `report` raises, and the step decides.
+    """
     return [
         dg.AssetCheckSpec(
             name=rule.name,
             asset=asset,
             description=rule.description,
-            blocking=rule.blocking == "always",
             metadata={"blocks": rule.blocking},
         )
         for rule in rules
@@ -73,6 +75,16 @@ def report(
                 ),
             },
         )
+    refuse(results, thresholds=thresholds, consequence=consequence)
+
+
+def refuse(
+    results: Sequence[RuleResult],
+    *,
+    thresholds: Literal["block", "warn"],
+    consequence: str = "Nothing was published",
+) -> None:
+    """Raise `dg.Failure` with the consequence if one of the results blocks."""
     blocking = [result for result in results if not result.passed and _blocks(result, thresholds)]
     if blocking:
         raise dg.Failure(

@@ -2,11 +2,12 @@
 
 It takes from a run what the function needs, lets the rules judge what it made, and hands over only what may be
 published: for years that the current figures do not cover, it says why there is nothing. A rule that has nothing to
-look at gives no result. Checks that are run alone judge all years and publish nothing.
+look at gives no result. Checks that are run alone judge all years and publish nothing. A dataset that fails is put off
+where the run also loads others.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 import dagster as dg
@@ -17,15 +18,16 @@ from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.quality.rules import Rule, Subject, judge
+from pce_pipeline.quality.rules import Rule, RuleResult, Subject, judge
 from pce_pipeline.settings import Settings
-from pce_pipeline.shell.checks import check_specs, report
+from pce_pipeline.shell.checks import check_specs, refuse, report
+from pce_pipeline.shell.deferring import loads_others
 from pce_pipeline.shell.io_manager import LakeFrame, LakeIOManager, YearlyOutput, yearly_output
 from pce_pipeline.shell.keys import bronze_key, key_of
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ALL_EXTRACTS, ONE_RUN, YEARS, mapping_of, partition_keys_of
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.tables.lineage import Derivation, FromBronze
+from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 
@@ -73,6 +75,49 @@ class Made(Generic[Subject]):
     """What the table's rules look at."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What else the manifests of the years say."""
+
+
+@dataclass(frozen=True)
+class _Attempt(Generic[Subject]):
+    """Making a table in one run, of all its datasets or of some."""
+
+    derivation: Derivation
+    registry: Registry
+    rules: Sequence[Rule[Subject]]
+    compute: Callable[[YearlyRun], Made[Subject]]
+    held: Mapping[str, Current]
+    asked: Sequence[int]
+    settings: Settings
+    step: Step
+    lake_io: LakeIOManager
+
+    def make(self, datasets: Collection[str]) -> tuple[YearlyRun, Made[Subject] | None]:
+        """What is made of these datasets, and from what; None where they cover no year of the run."""
+        of = {name: self.held[name] for name in datasets}
+        years = [year for year in self.asked if any(year in now.covered_years for now in of.values())]
+        tables = _read(self.lake_io, self.derivation, years, self.registry, of)
+        run = YearlyRun(years, tables, of, self.settings, self.step)
+        return run, self.compute(run) if years else None
+
+    def judged(self, made: Made[Subject]) -> list[RuleResult]:
+        """What the rules say of it."""
+        return judge(self.rules, self.derivation.table.name, made.subject)
+
+    def failing(self, datasets: Sequence[str], problem: Exception) -> dict[str, Exception]:
+        """Which of the datasets fail, each with its problem, where making the table of all of them has this one."""
+        if len(datasets) == 1:
+            return {datasets[0]: problem}
+        found = {name: self._problem_of(name) for name in datasets}
+        return {name: why for name, why in found.items() if why is not None}
+
+    def _problem_of(self, dataset: str) -> Exception | None:
+        try:
+            _, made = self.make([dataset])
+            if made is not None:
+                refuse(self.judged(made), thresholds=self.settings.threshold_checks)
+        except Exception as problem:  # noqa: BLE001 (whatever it is, the other datasets go on)
+            return problem
+        return None
 
 
 def yearly_asset(
@@ -124,22 +169,62 @@ def yearly_asset(
             held = {name: everything[name] for name in datasets}
             covered = {year for now in held.values() for year in now.covered_years}
             asked = [int(year) for year in partition_keys_of(context)] or sorted(covered)
-            years = [year for year in asked if year in covered]
-            run = YearlyRun(years, _read(lake_io, derivation, years, registry, everything), held, settings, step)
-            made = compute(run) if years else None
-            if made is not None:
-                selected = {check.name for check in context.selected_asset_check_keys}
-                yield from report(
-                    judge((rule for rule in rules if rule.name in selected), table.name, made.subject),
-                    key,
-                    step,
-                    thresholds=settings.threshold_checks,
-                )
+            selected = {check.name for check in context.selected_asset_check_keys}
+            chosen = [rule for rule in rules if rule.name in selected]
+            attempt = _Attempt(derivation, registry, chosen, compute, held, asked, settings, step, lake_io)
+            going = [name for name in datasets if name not in step.run.put_off]
+            try:
+                run, made = attempt.make(going)
+                if made is not None:
+                    yield from report(attempt.judged(made), key, step, thresholds=settings.threshold_checks)
+            except Exception as problem:
+                failing = attempt.failing(going, problem)
+                if not failing or not loads_others(context, registry, {*step.run.put_off, *failing}):
+                    raise
+                for name, why in failing.items():
+                    step.put_off(name, why)
+                run, made = attempt.make([name for name in going if name not in failing])
             if key in context.selected_asset_keys:
-                absent = {year: absence(held, year) for year in asked if year not in covered}
-                yield yearly_output(_output(derivation, run, made, absent), _OUTPUT)
+                kept = [name for name in datasets if name in step.run.put_off]
+                # of years that nobody could look at, nothing is said
+                absent = {year: absence(held, year) for year in asked if year not in covered and kept != [*datasets]}
+                output = _output(derivation, run, made, absent)
+                yield yearly_output(_with_what_stands(output, kept, registry, lake, lake_io), _OUTPUT)
 
     return yearly
+
+
+def _with_what_stands(
+    output: YearlyOutput, datasets: Sequence[str], registry: Registry, lake: Lake, lake_io: LakeIOManager
+) -> YearlyOutput:
+    """The output, with what is published of datasets that were put off, and what that was made from."""
+    table, years = output.derivation.table, [str(year) for year in output.inputs]
+    published = lake.table(table).latest() if datasets else {}
+    for name in datasets:
+        stands = lake_io.read(FromTable(table, part=name), years, needed=())
+        of_it = [
+            each
+            for each in output.derivation.tables
+            if registry.datasets_of(registry.derivation_of(each.table)) == (name,)
+        ]
+        names = tuple(f"{each.table.name}/" for each in of_it)
+        inputs = {
+            year: {
+                **{each: digest for each, digest in published[str(year)].inputs.items() if each.startswith(names)},
+                **now,
+            }
+            if str(year) in published
+            else now
+            for year, now in output.inputs.items()
+        }
+        of_bea = registry.datasets[name].tables
+        releases = {
+            year: {**{each: of for each, of in stands.releases.get(str(year), {}).items() if each in of_bea}, **now}
+            for year, now in output.releases.items()
+        }
+        frame = pl.concat([output.frame, stands.frame]).sort(table.key)
+        output = replace(output, frame=frame, inputs=inputs, releases=releases)
+    return output
 
 
 def _deps(derivation: Derivation) -> list[dg.AssetDep]:
@@ -158,11 +243,16 @@ def _read(
     registry: Registry,
     held: Mapping[str, Current],
 ) -> dict[str, LakeFrame]:
-    """The rows of each input that is a table; a year that its datasets cover must be there."""
+    """The rows of each input that is a table; a year that its datasets cover must be there.
+
+    `held` may leave out datasets, which are then not read.
+    """
     found = {}
     for each in derivation.tables:
         of = registry.datasets_of(registry.derivation_of(each.table)) if each.part is None else (each.part,)
-        covered = {year for name in of for year in held[name].covered_years}
+        covered = {year for name in of if name in held for year in held[name].covered_years}
+        if set(of).isdisjoint(held):
+            continue
         wanted = sorted({str(earlier) for year in years for earlier in each.years(year)})
         found[each.table.name] = lake_io.read(each, wanted, needed=covered)
     return found
@@ -174,7 +264,7 @@ def _releases(derivation: Derivation, run: YearlyRun, year: int) -> dict[str, st
     if not derivation.tables:
         of_table = {table: {release} for now in run.held.values() for table, release in now.releases.items()}
     known = {table for now in run.held.values() for table in now.dataset.tables}
-    for each in derivation.tables:
+    for each in (each for each in derivation.tables if each.table.name in run.tables):
         for earlier in each.years(year):
             for table, release in run.tables[each.table.name].releases.get(str(earlier), {}).items():
                 if table in known:
@@ -188,7 +278,9 @@ def _output(derivation: Derivation, run: YearlyRun, made: Made[Any] | None, abse
     inputs = {
         year: derivation.inputs_of(
             year,
-            lambda table, earlier, _: run.tables[table.name].hashes.get(str(earlier)),
+            lambda table, earlier, _: (
+                run.tables[table.name].hashes.get(str(earlier)) if table.name in run.tables else None
+            ),
             lambda dataset, own: run.held[dataset].inputs(own),
         )
         for year in run.years

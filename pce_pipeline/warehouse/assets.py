@@ -15,7 +15,8 @@ from pce_pipeline.bronze.quarantine import standing
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.observability.records import RunJournal, Step
+from pce_pipeline.shell.deferring import DatasetsPutOff
 from pce_pipeline.shell.io_manager import REPORTED_BY_US, absent_year
 from pce_pipeline.shell.keys import key_of, postgres_key
 from pce_pipeline.shell.page import OWNERS, declared, describe
@@ -67,10 +68,15 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         """Load the tables chosen, for the years that the lake holds of them.
 
-        A year that no current extract covers any more is taken out of Postgres too.
+        A year that no current extract covers any more is taken out of Postgres too. Raises `DatasetsPutOff` once the
+        rest is loaded, where datasets failed earlier in the run.
         """
-        chosen = [table for table in registry.in_postgres if postgres_key(table) in context.selected_asset_keys]
         with recorded_step(context, journal, "postgres", registry.datasets) as step:
+            chosen = [
+                table
+                for table in registry.in_postgres
+                if postgres_key(table) in context.selected_asset_keys and not _is_put_off(table, registry, step)
+            ]
             everything = holdings.of_run(context.run.run_id)
             if not any(now.manifests for now in everything.values()):
                 raise NothingHeld(lake.uri)
@@ -89,6 +95,7 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                     run=run_row(step.run),
                     manifests=manifests,
                     quarantine=[row for now in everything.values() for row in standing(now).to_dicts()],
+                    status="failed" if step.run.put_off else "succeeded",
                 )
             if missing := [table.name for table in registry.of_lake_only if lake.table(table).latest()]:
                 step.outputs(without_a_table=missing)
@@ -99,8 +106,15 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                 step.outputs(**{result.table: result.counts()})
             for part, result in zip(parts, results, strict=True):
                 yield from _materialisations(context, part, result)
+            if step.run.put_off:
+                raise DatasetsPutOff(context.run.run_id, step.run.put_off)
 
     return postgres_tables
+
+
+def _is_put_off(table: Table, registry: Registry, step: Step) -> bool:
+    """Whether all that a table is made of failed earlier in the run: what Postgres holds of it stands."""
+    return table.is_yearly and set(registry.datasets_of(registry.derivation_of(table))) <= set(step.run.put_off)
 
 
 @dataclass(frozen=True)

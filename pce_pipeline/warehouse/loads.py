@@ -20,6 +20,7 @@ from pce_pipeline.warehouse.postgres import require_supported
 from pce_pipeline.warehouse.records import (
     ManifestRow,
     RunRow,
+    RunStatus,
     claim_world,
     record_contents,
     record_quarantine,
@@ -46,13 +47,16 @@ def load(
     run: RunRow,
     manifests: Sequence[ManifestRow],
     quarantine: Sequence[Mapping[str, Any]] | None = None,
+    status: RunStatus = "succeeded",
 ) -> list[LoadResult]:
     """Make each table equal to its frame within its years, record it, commit; what was written per table.
 
     A table without years is made equal as a whole. Manifests of loaded tables become their checkpoints; a loaded
     year without one loses its checkpoint. `quarantine` are all cells that could not be read, of whatever year; None
-    leaves those that are recorded. Raises `WarehouseTooOld`, `WarehouseNotMigrated`, `WarehouseNewer`,
-    `WrongWorld`, `LoadRefused`, `SchemaViolation`, `LoadFailed` or `WarehouseConnectionLost`, nothing written.
+    leaves those that are recorded. `status` is what the run comes to once this is committed.
+
+    Raises `WarehouseTooOld`, `WarehouseNotMigrated`, `WarehouseNewer`, `WrongWorld`, `LoadRefused`, `SchemaViolation`,
+    `LoadFailed` or `WarehouseConnectionLost`, nothing written.
     """
     require_supported(connection.server_version)
     with (
@@ -75,7 +79,7 @@ def load(
         record_contents(cursor, manifests, tables, run.run_id)
         if quarantine is not None:
             record_quarantine(cursor, quarantine)
-        record_run(connection, run, world=world, env=env, status="succeeded", results=results)
+        record_run(connection, run, world=world, env=env, status=status, results=results)
     return results
 
 

@@ -9,6 +9,7 @@ from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.alerts.receiver import Receiver, Reply
 from pce_pipeline_tests.bronze.look_alike import KEY, archive_of, archive_with
 from pce_pipeline_tests.cli.conftest import Pce, call
+from pce_pipeline_tests.datasets import PCE_STATE
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def with_unknown_code(name: str, body: bytes) -> bytes:
 
 def test_an_unknown_code_in_the_archive_of_bea_is_told_once_and_to_each_channel(pce, heard):
     app = create_app(2)
-    app.state.emulator.archive_bytes = archive_with(archive_of(2), with_unknown_code)
+    app.state.emulator.archives[PCE_STATE.archive] = archive_with(archive_of(2), with_unknown_code)
     with running(app) as bea:
         taken = pce("extract", "--json", PCE_BEA_URL=bea, BEA_API_KEY=KEY)
         assert taken.code == 0, taken.err

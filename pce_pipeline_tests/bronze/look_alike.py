@@ -28,7 +28,7 @@ from pce_pipeline.emulator.state import Emulator, LoggedRequest
 from pce_pipeline.lake.backends import DirectoryBackend
 from pce_pipeline.lake.layout import ExtractId, Layout
 from pce_pipeline.lake.store import Store
-from pce_pipeline_tests.datasets import pce_state
+from pce_pipeline_tests.datasets import PCE_STATE, pce_state
 from pce_pipeline_tests.lake.observed_backend import ObservedBackend
 
 KEY = "5eC2e7a0-1b2c-4d3e-8f90-a1b2c3d4E5F6"
@@ -44,7 +44,9 @@ def archive_of(release: int) -> bytes:
     """BEA's zip of one release without faults: making one takes half a second."""
     app = create_app(release)
     emulator: Emulator = app.state.emulator
-    return emulator.archive
+    archive = emulator.archive(PCE_STATE.archive)
+    assert archive is not None
+    return archive
 
 
 class LookAlike:
@@ -64,8 +66,8 @@ class LookAlike:
         return ApiFeed(self.client, self.dataset, "api")
 
     def bulk(self) -> BulkFeed:
-        if not self.emulator.faults and self.emulator.archive_bytes is None:
-            self.emulator.archive_bytes = archive_of(self.emulator.release)
+        if not self.emulator.faults and not self.emulator.archives:
+            self.emulator.archives[PCE_STATE.archive] = archive_of(self.emulator.release)
         return BulkFeed(self.client, self.dataset)
 
     def asked(self) -> Counter[str]:

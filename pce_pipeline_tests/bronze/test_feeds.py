@@ -34,6 +34,7 @@ from pce_pipeline_tests.bronze.look_alike import (
     rewritten,
     today,
 )
+from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.lake.observed_backend import Killed
 
 API: tuple[Target, ...] = ("GetData", "GetParameterValuesFiltered")
@@ -257,7 +258,7 @@ def with_unknown_column(name: str, body: bytes) -> bytes:
 
 def test_an_unknown_column_of_the_archive_is_kept_in_bronze_and_does_not_count(tmp_path, calm):
     bea = LookAlike()
-    bea.emulator.archive_bytes = archive_with(archive_of(2), with_unknown_column)
+    bea.emulator.archives[PCE_STATE.archive] = archive_with(archive_of(2), with_unknown_column)
     lake = Lakeside(tmp_path / "lake", bea)
     extract = lake.taken(bea.bulk())
     assert not lake.counts(extract)
@@ -313,7 +314,7 @@ def test_a_line_that_bea_no_longer_lists_is_a_loss_that_does_not_count(tmp_path,
     lake = Lakeside(tmp_path, bea)
     whole = lake.taken(getattr(bea, way)())
     bea.emulator.set_faults(Fault(FaultKind.LINE_DROPPED, tables=("SAPCE1",), lines=(2, 13)))
-    bea.emulator.archive_bytes = None
+    bea.emulator.archives.clear()
     cut = lake.taken(getattr(bea, way)())
     assert lake.bronze.manifest(cut).scope["SAPCE1"] == (1,)
     assert not lake.counts(cut)

@@ -25,6 +25,7 @@ from pce_pipeline_tests.bronze.look_alike import (
     rewritten,
     today,
 )
+from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.lake.observed_backend import Killed
 
 ALASKA, YEAR = "02000", 2021
@@ -65,7 +66,7 @@ def with_cell(text: str) -> Callable[[str, bytes], bytes]:
 
 def archive(bea: LookAlike, text: str) -> BulkFeed:
     """BEA's archive with another text in Alaska's cell of line 13."""
-    bea.emulator.archive_bytes = archive_with(archive_of(bea.emulator.release), with_cell(text))
+    bea.emulator.archives[PCE_STATE.archive] = archive_with(archive_of(bea.emulator.release), with_cell(text))
     return bea.bulk()
 
 
@@ -193,7 +194,9 @@ def test_a_file_that_repeats_a_key_with_other_values_is_refused_and_the_archive_
     path.write_bytes(twice)
     with pytest.raises(BeaFileRefused, match="two things of one cell"):
         lake.take(lake.files(path))
-    bea.emulator.archive_bytes = archive_with(archive_of(2), lambda each, was: twice if each.startswith(name) else was)
+    bea.emulator.archives[PCE_STATE.archive] = archive_with(
+        archive_of(2), lambda each, was: twice if each.startswith(name) else was
+    )
     (cell,) = kept(lake, lake.taken(bea.bulk()))
     assert cell["rule"] == "key_is_repeated"
 

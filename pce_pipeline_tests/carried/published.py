@@ -33,10 +33,13 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
 
 
 def hashes_by_partition(lake: Path) -> dict[str, dict[str, str]]:
-    """The content hash of each published partition, by table (`gold/pce_state_annual`), of a lake with one world."""
+    """The content hash of each published partition, by table (`gold/pce_state_annual`), of a lake with one world.
+
+    Of a table that holds several datasets it is that of the rows of pce_state.
+    """
     return {
         f"{pointer.parts[-4]}/{pointer.parts[-2]}": {
-            key: str(partition["content_sha256"])
+            key: str(partition.get("parts", {}).get("pce_state") or partition["content_sha256"])
             for key, partition in json.loads(pointer.read_text("utf-8"))["partitions"].items()
         }
         for pointer in sorted(lake.glob("*/*/*/*/_latest.json"))
@@ -45,9 +48,10 @@ def hashes_by_partition(lake: Path) -> dict[str, dict[str, str]]:
 
 def hash_by_table(lake: Path) -> dict[str, str]:
     """One hash over all partitions of a table."""
-    return {table: _over(partitions) for table, partitions in hashes_by_partition(lake).items()}
+    return {table: over_partitions(partitions) for table, partitions in hashes_by_partition(lake).items()}
 
 
-def _over(partitions: Mapping[str, str]) -> str:
+def over_partitions(partitions: Mapping[str, str]) -> str:
+    """One hash over the hashes of all partitions."""
     lines = [f"{key} {digest}\n" for key, digest in sorted(partitions.items())]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -9,7 +9,7 @@ import pytest
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.state import LoggedRequest
 from pce_pipeline.emulator.vintages import VINTAGES
-from pce_pipeline_tests.datasets import PCE_STATE
+from pce_pipeline_tests.datasets import EVERYTHING, PCE_STATE
 
 KEY = "0a1b2c3d-0000-4000-8000-00000000ABCD"
 RESULT_KEYS = [
@@ -66,7 +66,7 @@ def test_an_answer_has_beas_keys_in_beas_order(app, ask):
         "UNIT_MULT": "6",
         "DataValue": "",
     }
-    assert results(response)["Notes"][-1] == {"NoteRef": " ", "NoteText": VINTAGES[1].note("SAPCE1")}
+    assert results(response)["Notes"][-1] == {"NoteRef": " ", "NoteText": VINTAGES[1].note(["spending"])}
     assert response.text == json.dumps(body, separators=(",", ":"))
 
 
@@ -196,7 +196,7 @@ def test_the_list_of_lines_is_sorted_as_text_and_ends_with_the_pinned_descriptio
 
 def test_tables_parameters_and_datasets_are_listed(app, ask):
     tables = results(ask(app, method="GetParameterValues", ParameterName="TableName"))["ParamValue"]
-    assert [entry["Key"] for entry in tables] == ["SAPCE1", "SAPCE2", "SAPCE3", "SAPCE4"]
+    assert [entry["Key"] for entry in tables] == sorted(EVERYTHING.bea_tables)
     parameters = results(ask(app, method="GetParameterList"))["Parameter"]
     assert [entry["ParameterName"] for entry in parameters] == ["GeoFips", "LineCode", "TableName", "Year"]
     assert list(parameters[3]) == [

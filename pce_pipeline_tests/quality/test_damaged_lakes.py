@@ -11,12 +11,12 @@ import pytest
 
 from pce_pipeline.automation.jobs import range_tags
 from pce_pipeline.emulator.app import create_app
-from pce_pipeline.emulator.archive import archive
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.resource import files_of_year
 from pce_pipeline.tables.table import MONEY
-from pce_pipeline_tests.datasets import SILVER, SILVER_PCE_STATE
+from pce_pipeline_tests.bronze.look_alike import archive_of
+from pce_pipeline_tests.datasets import PCE_STATE, SILVER, SILVER_PCE_STATE
 from pce_pipeline_tests.worlds import QUIET, World
 
 YEAR = "2024"
@@ -142,7 +142,7 @@ def test_flipped_bytes_in_the_lake_are_found_by_the_stored_check_and_stop_the_ne
 
 def _csv(table: str, *, keep: Callable[[str], bool]) -> bytes:
     """The sample's file of one table, without the lines that `keep` refuses."""
-    with zipfile.ZipFile(io.BytesIO(archive(2))) as opened:
+    with zipfile.ZipFile(io.BytesIO(archive_of(2))) as opened:
         name = next(name for name in opened.namelist() if name.startswith(f"{table}__ALL_AREAS"))
         text = opened.read(name).decode()
     return "".join(line for line in text.splitlines(keepends=True) if keep(line)).encode()
@@ -155,7 +155,7 @@ def cut_world(folder: Path, keep: Callable[[str], bool], thresholds: str) -> Wor
     with zipfile.ZipFile(packed, "w") as zipped:
         zipped.writestr("SAPCE1__ALL_AREAS_1997_2024.csv", _csv("SAPCE1", keep=keep))
     app = create_app(2)
-    app.state.emulator.archive_bytes = packed.getvalue()
+    app.state.emulator.archives[PCE_STATE.archive] = packed.getvalue()
     with running(app) as url:
         resources = dict(world.definitions.resources or {})
         settings = world.settings.model_copy(update={"bea_url": url})

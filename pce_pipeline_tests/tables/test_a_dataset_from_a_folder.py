@@ -12,6 +12,8 @@ from pce_pipeline.catalog.errors import CatalogMistake
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.tables.registry import load_registry
 from pce_pipeline_tests.postgres_server import PostgresServer
+from pce_pipeline_tests.tables.a_dataset import LINES as PINNED
+from pce_pipeline_tests.tables.a_dataset import declare
 from pce_pipeline_tests.worlds import World
 
 YEARS = range(1995, 2025)
@@ -21,53 +23,6 @@ LINES = {
     52: ("Population (persons)", "Number of persons"),
 }
 
-DATASET = """
-name = "disposable_state"
-title = "Disposable personal income by state"
-source = "Regional"
-archive = "SAINC.zip"
-first_year = 1948
-release_names = ["Personal Income by State"]
-
-[[measures]]
-name = "disposable_income"
-title = "disposable personal income"
-unit = "millions_usd"
-decimals = 1
-adds_up_over = ["categories", "areas"]
-comparable_over = ["areas", "years"]
-growth_is_meaningful = true
-
-[[measures]]
-name = "residents"
-title = "residents at midyear"
-unit = "persons"
-decimals = 0
-adds_up_over = ["categories", "areas"]
-comparable_over = ["areas", "years"]
-growth_is_meaningful = true
-
-[[tables]]
-name = "SAINC51"
-title = "State annual disposable personal income"
-levels = ["nation", "region", "state"]
-probe = { line = 51, area = "00000" }
-
-[profiles.full]
-SAINC51 = []
-"""
-
-CATEGORIES = """\
-category_id,scheme,name,parent_id,depth,role,sign,nation_only
-disposable.all,disposable,All sources,,0,total,1,false
-"""
-
-PINNED = """\
-bea_table,layout,line_code,category_id,measure,description,unit,unit_multiplier
-SAINC51,2025,51,disposable.all,disposable_income,Disposable personal income (millions of dollars),Millions of dollars,6
-SAINC51,2025,52,disposable.all,residents,Population (persons),Number of persons,0
-"""
-
 
 def value(line: int, area: str, year: int) -> str:
     return str(int(area[:2] or 0) * 1000 + year) + (".5" if line == 51 else "")
@@ -76,13 +31,7 @@ def value(line: int, area: str, year: int) -> str:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files that declare the dataset, as a person would write them."""
-    folder = tmp_path_factory.mktemp("catalog")
-    own = folder / "disposable_state"
-    own.mkdir()
-    (own / "dataset.toml").write_text(DATASET)
-    (own / "categories.csv").write_text(CATEGORIES)
-    (own / "lines.csv").write_text(PINNED)
-    return folder
+    return declare(tmp_path_factory.mktemp("catalog"))
 
 
 @pytest.fixture(scope="module")
@@ -174,10 +123,6 @@ def test_the_dimensions_hold_its_categories_beside_the_packaged_ones(held: World
 
 
 def test_a_measure_in_a_unit_that_is_not_beas_is_refused_with_file_and_line(tmp_path: Path) -> None:
-    own = tmp_path / "disposable_state"
-    own.mkdir()
-    (own / "dataset.toml").write_text(DATASET)
-    (own / "categories.csv").write_text(CATEGORIES)
-    (own / "lines.csv").write_text(PINNED.replace("residents,Population", "disposable_income,Population"))
+    declare(tmp_path, lines=PINNED.replace("residents,Population", "disposable_income,Population"))
     with pytest.raises(CatalogMistake, match=r"lines\.csv.*3"):
         load_datasets("full", tmp_path)
