@@ -17,7 +17,7 @@ from pce_pipeline.quality.metrics import MetricYears, metrics_rules
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.quality.silver import SilverYears, silver_rules
 from pce_pipeline.silver.observations import normalise, table_years
-from pce_pipeline_tests.datasets import OTHERS, PCE_STATE, pce_state
+from pce_pipeline_tests.datasets import PCE_STATE, pce_state
 
 pytestmark = pytest.mark.real
 
@@ -102,7 +102,7 @@ def normalised_file(real_data, file, dataset):
 def test_every_vintage_of_the_other_tables_passes_every_rule(
     real_data, name, file, years, base_year, sums_bea_does_not_keep
 ):
-    dataset = load_datasets("full", OTHERS)[name]
+    dataset = load_datasets("full")[name]
     observations, normalised = normalised_file(real_data, file, dataset)
     assert normalised.frame.height == dataset.cells.height * len(years)
     assert (normalised.left_out.height, normalised.set_aside.height) == (0, 0)
@@ -138,7 +138,7 @@ def test_what_the_summary_repeats_has_the_measure_and_category_of_its_source(
         _, normalised = normalised_file(real_data, of, dataset)
         return conform_facts(normalised.frame, dataset)
 
-    datasets = load_datasets("full", OTHERS)
+    datasets = load_datasets("full")
     both = facts(datasets[name], file).join(
         facts(datasets["summary_state"], of_summary).filter(pl.col("value").is_not_null()),
         on=["measure", "category_id", "geo_fips", "year"],

@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.postgres]
 ROOT = Path(__file__).parents[2]
 
 _AREAS = 60
+_STATES_AND_NATION = 52
 _CELLS_OF_A_YEAR = 17_582
 
 
@@ -71,6 +72,7 @@ def test_every_cell_of_the_vintage_reaches_silver_gold_and_postgres(full: World)
     assert full.query("SELECT count(*) FROM gold.pce_state_metrics") == [(annual.height,)]
     assert full.query("SELECT count(*) FROM gold.dim_geography") == [(_AREAS,)]
     assert full.query("SELECT count(*) FROM gold.income_state_annual") == [(28 * _AREAS,)]
+    assert full.query("SELECT count(*) FROM gold.summary_state_annual") == [(27 * _STATES_AND_NATION,)]
     assert full.query("SELECT world FROM meta.world") == [("sample",)]
     assert full.query("SELECT job, status FROM meta.ingest_runs ORDER BY started_at") == [
         *((f"extract_{dataset}", "succeeded") for dataset in full.registry.datasets),

@@ -222,7 +222,7 @@ def test_a_loader_leaves_an_outdated_database_to_its_owner(rds):
     _run(
         rds.url("pce_owner"),
         "UPDATE meta.alembic_version SET version_num = '0001'; DROP TABLE meta.quarantine, meta.views, "
-        "gold.income_state_annual",
+        "gold.income_state_annual, gold.summary_state_annual",
     )
     try:
         with pytest.raises(WarehouseNotMigrated, match=r"Run `pce db migrate` as .* pce_owner") as refused:
