@@ -91,22 +91,24 @@ class BronzeStore:
 
     def staged(self, extract: ExtractId) -> dict[str, bytes]:
         """What earlier, unfinished runs have gathered, by name."""
-        prefix = self._layout.staging(self._dataset, extract)
-        bodies = self._store.get_many([info.key for info in self._store.list(prefix)], missing_ok=True)
-        return {key.removeprefix(f"{prefix}/"): body for key, body in bodies.items()}
+        found: dict[str, bytes] = {}
+        for downloads in self._downloads:
+            prefix = join(downloads, str(extract))
+            bodies = self._store.get_many([info.key for info in self._store.list(prefix)], missing_ok=True)
+            found |= {key.removeprefix(f"{prefix}/"): body for key, body in bodies.items()}
+        return found
 
     def stage(self, extract: ExtractId, name: str, body: bytes) -> None:
         """Keeps one finished download, all or nothing, over an earlier one of that name."""
-        self._store.put(join(self._layout.staging(self._dataset, extract), name), body)
+        self._store.put(join(self._layout.downloads(self._dataset), str(extract), name), body)
 
     def discard_staging(self, extract: ExtractId) -> None:
-        staged = self._store.list(self._layout.staging(self._dataset, extract))
-        self._store.delete_many([info.key for info in staged])
+        staged = [each.key for prefix in self._downloads for each in self._store.list(join(prefix, str(extract)))]
+        self._store.delete_many(staged)
 
     def unfinished(self) -> list[ExtractId]:
         """Extracts that have something in staging, in order."""
-        staging = join(self._prefix, "_staging")
-        keys = [info.key.removeprefix(f"{staging}/") for info in self._store.list(staging)]
+        keys = [info.key.removeprefix(f"{prefix}/") for prefix in self._downloads for info in self._store.list(prefix)]
         return _extract_ids({key.partition("/")[0] for key in keys})
 
     def publish(
@@ -191,6 +193,11 @@ class BronzeStore:
         if was is not None:
             self.decisions.add(Decision(kind="unpin", extract=was.extract, why="", decided_at=now))
         self._store.delete_many([self._pin_key])
+
+    @property
+    def _downloads(self) -> tuple[str, str]:
+        """Where unfinished downloads lie: those of before first, so that newer ones of the same name win."""
+        return self._layout.downloads_of_before(self._dataset), self._layout.downloads(self._dataset)
 
     def _key(self, extract: ExtractId, name: str = "") -> str:
         return join(self._layout.extract(self._dataset, extract), name)

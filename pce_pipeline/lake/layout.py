@@ -3,10 +3,10 @@
     <env>/bronze/<world>/<dataset>/<extract_date>/<table>/<line>.json.gz      as received
                                                  /manifest.json              written last: the extract exists
                                                  /scope.json                 what an older extract covers, added once
-                                  /_staging/<extract_date>/...               downloads in progress
                                   /_verified.json  /_pin.json                last comparison; chosen extract
     <env>/bronze/<world>/webhook_events/id-<sha256 of the id>.json            events that announce releases, or
                                        /payload-<sha256>.json                of a sender that gives no ids
+    <env>/downloads/<world>/<dataset>/<extract_date>/...                      in progress; deleted when done
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
     <env>/gold/<world>/<dimension>/part-000.parquet
@@ -97,8 +97,16 @@ class Layout:
     def extract(self, dataset: str, extract: ExtractId) -> str:
         return join(self.dataset("bronze", dataset), str(extract))
 
-    def staging(self, dataset: str, extract: ExtractId) -> str:
-        return join(self.dataset("bronze", dataset), "_staging", str(extract))
+    def downloads(self, dataset: str) -> str:
+        """The prefix of the downloads in progress of one dataset.
+
+        It lies outside Bronze, where nothing is ever deleted: one rule for all datasets says what may be.
+        """
+        return join(self.env, "downloads", self.world, dataset)
+
+    def downloads_of_before(self, dataset: str) -> str:
+        """Where downloads in progress lay up to version 0.2: what is left there is still used and cleared."""
+        return join(self.dataset("bronze", dataset), "_staging")
 
     def decisions(self, dataset: str) -> str:
         """The prefix of what people decided about the extracts of one dataset.

@@ -151,7 +151,7 @@ class Lakeside:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
     def staged(self) -> list[str]:
-        return [key for key in self.listing() if "/_staging/" in key]
+        return [key for key in self.listing() if "/downloads/" in key]
 
     def _bronze(self, backend: DirectoryBackend | ObservedBackend) -> BronzeStore:
         return BronzeStore(Store(backend), Layout("local", WORLD), self.bea.dataset.name)

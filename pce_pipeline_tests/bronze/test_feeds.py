@@ -185,7 +185,7 @@ def test_no_error_and_no_part_of_an_answer_is_ever_taken_for_data(lake, bea, kin
     assert error.value.remedy
     assert lake.bronze.extracts() == []
     assert lake.bronze.verified() is None
-    assert [key for key in lake.listing() if "_staging" not in key] == []
+    assert [key for key in lake.listing() if "/downloads/" not in key] == []
     bea.emulator.set_faults()
     assert lake.take() == ExtractId(today())
     assert lake.bronze.verify(ExtractId(today())) == []

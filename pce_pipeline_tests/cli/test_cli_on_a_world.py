@@ -132,11 +132,13 @@ def test_verify_and_prune_find_nothing_in_a_sound_world(pce: Pce) -> None:
 
 
 def test_prune_drops_downloads_of_earlier_days_that_were_never_finished(pce: Pce, home: Path) -> None:
-    staging = home / "sample-smoke" / "lake" / "local" / "bronze" / "sample-smoke" / "pce_state" / "_staging"
-    (staging / "2020-01-01" / "SAPCE1").mkdir(parents=True)
-    (staging / "2020-01-01" / "SAPCE1" / "1.json.gz").write_bytes(b"cut off")
+    lake = home / "sample-smoke" / "lake" / "local"
+    places = [lake / "downloads/sample-smoke/pce_state", lake / "bronze/sample-smoke/pce_state/_staging"]
+    for place in places:
+        (place / "2020-01-01" / "SAPCE1").mkdir(parents=True)
+        (place / "2020-01-01" / "SAPCE1" / "1.json.gz").write_bytes(b"cut off")
     assert pce("prune").code == 0
-    assert not list(staging.rglob("*.gz"))
+    assert [file for place in places for file in place.rglob("*.gz")] == []
 
 
 def test_the_extracts_of_lake_and_dagster_are_the_same_after_each_verb(pce: Pce, home: Path) -> None:

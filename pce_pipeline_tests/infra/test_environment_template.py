@@ -82,8 +82,10 @@ def test_the_lifecycle_clears_up_and_saves_without_touching_what_is_current(envi
     for permanent in ("silver/", "gold/", "decisions/", "quarantine/"):
         below = f"{environment}/{permanent}"
         assert not [prefix for prefix in expiring if prefix.startswith(below) or below.startswith(prefix)]
+    downloads = Layout(environment, "bea").downloads(PCE_STATE.name)
+    assert [prefix for prefix in expiring if downloads.startswith(prefix)] == [f"{environment}/downloads/"]
     assert {prefix for prefix in expiring if "/bronze/" in prefix} == {
-        f"{Layout(environment, world).dataset('bronze', PCE_STATE.name)}/_staging/"
+        f"{Layout(environment, world).downloads_of_before(PCE_STATE.name)}/"
         for world in ("bea", "bea-smoke", "sample", "sample-smoke")
     }
 

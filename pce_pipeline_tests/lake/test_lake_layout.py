@@ -63,7 +63,8 @@ def test_everything_lies_where_the_documentation_says():
     assert join(layout.extract("pce_state", extract), "SAPCE1", "1.json.gz") == (
         "staging/bronze/bea/pce_state/2026-02-23.2/SAPCE1/1.json.gz"
     )
-    assert layout.staging("pce_state", extract) == "staging/bronze/bea/pce_state/_staging/2026-02-23.2"
+    assert layout.downloads("pce_state") == "staging/downloads/bea/pce_state"
+    assert layout.downloads_of_before("pce_state") == "staging/bronze/bea/pce_state/_staging"
     assert layout.dataset("gold", "pce_state_metrics") == "staging/gold/bea/pce_state_metrics"
     assert layout.runs == "staging/observability/runs"
     assert join(layout.decisions("pce_state"), "use-2026-02-23.2.json") == (
