@@ -13,20 +13,20 @@ from pce_pipeline.automation.alerts.sensors import build_alert_sensors
 from pce_pipeline.automation.jobs import build_jobs
 from pce_pipeline.automation.sensor import build_release_sensor, build_webhook_sensor
 from pce_pipeline.bea.gateway import BeaGateway
-from pce_pipeline.bronze.assets import bronze_asset
 from pce_pipeline.bronze.current import Holdings
-from pce_pipeline.gold.assets import gold_assets
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.settings import Settings, load_settings
+from pce_pipeline.shell.bronze import bronze_asset
+from pce_pipeline.shell.gold import gold_assets
 from pce_pipeline.shell.io_manager import LakeIOManager
 from pce_pipeline.shell.page import OWNERS
+from pce_pipeline.shell.postgres import postgres_asset
+from pce_pipeline.shell.silver import silver_asset
 from pce_pipeline.shell.stored_checks import stored_checks
-from pce_pipeline.silver.assets import silver_asset
 from pce_pipeline.tables.registry import load_registry
-from pce_pipeline.warehouse.assets import postgres_asset
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 

@@ -14,9 +14,9 @@ from pce_pipeline.automation.next_step import LakeState, LoadState, stale_dimens
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
-from pce_pipeline.quality.parity import Parity
 from pce_pipeline.tables.dimensions import DIMENSIONS
 from pce_pipeline.tables.years import years_text
+from pce_pipeline.warehouse.parity import Parity
 
 Place = Literal["lake", "postgres", "dagster"]
 Mend = Literal["heal", "migrate", "refresh", "settle"]

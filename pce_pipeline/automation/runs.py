@@ -8,7 +8,7 @@ import os
 import socket
 import uuid
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,6 +53,10 @@ _WITHOUT_CAPTURE: dict[str, object] = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+Build = Callable[[Settings], dg.Definitions]
+"""What makes the code location of some settings."""
 
 
 class ChecksBlocked(PceError):
@@ -234,9 +238,10 @@ def _overrides(home: Path) -> dict[str, object]:
 class Jobs:
     """The jobs of one world; `open_jobs` makes one."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, build: Build) -> None:
         self._settings = settings
         self._instance = instance
+        self._build = build
         self._registry = load_registry(settings.profile, settings.catalog)
         self._lake = Lake.of(settings)
         self._journal = RunJournal(self._lake)
@@ -347,9 +352,7 @@ class Jobs:
     def _definitions(self) -> dg.Definitions:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)
-            from pce_pipeline.definitions import build_definitions  # noqa: PLC0415 (warns while it is imported)
-
-            return build_definitions(self._settings)
+            return self._build(self._settings)
 
     def _register(self, *, planned: Mapping[str, str] | None = None) -> None:
         """Make the instance's extract dates those of the lake; what another run may be taking just now stays."""
@@ -363,10 +366,13 @@ class Jobs:
 
 
 @contextmanager
-def open_jobs(settings: Settings) -> Iterator[Jobs]:
-    """The jobs of the world that the settings name, on its history; a laptop's world has them for one at a time."""
+def open_jobs(settings: Settings, build: Build) -> Iterator[Jobs]:
+    """The jobs of the world that the settings name, on its history; a laptop's world has them for one at a time.
+
+    `build` makes the code location: this room is below it.
+    """
     with alone(settings) if settings.env == "local" else nullcontext(), open_instance(settings) as instance:
-        yield Jobs(settings, instance)
+        yield Jobs(settings, instance, build)
 
 
 def _stage(step: StepRecord) -> Stage:

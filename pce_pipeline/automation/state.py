@@ -77,12 +77,15 @@ def ask(
     """
     asked = {name: each for name, each in registry.datasets.items() if datasets is None or name in datasets}
     names = {name: each.release_names for name, each in asked.items()}
-    tables = {name: [table for table in each.tables if table not in leave_out] for name, each in asked.items()}
+    probes = {
+        name: {table: cell for table, cell in each.probes.items() if table not in leave_out}
+        for name, each in asked.items()
+    }
     held = current_of(lake, registry.datasets)
     return Situation(
         held,
         lake_state(lake, registry, held),
-        {} if bea is None else bea.releases(names, tables),
+        {} if bea is None else bea.releases(names, probes),
         None if postgres is None else load_state(postgres),
         datasets,
         timedelta(days=settings.full_comparison_days),

@@ -157,14 +157,17 @@ class BeaClient:
             line=line,
         )
 
-    async def last_updated(self, table: str, *, line: int = 1, geo: str = "00000") -> ReleaseNote | None:
-        """A table's release note, by one small request; a table without the US line needs another `geo`."""
+    async def last_updated(self, table: str, *, line: int, geo: str) -> ReleaseNote | None:
+        """A table's release note, by one small request for a cell that the table has."""
         return (await self.data(table, line, geo=geo, year="LAST5")).last_updated
 
-    async def bulk(self, archive: str = "SAPCE.zip") -> RawAnswer:
+    async def bulk(self, archive: str) -> RawAnswer:
         """A whole archive of regional tables, every checksum verified; needs no key."""
         if not _ARCHIVE_NAME.fullmatch(archive):
-            raise UsageError(f"{archive!r} is not the name of an archive.", remedy="Give a name such as SAPCE.zip.")
+            raise UsageError(
+                f"{archive!r} is not the name of an archive.",
+                remedy="Give a name that ends with .zip, as BEA lists it.",
+            )
         return await self._file(f"/regional/zip/{archive}", _LARGEST_ARCHIVE_BYTES, check=_is_archive)
 
     async def release_dates(self) -> RawAnswer:

@@ -18,7 +18,7 @@ from pce_pipeline.bea.layouts import canonical
 from pce_pipeline.bea.observations import Observations, of_tables
 from pce_pipeline.bea.protocol import decode_many, redact
 from pce_pipeline.bea.tables import area_code, without_repeats
-from pce_pipeline.bea.texts import each
+from pce_pipeline.texts import each
 
 Kind = Literal["zip", "csv", "json"]
 

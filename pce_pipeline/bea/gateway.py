@@ -6,7 +6,7 @@ A plain object, because it knows the key. Clients are made where they are used a
 import asyncio
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,9 @@ _SAMPLE_KEY = SecretStr("00000000-0000-0000-0000-000000sample")
 _SAMPLE_RELEASE_FILE = "sample-release"
 _LONG = timedelta(seconds=120)
 _SHORT = timedelta(seconds=20)
+
+Probes = Mapping[str, tuple[int, str]]
+"""The cell (line and area) by which each table is asked for its release note."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +113,21 @@ class BeaGateway:
         return BeaClient(self._settings.bea_url, key, budget=budget, attempts=2, timeout=_SHORT, whole_timeout=_SHORT)
 
     def releases(
-        self, release_names: Mapping[str, tuple[str, ...]], tables: Mapping[str, Sequence[str]]
+        self, release_names: Mapping[str, tuple[str, ...]], probes: Mapping[str, Probes]
     ) -> dict[str, Release]:
         """Ask BEA what it has released, by dataset: one small request per table (API only), and the calendar once.
 
-        Both mappings are by dataset; of one without tables only the calendar is asked. Impatient, because Dagster
+        Both mappings are by dataset; of one without probes only the calendar is asked. Impatient, because Dagster
         gives a sensor a minute. A dataset of which BEA gives no notes has a `problem`; raises `BeaError` where that is
         so of all.
         """
-        asked = {name: tables.get(name, ()) if self.origin != "bulk" else () for name in release_names}
+        asked = {name: probes.get(name, {}) if self.origin != "bulk" else {} for name in release_names}
         return asyncio.run(self._releases(release_names, asked))
 
-    async def _releases(
-        self, names: Mapping[str, tuple[str, ...]], tables: Mapping[str, Sequence[str]]
-    ) -> dict[str, Release]:
+    async def _releases(self, names: Mapping[str, tuple[str, ...]], probes: Mapping[str, Probes]) -> dict[str, Release]:
         async with self.client(patient=False) as client:
             calendar, notes = await asyncio.gather(
-                _calendar(client), asyncio.gather(*(_notes(client, tables[name]) for name in names))
+                _calendar(client), asyncio.gather(*(_notes(client, probes[name]) for name in names))
             )
         now, has_notes = datetime.now(UTC), self.origin != "bulk"
         problems = [each for each in notes if isinstance(each, BeaError)]
@@ -147,13 +148,15 @@ class BeaGateway:
         return self._sample
 
 
-async def _notes(client: BeaClient, tables: Sequence[str]) -> dict[str, ReleaseNote | None] | BeaError:
+async def _notes(client: BeaClient, probes: Probes) -> dict[str, ReleaseNote | None] | BeaError:
     """The notes of a dataset's tables, or what kept BEA from giving them."""
     try:
-        found = await asyncio.gather(*(client.last_updated(table) for table in tables))
+        found = await asyncio.gather(
+            *(client.last_updated(table, line=line, geo=area) for table, (line, area) in probes.items())
+        )
     except BeaError as problem:
         return problem
-    return dict(zip(tables, found, strict=True))
+    return dict(zip(probes, found, strict=True))
 
 
 async def _calendar(client: BeaClient) -> Calendar | None:

@@ -1,15 +1,15 @@
 """The layouts in which BEA's tables of states were published: what their columns are called and mean to us.
 
-A layout is an entry of `LAYOUTS`, a renamed table one of `_RENAMED`; nothing else knows of them.
-
-Not verified: SAEXP2 to SAEXP4 and the component 1 of 2016 (only SAEXP1 and the component 2 were seen); that the first
-line of a table per head lacked "Per capita" in SAEXP2 too.
+A layout is an entry of `LAYOUTS`, a table that was called otherwise one of tables_of_before.toml; nothing else knows of
+them.
 """
 
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.resources import files
 from typing import Literal
 
 Shape = Literal["years across", "years down"]
@@ -29,8 +29,8 @@ Column = Literal[
 ]
 
 _YEAR = re.compile(r"x?([12][0-9]{3})(?:\.0)?")
-_RENAMED = {"SAEXP1": "SAPCE1", "SAEXP2": "SAPCE2", "SAEXP3": "SAPCE3", "SAEXP4": "SAPCE4"}
-_PER_HEAD = {("SAPCE2", "Personal consumption expenditures"): "Per capita personal consumption expenditures"}
+_BEFORE = tomllib.loads((files(__package__) / "tables_of_before.toml").read_text("utf-8"))
+_REWRITTEN = {(each["table"], each["before"]): each["today"] for each in _BEFORE["rewritten"]}
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ LAYOUTS = (
             "unit": "unit",
         },
         unused=_BESIDE | {"componentname"},
-        rewritten=_PER_HEAD,
+        rewritten=_REWRITTEN,
     ),
     Layout(
         "regional table of 2016",
@@ -126,20 +126,15 @@ LAYOUTS = (
         },
         unused=_BESIDE,
         components={
-            "1": Component(
-                "SAPCE1",
-                name=re.compile(r"(?!per capita).*personal consumption expenditures", re.IGNORECASE),
-                sentence=re.compile(r"estimates\s+are\s+in\s+millions\s+of\s+current\s+dollars", re.IGNORECASE),
-                unit="Millions of current dollars",
-            ),
-            "2": Component(
-                "SAPCE2",
-                name=re.compile(r"per capita personal consumption expenditures", re.IGNORECASE),
-                sentence=re.compile(r"per\s+capita\s+PCE\s+estimates\s+are\s+in\s+current\s+dollars", re.IGNORECASE),
-                unit="Dollars",
-            ),
+            number: Component(
+                each["table"],
+                name=re.compile(each["name"], re.IGNORECASE),
+                sentence=re.compile(each["sentence"], re.IGNORECASE),
+                unit=each["unit"],
+            )
+            for number, each in _BEFORE["components"].items()
         },
-        rewritten=_PER_HEAD,
+        rewritten=_REWRITTEN,
     ),
     Layout(
         "data frame of BEA's Python client",
@@ -189,4 +184,4 @@ def layout_of(header: Iterable[str], *, below_titles: bool) -> Layout | None:
 def canonical(table: str) -> str:
     """The name a table has today."""
     name = table.strip().upper()
-    return _RENAMED.get(name, name)
+    return str(_BEFORE["renamed"].get(name, name))

@@ -24,8 +24,8 @@ from pce_pipeline.bea.observations import (
     combined,
 )
 from pce_pipeline.bea.releases import newest_note
-from pce_pipeline.bea.texts import clean_description, clean_text, each
 from pce_pipeline.bea.values import coded
+from pce_pipeline.texts import clean_description, clean_text, each
 
 REDACTED = "REDACTED"
 

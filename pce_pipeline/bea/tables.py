@@ -18,8 +18,8 @@ from pce_pipeline.bea.layouts import Column, canonical, fold, year_of
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations
 from pce_pipeline.bea.releases import newest_note
 from pce_pipeline.bea.sheets import Sheet
-from pce_pipeline.bea.texts import clean_description, clean_text
 from pce_pipeline.bea.values import coded, said
+from pce_pipeline.texts import clean_description, clean_text
 
 _KEY = ["bea_table", "line_code", "geo_fips", "year"]
 

@@ -24,13 +24,13 @@ from pce_pipeline.bronze.judgement import Judge, content_of, holds_of, refusals
 from pce_pipeline.bronze.manifest import FROM_FILES, Manifest, Verified, VerifiedTable, content_sha256_of_tables
 from pce_pipeline.bronze.quarantine import counted, packed, set_aside
 from pce_pipeline.bronze.reading import Content, Scope, read_content
+from pce_pipeline.bronze.rules import Extract, ReadBack, StoredObject, rows_by_line
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.errors import MissingObject, ObjectExists
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.quality.bronze import Extract, ReadBack, StoredObject, rows_by_line
 
 _log = structlog.get_logger()
 

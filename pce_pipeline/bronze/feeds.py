@@ -76,7 +76,7 @@ class ApiFeed:
         async with self._client() as client:
             lists = await _lists(client, tables)
             wanted = self._wanted(lists)
-            entries = await _left_by_a_killed_extract(client, bronze.staged(extract), wanted)
+            entries = await _left_by_a_killed_extract(client, self._dataset, bronze.staged(extract), wanted)
             for _ in range(_TRIES_OF_A_MOVING_RELEASE):
                 await _fetch(client, bronze, extract, [each for each in wanted if _name(*each) not in entries], entries)
                 listed_before, lists = wanted, await _lists(client, tables)
@@ -134,7 +134,7 @@ async def _fetch(
 
 
 async def _left_by_a_killed_extract(
-    client: BeaClient, staged: Mapping[str, bytes], wanted: Sequence[tuple[str, int]]
+    client: BeaClient, dataset: Dataset, staged: Mapping[str, bytes], wanted: Sequence[tuple[str, int]]
 ) -> dict[str, ObjectEntry]:
     """Answers that a killed extract has left, if they are whole and known to be of the release BEA publishes now."""
     names = {_name(table, line): table for table, line in wanted}
@@ -145,7 +145,9 @@ async def _left_by_a_killed_extract(
     }
     whole = {name: entry for name, entry in left.items() if sha256_of(staged[name]) == entry.sha256}
     tables = sorted({names[name] for name in whole})
-    notes = await asyncio.gather(*(client.last_updated(table) for table in tables))
+    probes = {table: dataset.probes[table] for table in tables}
+    asked = (client.last_updated(table, line=line, geo=area) for table, (line, area) in probes.items())
+    notes = await asyncio.gather(*asked)
     current = {table: note.last_updated if note else None for table, note in zip(tables, notes, strict=True)}
     fresh = {
         name: entry

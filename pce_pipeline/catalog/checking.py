@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping
 import msgspec
 import polars as pl
 
-from pce_pipeline.bea.texts import meaning
 from pce_pipeline.catalog.dataset import FULL
 from pce_pipeline.catalog.declared import Catalogue, DeclaredTable, Part, tables_of
 from pce_pipeline.catalog.errors import CatalogMistake
+from pce_pipeline.texts import meaning
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TABLE_NAME = re.compile(r"[A-Z][A-Z0-9]*")

@@ -128,6 +128,11 @@ class Dataset:
         of_table = self.lines.filter(pl.col("bea_table") == bea_table)
         return tuple(of_table["line_code"].sort().to_list())
 
+    @property
+    def probes(self) -> dict[str, tuple[int, str]]:
+        """The cell (line and area) by which each table is asked for its release note."""
+        return {name: (table.probe.line, table.probe.area) for name, table in self.tables.items()}
+
     @cached_property
     def cells(self) -> pl.DataFrame:
         """The cells of one year: bea_table, line_code, measure, category_id, geo_fips; areas as each table has them.

@@ -21,7 +21,9 @@ def use(
     session: Session,
     day: Annotated[str, typer.Argument(metavar="DATE", help="The extract, as `pce status` names it.")],
     why: Annotated[str, typer.Option(help="Why, for those who find it later; needed but for --undo.")] = "",
-    tables: Annotated[str | None, typer.Option(help="Only these tables, such as SAPCE1,SAPCE4.")] = None,
+    tables: Annotated[
+        str | None, typer.Option(help="Only these tables of BEA, by name, with commas between them.")
+    ] = None,
     *,
     over: Annotated[bool, typer.Option("--over", help="Lay it over the current figures.")] = False,
     instead: Annotated[bool, typer.Option("--instead", help="Let it replace the current figures.")] = False,

@@ -26,10 +26,10 @@ from pce_pipeline.errors import PceError
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.observability import progress
-from pce_pipeline.quality.parity import parity
 from pce_pipeline.tables.years import hull_with_reach
 from pce_pipeline.warehouse.contents import contents_held, missing_relations
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
+from pce_pipeline.warehouse.parity import parity
 from pce_pipeline.warehouse.reading import checkpoints, world_held
 from pce_pipeline.warehouse.views import differing_views
 

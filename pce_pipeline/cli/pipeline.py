@@ -143,7 +143,9 @@ def extract(
             help="Read this zip, CSV or JSON, also compressed, instead of asking BEA. Repeatable.",
         ),
     ] = None,
-    tables: Annotated[str | None, typer.Option(help="Only these tables, such as SAPCE1,SAPCE4.")] = None,
+    tables: Annotated[
+        str | None, typer.Option(help="Only these tables of BEA, by name, with commas between them.")
+    ] = None,
     drop: Annotated[
         str | None, typer.Option(metavar="DATE", help="Instead: let the extract of an imported file count no more.")
     ] = None,

@@ -41,6 +41,8 @@ from pce_pipeline.tables.registry import Registry, load_registry
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from pce_pipeline.automation.runs import Jobs
 
 FAILED = 1
@@ -195,7 +197,7 @@ class Session:
         with self.watched():
             from pce_pipeline.automation.runs import open_jobs  # noqa: PLC0415 (Dagster costs a second to import)
 
-            with open_jobs(self.settings) as jobs:
+            with open_jobs(self.settings, _code_location) as jobs:
                 yield jobs
 
     @contextmanager
@@ -334,3 +336,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (whatever a document holds)
     if isinstance(value, set | frozenset):
         return sorted(value)
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _code_location(settings: Settings) -> "dg.Definitions":
+    from pce_pipeline.definitions import build_definitions  # noqa: PLC0415 (Dagster costs a second to import)
+
+    return build_definitions(settings)

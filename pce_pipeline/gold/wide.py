@@ -1,8 +1,13 @@
 """The annual table of any dataset: a column and a status for each measure, from its facts."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.made import GoldTable
+from pce_pipeline.quality.wide import WideYears, wide_rules
+from pce_pipeline.tables.lineage import Derivation
 from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.wide import status_column, value_column
 
@@ -24,3 +29,13 @@ def wide(facts: pl.DataFrame, dataset: Dataset, table: Table) -> pl.DataFrame:
         )
         rows = rows.join(of_measure, on=table.key, how="left").with_columns(pl.col(status).fill_null(NOT_PUBLISHED))
     return rows.select(table.column_names).sort(table.key).collect()
+
+
+def wide_table(derivation: Derivation) -> GoldTable[WideYears]:
+    """How a wide annual table is made."""
+
+    def compute(facts: pl.DataFrame, dataset: Dataset, _: Sequence[int]) -> tuple[pl.DataFrame, WideYears]:
+        rows = wide(facts, dataset, derivation.table)
+        return rows, WideYears(rows, facts, dataset, derivation.table)
+
+    return GoldTable(derivation, compute, wide_rules)

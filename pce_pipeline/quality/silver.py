@@ -10,12 +10,12 @@ from functools import cached_property
 
 import polars as pl
 
-from pce_pipeline.bea.texts import is_open, same
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
 from pce_pipeline.tables.silver import COLUMNS
 from pce_pipeline.tables.table import QUARANTINED
+from pce_pipeline.texts import is_open, same
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _MOST_QUARANTINED = 0.05

@@ -10,12 +10,12 @@ import dagster as dg
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.quality.parity import Parity, parity
 from pce_pipeline.quality.rules import EXAMPLES
 from pce_pipeline.shell.keys import key_of, postgres_key
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.contents import contents_held
+from pce_pipeline.warehouse.parity import Parity, parity
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import checkpoints
 

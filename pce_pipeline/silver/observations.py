@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pce_pipeline.bea.texts import base_year, before, clean_description, is_open, meaning, same
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 from pce_pipeline.tables.silver import KEY, NAMES
+from pce_pipeline.texts import base_year, before, clean_description, is_open, meaning, same
 
 BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,

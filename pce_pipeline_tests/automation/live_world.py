@@ -33,8 +33,8 @@ class LiveWorld(World):
         self.bea: BeaGateway = resources["bea"]
 
     def ask(self) -> Release:
-        name, tables = self.dataset.name, list(self.dataset.tables)
-        return self.bea.releases({name: self.dataset.release_names}, {name: tables})[name]
+        name = self.dataset.name
+        return self.bea.releases({name: self.dataset.release_names}, {name: self.dataset.probes})[name]
 
     def state(self) -> LakeState:
         return lake_state(self.lake, self.registry, current_of(self.lake, self.registry.datasets))

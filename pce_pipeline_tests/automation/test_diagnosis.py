@@ -24,8 +24,8 @@ from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.store import open_store
 from pce_pipeline.quality.frames import expected_cells
-from pce_pipeline.quality.parity import Parity
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
+from pce_pipeline.warehouse.parity import Parity
 from pce_pipeline_tests.automation.test_next_step import known, settled
 from pce_pipeline_tests.datasets import REGISTRY, pce_state
 

@@ -20,6 +20,7 @@ from pce_pipeline_tests.datasets import PCE_STATE
 
 KEY = "e0d1c2b3-0000-4000-8000-00000000aBcD"
 NAMES = PCE_STATE.release_names
+CELL = (1, "00000")
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def ask(home: Path, url: str, source: str, tables: list[str]) -> Release:
     settings = Settings(
         home=home, chosen_source="bulk" if source == "bulk" else "api", bea_api_key=SecretStr(KEY), bea_url=url
     )
-    return BeaGateway(settings).releases({"pce_state": NAMES}, {"pce_state": tables})["pce_state"]
+    return BeaGateway(settings).releases({"pce_state": NAMES}, {"pce_state": dict.fromkeys(tables, CELL)})["pce_state"]
 
 
 def test_with_a_key_it_costs_one_small_request_per_table_and_the_calendar(served, tmp_path):
@@ -92,7 +93,7 @@ def test_the_sample_publishes_the_release_that_its_file_names(tmp_path, said, da
     if said:
         gateway.sample_release_file.parent.mkdir(parents=True)
         gateway.sample_release_file.write_text(said)
-    notes = gateway.releases({"pce_state": NAMES}, {"pce_state": ["SAPCE1"]})["pce_state"].notes
+    notes = gateway.releases({"pce_state": NAMES}, {"pce_state": {"SAPCE1": CELL}})["pce_state"].notes
     assert notes is not None
     assert notes["SAPCE1"] is not None
     assert str(notes["SAPCE1"].last_updated) == day
@@ -104,4 +105,4 @@ def test_a_release_that_the_sample_does_not_have_is_refused_with_what_to_write(t
     gateway.sample_release_file.parent.mkdir(parents=True)
     gateway.sample_release_file.write_text(said, encoding="latin-1")
     with pytest.raises(UsageError, match="Write one of 1, 2, 3, 4"):
-        gateway.releases({"pce_state": NAMES}, {"pce_state": ["SAPCE1"]})
+        gateway.releases({"pce_state": NAMES}, {"pce_state": {"SAPCE1": CELL}})

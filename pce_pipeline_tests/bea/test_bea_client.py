@@ -113,7 +113,12 @@ def test_lines_release_notes_calendar_and_archive_are_asked_where_they_are(body,
 
     async def ask(client):
         lines = await client.lines("SAPCE1")
-        return lines, await client.last_updated("SAPCE1"), await client.release_dates(), await client.bulk()
+        return (
+            lines,
+            await client.last_updated("SAPCE1", line=1, geo="00000"),
+            await client.release_dates(),
+            await client.bulk("SAPCE.zip"),
+        )
 
     lines, note, dates, bulk = bea.run(ask)
     assert decode_lines(lines.body).height == 1
@@ -195,9 +200,9 @@ def test_unknown_fields_are_handed_on_for_later_judgement(body, row):
 def test_a_broken_archive_or_calendar_is_not_handed_on(csv_file, zip_file):
     archive = zip_file({"a.csv": csv_file()})
     bea = Bea(ok(b"<html>"), ok(archive))
-    assert bea.run(lambda client: client.bulk()).body == archive
+    assert bea.run(lambda client: client.bulk("SAPCE.zip")).body == archive
     with pytest.raises(BeaFileRefused):
-        Bea(ok(archive[:-30])).run(lambda client: client.bulk())
+        Bea(ok(archive[:-30])).run(lambda client: client.bulk("SAPCE.zip"))
     with pytest.raises(BeaContentError):
         Bea(ok(b"<html>")).run(lambda client: client.release_dates())
     with pytest.raises(UsageError):
@@ -209,7 +214,7 @@ def test_without_a_key_only_files_are_asked_for(csv_file, zip_file):
 
     async def ask():
         async with BeaClient("https://bea.test", transport=httpx.MockTransport(bea)) as client:
-            await client.bulk()
+            await client.bulk("SAPCE.zip")
             with pytest.raises(UsageError, match="needs a key"):
                 await client.data("SAPCE1", 1)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pce_pipeline.bea.texts import base_year, before, clean_text, each, is_open, same
+from pce_pipeline.texts import base_year, before, clean_text, each, is_open, same
 from pce_pipeline_tests.datasets import PCE_STATE
 
 MILLIONS = "Millions of current dollars"

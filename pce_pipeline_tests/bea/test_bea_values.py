@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from pce_pipeline.bea import values
 from pce_pipeline.bea.observations import OBSERVATION_SCHEMA
-from pce_pipeline.bea.texts import clean_description
 from pce_pipeline.bea.values import (
     HASHED_BY_STATUS,
     STATUS_OF_CODE,
@@ -23,6 +22,7 @@ from pce_pipeline.bea.values import (
     typed,
 )
 from pce_pipeline.tables.table import MONEY, STATUSES
+from pce_pipeline.texts import clean_description
 
 
 def observations(texts, years=None):

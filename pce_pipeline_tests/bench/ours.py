@@ -12,18 +12,18 @@ import polars as pl
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.reading import Content, read_extracts
 from pce_pipeline.bronze.store import bronze_of
-from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.gold.metrics import metrics
+from pce_pipeline.gold.pce_state.annual import annual
+from pce_pipeline.gold.pce_state.annual_rules import AnnualYears, annual_rules
+from pce_pipeline.gold.pce_state.metrics import metrics
+from pce_pipeline.gold.pce_state.metrics_rules import MetricYears, metrics_rules
 from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.publication import Publication, TableStore
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.lake.store import open_store
 from pce_pipeline.quality import facts as gold_facts
-from pce_pipeline.quality.annual import AnnualYears, annual_rules
 from pce_pipeline.quality.identities import FactYears
-from pce_pipeline.quality.metrics import MetricYears, metrics_rules
 from pce_pipeline.quality.rules import RuleResult, judge
 from pce_pipeline.quality.silver import SilverYears, silver_rules
 from pce_pipeline.silver.observations import Normalised, normalise

@@ -24,14 +24,14 @@ def refresh(scratch: Scratch, *, url: str, home: str) -> dict[str, Any]:
     years = scratch.reference()["years"]
     began = time.perf_counter()
     runs = import_module("pce_pipeline.automation.runs")
-    import_module("pce_pipeline.definitions")
+    definitions = import_module("pce_pipeline.definitions")
     imported = time.perf_counter() - began
     settings = import_module("pce_pipeline.settings").load_settings(
         home=Path(home), profile=scratch.profile, chosen_source="sample", chosen_database_url=url
     )
     import_module("pce_pipeline.observability.logs").configure_logs("info", terminal_level="error")
     cpu, clock = time.process_time(), time.perf_counter()
-    with runs.open_jobs(settings) as jobs:
+    with runs.open_jobs(settings, definitions.build_definitions) as jobs:
         run = jobs.refresh(years[0], years[-1])
     measured = Measured(time.perf_counter() - clock, time.process_time() - cpu, peak_bytes(), runs=1)
     return {

@@ -14,7 +14,6 @@ from pydantic import SecretStr
 
 from pce_pipeline.bea.client import BeaClient
 from pce_pipeline.bea.gateway import BeaGateway
-from pce_pipeline.bronze.assets import bronze_asset
 from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.lake.layout import ExtractId
@@ -22,6 +21,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import configure_logs
 from pce_pipeline.observability.records import RunJournal, RunRecord, StepRecord
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.bronze import bronze_asset
 from pce_pipeline.shell.keys import bronze_key
 from pce_pipeline_tests.bronze.look_alike import KEY, LookAlike, today
 from pce_pipeline_tests.datasets import pce_state

@@ -7,10 +7,10 @@ import pytest
 
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bronze.extract import next_extract_id, publish
+from pce_pipeline.bronze.rules import bronze_rules
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.quality.bronze import bronze_rules
 from pce_pipeline.quality.rules import judge
 from pce_pipeline_tests.bronze.look_alike import Lakeside, LookAlike, answers_of, archive_of, member_of, today
 from pce_pipeline_tests.lake.observed_backend import Killed

@@ -18,10 +18,10 @@ from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.extract import publish
 from pce_pipeline.bronze.feeds import ReleaseKeptMoving
 from pce_pipeline.bronze.reading import read_extracts
+from pce_pipeline.bronze.rules import bronze_rules
 from pce_pipeline.emulator.faults import Fault, FaultKind, Target
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability import progress
-from pce_pipeline.quality.bronze import bronze_rules
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.silver.errors import LineMeaningChanged
 from pce_pipeline.silver.observations import normalise

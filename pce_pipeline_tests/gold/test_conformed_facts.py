@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.dimensions import category_line, dim_category, dim_geography
 from pce_pipeline.gold.facts import conform_facts
+from pce_pipeline.gold.pce_state.annual import annual
 from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL

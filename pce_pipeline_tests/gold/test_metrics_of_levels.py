@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pce_pipeline.gold.metrics import metrics
+from pce_pipeline.gold.pce_state.metrics import metrics
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS, METRICS
 from pce_pipeline.tables.table import content_sha256
@@ -366,7 +366,7 @@ _HASH_IN_A_PROCESS = """
 import sys
 import polars as pl
 from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.gold.metrics import metrics
+from pce_pipeline.gold.pce_state.metrics import metrics
 from pce_pipeline.tables.table import content_sha256
 assert pl.thread_pool_size() == int(sys.argv[2])
 pce_state = load_datasets("full")["pce_state"]

@@ -14,6 +14,7 @@ from dagster._core.scheduler.instigation import TickStatus
 from sqlalchemy import Engine, event, make_url
 
 from pce_pipeline.automation.runs import open_jobs
+from pce_pipeline.definitions import build_definitions
 from pce_pipeline.errors import SettingsError
 from pce_pipeline.instance.storage import HistoryNotPrepared, PostgresHistory, _address, _Password
 from pce_pipeline.lake.layout import ExtractId
@@ -77,7 +78,7 @@ def test_what_pce_runs_is_in_the_same_history(staging):
     def count(connection: Any, _record: Any) -> None:
         opened.append(connection)
 
-    with open_jobs(load_settings()) as jobs:
+    with open_jobs(load_settings(), build_definitions) as jobs:
         event.listen(Engine, "connect", count)
         try:
             extract = jobs.extract("pce_state", ExtractId(datetime.now(UTC).date()))
@@ -99,7 +100,7 @@ def test_a_run_whose_machine_is_gone_is_marked_by_the_next_one(staging):
     with dg.DagsterInstance.get() as runner:
         gone, alive = (runner.create_run_for_job(spoken, status=dg.DagsterRunStatus.STARTED) for _ in range(2))
     staging.do(f"UPDATE dagster.runs SET update_timestamp = now() - interval '7 hours' WHERE run_id = '{gone.run_id}'")
-    with open_jobs(load_settings()), dg.DagsterInstance.get() as page:
+    with open_jobs(load_settings(), build_definitions), dg.DagsterInstance.get() as page:
         statuses = {run.run_id: run.status.value for run in page.get_runs(limit=2)}
         assert statuses == {gone.run_id: "FAILURE", alive.run_id: "STARTED"}
         page.report_run_failed(alive)

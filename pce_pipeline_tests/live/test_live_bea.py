@@ -65,7 +65,10 @@ async def _ask(gateway: BeaGateway, dataset: Dataset) -> Today:
             api=combined(answer.observations for answer in answers),
             archive=archive,
             lines={table: decode_lines((await bea.lines(table)).body, table=table) for table in dataset.tables},
-            notes={table: await bea.last_updated(table) for table in dataset.tables},
+            notes={
+                table: await bea.last_updated(table, line=line, geo=area)
+                for table, (line, area) in dataset.probes.items()
+            },
             calendar=parse_calendar((await bea.release_dates()).body),
         )
 

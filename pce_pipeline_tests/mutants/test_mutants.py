@@ -88,8 +88,8 @@ def test_our_own_operators_do_what_their_examples_say(operator):
 
 
 def test_no_two_mutants_mean_the_same():
-    source = (ROOT / "pce_pipeline/gold/annual.py").read_text("utf-8")
-    mutants: list[Mutant] = mutants_of("pce_pipeline/gold/annual.py", source)
+    source = (ROOT / "pce_pipeline/gold/pce_state/annual.py").read_text("utf-8")
+    mutants: list[Mutant] = mutants_of("pce_pipeline/gold/pce_state/annual.py", source)
     meanings = {ast.dump(ast.parse(mutant.source)) for mutant in mutants} | {ast.dump(ast.parse(source))}
     assert len(meanings) == len(mutants) + 1
 
@@ -135,16 +135,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_module_that_is_not_in_the_plan_is_refused_with_those_that_are():
     done = run("pce_pipeline/cli/app.py")
     assert done.returncode == 1
-    assert "Not in mutants.toml: pce_pipeline/cli/app.py. There are: pce_pipeline/gold/metrics.py" in done.stderr
+    assert (
+        "Not in mutants.toml: pce_pipeline/cli/app.py. There are: pce_pipeline/gold/pce_state/metrics.py" in done.stderr
+    )
 
 
 @pytest.mark.long
 def test_a_run_changes_no_file_and_says_its_score():
-    module = ROOT / "pce_pipeline/gold/annual.py"
+    module = ROOT / "pce_pipeline/gold/pce_state/annual.py"
     before = module.stat()
-    done = run("pce_pipeline/gold/annual.py", "--jobs", "1")
+    done = run("pce_pipeline/gold/pce_state/annual.py", "--jobs", "1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "pce_pipeline/gold/annual.py: 3 mutants: 3 killed, 0 survived, 0 equivalent" in done.stdout
+    assert "pce_pipeline/gold/pce_state/annual.py: 3 mutants: 3 killed, 0 survived, 0 equivalent" in done.stdout
     assert (module.stat().st_ino, module.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 

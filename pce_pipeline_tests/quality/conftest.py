@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.gold.metrics import metrics
-from pce_pipeline.quality.annual import AnnualYears
+from pce_pipeline.gold.pce_state.annual import annual
+from pce_pipeline.gold.pce_state.annual_rules import AnnualYears
+from pce_pipeline.gold.pce_state.metrics import metrics
+from pce_pipeline.gold.pce_state.metrics_rules import MetricYears
 from pce_pipeline.quality.identities import FactYears
-from pce_pipeline.quality.metrics import MetricYears
 from pce_pipeline.quality.silver import SilverYears
 from pce_pipeline.silver.observations import normalise, table_years
 from pce_pipeline.tables.table import MONEY

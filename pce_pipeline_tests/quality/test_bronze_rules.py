@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pce_pipeline.bronze.decisions import Verdict
-from pce_pipeline.quality.bronze import Extract, ReadBack, StoredObject, bronze_rules, rows_by_line
+from pce_pipeline.bronze.rules import Extract, ReadBack, StoredObject, bronze_rules, rows_by_line
 from pce_pipeline.quality.rules import RuleResult, judge
 
 BODY = b"an answer of BEA"

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pce_pipeline.quality.metrics import (
+from pce_pipeline.gold.pce_state.metrics_rules import (
     MetricYears,
     contributions_add_up_to_growth,
     growth_is_over_the_year_before,

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from pce_pipeline.lake.pointer import Partition
-from pce_pipeline.quality.parity import Parity, parity
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 from pce_pipeline.warehouse.contents import Content
+from pce_pipeline.warehouse.parity import Parity, parity
 from pce_pipeline.warehouse.reading import Checkpoint
 
 TABLE = GOLD_PCE_STATE_ANNUAL

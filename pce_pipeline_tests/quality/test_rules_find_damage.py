@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pce_pipeline.quality.annual import annual_rules
-from pce_pipeline.quality.bronze import bronze_rules
+from pce_pipeline.bronze.rules import bronze_rules
+from pce_pipeline.gold.pce_state.annual_rules import annual_rules
+from pce_pipeline.gold.pce_state.metrics_rules import metrics_rules
 from pce_pipeline.quality.facts import Facts, facts_rules
-from pce_pipeline.quality.metrics import metrics_rules
 from pce_pipeline.quality.rules import Rule, RuleResult, judge
 from pce_pipeline.quality.silver import silver_rules
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS

@@ -7,13 +7,13 @@ from pce_pipeline.bea.bulk import read_archive
 from pce_pipeline.bea.values import typed
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.gold.annual import annual
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.gold.metrics import metrics
-from pce_pipeline.quality.annual import AnnualYears, annual_rules
+from pce_pipeline.gold.pce_state.annual import annual
+from pce_pipeline.gold.pce_state.annual_rules import AnnualYears, annual_rules
+from pce_pipeline.gold.pce_state.metrics import metrics
+from pce_pipeline.gold.pce_state.metrics_rules import MetricYears, metrics_rules
 from pce_pipeline.quality.facts import Facts, facts_rules
 from pce_pipeline.quality.identities import FactYears
-from pce_pipeline.quality.metrics import MetricYears, metrics_rules
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.quality.silver import SilverYears, silver_rules
 from pce_pipeline.silver.observations import normalise, table_years

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pce_pipeline.bea.texts import clean_description
 from pce_pipeline.quality.silver import SilverYears, category_is_known
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 from pce_pipeline.silver.observations import BASE_YEARS_SCHEMA, normalise, table_years
 from pce_pipeline.tables.table import MONEY, content_sha256
+from pce_pipeline.texts import clean_description
 from pce_pipeline_tests.datasets import PCE_STATE, SILVER_PCE_STATE, pce_state
 
 MILLIONS = "Millions of current dollars"

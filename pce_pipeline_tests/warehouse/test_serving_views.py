@@ -7,8 +7,8 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from pce_pipeline.gold.annual import annual
-from pce_pipeline.gold.metrics import metrics as gold_metrics
+from pce_pipeline.gold.pce_state.annual import annual
+from pce_pipeline.gold.pce_state.metrics import metrics as gold_metrics
 from pce_pipeline.tables.dimensions import DIM_CATEGORY, DIM_GEOGRAPHY
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS

@@ -21,13 +21,13 @@ from pce_pipeline.bronze.extract import (
 )
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
 from pce_pipeline.bronze.manifest import FROM_FILES, Manifest
+from pce_pipeline.bronze.rules import Extract, bronze_rules, counting_rules, stored_rules
 from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.quality.bronze import Extract, bronze_rules, counting_rules, stored_rules
 from pce_pipeline.quality.rules import Rule, judge
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.checks import check_specs, report

@@ -1,9 +1,11 @@
 """Gold in Dagster: the conformed facts under the key `gold`, the tables and dimensions downstream of them."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -11,13 +13,13 @@ import polars as pl
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.gold.wide import wide
+from pce_pipeline.gold.made import GoldTable
+from pce_pipeline.gold.wide import wide_table
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.quality.facts import Facts, facts_rules
 from pce_pipeline.quality.identities import FactYears
-from pce_pipeline.quality.wide import WideYears, wide_rules
 from pce_pipeline.shell.io_manager import preview
 from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe
@@ -27,30 +29,34 @@ from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import table_years
 from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION, DIMENSIONS
 from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.lineage import Derivation
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 
 
 def gold_assets(registry: Registry) -> list[dg.AssetsDefinition]:
-    """The facts, the tables of each dataset, and the dimensions.
-
-    A dataset whose tables are more than a wide annual one has a module of its name in this room, with its `assets`.
-    """
+    """The facts, the tables of each dataset, and the dimensions."""
     facts = yearly_asset(registry.facts, registry, facts_rules, partial(_facts, registry=registry))
-    own = [asset for dataset in registry.datasets.values() for asset in _of_dataset(dataset, registry)]
+    own = [
+        yearly_asset(table.derivation, registry, table.rules, partial(_made, table=table))
+        for dataset in registry.datasets.values()
+        for table in _tables_of(dataset, registry)
+    ]
     return [facts, *own, *(_dimension(table, registry) for table in DIMENSIONS)]
 
 
-def _of_dataset(dataset: Dataset, registry: Registry) -> list[dg.AssetsDefinition]:
-    module = f"{__package__}.{dataset.name}"
-    if find_spec(module) is not None:
-        found: list[dg.AssetsDefinition] = import_module(module).assets(registry)
+def _tables_of(dataset: Dataset, registry: Registry) -> Sequence[GoldTable[Any]]:
+    """How the tables of a dataset are made: as a package of its name says, or from the declarations alone."""
+    package = f"pce_pipeline.gold.{dataset.name}"
+    if find_spec(package) is not None:
+        found: Sequence[GoldTable[Any]] = import_module(package).TABLES
         return found
-    return [
-        yearly_asset(derivation, registry, wide_rules, partial(_wide, derivation=derivation))
-        for derivation in registry.gold[dataset.name]
-    ]
+    return [wide_table(derivation) for derivation in registry.gold[dataset.name]]
+
+
+def _made(run: YearlyRun, *, table: GoldTable[Any]) -> Made[Any]:
+    """A table of the years that the facts hold."""
+    rows, subject = table.compute(run.of(GOLD_FACTS), run.dataset, run.years)
+    return Made(rows, subject=subject)
 
 
 def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
@@ -71,13 +77,6 @@ def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
         )
     frame = pl.concat([each.frame for each in found]).sort(GOLD_FACTS.key)
     return Made(frame, subject=Facts(frame, tuple(each for each in found if not each.frame.is_empty())))
-
-
-def _wide(run: YearlyRun, *, derivation: Derivation) -> Made[WideYears]:
-    """The wide annual table of the years that the facts hold."""
-    facts = run.of(GOLD_FACTS)
-    rows = wide(facts, run.dataset, derivation.table)
-    return Made(rows, subject=WideYears(rows, facts, run.dataset, derivation.table))
 
 
 def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:

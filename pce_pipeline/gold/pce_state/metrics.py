@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.annual import annual
+from pce_pipeline.gold.pce_state.annual import annual
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
 from pce_pipeline.tables.table import QUARANTINED
 
