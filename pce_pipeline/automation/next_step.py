@@ -219,22 +219,28 @@ def _awaited(known: KnownTable, release: Release) -> datetime | None:
 def stale_years(lake: LakeState, loaded: LoadState | None, datasets: Collection[str] | None = None) -> dict[int, str]:
     """The years in which a table of the lake or of Postgres is not what its inputs say, each with the first reason.
 
-    `loaded` None leaves Postgres out; `datasets` keeps to the tables that are made of any of them.
+    `loaded` None leaves Postgres out; `datasets` keeps to the tables that are made of any of them, and of a table that
+    others share to what it has of these.
     """
     stale: dict[int, str] = {}
     gone: dict[int, str] = {}
-    derivations = [(each, lake.covered(each)) for each in lake.registry.derivations_of(datasets)]
-    for derivation, covered in derivations:
-        for year in covered:
-            if year not in stale and (reason := _stale_in_lake(lake, derivation, year)):
+    derivations = [(each, _chosen_of(lake, each, datasets)) for each in lake.registry.derivations_of(datasets)]
+    for derivation, chosen in derivations:
+        for year in lake.covered_by(chosen):
+            if year not in stale and (reason := _stale_in_lake(lake, derivation, year, chosen)):
                 stale[year] = reason
-        for year in _years_to_withdraw(lake, derivation, covered, loaded):
+        for year in _years_to_withdraw(lake, derivation, lake.covered(derivation), loaded):
             gone[year] = "no extract that counts covers it any more"
-    for derivation, covered in derivations if loaded is not None else ():
-        for year in covered:
+    for derivation, chosen in derivations if loaded is not None else ():
+        for year in lake.covered_by(chosen):
             if year not in stale and (reason := _stale_load(lake, derivation.table, year, loaded)):
                 stale[year] = reason
     return dict(sorted(stale.items())) | {year: reason for year, reason in sorted(gone.items()) if year not in stale}
+
+
+def _chosen_of(lake: LakeState, derivation: Derivation, datasets: Collection[str] | None) -> tuple[str, ...]:
+    """Those of the datasets that a table is made of; all that it is made of where none are chosen."""
+    return tuple(name for name in lake.registry.datasets_of(derivation) if datasets is None or name in datasets)
 
 
 def _years_to_withdraw(
@@ -253,19 +259,25 @@ def _years_to_withdraw(
     return sorted({int(year) for year in published} - set(covered))
 
 
-def _stale_in_lake(lake: LakeState, derivation: Derivation, year: int) -> str | None:
+def _stale_in_lake(lake: LakeState, derivation: Derivation, year: int, chosen: Collection[str]) -> str | None:
     partition = lake.partitions.get(derivation.table.name, {}).get(str(year))
     if partition is None:
         return f"{derivation.table.name} is not materialised"
     if partition.code_version != derivation.code_version:
         return f"{derivation.table.name} was made by code version {partition.code_version}"
     expected = derivation.inputs_of(year, lake.part_hash, lake.inputs_of_bronze)
-    if dict(partition.inputs) != expected:
-        changed = sorted(
-            name
-            for name in expected.keys() | partition.inputs.keys()
-            if expected.get(name) != partition.inputs.get(name)
-        )
+    others = tuple(
+        f"{each.table.name}/"
+        for each in derivation.tables
+        if each.part is None
+        and set(chosen).isdisjoint(lake.registry.datasets_of(lake.registry.derivation_of(each.table)))
+    )
+    changed = sorted(
+        name
+        for name in expected.keys() | partition.inputs.keys()
+        if expected.get(name) != partition.inputs.get(name) and not name.startswith(others)
+    )
+    if changed:
         return f"{derivation.table.name} was made from another {', '.join(changed)}"
     return None
 

@@ -14,7 +14,7 @@ from pce_pipeline.bea.documents import read_document
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations, ReleaseNote, combined
 from pce_pipeline.bea.protocol import decode_lines, decode_many
 from pce_pipeline.bea.values import content_hashes, once_each, table_hash, typed
-from pce_pipeline.bronze.manifest import ObjectEntry, TableEntry
+from pce_pipeline.bronze.manifest import Manifest, ObjectEntry, TableEntry
 from pce_pipeline.bronze.store import BronzeStore, unpack
 from pce_pipeline.lake.layout import ExtractId
 
@@ -110,12 +110,16 @@ def read_content(
 
 
 def read_extracts(
-    bronze: BronzeStore, layers: Mapping[str, Sequence[ExtractId]], *, tolerate_unknown: bool = False
+    bronze: BronzeStore,
+    layers: Mapping[str, Sequence[ExtractId]],
+    manifests: Mapping[ExtractId, Manifest],
+    *,
+    tolerate_unknown: bool = False,
 ) -> Content:
     """The content of several tables, each from its own extracts, hash-verified.
 
-    `layers` names the extracts of each table: what a later one says lies over what an earlier one said, and an empty
-    cell says nothing. Raises `DamagedObject` beside what `read_content` raises.
+    `layers` names the extracts of each table, and `manifests` has theirs: what a later one says lies over what an
+    earlier one said, and an empty cell says nothing. Raises `DamagedObject` beside what `read_content` raises.
     """
     by_extract: dict[ExtractId, list[str]] = {}
     for table, extracts in layers.items():
@@ -123,14 +127,13 @@ def read_extracts(
             by_extract.setdefault(extract, []).append(table)
     read = {
         extract: read_content(
-            bronze.read_objects(extract, tables),
+            bronze.read_objects(extract, tables, manifest=manifests[extract]),
             tables,
-            scope=manifest.scope,
-            is_live=manifest.is_live,
+            scope=manifests[extract].scope,
+            is_live=manifests[extract].is_live,
             tolerate_unknown=tolerate_unknown,
         )
         for extract, tables in sorted(by_extract.items())
-        for manifest in (bronze.manifest(extract),)
     }
     parts = list(read.values()) or [read_content([], [])]
     cells, lines = pl.concat([part.cells for part in parts]), pl.concat([part.lines for part in parts])

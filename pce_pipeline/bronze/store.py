@@ -68,15 +68,15 @@ class BronzeStore:
         self._store.create_many({self._key(extract, _SCOPE): encode_record(scope)})
 
     def read_objects(
-        self, extract: ExtractId, tables: Collection[str] | None = None
+        self, extract: ExtractId, tables: Collection[str] | None = None, *, manifest: Manifest | None = None
     ) -> list[tuple[ObjectEntry, bytes]]:
         """The stored bytes (packed, where they were stored so) of all objects, or of those with any of `tables`.
 
-        Raises `DamagedObject` for a missing or changed one.
+        The extract's manifest is read where it is not given. Raises `DamagedObject` for a missing or changed object.
         """
         wanted = [
             entry
-            for entry in self.manifest(extract).objects
+            for entry in (manifest or self.manifest(extract)).objects
             if tables is None or not set(tables).isdisjoint(entry.tables)
         ]
         bodies = self._store.get_many([self._key(extract, entry.key) for entry in wanted], missing_ok=True)

@@ -128,6 +128,46 @@ def no_unexplained_nulls(facts: Facts) -> Finding:
     return unexplained(facts.frame, {"value": "status"}, _FACT_TEXT)
 
 
+@rule("never")
+def sources_agree(facts: Facts) -> Finding:
+    """A figure that several datasets publish is the same in all whose releases are of one day.
+
+    BEA revises at different times what spending, prices and residents feed into, so that figures of other days may
+    differ; and where two of one day do, no rule can say which is wrong.
+    """
+    figure = ["measure", "category_id", "geo_fips", "year"]
+    by_day: dict[str, list[pl.DataFrame]] = {}
+    for each in facts.of:
+        days = set(each.releases.values())
+        if len(days) == 1:
+            reported = each.frame.filter(pl.col("value").is_not_null())
+            by_day.setdefault(days.pop(), []).append(reported.select(*figure, "dataset", "value"))
+    several = {day: pl.concat(frames) for day, frames in by_day.items() if len(frames) > 1}
+    compared = [
+        frame.group_by(figure)
+        .agg("dataset", "value", values=pl.col("value").n_unique())
+        .filter(pl.col("dataset").list.len() > 1)
+        .with_columns(day=pl.lit(day))
+        for day, frame in several.items()
+    ]
+    if not compared:
+        return Finding(
+            passed=True, summary="no two datasets are of one release", figures={"compared": 0, "violations": 0}
+        )
+    found = pl.concat(compared)
+    off = found.filter(pl.col("values") > 1).sort(figure)
+    return Finding(
+        passed=off.is_empty(),
+        summary=f"{off.height} of {found.height} figures that several datasets publish differ",
+        figures={"compared": found.height, "violations": off.height},
+        examples=tuple(
+            f"{_FACT_TEXT.format(**row)}, of {row['day']}: "
+            + ", ".join(f"{value} in {dataset}" for dataset, value in zip(row["dataset"], row["value"], strict=True))
+            for row in off.head(EXAMPLES).iter_rows(named=True)
+        ),
+    )
+
+
 facts_rules: tuple[Rule[Facts], ...] = (
     schema_is_as_declared,
     primary_key_is_unique,
@@ -138,4 +178,5 @@ facts_rules: tuple[Rule[Facts], ...] = (
     of_each(states_add_up_to_regions),
     of_each(states_add_up_to_the_nation),
     of_each(per_capita_times_population_is_the_total),
+    sources_agree,
 )

@@ -10,8 +10,8 @@ from typing import Generic, Literal, TypeVar
 
 import polars as pl
 
-Blocking = Literal["always", "threshold"]
-"""`always` blocks in every environment; `threshold` blocks or warns as the environment's settings say."""
+Blocking = Literal["always", "threshold", "never"]
+"""`always` blocks in every environment, `threshold` blocks or warns as its settings say, `never` warns everywhere."""
 
 Figure = int | float | str
 

@@ -97,7 +97,7 @@ def refuse(
 
 
 def _blocks(result: RuleResult, thresholds: Literal["block", "warn"]) -> bool:
-    return result.blocking == "always" or thresholds == "block"
+    return result.blocking == "always" or (result.blocking == "threshold" and thresholds == "block")
 
 
 def _metadata(value: float | str) -> dg.MetadataValue[Any]:

@@ -5,12 +5,12 @@ run also loads others, the step that fails ends without output, which the run's 
 dataset stands; and the load, which comes last, fails when it has committed.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import dagster as dg
 
 from pce_pipeline.errors import PceError
-from pce_pipeline.shell.keys import postgres_key
+from pce_pipeline.shell.keys import key_of, postgres_key
 from pce_pipeline.tables.registry import Registry
 
 
@@ -34,3 +34,13 @@ def loads_others(context: dg.AssetExecutionContext, registry: Registry, failing:
         postgres_key(table) in selected and not set(registry.datasets_of(registry.derivation_of(table))) <= set(failing)
         for table in registry.loaded
     )
+
+
+def datasets_of_run(context: dg.AssetExecutionContext, registry: Registry, datasets: Sequence[str]) -> list[str]:
+    """Those of a table's datasets that this run is about: of a run that makes Silver of some, these; else all.
+
+    A run of chosen datasets leaves what the others have in a shared table as it is.
+    """
+    selected = context.job_def.asset_layer.executable_asset_keys
+    made = [name for name in datasets if key_of(registry.silver[name].table) in selected]
+    return made or list(datasets)

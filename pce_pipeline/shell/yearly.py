@@ -21,7 +21,7 @@ from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.quality.rules import Rule, RuleResult, Subject, judge
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.checks import check_specs, refuse, report
-from pce_pipeline.shell.deferring import loads_others
+from pce_pipeline.shell.deferring import datasets_of_run, loads_others
 from pce_pipeline.shell.io_manager import LakeFrame, LakeIOManager, YearlyOutput, yearly_output
 from pce_pipeline.shell.keys import bronze_key, key_of
 from pce_pipeline.shell.page import declared, describe
@@ -172,7 +172,8 @@ def yearly_asset(
             selected = {check.name for check in context.selected_asset_check_keys}
             chosen = [rule for rule in rules if rule.name in selected]
             attempt = _Attempt(derivation, registry, chosen, compute, held, asked, settings, step, lake_io)
-            going = [name for name in datasets if name not in step.run.put_off]
+            of_run = datasets_of_run(context, registry, datasets)
+            going = [name for name in of_run if name not in step.run.put_off]
             try:
                 run, made = attempt.make(going)
                 if made is not None:
@@ -185,7 +186,7 @@ def yearly_asset(
                     step.put_off(name, why)
                 run, made = attempt.make([name for name in going if name not in failing])
             if key in context.selected_asset_keys:
-                kept = [name for name in datasets if name in step.run.put_off]
+                kept = [name for name in datasets if name not in of_run or name in step.run.put_off]
                 # of years that nobody could look at, nothing is said
                 absent = {year: absence(held, year) for year in asked if year not in covered and kept != [*datasets]}
                 output = _output(derivation, run, made, absent)
@@ -197,7 +198,7 @@ def yearly_asset(
 def _with_what_stands(
     output: YearlyOutput, datasets: Sequence[str], registry: Registry, lake: Lake, lake_io: LakeIOManager
 ) -> YearlyOutput:
-    """The output, with what is published of datasets that were put off, and what that was made from."""
+    """The output, with what is published of datasets that the run leaves alone, and what that was made from."""
     table, years = output.derivation.table, [str(year) for year in output.inputs]
     published = lake.table(table).latest() if datasets else {}
     for name in datasets:

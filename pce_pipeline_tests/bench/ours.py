@@ -93,7 +93,8 @@ def _decode(ours: Ours) -> Task:
         ours.leave("lines", content.lines)
         return facts_of_frame(content.cells, CELL)
 
-    return Task(work=lambda _: read_extracts(bronze_of(ours.lake, ours.dataset), layers), look=look)
+    bronze = bronze_of(ours.lake, ours.dataset)
+    return Task(work=lambda _: read_extracts(bronze, layers, bronze.manifests()), look=look)
 
 
 def _normalise(ours: Ours) -> Task:

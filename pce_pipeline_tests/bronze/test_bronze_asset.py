@@ -230,7 +230,7 @@ def test_the_key_never_reaches_the_lake_the_records_or_the_logs(bronze, bea, tmp
     bea.emulator.set_faults(Fault(FaultKind.DROP, after=1))
     bronze.run(f"{today()}.2", fails=True)
     bea.emulator.set_faults(Fault(FaultKind.TRUNCATED, on=("calendar",)))
-    bronze.resources["bea"].releases({"pce_state": ()}, {"pce_state": ["SAPCE1"]})
+    bronze.resources["bea"].releases({"pce_state": ()}, {"pce_state": {"SAPCE1": (1, "00000")}})
     bea.emulator.set_faults(Fault(FaultKind.UNKNOWN_FIELD), Fault(FaultKind.SILENT_REVISION))
     bronze.run(f"{today()}.2", fails=True)
     files = dict(_all_bytes(tmp_path))

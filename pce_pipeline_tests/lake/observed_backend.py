@@ -1,4 +1,4 @@
-"""A lake's backend that counts its writes, dies after some of them, or lets something else happen before one."""
+"""A lake's backend that lists reads and writes, dies after some of these, or lets something else happen before one."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ class Killed(BaseException):
 class ObservedBackend:
     """Passes everything on to `inner`; one write at a time, so that the order of writes is that of the calls.
 
-    `writes` lists them as (operation, key). After `dies_after` of them each further one raises `Killed`.
-    `interject(operation, key)` is called before each write.
+    `writes` lists them as (operation, key), `reads` the keys of what was read. After `dies_after` writes each further
+    one raises `Killed`. `interject(operation, key)` is called before each write.
     """
 
     parallel = 1
@@ -27,6 +27,7 @@ class ObservedBackend:
         interject: Callable[[str, str], object] = lambda *_: None,
     ) -> None:
         self.writes: list[tuple[str, str]] = []
+        self.reads: list[str] = []
         self._inner = inner
         self._dies_after = dies_after
         self._interject = interject
@@ -36,9 +37,11 @@ class ObservedBackend:
         return self._inner.describe()
 
     def get(self, key: str) -> bytes:
+        self.reads.append(key)
         return self._inner.get(key)
 
     def get_versioned(self, key: str) -> tuple[bytes, str]:
+        self.reads.append(key)
         return self._inner.get_versioned(key)
 
     def exists(self, key: str) -> bool:

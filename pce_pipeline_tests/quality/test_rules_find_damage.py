@@ -327,7 +327,7 @@ def test_rules_can_be_listed_without_running_them(rules):
     assert len({rule.name for rule in rules}) == len(rules)
     for rule in rules:
         assert rule.description.endswith(".")
-        assert rule.blocking in {"always", "threshold"}
+        assert rule.blocking in {"always", "threshold", "never"}
 
 
 def test_a_frame_that_cannot_be_looked_at_fails_and_does_not_raise(world):

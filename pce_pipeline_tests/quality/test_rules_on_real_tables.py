@@ -12,7 +12,7 @@ from pce_pipeline.gold.pce_state.annual import annual
 from pce_pipeline.gold.pce_state.annual_rules import AnnualYears, annual_rules
 from pce_pipeline.gold.pce_state.metrics import metrics
 from pce_pipeline.gold.pce_state.metrics_rules import MetricYears, metrics_rules
-from pce_pipeline.quality.facts import Facts, facts_rules
+from pce_pipeline.quality.facts import Facts, facts_rules, sources_agree
 from pce_pipeline.quality.identities import FactYears
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.quality.silver import SilverYears, silver_rules
@@ -146,3 +146,22 @@ def test_what_the_summary_repeats_has_the_measure_and_category_of_its_source(
     )
     assert both.height == compared
     assert both.filter(pl.col("value") != pl.col("value_again")).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("of_summary", "compared", "differ"),
+    [("SASUMMARY_2025-03-28.zip", 2 * 52 * 27, 0), ("SASUMMARY_2025-09-26.zip", 0, 0)],
+)
+def test_income_and_the_summary_are_compared_where_they_are_of_one_release(real_data, of_summary, compared, differ):
+    datasets = load_datasets("full")
+    of = []
+    for name, file in (("income_state", "SAINC1_2025-03-28.zip"), ("summary_state", of_summary)):
+        dataset = datasets[name]
+        observations, normalised = normalised_file(real_data, file, dataset)
+        facts = conform_facts(normalised.frame, dataset)
+        releases = dict.fromkeys(dataset.tables, file[-14:-4])
+        of.append(FactYears(facts, dataset, table_years(observations), releases=releases))
+    found = sources_agree.find(Facts(pl.concat([each.frame for each in of]), tuple(of)))
+    assert found.passed
+    assert (found.figures["compared"], found.figures["violations"]) == (compared, differ)
+    assert found.has_subject == bool(compared)

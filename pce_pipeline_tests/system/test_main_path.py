@@ -101,6 +101,8 @@ def _own_rows_of_dimensions(world: World) -> dict[str, str]:
 def test_the_sample_passes_every_check(full: World) -> None:
     record = full.record(full.refresh(2020, 2024))
     assert [check.name for check in record.checks if not check.passed] == []
+    (agreement,) = [check for check in record.checks if check.name == "sources_agree"]
+    assert agreement.figures["compared"] == 4 * _STATES_AND_NATION * 5, "PCE and income, in total and per capita"
     assert {check.asset for check in record.checks} == {table.table.name for table in full.registry.derivations}
 
 

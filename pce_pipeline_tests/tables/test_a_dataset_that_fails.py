@@ -113,6 +113,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> d
         told.extract()
         whole = told.damage()
         seen["alone"] = told.refresh(assets_of(told.world.registry, [NAME]))
+        seen["the other alone"] = told.refresh(assets_of(told.world.registry, [STATE]))
         seen["damaged"] = told.refresh()
         for file, body in whole.items():
             file.write_bytes(body)
@@ -124,7 +125,7 @@ pytestmark = pytest.mark.postgres
 
 
 def test_the_others_are_loaded_and_the_run_ends_red_and_names_it(story: dict[str, Seen]) -> None:
-    before, now = story["spoiled"], story["damaged"]
+    now = story["damaged"]
     assert now.failed_step == "postgres"
     assert (now.record.status, now.status) == ("failed", "failed")
     assert set(now.record.put_off) == {NAME}
@@ -133,8 +134,15 @@ def test_the_others_are_loaded_and_the_run_ends_red_and_names_it(story: dict[str
     assert step.error is not None
     assert NAME in step.error
     assert STATE not in step.error
+
+
+def test_a_run_of_the_other_dataset_alone_succeeds_and_leaves_what_stands(story: dict[str, Seen]) -> None:
+    before, now = story["alone"], story["the other alone"]
+    assert (now.failed_step, now.status, now.record.put_off) == (None, "succeeded", {})
     assert now.loaded != before.loaded
     assert now.of(STATE) != before.of(STATE)
+    assert now.of(NAME) == before.of(NAME)
+    assert now.facts.equals(before.facts)
 
 
 def test_what_was_published_of_it_stands(story: dict[str, Seen]) -> None:
