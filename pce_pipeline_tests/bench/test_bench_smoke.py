@@ -9,7 +9,7 @@ from pce_pipeline_tests.bench.report import Machine, for_machines, markdown, ter
 from pce_pipeline_tests.bench.run import WHOLE, Outcome, run
 from pce_pipeline_tests.bench.task import STAGES
 
-pytestmark = [pytest.mark.postgres, pytest.mark.system]
+pytestmark = [pytest.mark.long, pytest.mark.postgres, pytest.mark.system]
 
 
 @pytest.fixture(scope="module")

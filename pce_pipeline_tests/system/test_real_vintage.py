@@ -14,7 +14,7 @@ from pce_pipeline_tests.datasets import SILVER_PCE_STATE
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.worlds import World
 
-pytestmark = [pytest.mark.real, pytest.mark.postgres]
+pytestmark = [pytest.mark.long, pytest.mark.real, pytest.mark.postgres]
 
 _YEARS = range(1997, 2022)
 _LINES_TIMES_AREAS = 17_582

@@ -104,6 +104,7 @@ def test_rows_that_somebody_changed_in_postgres_end_the_run_red_and_the_summary_
     assert '"quick": false' in again.output["doctor"]
 
 
+@pytest.mark.long
 def test_a_pin_is_named_in_the_summary_with_its_reason_and_what_postgres_holds(first: Ran, place: Place) -> None:
     place.pce("pin", f"{datetime.now(UTC):%Y-%m-%d}", "--why", "a look | at it")
     try:
@@ -172,6 +173,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(first: Ran, place:
     assert place.query("SELECT count(*) FROM meta.ingest_runs") == before
 
 
+@pytest.mark.long
 def test_force_takes_an_extract_and_years_are_refreshed_although_nothing_is_new(first: Ran, place: Place) -> None:
     ran = place.run(force=True, years="2023")
     assert not ran.failed, str(ran)
@@ -181,6 +183,7 @@ def test_force_takes_an_extract_and_years_are_refreshed_although_nothing_is_new(
     assert {"extract", "years", "silver", "gold"} <= set(ran.done)
 
 
+@pytest.mark.long
 def test_with_private_reach_the_same_commands_run_as_tasks(first: Ran, place: Place, tmp_path: Path) -> None:
     url = urlsplit(place.database_url)
     without_password = urlunsplit(url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}"))
