@@ -106,8 +106,8 @@ def _csv_rows(publication: Publication, table: str) -> pl.DataFrame:
         "values",
     )
     return (
-        publication.cells.filter(pl.col("bea_table") == table)
-        .group_by("line_code", "geo_fips", maintain_order=True)
+        publication.cells[table]
+        .frame.group_by("line_code", "geo_fips", maintain_order=True)
         .agg(pl.col("value_text").str.join(",").alias("values"))
         .join(publication.lines.filter(pl.col("bea_table") == table), on="line_code")
         .join(areas, on="geo_fips")
@@ -139,7 +139,7 @@ def _definition(publication: Publication, table: str) -> str:
 
 def _footnotes(publication: Publication, table: str) -> str:
     first_line = next(iter(publication.line_texts[table]))
-    cells = publication.cells.filter(pl.col("bea_table") == table)["value_text"]
+    cells = publication.cells[table].frame["value_text"]
     codes = sorted(set(cells.filter(cells.str.starts_with("("))))
     marks = [("1/", unit_note(publication.measure(table, first_line))), *((code, CODE_NOTES[code]) for code in codes)]
     marks.append((" ", publication.tables[table].note))

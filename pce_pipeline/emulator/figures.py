@@ -60,21 +60,9 @@ def generate(release: Vintage, datasets: Mapping[str, Dataset], *, silently: boo
     The packaged catalogue has about half a million. `silently` gives other numbers for the two newest years, as a
     revision that no note tells.
     """
-    figures = _Figures(release, datasets, silently=silently)
-    published = [_published(dataset, figures) for dataset in datasets.values()]
-    return pl.concat(published).sort("bea_table", "line_code", *_PLACE)
-
-
-def _published(dataset: Dataset, figures: "_Figures") -> pl.DataFrame:
-    years = pl.DataFrame({"year": range(dataset.first_year, figures.release.last_year + 1)}, schema={"year": pl.Int32})
-    lines = newest_lines(dataset)
-    values = pl.concat([figures.texts(name, of_measure) for (name,), of_measure in lines.group_by("measure")])
-    return (
-        dataset.cells.join(lines, on=["bea_table", "line_code"], how="semi")
-        .join(years, how="cross")
-        .join(values, on=["measure", "category_id", *_PLACE], how="left")
-        .select("bea_table", "line_code", *_PLACE, pl.col("value_text").fill_null("(NA)"))
-    )
+    figures = Figures(release, datasets, silently=silently)
+    tables = sorted(table for dataset in datasets.values() for table in dataset.tables)
+    return pl.concat([figures.cells_of(table) for table in tables])
 
 
 @dataclass(frozen=True)
@@ -87,11 +75,12 @@ class _Branch:
     nation_only: bool
 
 
-class _Figures:
+class Figures:
     """The figures of one release by measure: whole numbers in the last decimal that BEA publishes of it."""
 
     def __init__(self, release: Vintage, datasets: Mapping[str, Dataset], *, silently: bool) -> None:
         self.release = release
+        self._datasets = datasets
         self._silently = silently
         self._declared = pl.concat([dataset.categories for dataset in datasets.values()]).unique("category_id")
         self._years = range(min(dataset.first_year for dataset in datasets.values()), release.last_year + 1)
@@ -113,7 +102,23 @@ class _Figures:
             yield of
             yield from self._made_from(of)
 
-    def texts(self, name: object, lines: pl.DataFrame) -> pl.DataFrame:
+    def cells_of(self, table: str) -> pl.DataFrame:
+        """The cells of one table: bea_table, line_code, geo_fips, year, value_text; sorted by these."""
+        dataset = next(each for each in self._datasets.values() if table in each.tables)
+        lines = newest_lines(dataset).filter(bea_table=table)
+        span = range(dataset.first_year, self.release.last_year + 1)
+        years = pl.DataFrame({"year": span}, schema={"year": pl.Int32})
+        values = pl.concat([self._texts(name, of_measure) for (name,), of_measure in lines.group_by("measure")])
+        return (
+            dataset.cells.filter(bea_table=table)
+            .join(lines, on="line_code", how="semi")
+            .join(years, how="cross")
+            .join(values, on=["measure", "category_id", *_PLACE], how="left")
+            .select("bea_table", "line_code", *_PLACE, pl.col("value_text").fill_null("(NA)"))
+            .sort("line_code", *_PLACE)
+        )
+
+    def _texts(self, name: object, lines: pl.DataFrame) -> pl.DataFrame:
         """A measure of some lines as BEA writes it: measure, category_id, geo_fips, year, value_text."""
         measure = self._measures[str(name)]
         wanted = self.of(measure.name).join(lines, on="category_id", how="semi")

@@ -4,9 +4,9 @@ Answers and archive are both rendered from it, so they cannot disagree.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import polars as pl
@@ -15,9 +15,10 @@ from pce_pipeline.catalog.dataset import Dataset, Measure
 from pce_pipeline.catalog.reading import load_datasets, read_catalogue
 from pce_pipeline.emulator.economy import SPENDING
 from pce_pipeline.emulator.faults import Fault, FaultKind
-from pce_pipeline.emulator.figures import clocks_of, generate, newest_lines
+from pce_pipeline.emulator.figures import Figures, clocks_of, newest_lines
 from pce_pipeline.emulator.vintages import Vintage, vintage
 
+_CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _ADDED_LINE = "Services of a kind not seen before"
 _SPENDING = "personal consumption expenditures"
 
@@ -43,6 +44,29 @@ class Published:
         return len(self.archives) > 1
 
 
+class Cells:
+    """The cells of one table, made when they are first asked for: most who look at a publication want one table."""
+
+    def __init__(self, make: Callable[[], pl.DataFrame]) -> None:
+        self._make = make
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """bea_table, line_code, geo_fips, year, value_text, sorted."""
+        return self._make()
+
+    @cached_property
+    def place_of_line(self) -> dict[int, tuple[int, int]]:
+        """Where the rows of each line begin, and how many they are."""
+        counts = self.frame.group_by("line_code", maintain_order=True).len()
+        starts = counts.with_columns((pl.col("len").cum_sum() - pl.col("len")).alias("start"))
+        return {line: (start, count) for line, count, start in starts.iter_rows()}
+
+    def then(self, change: Callable[[pl.DataFrame], pl.DataFrame]) -> "Cells":
+        """These cells, changed."""
+        return Cells(lambda: change(self.frame))
+
+
 @dataclass(frozen=True)
 class Publication:
     """One release as it is published."""
@@ -51,8 +75,8 @@ class Publication:
     """The release."""
     tables: Mapping[str, Published]
     """Its tables by the name they are published under."""
-    cells: pl.DataFrame
-    """bea_table, line_code, geo_fips, year, value_text, sorted."""
+    cells: Mapping[str, Cells]
+    """Its cells by table."""
     lines: pl.DataFrame
     """bea_table, line_code, measure, description, unit, unit_multiplier, depth."""
     areas: pl.DataFrame
@@ -86,16 +110,19 @@ class Publication:
             texts.setdefault(table, {})[line] = (text[0], text[1], text[2])
         return texts
 
-    @cached_property
-    def _rows_of_line(self) -> dict[tuple[str, int], tuple[int, int]]:
-        counts = self.cells.group_by("bea_table", "line_code", maintain_order=True).len()
-        starts = counts.with_columns((pl.col("len").cum_sum() - pl.col("len")).alias("start"))
-        return {(table, line): (start, count) for table, line, count, start in starts.iter_rows()}
-
     def cells_of(self, table: str, line: int) -> pl.DataFrame:
         """The cells of one line, by area and year, with the area's name as JSON text in `geo_json`."""
-        start, count = self._rows_of_line[table, line]
-        return self.cells.slice(start, count).join(self._area_names, on="geo_fips", maintain_order="left")
+        start, count = self.cells[table].place_of_line[line]
+        return self.cells[table].frame.slice(start, count).join(self._area_names, on="geo_fips", maintain_order="left")
+
+    @property
+    def every_cell(self) -> pl.DataFrame:
+        """The cells of all tables, sorted."""
+        return pl.concat([self.cells[table].frame for table in sorted(self.cells)])
+
+    def with_cells(self, tables: Iterable[str], change: Callable[[pl.DataFrame], pl.DataFrame]) -> "Publication":
+        """The publication with other cells in some tables."""
+        return replace(self, cells={**self.cells, **{table: self.cells[table].then(change) for table in tables}})
 
     @cached_property
     def _area_names(self) -> pl.DataFrame:
@@ -124,7 +151,11 @@ def _publish(release: int, faults: tuple[Fault, ...], catalog: Path | None) -> P
     publication = Publication(
         vintage=shown,
         tables=_tables(shown, datasets, catalog),
-        cells=_cells(release, catalog),
+        cells={
+            table: Cells(partial(_cells, release, table, catalog))
+            for each in datasets.values()
+            for table in each.tables
+        },
         lines=pl.concat(lines).sort("bea_table", "line_code"),
         areas=read_catalogue(catalog).areas.select("geo_fips", "geo_name", "region_fips", "path_segment"),
     )
@@ -154,15 +185,20 @@ def _tables(shown: Vintage, datasets: Mapping[str, Dataset], catalog: Path | Non
 
 
 @lru_cache(maxsize=4)
-def _cells(release: int, catalog: Path | None) -> pl.DataFrame:
-    return generate(vintage(release), load_datasets("full", catalog))
+def _figures(release: int, catalog: Path | None, *, silently: bool) -> Figures:
+    return Figures(vintage(release), load_datasets("full", catalog), silently=silently)
+
+
+@lru_cache(maxsize=16)
+def _cells(release: int, table: str, catalog: Path | None, *, silently: bool = False) -> pl.DataFrame:
+    return _figures(release, catalog, silently=silently).cells_of(table)
 
 
 def _spoil(publication: Publication, fault: Fault, catalog: Path | None) -> Publication:
     tables = [table for table in publication.tables if fault.concerns(table)]
     match fault.kind:
         case FaultKind.SILENT_REVISION:
-            return replace(publication, cells=_silently_revised(publication, fault, catalog))
+            return _silently_revised(publication, tables, fault, catalog)
         case FaultKind.MARKS_CHANGED:
             marked = pl.when(pl.col("bea_table").is_in(tables)).then(pl.col("description") + " 1/")
             return replace(
@@ -192,60 +228,55 @@ def _spoil(publication: Publication, fault: Fault, catalog: Path | None) -> Publ
 
 
 def _without_cells(publication: Publication, tables: list[str], fault: Fault) -> Publication:
-    dropped = pl.col("bea_table").is_in(tables) & pl.col("geo_fips").is_in(fault.areas or ("56000",))
+    dropped = pl.col("geo_fips").is_in(fault.areas or ("56000",))
     if fault.years:
         dropped &= pl.col("year").is_in(fault.years)
-    return replace(publication, cells=publication.cells.filter(~dropped))
+    return publication.with_cells(tables, lambda cells: cells.filter(~dropped))
 
 
-def _silently_revised(publication: Publication, fault: Fault, catalog: Path | None) -> pl.DataFrame:
-    touched = [table for table in publication.tables if fault.concerns(table)]
-    changed = pl.col("bea_table").is_in(touched)
-    if fault.lines:
-        changed &= pl.col("line_code").is_in(fault.lines)
-    revised = generate(publication.vintage, load_datasets("full", catalog), silently=True).filter(changed)
-    return pl.concat([publication.cells.filter(~changed), revised]).sort("bea_table", "line_code", "geo_fips", "year")
+def _silently_revised(publication: Publication, tables: list[str], fault: Fault, catalog: Path | None) -> Publication:
+    changed = pl.col("line_code").is_in(fault.lines) if fault.lines else pl.lit(value=True)
+
+    def revised(table: str) -> Callable[[], pl.DataFrame]:
+        def make() -> pl.DataFrame:
+            new = _cells(publication.vintage.number, table, catalog, silently=True).filter(changed)
+            return pl.concat([publication.cells[table].frame.filter(~changed), new]).sort(_CELL)
+
+        return make
+
+    return replace(publication, cells={**publication.cells, **{table: Cells(revised(table)) for table in tables}})
 
 
 def _renamed(publication: Publication, names: dict[str, str]) -> Publication:
     rename = pl.col("bea_table").replace(names)
+    spoilt = publication.with_cells(names, lambda cells: cells.with_columns(rename))
     return replace(
-        publication,
-        tables={names.get(table, table): published for table, published in publication.tables.items()},
-        cells=publication.cells.with_columns(rename),
-        lines=publication.lines.with_columns(rename),
+        spoilt,
+        tables={names.get(table, table): published for table, published in spoilt.tables.items()},
+        cells={names.get(table, table): cells for table, cells in spoilt.cells.items()},
+        lines=spoilt.lines.with_columns(rename),
     )
 
 
 def _moved(publication: Publication, tables: list[str], moves: dict[int, int]) -> Publication:
-    code = (
-        pl.when(pl.col("bea_table").is_in(tables))
-        .then(pl.col("line_code").replace(moves))
-        .otherwise(pl.col("line_code"))
-        .alias("line_code")
-    )
-    return replace(
-        publication,
-        cells=publication.cells.with_columns(code).sort("bea_table", "line_code", "geo_fips", "year"),
-        lines=publication.lines.with_columns(code).sort("bea_table", "line_code"),
-    )
+    code = pl.col("line_code").replace(moves)
+    of_tables = pl.when(pl.col("bea_table").is_in(tables)).then(code).otherwise("line_code").alias("line_code")
+    spoilt = publication.with_cells(tables, lambda cells: cells.with_columns(code).sort(_CELL))
+    return replace(spoilt, lines=spoilt.lines.with_columns(of_tables).sort("bea_table", "line_code"))
 
 
 def _dropped(publication: Publication, tables: list[str], lines: tuple[int, ...]) -> Publication:
-    in_scope = pl.col("bea_table").is_in(tables)
     last = pl.col("line_code") == pl.col("line_code").max().over("bea_table")
-    kept = ~(in_scope & (pl.col("line_code").is_in(lines) if lines else last))
-    return replace(publication, cells=publication.cells.filter(kept), lines=publication.lines.filter(kept))
+    gone = pl.col("line_code").is_in(lines) if lines else last
+    spoilt = publication.with_cells(tables, lambda cells: cells.filter(~gone))
+    return replace(spoilt, lines=spoilt.lines.filter(~(pl.col("bea_table").is_in(tables) & gone)))
 
 
 def _added(publication: Publication, tables: list[str]) -> Publication:
     last = pl.col("line_code") == pl.col("line_code").max().over("bea_table")
-    ends = pl.col("bea_table").is_in(tables) & last
     more = pl.col("line_code") + 1
-    lines = publication.lines.filter(ends).with_columns(more, pl.lit(_ADDED_LINE).alias("description"))
-    cells = publication.cells.filter(ends).with_columns(more)
-    return replace(
-        publication,
-        lines=pl.concat([publication.lines, lines]).sort("bea_table", "line_code"),
-        cells=pl.concat([publication.cells, cells]).sort("bea_table", "line_code", "geo_fips", "year"),
+    added = publication.lines.filter(pl.col("bea_table").is_in(tables) & last).with_columns(
+        more, pl.lit(_ADDED_LINE).alias("description")
     )
+    spoilt = publication.with_cells(tables, lambda cells: pl.concat([cells, cells.filter(last).with_columns(more)]))
+    return replace(spoilt, lines=pl.concat([spoilt.lines, added]).sort("bea_table", "line_code"))

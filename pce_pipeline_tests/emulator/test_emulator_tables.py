@@ -29,7 +29,7 @@ def figures(release: int = 2) -> pl.DataFrame:
     levels = next(iter(datasets)).areas.select("geo_fips", "geo_level")
     return (
         publish(release)
-        .cells.join(lines, on=LINES)
+        .every_cell.join(lines, on=LINES)
         .join(levels, on="geo_fips")
         .with_columns(value=pl.col("value_text").cast(pl.Float64, strict=False))
     )
@@ -228,7 +228,7 @@ def test_a_table_that_a_user_adds_is_published_too_and_adds_up_as_it_is_declared
     (own / "lines.csv").write_text(PINNED)
     datasets = load_datasets("full", tmp_path)
     cells = generate(vintage(1), datasets)
-    assert cells.filter(pl.col("bea_table") != "SAINC4").equals(publish(1).cells)
+    assert cells.filter(pl.col("bea_table") != "SAINC4").equals(publish(1).every_cell)
     added = cells.filter(bea_table="SAINC4").with_columns(value=pl.col("value_text").cast(pl.Float64, strict=False))
     assert added.filter(line_code=40)["geo_fips"].unique().to_list() == [NATION]
     assert set(added["year"]) == set(range(1990, 2024))
