@@ -1,5 +1,9 @@
 """The root of the project's error tree.
 
+    PceError             something the pipeline can explain
+    └── UsageError       the call itself cannot be answered
+        └── SettingsError    the settings cannot work
+
 Each room draws its own branch (`bea.errors`, `lake.errors`, ...). An error says what happened and what to do about
 it, and carries its facts as attributes, so that callers branch on types and never on texts. Secrets are no facts.
 """

@@ -108,3 +108,12 @@ def test_only_the_rooms_of_a_dataset_know_its_name() -> None:
         if known.search(word)
     }
     assert naming == set()
+
+
+@pytest.mark.parametrize("module", sorted(PACKAGE.rglob("errors.py")), ids=lambda path: str(path.parent.name))
+def test_the_errors_of_a_room_are_drawn_as_a_tree(module: Path) -> None:
+    tree = ast.parse(module.read_text("utf-8"))
+    drawn = ast.get_docstring(tree) or ""
+    errors = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.bases]
+    assert [name for name in errors if not re.search(rf"^[ │├└─]*{name}\b", drawn, re.MULTILINE)] == []
+    assert "└── " in drawn

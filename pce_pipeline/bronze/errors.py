@@ -1,8 +1,11 @@
 """What can go wrong between an extract and Bronze.
 
-    NothingHeld      the lake holds no extract, so that nothing can be made
-    FileUnusable     Silver could not be made of a file, so that nothing of it is stored
-    DecisionRefused  a decision about an extract that cannot be taken
+    PceError
+    ├── NothingHeld              the lake holds no extract, so that nothing can be made
+    ├── UsageError
+    │   └── DecisionRefused      a decision about an extract that cannot be taken
+    └── BeaContentError
+        └── FileUnusable         Silver could not be made of a file, so that nothing of it is stored
 
 What BEA or a file does not give at all is a `BeaError`.
 """

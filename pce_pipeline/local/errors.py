@@ -1,5 +1,13 @@
 """What can go wrong with the embedded Postgres: one branch of the error tree.
 
+    LocalPostgresError
+    ├── UnsupportedPlatform      there are no programs for this machine
+    ├── PostgresNotRunning       something needed the server while it was down
+    ├── PostgresDidNotStart      the server or a tool of it gave up
+    ├── PostgresDidNotStop       the server was asked to stop and is still there
+    ├── BelongsToAnotherUser     another user of the machine made the folder
+    └── OtherMajorVersion        another major version of PostgreSQL wrote the data
+
 Every error tells how to go on; where the server or its tools said something, `log_tail` holds their last lines.
 """
 

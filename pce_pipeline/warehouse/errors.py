@@ -1,5 +1,27 @@
 """What can go wrong with the warehouse: one branch of the error tree.
 
+    WarehouseError
+    ├── WarehouseUrlInvalid          the URL is not one
+    ├── DatabaseNotNamed             no URL was given where there is no embedded server
+    ├── ConnectionTooWeak            the URL would send a password to a server that need not prove who it is
+    ├── SignInUnavailable            AWS gives no password to sign in with
+    ├── ClientMissing                the psql of the package speaks no TLS
+    ├── WarehouseUnreachable         no connection could be made
+    │   ├── CertificateRefused       the server did not prove that it is the one named
+    │   └── SignInRefused            the server did not take user and password
+    ├── WarehouseConnectionLost      the connection broke in the middle; nothing was kept
+    ├── WarehouseTooOld              the server lacks what a load needs
+    ├── WarehouseNotMigrated         the tables of this version are not there yet
+    ├── WarehouseNewer               a newer version has migrated the database
+    ├── RelationsMissing             tables or views were dropped, and this user may not make them again
+    ├── ViewsOutdated                views differ from their files, and this user may not make them again
+    ├── ViewBlocked                  something that others have made is in the way of a view
+    ├── CommentsOutdated             the comments say sample where numbers are real, or the reverse
+    ├── WarehouseForbidden           the pipeline does not run as this user
+    ├── WrongWorld                   the database holds another world
+    ├── LoadRefused                  the rows are not what the load says it loads
+    └── LoadFailed                   Postgres refused a statement; the load was rolled back
+
 Passwords are no facts: a URL is named by its server and database only.
 """
 

@@ -1,5 +1,13 @@
 """What can go wrong with an alert: one channel's trouble, and the sum of it that callers see.
 
+    PceError
+    ├── AlertNotSent                 some channel did not get an alert
+    └── ChannelFailed                a channel did not take an alert
+        ├── ChannelMisconfigured     its settings cannot work
+        ├── ChannelRefused           it would answer the same again
+        ├── ChannelBusy              it cannot now
+        └── ChannelUnreachable       no answer came
+
 Addresses and secrets of channels are no facts: who holds a Slack webhook's URL can post with it.
 """
 
