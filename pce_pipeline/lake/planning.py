@@ -17,19 +17,20 @@ from pce_pipeline.tables.table import content_sha256
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to change.
-
-    `changes` are the partitions that the pointer shall name; `bodies` those of their files that were serialised, by
-    version key; `to_write` the version keys among them that have to be written. `written` has partitions with new
-    content, `refreshed` those with the same content from other inputs or code, `unchanged` the others.
-    """
+    """What is to change."""
 
     changes: dict[str, Partition]
+    """The partitions that the pointer shall name, by key."""
     bodies: dict[str, bytes]
+    """Those of their files that were serialised, by version key."""
     to_write: list[str]
+    """The version keys among them that have to be written."""
     written: list[str]
+    """The partitions with new content."""
     refreshed: list[str]
+    """The partitions with the same content, made from other inputs or by other code."""
     unchanged: list[str]
+    """The other partitions."""
 
 
 def plan(
@@ -55,6 +56,7 @@ def plan(
         }
         for each in new
     }
+    # Rows are compared before anything is serialised, because equal rows are the rule and making Parquet is what costs.
     rewritten = [each for each in new if not _stands(each, contents[each.key], published, listing)]
     files = [(each.key, path, frame) for each in rewritten for path, frame in each.files.items()]
     bodies: dict[str, bytes] = {}
@@ -84,6 +86,7 @@ def plan(
     # and a new date keeps it from being pruned before the pointer names it
     current = {o.version_key: o.bytes for partition in published.values() for o in partition.objects}
     to_write = [key for key in bodies if key not in listing or current.get(key) != listing[key].size]
+    # The same rows from other inputs change no byte, but the record must say so, or they would count as stale for ever.
     refreshed = [
         each.key
         for each in new

@@ -35,13 +35,18 @@ class Seen:
 
 @dataclass(frozen=True)
 class _Behind:
-    """One partition whose fixed keys are not its pointer's: what to put, what to remove, which manifest to replace."""
+    """One partition whose fixed keys are not what its pointer says."""
 
     partition: Partition
+    """The partition as the pointer has it."""
     puts: list[StoredObject]
+    """The files to put."""
     leftovers: set[str]
+    """The paths to remove."""
     e_tags: dict[str, str]
+    """The e-tags of the files that stay, by path."""
     manifest_token: str | None
+    """The manifest to replace, as it was seen; None where there is none."""
 
 
 class Promotion:
@@ -81,6 +86,8 @@ class Promotion:
         puts = {self._keys.full(o.path): bodies[o.version_key] for each in sound for o in each.puts}
         written = self._store.put_many(puts)
         self._store.delete_many([self._keys.full(path) for each in sound for path in sorted(each.leftovers)])
+        # The manifest comes after the files whose e-tags it holds: a kill in between leaves files that no manifest
+        # vouches for, and the next promotion puts them again.
         manifests: dict[str, tuple[bytes, str | None]] = {}
         for each in sound:
             e_tags = each.e_tags | {o.path: written[self._keys.full(o.path)] for o in each.puts}
@@ -88,6 +95,7 @@ class Promotion:
             key = self._keys.full(self._keys.manifest(each.partition.key))
             manifests[key] = (encode_record(manifest), each.manifest_token)
         lost = self._store.replace_many(manifests)
+        # Raised last, so that what could be promoted is.
         if lost:
             raise LostRace(min(lost))
         if damaged:

@@ -177,16 +177,19 @@ class TableStore:
 
         A partition without a good copy is withdrawn from the table: materialise it again.
         """
+        # The pointer comes first: without it nothing says which bytes are right.
         restored = self._restored_pointer()
         damage = self.verify()
         if not damage:
             return Healed(restored, [])
         pointer, token = self._read_pointer()
         bad = {each.key for each in damage}
+        # Each file lies there twice, as a version and at its fixed key, so that one is a copy of the other.
         bodies, withdrawn = good_copies(self._store, self._keys, pointer.partitions.values(), bad)
         self._store.put_many(bodies)
         hopeless = {key: pointer.partitions[key] for key in withdrawn}
         if hopeless:
+            # Another run may have published anew meanwhile: only what is still as it was found is withdrawn.
             self._commit(
                 pointer, token, lambda there: {key: each for key, each in there.items() if hopeless.get(key) != each}
             )
@@ -194,6 +197,7 @@ class TableStore:
         pointer, _ = self._read_pointer()
         gone = withdrawn_files(self._keys, pointer.partitions, seen)
         self._store.delete_many([self._keys.full(path) for path in gone])
+        # A changed file can look untouched by its e-tag and date: promotion is told not to trust it.
         changed = {each.key for each in damage if each.problem == "changed"}
         trusted = {path: info for path, info in seen.listing.items() if self._keys.full(path) not in changed}
         self._promote(pointer, Seen(trusted, seen.manifests), {})
