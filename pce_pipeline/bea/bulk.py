@@ -88,6 +88,30 @@ def read_archive(
     )
 
 
+def fullest_sheet(content: bytes, table: str) -> Sheet:
+    """The sheet of a table with the most areas, as an archive has it; `BeaFileRefused` as `read_archive`."""
+    with _opened(content) as archive:
+        held: set[str] = set()
+        sheets: list[Sheet] = []
+        for member in _tables_by_member(archive):
+            held |= member.tables
+            if table in member.tables and member.is_annual:
+                sheets.append(read_sheet(_unpack(archive, member.info)))
+    refuse_missing({table}, held)
+    if not sheets:
+        raise BeaFileRefused("The archive has the table, but not by year.", table=table)
+    return max(sheets, key=_rank)
+
+
+def definition_in(content: bytes, table: str) -> str:
+    """The text of an archive's definition of a table; empty where it has none."""
+    with _opened(content) as archive:
+        for info in archive.infolist():
+            if info.filename.rpartition("/")[2].lower() == f"{table}__definition.xml".lower():
+                return _unpack(archive, info).decode("latin-1")
+    return ""
+
+
 def tables_in(content: bytes) -> tuple[str, ...]:
     """The names of all tables an archive holds, by what is inside its members; `BeaFileRefused` as `read_archive`."""
     with _opened(content) as archive:

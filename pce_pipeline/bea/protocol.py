@@ -54,9 +54,13 @@ _ECHOED_KEY = re.compile(
 
 @dataclass(frozen=True)
 class DataAnswer:
-    """One regional GetData answer; `notes` are (reference, text). Without rows, `line_codes` is empty."""
+    """One regional GetData answer; `notes` are (reference, text). Without rows, `line_codes` is empty.
+
+    `title` is the table's name and title in one text.
+    """
 
     bea_table: str
+    title: str
     line_codes: tuple[int, ...]
     statistic: str
     unit: str
@@ -89,6 +93,7 @@ def decode_data(body: bytes, *, tolerate_unknown: bool = False) -> DataAnswer:
         raise BeaContentError(f"One answer holds several tables: {', '.join(sorted(tables))}.")
     return DataAnswer(
         bea_table=tables[0],
+        title=answer.results.public_table,
         line_codes=tuple(observations.frame["line_code"].unique().sort()),
         statistic=answer.results.statistic,
         unit=answer.results.unit,

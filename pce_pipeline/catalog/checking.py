@@ -17,7 +17,7 @@ from pce_pipeline.texts import meaning
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TABLE_NAME = re.compile(r"[A-Z][A-Z0-9]*")
-_ARCHIVE_NAME = re.compile(r"\w+\.zip")
+ARCHIVE_NAME = re.compile(r"\w+\.zip")
 _A_NAME = "small letters, digits and underscores, a letter first"
 _ROLES = ("total", "subtotal", "part")
 _LEVELS = ("nation", "region", "state")
@@ -135,7 +135,7 @@ def _check_head(parts: tuple[Part, ...]) -> None:
     said = msgspec.structs.asdict(first.declared)
     if missing := [key for key in _OF_THE_WHOLE if said[key] is None]:
         raise first.mistake((), f"it does not say {', '.join(missing)}")
-    if not _ARCHIVE_NAME.fullmatch(said["archive"]):
+    if not ARCHIVE_NAME.fullmatch(said["archive"]):
         raise first.mistake(("archive",), f"{said['archive']!r} is not the name of a zip")
     for other in others:
         for key in _OF_THE_WHOLE:

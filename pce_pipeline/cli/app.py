@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from pce_pipeline.cli import alerting, deciding, doctor, hooks, keeping, looking, pipeline, reporting, services
+from pce_pipeline.cli import alerting, catalog, deciding, doctor, hooks, keeping, looking, pipeline, reporting, services
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 _sample = typer.Typer(no_args_is_help=True, help="What the embedded sample publishes.")
 _alert = typer.Typer(no_args_is_help=True, help="Alerts to the channels that are set.")
+_catalog = typer.Typer(no_args_is_help=True, help="What is ingested, and what it means.")
 _db = typer.Typer(no_args_is_help=True, help="The world's Postgres.")
 
 
@@ -58,6 +59,7 @@ _add(app, "dictionary", looking.dictionary, _AROUND)
 _add(app, "years", reporting.years, _AROUND, of_datasets=True)
 _add(app, "report", reporting.report, _AROUND)
 app.add_typer(_alert, name="alert", rich_help_panel=_AROUND)
+app.add_typer(_catalog, name="catalog", rich_help_panel=_AROUND)
 app.add_typer(_db, name="db", rich_help_panel=_AROUND)
 app.add_typer(_sample, name="sample", rich_help_panel=_AROUND)
 
@@ -66,6 +68,8 @@ _add(_alert, "quarantined", alerting.quarantined)
 _add(_alert, "pinned", alerting.pinned)
 _add(_alert, "failed", alerting.failed)
 _add(_alert, "test", alerting.test)
+_add(_catalog, "draft", catalog.draft)
+_add(_catalog, "check", catalog.check)
 _add(_db, "psql", services.db_psql)
 _add(_db, "url", services.db_url)
 _add(_db, "migrate", services.db_migrate)
