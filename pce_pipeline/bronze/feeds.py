@@ -43,14 +43,26 @@ _ZIP = b"PK"
 
 @dataclass(frozen=True)
 class Gathered:
-    """What lies in staging: each object's entry, and the origin (`api`, `bulk`, `file` or `sample`)."""
+    """What a feed has brought."""
 
     origin: str
+    """Where it came from: `api`, `bulk`, `file` or `sample`."""
     entries: Mapping[str, ObjectEntry]
+    """What lies among the downloads, by name."""
 
 
 class Feed(Protocol):
-    """A source of extracts."""
+    """A source of extracts: what it brings lies among the downloads until it is judged and published.
+
+    For example, a feed that has nothing to bring:
+
+        >>> class Nothing:
+        ...     def gather(self, bronze, extract, tables):
+        ...         return Gathered("file", {})
+        >>> feed: Feed = Nothing()
+        >>> feed.gather(None, ExtractId.parse("2026-02-23"), ["SAINC1"]).entries
+        {}
+    """
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Bring everything into staging."""

@@ -57,7 +57,26 @@ class Publication:
 
 
 class TableStore:
-    """One published table of one lake; `table_name` is its asset path (`gold/pce_state_annual`)."""
+    """One published table of one lake; `table_name` is its asset path (`gold/pce_state_annual`).
+
+    For example, a table in one piece, published twice:
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from pce_pipeline.lake.backends import DirectoryBackend
+        >>> from pce_pipeline.lake.pointer import WHOLE
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> table = TableStore(Store(DirectoryBackend(Path(folder.name))), "local/gold/sample/areas", "gold/areas")
+        >>> areas = pl.DataFrame({"geo_fips": ["01000"], "state": ["AL"]})
+        >>> new = NewPartition(WHOLE, {"part-000.parquet": areas}, inputs={}, code_version="1")
+        >>> table.publish([new], run_id="a-run").written
+        ['all']
+        >>> table.publish([new], run_id="another-run").unchanged
+        ['all']
+        >>> table.read([WHOLE]).rows()
+        [('01000', 'AL')]
+        >>> folder.cleanup()
+    """
 
     def __init__(self, store: Store, prefix: str, table_name: str) -> None:
         self._store = store

@@ -44,9 +44,13 @@ Input = FromTable | FromBronze
 class Derivation:
     """One yearly table of the lake and what it is made from.
 
-    For example, a table that repeats the facts of one dataset, and looks four years back:
+    For example, a table that is made of the facts of one dataset, and looks four years back:
 
-        Derivation(table, (FromTable(GOLD_FACTS, reach=4, part="pce_state"),), code_version="1")
+        >>> from pce_pipeline.tables.facts import GOLD_FACTS
+        >>> of_facts = FromTable(GOLD_FACTS, reach=4, part="pce_state")
+        >>> derivation = Derivation(GOLD_FACTS, (of_facts,), code_version="1")
+        >>> derivation.reach, list(of_facts.years(2024))
+        (4, [2020, 2021, 2022, 2023, 2024])
     """
 
     table: Table
