@@ -74,6 +74,8 @@ async def describe_by_api(client: BeaClient, table: str) -> Described:
         raise BeaContentError("BEA lists no lines.", table=table)
     first = decode_data((await client.data(table, codes[0])).body, tolerate_unknown=True)
     areas = first.observations.frame["geo_fips"].unique().sort().to_list()
+    if not areas:
+        raise BeaContentError("BEA has no cells of the table's first line by state.", table=table, line=codes[0])
     two = ",".join(areas[:2])
     others = [decode_data((await client.data(table, code, geo=two)).body, tolerate_unknown=True) for code in codes[1:]]
     texts = listed["description"].to_list()

@@ -40,12 +40,13 @@ class CatalogDoesNotHold(PceError):
 
 
 class ArchiveNotThere(UsageError):
-    """BEA has no archive of that name."""
+    """BEA has no archive of that name; `is_guess` where the table's letters suggested it."""
 
-    def __init__(self, archive: str, table: str) -> None:
+    def __init__(self, archive: str, table: str, *, is_guess: bool) -> None:
         self.archive = archive
+        self.is_guess = is_guess
         super().__init__(
-            f"BEA has no archive {archive}, as the name of {table} suggests.",
+            f"BEA has no archive {archive}{f', which the letters of {table} suggest' if is_guess else ''}.",
             remedy="Name the archive that holds the table with --archive, or give the zip with --file.",
         )
 
@@ -159,7 +160,7 @@ def _described(session: Session, table: str, file: Path | None, archive: str | N
             return asyncio.run(_by_archive(session.bea, table, chosen)), chosen
         except BeaRequestRejected as rejected:
             if rejected.code == str(HTTPStatus.NOT_FOUND.value):
-                raise ArchiveNotThere(chosen, table) from None
+                raise ArchiveNotThere(chosen, table, is_guess=archive is None) from None
             raise
     return asyncio.run(_by_api(session.bea, table)), None
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from pce_pipeline.catalog.reading import load_datasets, read_catalogue
+from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.archive import archive
+from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.catalog.drafts import decide, foreign
 from pce_pipeline_tests.cli.conftest import Called, Pce
 from pce_pipeline_tests.tables.a_dataset import declare
@@ -45,6 +47,19 @@ def test_the_api_and_the_archive_of_the_look_alike_give_one_draft(
     assert others == {name: text for name, text in texts(tmp_path / "archive").items() if name.endswith(".csv")}
     open_there = [each["what"].partition(":")[0] for each in by_archive.document["decisions"]]
     assert open_there == ["release_names"]
+
+
+def test_the_keyless_source_is_asked_for_the_archive_that_the_letters_name(
+    empty: Pce, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with running(create_app(2)) as url:
+        found = drafted(empty, tmp_path / "own", "SAINC1", "--source", "bulk", PCE_BEA_URL=url)
+        none = drafted(empty, tmp_path / "own", "SAXYZ1", "--source", "bulk", PCE_BEA_URL=url)
+    assert found.code == 0, found.out
+    assert 'archive = "SAINC.zip"\n' in texts(tmp_path / "own")["sainc1_state/dataset.toml"]
+    assert none.code == 2
+    assert none.document["error"]["message"] == "BEA has no archive SAXYZ.zip, which the letters of SAXYZ1 suggest."
 
 
 def test_a_table_of_the_api_that_no_packaged_dataset_has_loads_once_decided(empty: Pce, tmp_path: Path) -> None:
