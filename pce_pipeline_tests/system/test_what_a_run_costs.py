@@ -1,7 +1,8 @@
 """A run asks the lake for no more than it needs: each manifest once, and nothing is written that did not change."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,23 @@ pytestmark = pytest.mark.postgres
 DATASETS = ("pce_state", NAME)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a refresh of all years, of which nothing is stale, asked the lake for."""
+
+    reads: Mapping[str, int]
+    """How often each object was read."""
+    writes: Sequence[tuple[str, str]]
+    """What was written: operation and key."""
+    steps: int
+    """How many steps the run had."""
+    tables: int
+    """How many tables there are."""
+
+
 @pytest.fixture(scope="module")
-def observed(
-    tmp_path_factory: pytest.TempPathFactory, server: PostgresServer
-) -> Iterator[tuple[World, ObservedBackend]]:
-    """A world of two datasets with two extracts each, refreshed once; what it asks the lake for is listed."""
+def asked(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Asked:
+    """A world of two datasets, refreshed once, and then again."""
     catalog = declare(tmp_path_factory.mktemp("catalog"))
     with server.database(migrated=False) as url:
         world = World(tmp_path_factory.mktemp("home"), url, profile="smoke", catalog=catalog)
@@ -31,40 +44,27 @@ def observed(
         for dataset in DATASETS:
             world.extract(dataset=dataset)
         world.refresh(1997, 2024)
-        yield world, backend
+        backend.reads.clear()
+        backend.writes.clear()
+        record = world.record(world.refresh(1997, 2024))
+        reads, writes = Counter(backend.reads), list(backend.writes)
+    return Asked(reads, writes, len(record.steps), len(world.registry.tables))
 
 
-def asked(backend: ObservedBackend, world: World) -> tuple[Counter[str], list[tuple[str, str]]]:
-    """What a refresh of all years reads and writes."""
-    backend.reads.clear()
-    backend.writes.clear()
-    world.refresh(1997, 2024)
-    return Counter(backend.reads), list(backend.writes)
-
-
-def test_a_refresh_reads_each_manifest_of_bronze_once(observed: tuple[World, ObservedBackend]) -> None:
-    world, backend = observed
-    reads, _ = asked(backend, world)
-    manifests = {key: count for key, count in reads.items() if "/bronze/" in key and key.endswith("/manifest.json")}
+def test_a_refresh_reads_each_manifest_of_bronze_once(asked: Asked) -> None:
+    manifests = {key: count for key, count in asked.reads.items() if "/bronze/" in key and "manifest.json" in key}
     assert len(manifests) == len(DATASETS)
     assert set(manifests.values()) == {1}
 
 
-def test_a_refresh_that_changes_nothing_writes_its_own_record_and_nothing_else(
-    observed: tuple[World, ObservedBackend],
-) -> None:
-    world, backend = observed
-    _, writes = asked(backend, world)
-    assert {operation for operation, _ in writes} == {"put"}
-    assert {key.rpartition("/")[2] for _, key in writes} == {"record.json", "log.jsonl"}
-    steps = len(world.records()[-1].steps)
+def test_a_refresh_that_changes_nothing_writes_its_own_record_and_nothing_else(asked: Asked) -> None:
+    assert {operation for operation, _ in asked.writes} == {"put"}
+    assert {key.rpartition("/")[2] for _, key in asked.writes} == {"record.json", "log.jsonl"}
     # once when a step starts and once when it ends
-    assert len(writes) == 2 * 2 * steps
+    assert len(asked.writes) == 2 * 2 * asked.steps
 
 
-def test_a_pointer_is_read_a_few_times_however_many_years_there_are(observed: tuple[World, ObservedBackend]) -> None:
-    world, backend = observed
-    reads, _ = asked(backend, world)
-    pointers = {key: count for key, count in reads.items() if key.endswith("/_latest.json")}
-    assert len(pointers) == len(world.registry.tables)
+def test_a_pointer_is_read_a_few_times_however_many_years_there_are(asked: Asked) -> None:
+    pointers = {key: count for key, count in asked.reads.items() if key.endswith("/_latest.json")}
+    assert len(pointers) == asked.tables
     assert max(pointers.values()) < 10
