@@ -117,3 +117,21 @@ def test_the_errors_of_a_room_are_drawn_as_a_tree(module: Path) -> None:
     errors = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.bases]
     assert [name for name in errors if not re.search(rf"^[ │├└─]*{name}\b", drawn, re.MULTILINE)] == []
     assert "└── " in drawn
+
+
+def undescribed(module: Path) -> Iterator[str]:
+    """The fields of public dataclasses that no docstring stands below."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        if not any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+            continue
+        for field, below in zip(node.body, [*node.body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                described = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+                if not described and not field.target.id.startswith("_"):
+                    yield f"{module.relative_to(PACKAGE)}: {node.name}.{field.target.id}"
+
+
+def test_every_field_of_a_public_dataclass_is_described() -> None:
+    assert [field for module in MODULES for field in undescribed(module)] == []

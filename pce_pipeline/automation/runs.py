@@ -76,12 +76,16 @@ class ChecksBlocked(PceError):
 
 @dataclass(frozen=True)
 class Checks:
-    """How many checks of a run passed, failed (they block) and warned, and those that did not pass."""
+    """What the checks of a run said."""
 
     passed: int
+    """How many passed."""
     failed: int
+    """How many failed, and block."""
     warned: int
+    """How many did not pass, and only warn."""
     problems: tuple[CheckOutcome, ...]
+    """Those that did not pass."""
 
     @classmethod
     def of(cls, record: RunRecord) -> "Checks":
@@ -133,21 +137,24 @@ class ExtractRun:
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a refresh.
-
-    `written`, `refreshed` (same content from other inputs or code), `unchanged` and `withdrawn` (no extract covers
-    them any more) are partitions; `loaded` counts the rows a load inserted, updated, deleted and found unchanged, by
-    table.
-    """
+    """One step of a refresh."""
 
     name: str
+    """The step's name."""
     seconds: float
+    """How long it took."""
     rows: int
+    """The rows it made."""
     written: tuple[str, ...]
+    """The partitions with new content."""
     refreshed: tuple[str, ...]
+    """The partitions with the same content from other inputs or code."""
     unchanged: tuple[str, ...]
+    """The other partitions."""
     withdrawn: tuple[str, ...]
+    """The partitions that no extract covers any more."""
     loaded: Mapping[str, Mapping[str, int]]
+    """By table, how many rows a load inserted, updated, deleted and found unchanged."""
 
 
 @dataclass(frozen=True)

@@ -56,16 +56,18 @@ _ARCHIVE_NAME = re.compile(r"\w+\.zip")
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """One answer as received, but for the key: `endpoint` has no query, `parameters` no key, `fetched_at` is UTC.
-
-    `last_updated` is the table's release note where the answer carries one (bulk archives carry many: NULL here).
-    """
+    """One answer as received, but for the key."""
 
     body: bytes
+    """Its bytes."""
     endpoint: str
+    """Where it came from, without a query."""
     parameters: Mapping[str, str]
+    """What was asked, without the key."""
     fetched_at: datetime
+    """When it came (UTC)."""
     last_updated: ReleaseNote | None = None
+    """The table's release note, where the answer carries one; an archive carries many, and gives None here."""
 
 
 class BeaClient:

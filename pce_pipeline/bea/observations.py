@@ -32,25 +32,28 @@ LINE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 
 @dataclass(frozen=True)
 class ReleaseNote:
-    """BEA's "Last updated" line of one table: the day, and the years it calls new and revised."""
+    """BEA's "Last updated" line of one table."""
 
     last_updated: date
+    """The day."""
     text: str
+    """The line."""
     new_years: tuple[int, ...] = ()
+    """The years it calls new."""
     revised_years: tuple[int, ...] = ()
+    """The years it calls revised."""
 
 
 @dataclass(frozen=True)
 class Observations:
-    """Decoded cells of one or more tables, each table's lines as BEA describes them, and each table's release note.
-
-    `frame` has OBSERVATION_SCHEMA, `lines` has LINE_SCHEMA (descriptions without table prefix, footnote marks and
-    surrounding spaces). A table without a note has no entry in `notes`.
-    """
+    """Decoded cells of one or more tables."""
 
     frame: pl.DataFrame
+    """The cells: OBSERVATION_SCHEMA."""
     lines: pl.DataFrame
+    """The lines as BEA describes them, without table prefix, footnote marks and blanks around: LINE_SCHEMA."""
     notes: dict[str, ReleaseNote]
+    """The release note of each table that has one."""
 
 
 def combined(parts: Iterable[Observations]) -> Observations:

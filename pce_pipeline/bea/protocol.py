@@ -54,18 +54,22 @@ _ECHOED_KEY = re.compile(
 
 @dataclass(frozen=True)
 class DataAnswer:
-    """One regional GetData answer; `notes` are (reference, text). Without rows, `line_codes` is empty.
-
-    `title` is the table's name and title in one text.
-    """
+    """One regional GetData answer."""
 
     bea_table: str
+    """BEA's table."""
     title: str
+    """The table's name and title in one text."""
     line_codes: tuple[int, ...]
+    """The lines it has rows of; none without rows."""
     statistic: str
+    """BEA's text of the line."""
     unit: str
+    """BEA's unit."""
     notes: tuple[tuple[str, str], ...]
+    """The notes, as reference and text."""
     observations: Observations
+    """The cells."""
 
     @property
     def release_note(self) -> ReleaseNote | None:
@@ -74,10 +78,12 @@ class DataAnswer:
 
 @dataclass(frozen=True)
 class NationalAnswer:
-    """One national (NIPA) GetData answer; `frame` has NATIONAL_SCHEMA."""
+    """One national (NIPA) GetData answer."""
 
     frame: pl.DataFrame
+    """The cells: NATIONAL_SCHEMA."""
     release_note: ReleaseNote | None
+    """The release note, where there is one."""
 
 
 def decode_data(body: bytes, *, tolerate_unknown: bool = False) -> DataAnswer:

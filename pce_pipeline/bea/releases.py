@@ -71,16 +71,16 @@ def _years(text: str) -> list[int]:
 
 @dataclass(frozen=True)
 class Calendar:
-    """BEA's release calendar: `dates` (UTC, ascending) by release name, dates "to be rescheduled" left out.
-
-    `rescheduled` holds those by name; `unreadable` names releases with a date that could not be read. `updated` is
-    taken as UTC although BEA writes no zone there (not verified with BEA; nothing depends on it).
-    """
+    """BEA's release calendar."""
 
     dates: Mapping[str, tuple[datetime, ...]]
+    """The moments of each release (UTC, ascending), without those that are to be rescheduled."""
     rescheduled: Mapping[str, tuple[datetime, ...]]
+    """The moments that are to be rescheduled."""
     unreadable: tuple[str, ...]
+    """The releases with a date that could not be read."""
     updated: datetime | None
+    """When BEA last wrote the calendar; taken as UTC, although BEA writes no zone and nothing verified it."""
 
     def name_found(self, names: Sequence[str]) -> str | None:
         """The first of `names` the calendar has, in its own spelling: exact ones first, then whatever the case.

@@ -29,12 +29,16 @@ Scope = Mapping[str, Collection[int]]
 
 @dataclass(frozen=True)
 class Content:
-    """Cells with value and status, the lines BEA lists, its release notes, and how many cells each object gave."""
+    """What some objects of Bronze hold."""
 
     cells: pl.DataFrame
+    """Cells with value and status."""
     lines: pl.DataFrame
+    """The lines that BEA lists."""
     notes: Mapping[str, ReleaseNote]
+    """BEA's release notes, by table."""
     rows: Mapping[str, int]
+    """How many cells each object gave, by key."""
     repeated: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_REPEATED_SCHEMA))
     """The rows of BEA's answers beyond the first of their cell, counted: bea_table, year, rows."""
     places: Sequence[tuple[str, pl.DataFrame]] = ()

@@ -14,12 +14,16 @@ from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object as the manifest describes it; `size` in bytes, `rows` the cells it decodes to."""
+    """One object as the manifest describes it."""
 
     key: str
+    """Its key."""
     sha256: str
+    """The hash of its bytes."""
     size: int
+    """Its bytes."""
     rows: int
+    """The cells it decodes to."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class ReadBack:
     """One object as reading it back finds it."""
 
     sha256: str
+    """The hash of its bytes."""
     size: int
+    """Its bytes."""
 
 
 @dataclass(frozen=True)

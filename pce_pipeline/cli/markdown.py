@@ -18,11 +18,14 @@ Said: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Failure:
-    """The step that failed, what it said, and what to do."""
+    """What failed."""
 
     step: str
+    """The step."""
     what: str
+    """What it said."""
     remedy: str
+    """What to do."""
 
 
 _AGAIN = "Run the workflow again: it goes on from there, and what is done is not done twice."

@@ -78,18 +78,20 @@ _DEFAULTS: Mapping[str, Any] = {"source": None, "profile": None, "dataset": None
 
 @dataclass(frozen=True)
 class Answer:
-    """What a verb found or did: as one JSON document and, the same, as what people see.
-
-    `as_is` is printed to the byte, for other programs to read. `of_world` says whose data it is; `is_secret` that a
-    secret is what was asked for.
-    """
+    """What a verb found or did: as one JSON document and, the same, as what people see."""
 
     document: Mapping[str, Any]
+    """The JSON document."""
     shown: Sequence[RenderableType] = ()
+    """What people see."""
     as_is: str | None = None
+    """What is printed to the byte, for other programs to read."""
     exit_code: int = 0
+    """The exit code."""
     of_world: bool = True
+    """Whether it speaks of a world's data, whose label is then shown."""
     is_secret: bool = False
+    """Whether a secret is what was asked for."""
 
 
 @dataclass
@@ -97,13 +99,21 @@ class Session:
     """One call of `pce`: everything of the chosen world, opened when first used."""
 
     source: Source | None = None
+    """The source that was asked for."""
     profile: str | None = None
+    """The profile that was asked for."""
     dataset: list[str] | None = None
+    """The datasets that were asked for."""
     as_json: bool = False
+    """Whether machines read the answer."""
     verbose: bool = False
+    """Whether logs are shown."""
     debug: bool = False
+    """Whether tracebacks are shown."""
     out: Console = field(default_factory=lambda: Console(highlight=False))
+    """Where answers go."""
     err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    """Where progress and errors go."""
 
     @cached_property
     def settings(self) -> Settings:

@@ -66,9 +66,10 @@ def _missing(parameter: str) -> Refusal:
 
 @dataclass(frozen=True)
 class Parameters:
-    """The parameters of one request by upper-case name, in the order sent."""
+    """The parameters of one request."""
 
     values: dict[str, str]
+    """By upper-case name, in the order sent."""
 
     @classmethod
     def read(cls, items: Iterable[tuple[str, str]]) -> "Parameters":
@@ -104,13 +105,18 @@ class Parameters:
 
 @dataclass(frozen=True)
 class DataQuery:
-    """A request for data: `areas` None is every area, `all_lines` tells LineCode=ALL from a single line."""
+    """A request for data."""
 
     table: str
+    """The table."""
     lines: tuple[int, ...]
+    """The lines."""
     all_lines: bool
+    """Whether all lines were asked for by one word."""
     areas: frozenset[str] | None
+    """The areas; None for all."""
     years: tuple[int, ...]
+    """The years."""
 
 
 def table_of(parameters: Parameters, publication: Publication) -> str:

@@ -21,10 +21,12 @@ _WINDOW_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """One request as it came, without the key: `parameters` have upper-case names."""
+    """One request as it came, without the key."""
 
     target: str
+    """The method or endpoint."""
     parameters: dict[str, str]
+    """Its parameters, by upper-case name."""
 
 
 class StateView(msgspec.Struct, frozen=True):

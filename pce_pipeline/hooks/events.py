@@ -67,10 +67,12 @@ class WebhookEvent(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Received:
-    """That an event came: its name and when (UTC)."""
+    """That an event came."""
 
     name: str
+    """Its name."""
     at: datetime
+    """When it came (UTC)."""
 
 
 class EventStore:

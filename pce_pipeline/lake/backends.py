@@ -48,12 +48,16 @@ _RETRY_FOR = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One listed object; `size` in bytes, `last_modified` in UTC, `e_tag` as the write returned it."""
+    """One listed object."""
 
     key: str
+    """Its key."""
     size: int
+    """Its bytes."""
     last_modified: datetime
+    """When it was written (UTC)."""
     e_tag: str
+    """What the write of it returned."""
 
 
 class Backend(Protocol):

@@ -15,10 +15,12 @@ from pce_pipeline.lake.store import Store
 
 @dataclass(frozen=True)
 class Healed:
-    """What `heal` did: the damage it undid, and the partitions it withdrew because no good copy was left."""
+    """What `heal` did."""
 
     restored: list[Damage]
+    """The damage it undid."""
     withdrawn: list[str]
+    """The partitions it withdrew, because no good copy was left."""
 
 
 def find_damage(

@@ -12,12 +12,16 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True)
 class Damage:
-    """One object that is not as recorded; `found` is "nothing" for a missing one, `expected` for an undeclared one."""
+    """One object that is not as recorded."""
 
     key: str
+    """Its key."""
     problem: Literal["missing", "changed", "undeclared"]
+    """What is wrong."""
     expected: str
+    """The hash it should have; "nothing" for an undeclared one."""
     found: str
+    """The hash it has; "nothing" for a missing one."""
 
 
 def sha256_of(body: bytes) -> str:

@@ -55,7 +55,9 @@ class ExtractId:
     """
 
     day: date
+    """The day (UTC)."""
     number: int = 1
+    """Which extract of that day it is, from 1."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.number < _TOO_MANY:
@@ -83,7 +85,9 @@ class Layout:
     """Where everything of one environment and world lies. Raises `UnsafeKey` for names that cannot be segments."""
 
     env: str
+    """The environment."""
     world: str
+    """The world."""
 
     def __post_init__(self) -> None:
         for name in (self.env, self.world):

@@ -120,6 +120,7 @@ class TableKeys:
     """Where a table's objects lie: paths below its prefix, which `full` makes keys of the lake."""
 
     prefix: str
+    """The table's prefix."""
 
     def full(self, path: str) -> str:
         return join(self.prefix, path)

@@ -27,10 +27,12 @@ from pce_pipeline.lake.store import Store
 
 @dataclass(frozen=True)
 class Seen:
-    """A table's objects and, with their tokens, its manifests by path; None for a manifest that cannot be read."""
+    """What lies there of a table."""
 
     listing: Mapping[str, ObjectInfo]
+    """Its objects, by path."""
     manifests: Mapping[str, tuple[PartitionManifest | None, str]]
+    """Its manifests by path, each with its token; None for one that cannot be read."""
 
 
 @dataclass(frozen=True)

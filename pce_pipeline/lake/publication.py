@@ -40,20 +40,22 @@ _LONGEST_PAUSE_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Publication:
-    """What one `publish` did, by partition: new content; nothing; the same content from other inputs or code.
-
-    `rows` are those of `written`; `objects_written` and `bytes_written` count data files, versions and fixed keys,
-    and are above zero without `written` where an earlier run's promotion had to be finished. `partitions` are those
-    that were given, as they are published now.
-    """
+    """What one `publish` did."""
 
     written: list[str]
+    """The partitions with new content."""
     unchanged: list[str]
+    """The partitions that were not touched."""
     refreshed: list[str]
+    """The partitions with the same content from other inputs or code."""
     rows: int
+    """The rows of those written."""
     objects_written: int
+    """Data files written, versions and fixed keys; some, too, where an earlier run's promotion had to be finished."""
     bytes_written: int
+    """The bytes of these."""
     partitions: dict[str, Partition]
+    """The partitions that were given, as they are published now."""
 
 
 class TableStore:

@@ -37,7 +37,9 @@ class Account:
     """As whom the server runs: by default as the caller."""
 
     uid: int
+    """The user's number."""
     gid: int
+    """The group's number."""
 
     @property
     def is_caller(self) -> bool:

@@ -93,11 +93,14 @@ class RunRecord(msgspec.Struct, kw_only=True):
 
 @dataclass
 class Step:
-    """The running step, for the code that does its work; `facts` stand on each of its log lines."""
+    """The running step, for the code that does its work."""
 
     record: StepRecord
+    """Its record."""
     run: RunRecord
+    """The record of its run."""
     facts: Mapping[str, str]
+    """What stands on each of its log lines."""
     _started: float = field(default_factory=time.perf_counter)
 
     def inputs(self, **facts: object) -> None:

@@ -26,12 +26,16 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule saw: whether the property holds, in one sentence, with figures and the first violations."""
+    """What a rule saw."""
 
     passed: bool
+    """Whether the property holds."""
     summary: str
+    """What was seen, in one sentence."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    """What was counted, by name."""
     examples: tuple[str, ...] = ()
+    """The first violations, in words."""
 
     @property
     def has_subject(self) -> bool:
@@ -50,12 +54,19 @@ class RuleResult:
     """A finding under its rule's name: all that a report, a log line or a check's page needs."""
 
     name: str
+    """The rule's name."""
     asset: str
+    """The asset it looked at."""
     blocking: Blocking
+    """In which environments it blocks."""
     passed: bool
+    """Whether the property holds."""
     summary: str
+    """What was seen, in one sentence."""
     figures: Mapping[str, Figure]
+    """What was counted, by name."""
     examples: tuple[str, ...]
+    """The first violations, in words."""
 
     @property
     def layer(self) -> str:

@@ -40,13 +40,18 @@ class TableLoad:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """How many rows of `table` (its name in tables/registry.py) were written, and how many were right already."""
+    """What a load did to a table."""
 
     table: str
+    """Its name in tables/registry.py."""
     inserted: int
+    """Rows that were added."""
     updated: int
+    """Rows that were changed."""
     deleted: int
+    """Rows that were taken out."""
     unchanged: int
+    """Rows that were right already."""
 
     @property
     def written(self) -> int:
@@ -64,11 +69,14 @@ def target_of(table: Table) -> sql.Identifier:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A checked load as COPY wants it: CSV in parts."""
+    """A checked load as COPY wants it."""
 
     load: TableLoad
+    """The load."""
     rows: int
+    """How many rows it has."""
     parts: tuple[bytes, ...]
+    """The rows as CSV, in parts."""
 
 
 def prepare(load: TableLoad) -> Incoming:

@@ -35,9 +35,13 @@ class Growth:
     """One state's growth of total PCE on the year before."""
 
     geo_name: str
+    """The state's name."""
     state: str
+    """Its postal code."""
     year: int
+    """The year."""
     pce_yoy_pct: float
+    """The growth, in percent."""
 
 
 _FASTEST = (files("pce_pipeline.warehouse") / "fastest_growth.sql").read_text("utf-8")

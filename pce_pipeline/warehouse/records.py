@@ -24,35 +24,50 @@ RunStatus = Literal["running", "succeeded", "failed"]
 
 @dataclass(frozen=True)
 class RunRow:
-    """What a run was asked and did; times are aware datetimes, `seconds` are per step, mappings become jsonb."""
+    """What a run was asked and did. Moments are aware; mappings become jsonb."""
 
     run_id: str
+    """Dagster's id of the run."""
     dataset: str
+    """The datasets it worked on."""
     started_at: datetime
+    """When it began."""
     job: str | None = None
+    """The job."""
     trigger: str | None = None
+    """What launched it."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked."""
     extracts: Sequence[str] = ()
+    """The extracts it took or read."""
     checks: Mapping[str, Any] = field(default_factory=dict)
+    """What the checks said."""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    """How long each step took."""
     versions: Mapping[str, str] = field(default_factory=dict)
+    """The versions of code and libraries."""
     record: Mapping[str, Any] = field(default_factory=dict)
+    """The whole record."""
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """The lake's manifest of one partition; that of a loaded table is its checkpoint as well.
-
-    `table_name` is the name in tables/registry.py (or of the extract), `partition` the year or extract date as text.
-    """
+    """The lake's manifest of one partition; that of a loaded table is its checkpoint as well."""
 
     table_name: str
+    """The name in tables/registry.py, or of the extract."""
     partition: str
+    """The year or extract date, as text."""
     content_sha256: str
+    """The hash of its rows."""
     rows: int
+    """How many rows it has."""
     code_version: str
+    """The version of the code that made it."""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    """The hashes of what it was made from."""
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    """The whole manifest."""
 
 
 _CLAIM = """

@@ -30,21 +30,28 @@ def key_of(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class Alert:
-    """One event in one environment and world, worth an alert.
-
-    `happened` and `remedy` are sentences; `facts` are shown as they are, in their order; `at` is UTC.
-    """
+    """One event in one environment and world, worth an alert."""
 
     kind: Kind
+    """What kind of event it is."""
     key: str
+    """What tells it from others of its kind: it is told once."""
     severity: Severity
+    """How bad it is."""
     env: str
+    """The environment."""
     world: str
+    """The world."""
     title: str
+    """What happened, in a few words."""
     happened: str
+    """What happened, in sentences."""
     remedy: str
+    """What to do, in sentences."""
     facts: Mapping[str, str] = field(default_factory=dict)
+    """What is shown as it is, in this order."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When it happened (UTC)."""
 
     @property
     def idempotency_key(self) -> str:

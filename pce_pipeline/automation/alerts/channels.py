@@ -38,16 +38,18 @@ _SYMBOLS = {"error": ":red_circle:", "warning": ":large_orange_circle:", "info":
 
 @dataclass(frozen=True)
 class Patience:
-    """How long one try may take, how many there are, and how long to wait before the second one (doubling).
-
-    A sensor has a minute in all, for two alerts at worst.
-    """
+    """How patient a channel is. A sensor has a minute in all, for two alerts at worst."""
 
     timeout: timedelta = timedelta(seconds=6)
+    """How long one try may take."""
     attempts: int = 4
+    """How many tries there are."""
     first_wait: timedelta = timedelta(seconds=1)
+    """How long to wait before the second try; each further wait is twice as long."""
     longest_wait: timedelta = timedelta(seconds=10)
+    """The longest wait between two tries."""
     whole: timedelta = timedelta(seconds=15)
+    """How long all tries together may take."""
 
 
 class Channel(Protocol):
@@ -79,7 +81,9 @@ class SnsTopic:
     """An SNS topic; what subscribers get is plain text."""
 
     arn: str
+    """The topic."""
     name: str = "sns"
+    """What records call the channel."""
 
     def send(self, alert: Alert) -> None:
         """Raises `ChannelFailed`."""
@@ -123,8 +127,11 @@ class SlackWebhook:
     """A Slack incoming webhook. Its URL is a secret."""
 
     url: SecretStr
+    """Where to post."""
     patience: Patience = Patience()
+    """How often and how long to try."""
     name: str = "slack"
+    """What records call the channel."""
 
     def send(self, alert: Alert) -> None:
         """Raises `ChannelFailed`."""
@@ -137,9 +144,13 @@ class SignedWebhook:
     """Any https endpoint, signed as Standard Webhooks say: the receiver verifies, and drops ids it has seen."""
 
     url: SecretStr
+    """Where to post."""
     secret: SecretStr | None
+    """What to sign with; None leaves it unsigned."""
     patience: Patience = Patience()
+    """How often and how long to try."""
     name: str = "webhook"
+    """What records call the channel."""
 
     def send(self, alert: Alert) -> None:
         """Raises `ChannelFailed`."""

@@ -16,12 +16,16 @@ _SCHEDULE = "https://www.bea.gov/news/schedule"
 
 @dataclass(frozen=True)
 class LateRelease:
-    """A release announced for `announced` (UTC) that the lake does not hold; `tables` say what it has instead."""
+    """A release that was announced and that the lake does not hold."""
 
     name: str
+    """The dataset."""
     announced: datetime
+    """The announced moment (UTC)."""
     asked_at: datetime
+    """When BEA was asked (UTC)."""
     tables: Mapping[str, str]
+    """What the lake holds of each table instead."""
 
 
 def unknowable(releases: Mapping[str, Release]) -> str | None:

@@ -38,11 +38,14 @@ class SentAlert(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Delivery:
-    """The channels an alert went out through just now, those that had it, and those whose record could not be kept."""
+    """Which channels have an alert now."""
 
     sent: tuple[str, ...]
+    """Those it went out through just now."""
     earlier: tuple[str, ...]
+    """Those that had it already."""
     unrecorded: tuple[str, ...] = ()
+    """Those whose record could not be kept."""
 
 
 class Alerts:

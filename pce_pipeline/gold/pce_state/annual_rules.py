@@ -14,10 +14,12 @@ _CELL_TEXT = "{category_id}, area {geo_fips}, {year}"
 
 @dataclass(frozen=True)
 class AnnualYears:
-    """What the rules of pce_state_annual look at: its rows, and the facts of the same years."""
+    """What the rules of pce_state_annual look at."""
 
     frame: pl.DataFrame
+    """Its rows."""
     facts: pl.DataFrame
+    """The facts of the same years."""
 
 
 @rule("always")
