@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster
 import pytest
 
 from pce_pipeline_tests.datasets import EVERYTHING
@@ -135,3 +136,13 @@ def undescribed(module: Path) -> Iterator[str]:
 
 def test_every_field_of_a_public_dataclass_is_described() -> None:
     assert [field for module in MODULES for field in undescribed(module)] == []
+
+
+def test_the_private_parts_of_dagster_are_used_in_one_room() -> None:
+    elsewhere = [module for module in MODULES if "dagster._" in module.read_text("utf-8")]
+    assert {room_of(module) for module in elsewhere} == {"instance"}
+
+
+def test_dagster_is_the_version_whose_private_parts_were_looked_at() -> None:
+    """Who raises it looks at `instance/` first, and then here."""
+    assert dagster.__version__ == "1.13.27"

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from pce_pipeline.instance.private import AssetJob
 from pce_pipeline.shell.keys import bronze_key, key_of, postgres_key
 from pce_pipeline.shell.stored_checks import stored_checks
 from pce_pipeline.tables.dimensions import DIMENSIONS
@@ -28,7 +28,7 @@ def extract_job_name(dataset: str) -> str:
     return f"extract_{dataset}"
 
 
-def build_jobs(registry: Registry) -> list[UnresolvedAssetJobDefinition]:
+def build_jobs(registry: Registry) -> list[AssetJob]:
     """All jobs, the refresh last."""
     takes = [
         dg.define_asset_job(

@@ -31,6 +31,7 @@ from pce_pipeline.automation.sensor import register_extracts
 from pce_pipeline.bronze.manifest import TableEntry
 from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.errors import PceError
+from pce_pipeline.instance.private import WITHOUT_CAPTURE
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.local.world import alone, is_as_prepared, prepared_dagster_home
@@ -48,10 +49,6 @@ _UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-# Capturing output forks two processes per run; the run's own log lies in the lake.
-_WITHOUT_CAPTURE: dict[str, object] = {
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-}
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -233,13 +230,13 @@ def open_instance(settings: Settings, *, marks_dead_runs: bool = True) -> Iterat
 def _overrides(home: Path) -> dict[str, object]:
     """What a run in this process has otherwise than its history's dagster.yaml says."""
     if not is_as_prepared(home):
-        return _WITHOUT_CAPTURE
+        return WITHOUT_CAPTURE
     kept_open = {
         "module": "pce_pipeline.instance.sqlite",
         "class": "KeptOpenEventLog",
         "config": {"base_dir": str(home / "history" / "runs")},
     }
-    return {**_WITHOUT_CAPTURE, "event_log_storage": kept_open}
+    return {**WITHOUT_CAPTURE, "event_log_storage": kept_open}
 
 
 class Jobs:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from pce_pipeline.automation.jobs import LONGEST_RUN, REFRESH, extract_config, extract_job_name, range_tags
 from pce_pipeline.automation.next_step import Step
@@ -20,6 +19,7 @@ from pce_pipeline.bronze.extract import next_extract_id
 from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.errors import PceError
 from pce_pipeline.hooks.events import EventStore
+from pce_pipeline.instance.private import AssetJob
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.settings import Settings
@@ -62,7 +62,7 @@ def wait_after_failures(ended: Sequence[tuple[bool, datetime]], now: datetime) -
     return left if left > timedelta(0) else None
 
 
-Jobs = Sequence[UnresolvedAssetJobDefinition]
+Jobs = Sequence[AssetJob]
 
 
 def build_release_sensor(interval: timedelta, jobs: Jobs) -> dg.SensorDefinition:

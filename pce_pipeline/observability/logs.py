@@ -80,9 +80,6 @@ def configure_logs(level: str = "info", *, terminal_level: str | None = None, te
 
     Without `tells_raised_errors` stderr is spared the errors that are raised as well: the caller will tell them.
     """
-    # Dagster warns of each check that gave no result; ours give none where there is nothing to look at, and what they
-    # guard is stopped before it is published
-    logging.getLogger("dagster._core.execution.plan.active").setLevel(logging.ERROR)
     floor = logging.getLevelNamesMapping()[(terminal_level or level).upper()]
     on_terminal = sys.stderr.isatty()
     render = (
