@@ -27,11 +27,14 @@ class DatasetsPutOff(PceError):
         )
 
 
-def loads_others(context: dg.AssetExecutionContext, registry: Registry, failing: Collection[str]) -> bool:
-    """Whether this run brings any dataset to Postgres beside those that fail."""
+def loads_others(
+    context: dg.AssetExecutionContext, registry: Registry, held: Collection[str], failing: Collection[str]
+) -> bool:
+    """Whether this run brings any dataset that is held to Postgres, beside those that fail."""
     selected = context.job_def.asset_layer.executable_asset_keys
+    others = set(held) - set(failing)
     return any(
-        postgres_key(table) in selected and not set(registry.datasets_of(registry.derivation_of(table))) <= set(failing)
+        postgres_key(table) in selected and not others.isdisjoint(registry.datasets_of(registry.derivation_of(table)))
         for table in registry.loaded
     )
 

@@ -180,7 +180,8 @@ def yearly_asset(
                     yield from report(attempt.judged(made), key, step, thresholds=settings.threshold_checks)
             except Exception as problem:
                 failing = attempt.failing(going, problem)
-                if not failing or not loads_others(context, registry, {*step.run.put_off, *failing}):
+                there = [name for name, now in everything.items() if now.manifests]
+                if not failing or not loads_others(context, registry, there, {*step.run.put_off, *failing}):
                     raise
                 for name, why in failing.items():
                     step.put_off(name, why)

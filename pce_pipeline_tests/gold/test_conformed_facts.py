@@ -1,5 +1,7 @@
 """Conformed facts, the annual table over them, and the dimensions."""
 
+from decimal import Decimal
+
 import polars as pl
 import pytest
 
@@ -131,8 +133,11 @@ def test_annual_puts_total_and_per_capita_side_by_side():
     ]
 
 
-def test_a_per_capita_figure_without_a_total_makes_no_row():
-    assert annual(facts(("SAPCE2", 2, "product.goods", 2020, "45000"))).is_empty()
+def test_a_per_capita_figure_without_a_total_makes_a_row_whose_total_is_not_published():
+    (row,) = annual(facts(("SAPCE2", 2, "product.goods", 2020, "45000"))).rows(named=True)
+    assert (row["pce_millions_usd"], row["pce_status"]) == (None, "not_published")
+    assert (row["pce_per_capita_usd"], row["pce_per_capita_status"]) == (Decimal(45000), "reported")
+    assert row["geo_level"] is not None
 
 
 def test_dimensions_are_whole_whatever_the_profile_and_the_bridge_follows_it():

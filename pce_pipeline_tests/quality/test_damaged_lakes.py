@@ -199,3 +199,13 @@ def test_a_first_file_that_holds_some_areas_only_passes_every_check_for_what_it_
     )
     assert result.success
     assert red(result) == set()
+
+
+def test_per_capita_figures_alone_pass_every_check(tmp_path: Path) -> None:
+    world = World(tmp_path, "postgresql://nobody@127.0.0.1:1/none", threshold_checks="block")
+    world.extract(tables=["SAPCE2"])
+    result = materialise(
+        world, "silver/pce_state", "gold", "gold/pce_state_annual", "gold/pce_state_metrics", first="1997"
+    )
+    assert result.success
+    assert red(result) == set()
