@@ -16,7 +16,7 @@ run: .venv/.run ## set up, then bring the newest data from BEA (or the sample) t
 	@$(BIN)/pce run
 
 dev: .venv/.run ## open Dagster on http://127.0.0.1:$(PORT) with the lake, database and history of `make run`
-	@exports="$$($(BIN)/pce env)" && eval "$$exports" && exec env -u DAGSTER_MODULE_NAME $(BIN)/dagster dev --host 127.0.0.1 --port $(PORT)
+	@exec $(BIN)/pce dev --port $(PORT)
 
 # One thread for each worker, as there are more of them than cores.
 test: .venv/.dev ## run the whole suite, offline

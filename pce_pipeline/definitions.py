@@ -4,6 +4,7 @@
 loads, made from the environment. Nothing is opened, contacted or created here.
 """
 
+import warnings
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ import dagster as dg
 
 from pce_pipeline.automation.alerts.sensors import build_alert_sensors
 from pce_pipeline.automation.jobs import build_jobs
+from pce_pipeline.automation.newest_release import release_checks, release_schedule
 from pce_pipeline.automation.sensor import build_release_sensor, build_webhook_sensor
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.current import Holdings
@@ -22,7 +24,7 @@ from pce_pipeline.settings import Settings, load_settings
 from pce_pipeline.shell.bronze import bronze_asset
 from pce_pipeline.shell.gold import gold_assets
 from pce_pipeline.shell.io_manager import LakeIOManager
-from pce_pipeline.shell.page import OWNERS
+from pce_pipeline.shell.page import of_world
 from pce_pipeline.shell.postgres import postgres_asset
 from pce_pipeline.shell.silver import silver_asset
 from pce_pipeline.shell.stored_checks import stored_checks
@@ -37,16 +39,19 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     lake = Lake.of(settings)
     journal = RunJournal(lake)
     jobs = build_jobs(registry)
+    releases = release_checks(registry)
+    look_for_releases, daily = release_schedule(releases)
     looks_every = timedelta(minutes=settings.release_check_minutes)
     return dg.Definitions(
         assets=[
-            *_in_group("bronze", (bronze_asset(dataset) for dataset in datasets)),
-            *_in_group("silver", (silver_asset(dataset, registry) for dataset in datasets)),
-            *_in_group("gold", gold_assets(registry)),
-            postgres_asset(registry),
+            *_in_group("bronze", settings, (bronze_asset(dataset) for dataset in datasets)),
+            *_in_group("silver", settings, (silver_asset(dataset, registry) for dataset in datasets)),
+            *_in_group("gold", settings, gold_assets(registry)),
+            *_in_group("postgres", settings, [postgres_asset(registry)]),
         ],
-        asset_checks=stored_checks(registry),
-        jobs=jobs,
+        asset_checks=[*stored_checks(registry), releases],
+        jobs=[*jobs, look_for_releases],
+        schedules=[daily],
         sensors=[
             build_release_sensor(looks_every, jobs),
             build_webhook_sensor(looks_every, jobs),
@@ -66,9 +71,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-def _in_group(group: str, assets: Iterable[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+def _in_group(group: str, settings: Settings, assets: Iterable[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
     return [
-        asset.map_asset_specs(lambda spec: spec.replace_attributes(group_name=group, owners=OWNERS)) for asset in assets
+        asset.map_asset_specs(lambda spec: of_world(spec.replace_attributes(group_name=group), settings))
+        for asset in assets
     ]
 
 
@@ -80,4 +86,7 @@ def defs() -> dg.Definitions:
         hide(secret)
     configure_logs(settings.log_level)
     send_to_cloudwatch(settings)
-    return build_definitions(settings)
+    with warnings.catch_warnings():
+        # Dagster calls parameters that we use on purpose beta, each time one is used.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return build_definitions(settings)

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -27,11 +27,13 @@ from pce_pipeline.automation.jobs import (
     extract_job_name,
     range_tags,
 )
+from pce_pipeline.automation.newest_release import evaluations, newest_releases
 from pce_pipeline.automation.sensor import register_extracts
+from pce_pipeline.automation.state import Situation
 from pce_pipeline.bronze.manifest import TableEntry
 from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.errors import PceError
-from pce_pipeline.instance.private import WITHOUT_CAPTURE
+from pce_pipeline.instance.private import PROCESS_TAG, execute_here, overrides
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.local.world import alone, is_as_prepared, prepared_dagster_home
@@ -39,9 +41,10 @@ from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunReco
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.deferring import DatasetsPutOff
 from pce_pipeline.shell.partitions import extracts_of
+from pce_pipeline.shell.tags import why_tag, world_tag
 from pce_pipeline.tables.registry import Registry, load_registry
 
-_PROCESS = "pce/process"
+_PROCESS_TAGS = (PROCESS_TAG, "pce/process")  # and the one of histories of before
 _CLOCK_DRIFT_SECONDS = 10.0  # when a process began is told by a clock that may be set meanwhile
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -230,13 +233,13 @@ def open_instance(settings: Settings, *, marks_dead_runs: bool = True) -> Iterat
 def _overrides(home: Path) -> dict[str, object]:
     """What a run in this process has otherwise than its history's dagster.yaml says."""
     if not is_as_prepared(home):
-        return WITHOUT_CAPTURE
+        return overrides(home)
     kept_open = {
         "module": "pce_pipeline.instance.sqlite",
         "class": "KeptOpenEventLog",
         "config": {"base_dir": str(home / "history" / "runs")},
     }
-    return {**WITHOUT_CAPTURE, "event_log_storage": kept_open}
+    return {**overrides(home), "event_log_storage": kept_open}
 
 
 class Jobs:
@@ -255,7 +258,13 @@ class Jobs:
         self._register()
 
     def extract(
-        self, dataset: str, extract: ExtractId, *, tables: Sequence[str] = (), files: Sequence[str] = ()
+        self,
+        dataset: str,
+        extract: ExtractId,
+        *,
+        why: Mapping[str, str] | str,
+        tables: Sequence[str] = (),
+        files: Sequence[str] = (),
     ) -> ExtractRun:
         """Materialise one extract of a dataset: taken if it is the next of its day, verified if it exists.
 
@@ -265,7 +274,10 @@ class Jobs:
         self._register(planned={dataset: str(extract)})
         try:
             record = self._run(
-                extract_job_name(dataset), partition_key=str(extract), config=extract_config(dataset, tables, files)
+                extract_job_name(dataset),
+                partition_key=str(extract),
+                tags=why_tag(why),
+                config=extract_config(dataset, tables, files),
             )
         except ChecksBlocked as blocked:
             left = self._journal.read(blocked.run_id)
@@ -297,7 +309,9 @@ class Jobs:
             seconds=_seconds(record),
         )
 
-    def refresh(self, first: int, last: int, *, datasets: Collection[str] | None = None) -> RefreshRun:
+    def refresh(
+        self, first: int, last: int, *, why: Mapping[str, str] | str, datasets: Collection[str] | None = None
+    ) -> RefreshRun:
         """Bring the years `first` to `last` from Bronze to Postgres in one run, of all datasets or of these.
 
         Raises what the pipeline raised, or `ChecksBlocked`; datasets that failed beside others are told, not raised.
@@ -305,7 +319,7 @@ class Jobs:
         self._register()
         chosen = None if datasets is None else assets_of(self._registry, datasets)
         try:
-            record = self._run(REFRESH, tags=range_tags(first, last), selection=chosen)
+            record = self._run(REFRESH, tags={**range_tags(first, last), **why_tag(why)}, selection=chosen)
         except DatasetsPutOff as put_off:
             left = self._journal.read(put_off.run_id)
             if left is None:
@@ -321,12 +335,17 @@ class Jobs:
             put_off=record.put_off,
         )
 
+    def tell_releases(self, found: Situation) -> None:
+        """Report on the page whether the tables are made of the newest release, as the sensor does."""
+        for each in evaluations(newest_releases(found, grace=timedelta(hours=self._settings.late_after_hours))):
+            self._instance.report_runless_asset_event(each)
+
     def _run(
         self,
         job: str,
         *,
         partition_key: str | None = None,
-        tags: Mapping[str, str] | None = None,
+        tags: Mapping[str, str],
         config: Mapping[str, object] | None = None,
         selection: Sequence[dg.AssetKey] | None = None,
     ) -> RunRecord:
@@ -335,13 +354,14 @@ class Jobs:
             with warnings.catch_warnings():
                 # Dagster calls parameters that we use on purpose beta, each time one is used.
                 warnings.simplefilter("ignore", dg.BetaWarning)
-                self._definitions.resolve_job_def(job).execute_in_process(
-                    instance=self._instance,
+                execute_here(
+                    self._definitions.resolve_job_def(job),
+                    self._instance,
                     run_id=run_id,
                     partition_key=partition_key,
-                    asset_selection=selection,
-                    tags={**(tags or {}), _PROCESS: _this_process()},
+                    tags={**tags, **world_tag(self._settings), PROCESS_TAG: _this_process()},
                     run_config={**(config or {}), **_QUIET},
+                    selection=selection,
                 )
         except dg.DagsterExecutionInterruptedError:
             raise KeyboardInterrupt from None
@@ -418,7 +438,7 @@ def _dead_runs(instance: dg.DagsterInstance) -> list[tuple[dg.DagsterRun, str]]:
     dead = {
         run.run_id: (run, "The process of this run was killed; running again goes on.")
         for run in instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
-        if _is_dead(run.tags.get(_PROCESS))
+        if _is_dead(next((run.tags[tag] for tag in _PROCESS_TAGS if tag in run.tags), None))
     }
     unheard_of = dg.RunsFilter(statuses=_UNFINISHED, updated_before=datetime.now(UTC) - LONGEST_RUN)
     for run in instance.get_runs(unheard_of):

@@ -8,10 +8,13 @@ because the lake and not the instance says which extracts exist.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
 
 import dagster as dg
 
 from pce_pipeline.automation.jobs import LONGEST_RUN, REFRESH, extract_config, extract_job_name, range_tags
+from pce_pipeline.automation.newest_release import evaluations, newest_releases
 from pce_pipeline.automation.next_step import Step
 from pce_pipeline.automation.state import Situation, ask
 from pce_pipeline.bea.gateway import BeaGateway
@@ -24,6 +27,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.partitions import extracts_of
+from pce_pipeline.shell.tags import why_tag, world_tag
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.warehouse.postgres import PostgresResource
 
@@ -38,9 +42,6 @@ _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
 _FAILURES_LOOKED_AT = 8
 _EVENTS_EVERY = timedelta(seconds=30)
-
-WHY = "pce/why"
-_LONGEST_TAG = 250
 
 Requests = list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]
 
@@ -146,13 +147,17 @@ def _look(
     for warning in step.warnings:
         context.log.warning(warning)
     if step.action == "nothing":
-        return dg.SensorResult(skip_reason="Nothing is new.", dynamic_partitions_requests=requests)
+        return dg.SensorResult(
+            skip_reason="Nothing is new.",
+            dynamic_partitions_requests=requests,
+            **_releases_told(found, settings, told_before=context.cursor),
+        )
     step, waiting = _without_what_waits(instance, found, step)
     if step.action == "nothing":
         return dg.SensorResult(skip_reason=waiting, dynamic_partitions_requests=requests)
     why = "; ".join(f"{name}: {reason}" for name, reason in step.reasons.items())
     context.log.info("%s: %s", step.action, why)
-    tags = {WHY: why[:_LONGEST_TAG]}
+    tags = {**world_tag(settings), **why_tag(step.reasons)}
     if step.action == "refresh":
         refresh = dg.RunRequest(
             job_name=REFRESH, tags={**range_tags(step.first_year or 0, step.last_year or 0), **tags}
@@ -172,6 +177,17 @@ def _look(
         ],
         dynamic_partitions_requests=register_extracts(instance, lake, registry, planned=planned),
     )
+
+
+def _releases_told(found: Situation, settings: Settings, *, told_before: str | None) -> dict[str, Any]:
+    """The checks of the newest release, where they say something else than the last time, or a day has passed.
+
+    The cursor only spares the history what it has already; nothing is decided by it.
+    """
+    results = newest_releases(found, grace=timedelta(hours=settings.late_after_hours))
+    said = "".join(f"{each.asset.to_user_string()}: {each.said}\n" for each in results)
+    now = f"{datetime.now(UTC).date()} {sha256(said.encode()).hexdigest()}"
+    return {} if now == told_before or not results else {"asset_events": evaluations(results), "cursor": now}
 
 
 def _without_what_waits(instance: dg.DagsterInstance, found: Situation, step: Step) -> tuple[Step, str]:

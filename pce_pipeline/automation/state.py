@@ -70,16 +70,18 @@ def ask(
     *,
     datasets: Collection[str] | None = None,
     leave_out: Collection[str] = (),
+    only_calendar: bool = False,
 ) -> Situation:
     """Ask the lake, and BEA and Postgres unless they are None, of all datasets or of these.
 
-    BEA is not asked of the tables to leave out.
+    BEA is not asked of the tables to leave out, and of none where its calendar is enough.
     """
     asked = {name: each for name, each in registry.datasets.items() if datasets is None or name in datasets}
     names = {name: each.release_names for name, each in asked.items()}
     probes = {
         name: {table: cell for table, cell in each.probes.items() if table not in leave_out}
         for name, each in asked.items()
+        if not only_calendar
     }
     held = current_of(lake, registry.datasets)
     return Situation(

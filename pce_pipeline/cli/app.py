@@ -52,6 +52,7 @@ _add(app, "pin", keeping.pin, _CARE, of_datasets=True)
 _add(app, "use", deciding.use, _CARE, of_datasets=True)
 _add(app, "reset", keeping.reset, _CARE)
 
+_add(app, "dev", services.dev, _AROUND)
 _add(app, "env", services.env, _AROUND)
 _add(app, "emulate", services.emulate, _AROUND)
 _add(app, "serve-hooks", hooks.serve_hooks, _AROUND)

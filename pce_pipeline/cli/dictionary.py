@@ -52,10 +52,11 @@ def _views() -> Iterator[str]:
 
 
 def _columns(columns: tuple[Column, ...]) -> Iterator[str]:
-    yield "| column | type | NULL | unit | meaning |\n|---|---|---|---|---|"
+    yield "| column | type | NULL | unit | meaning | from |\n|---|---|---|---|---|---|"
     for column in columns:
-        nullable = "yes" if column.nullable else "no"
-        yield f"| `{column.name}` | {column.dtype} | {nullable} | {column.unit or ''} | {_cell(column.description)} |"
+        nullable, unit = "yes" if column.nullable else "no", column.unit or ""
+        meaning, source = _cell(column.description), _cell(column.source)
+        yield f"| `{column.name}` | {column.dtype} | {nullable} | {unit} | {meaning} | {source} |"
     yield ""
 
 

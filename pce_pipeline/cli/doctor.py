@@ -165,7 +165,9 @@ def _mend(session: Session, findings: Sequence[Finding]) -> None:
         covered = session.state().covered_years
         years = {year for each in findings if each.mend == "refresh" for year in each.years or covered[-1:]}
         if years and covered:
-            done = jobs.refresh(*hull_with_reach(years, newest=covered[-1], reach=session.registry.reach_of()))
+            reach = session.registry.reach_of()
+            hull = hull_with_reach(years, newest=covered[-1], reach=reach)
+            done = jobs.refresh(*hull, why="pce doctor --fix")
             if done.wrote:
                 prune_versions(session)
 

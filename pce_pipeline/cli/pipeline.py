@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pce_pipeline.automation.runs import ExtractRun, Jobs, RefreshRun
 
 
+_FORCED = "pce run --force"
 _NOTHING_FAILED: Mapping[str, str] = MappingProxyType({})
 
 
@@ -167,7 +168,7 @@ def extract(
         did = _Did()
         with session.jobs() as jobs:
             for name, tables_of_dataset in of_datasets.items():
-                did.extract(jobs, name, asked[name], tables_of_dataset, among=of_datasets)
+                did.extract(jobs, name, asked[name], tables_of_dataset, why="pce extract", among=of_datasets)
         return _extracted(session, did.extracts, [], did.failed)
     where = _places_of_files(session, files, of_datasets, day)
     with session.jobs() as jobs:
@@ -175,6 +176,7 @@ def extract(
             jobs.extract(
                 name,
                 next_extract_id(session.bronze(name), place.day),
+                why="pce extract --file",
                 tables=place.tables,
                 files=[str(path) for path in place.files],
             )
@@ -338,7 +340,8 @@ def refresh(
     if not inside:
         return Answer({"outcome": "not published yet", "not_published": beyond}, notes)
     with session.jobs() as jobs:
-        done = jobs.refresh(inside[0], inside[-1], datasets=session.chosen)
+        why = decision.step.reasons if years is None else f"pce refresh --years {years}"
+        done = jobs.refresh(inside[0], inside[-1], why=why, datasets=session.chosen)
     pruned = prune_versions(session) if done.wrote else 0
     took = time.perf_counter() - started
     return Answer(
@@ -378,9 +381,9 @@ def run(
         with session.jobs() as jobs:
             if force:
                 for name in session.datasets:
-                    did.extract(jobs, name, _next_of_today(session, name), among=session.datasets)
+                    did.extract(jobs, name, _next_of_today(session, name), why=_FORCED, among=session.datasets)
                 if covered := decide(session, ask_bea=False, ask_postgres=False).covered:
-                    did.refresh(jobs, covered[0], covered[-1], datasets=session.chosen)
+                    did.refresh(jobs, covered[0], covered[-1], why=_FORCED, datasets=session.chosen)
             decision = _until_nothing_is_new(session, jobs, did)
     extracts, refreshes = did.extracts, did.refreshes
     wrote = any(each.wrote for each in refreshes)
@@ -434,19 +437,28 @@ class _Did:
     """The datasets that failed, each with the reason, while the others went on."""
 
     def extract(
-        self, jobs: "Jobs", dataset: str, extract: ExtractId, tables: Sequence[str] = (), *, among: Collection[str]
+        self,
+        jobs: "Jobs",
+        dataset: str,
+        extract: ExtractId,
+        tables: Sequence[str] = (),
+        *,
+        why: Mapping[str, str] | str,
+        among: Collection[str],
     ) -> None:
         """Take an extract; where it fails, the other datasets go on."""
         try:
-            self.extracts.append(jobs.extract(dataset, extract, tables=tables))
+            self.extracts.append(jobs.extract(dataset, extract, why=why, tables=tables))
         except PceError as problem:
             if len(among) == 1:
                 raise
             self.failed[dataset] = str(problem)
 
-    def refresh(self, jobs: "Jobs", first: int, last: int, *, datasets: Collection[str] | None) -> None:
+    def refresh(
+        self, jobs: "Jobs", first: int, last: int, *, why: Mapping[str, str] | str, datasets: Collection[str] | None
+    ) -> None:
         """Refresh years; a dataset that fails is told."""
-        self.refreshes.append(jobs.refresh(first, last, datasets=datasets))
+        self.refreshes.append(jobs.refresh(first, last, why=why, datasets=datasets))
         self.failed |= self.refreshes[-1].put_off
 
     def left_out(self, session: Session) -> set[str]:
@@ -470,12 +482,15 @@ def _until_nothing_is_new(session: Session, jobs: "Jobs", did: _Did) -> Decision
         done.append((step.action, step.reasons))
         if step.action == "extract":
             for name, tables in step.tables.items():
-                did.extract(jobs, name, _next_of_today(session, name), tables, among=session.datasets)
+                reasons = {table: step.reasons[table] for table in tables if table in step.reasons}
+                did.extract(jobs, name, _next_of_today(session, name), tables, why=reasons, among=session.datasets)
         else:
-            did.refresh(jobs, step.first_year or 0, step.last_year or 0, datasets=session.chosen)
+            first, last = step.first_year or 0, step.last_year or 0
+            did.refresh(jobs, first, last, why=step.reasons, datasets=session.chosen)
         decision = decide(session, leave_out=did.left_out(session))
         if did.refreshes and did.refreshes[-1].put_off:
             break  # all but what failed is done
+    jobs.tell_releases(decision.situation)
     return decision
 
 

@@ -15,10 +15,12 @@ from pce_pipeline.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
 from pce_pipeline.errors import UsageError
 from pce_pipeline.local import world
 from pce_pipeline.local.postgres import EmbeddedPostgres
+from pce_pipeline.observability import progress
 from pce_pipeline.tables.years import FIRST_YEAR
 from pce_pipeline.warehouse.migrate import newest_revision
 
 _PORT = 8765
+_PAGE_PORT = 3000
 
 
 def db_start(session: Session) -> Answer:
@@ -80,6 +82,26 @@ def env(session: Session) -> Answer:
     exports = world.exports(session.settings)
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]
     return Answer(exports, as_is="".join(lines), of_world=False)
+
+
+def dev(
+    session: Session,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of 127.0.0.1.")] = _PAGE_PORT,
+) -> None:
+    """Open Dagster's page of the world until Ctrl-C."""
+    from pce_pipeline.local.page import open_page  # noqa: PLC0415 (it starts servers, which other verbs do not need)
+
+    def say(address: str) -> None:
+        session.print(
+            Answer(
+                {"url": address, "world": session.settings.world},
+                [Text.assemble(("Dagster's page ", "bold"), f"is open at {address} until Ctrl-C.")],
+            )
+        )
+
+    with session.watched():
+        progress.stage("starting Dagster")
+        open_page(session.settings, port, is_open=say)
 
 
 def emulate(

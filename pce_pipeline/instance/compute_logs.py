@@ -5,6 +5,7 @@ far there twice a minute, so that a page on another machine shows it.
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from dagster._config import UserConfigSchema
@@ -12,6 +13,7 @@ from dagster._serdes import ConfigurableClassData
 from dagster_aws.s3 import S3ComputeLogManager
 
 from pce_pipeline.errors import SettingsError
+from pce_pipeline.instance.own_logs import OwnLogs
 from pce_pipeline.settings import load_settings
 
 _UPLOAD_SECONDS = 30
@@ -44,3 +46,11 @@ class LakeComputeLogs(S3ComputeLogManager):
             prefix=f"{prefix}/{settings.env}/dagster",
             upload_interval=_UPLOAD_SECONDS,
         )
+
+
+class OwnLogsInLake(LakeComputeLogs):
+    """The same of runs that `pce` executes: the lines of a run's own log, without two more processes that capture."""
+
+    @cached_property
+    def local_manager(self) -> OwnLogs:
+        return OwnLogs(super().local_manager._base_dir)  # noqa: SLF001 (it says the folder nowhere else)

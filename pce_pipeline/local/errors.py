@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded Postgres: one branch of the error tree.
+"""What can go wrong with what the pipeline starts on this machine: the embedded Postgres, and Dagster's page.
 
     LocalPostgresError
     ├── UnsupportedPlatform      there are no programs for this machine
@@ -7,6 +7,8 @@
     ├── PostgresDidNotStop       the server was asked to stop and is still there
     ├── BelongsToAnotherUser     another user of the machine made the folder
     └── OtherMajorVersion        another major version of PostgreSQL wrote the data
+
+    PageEnded                    Dagster's page ended by itself
 
 Every error tells how to go on; where the server or its tools said something, `log_tail` holds their last lines.
 """
@@ -85,4 +87,15 @@ class OtherMajorVersion(LocalPostgresError):
         super().__init__(
             f"{directory} was written by PostgreSQL {found}, installed is {installed}.",
             remedy=f"Everything in it can be loaded again: delete {directory} and load.",
+        )
+
+
+class PageEnded(PceError):
+    """Dagster's page ended although nobody asked it to."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(
+            f"Dagster's page has ended by itself (exit {code}).",
+            remedy="What it said stands above; `pce doctor` looks at its history, too.",
         )

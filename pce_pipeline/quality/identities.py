@@ -157,11 +157,11 @@ def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
     figure = ["category_id", "geo_fips", "year"]
     pairs = pl.LazyFrame(
         [
-            (each.name, whole.name, 10.0 ** (whole.unit_multiplier - each.unit_multiplier))
+            (each.name, each.per_capita_of)
             for each in facts.dataset.measures.values()
-            if (whole := facts.dataset.measures.get(each.per_capita_of or "")) is not None
+            if each.per_capita_of in facts.dataset.measures
         ],
-        schema={"measure": pl.String, "per_capita_of": pl.String, "factor": pl.Float64},
+        schema={"measure": pl.String, "per_capita_of": pl.String},
         orient="row",
     )
     cells = facts.cells.lazy().drop("geo_level")
@@ -179,20 +179,20 @@ def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
         "geo_fips",
         "year",
         whole="amount",
-        people=pl.col("amount") * pl.col("factor") / pl.col("amount_per_capita"),
+        per_head=pl.col("amount_per_capita") / pl.col("amount"),
     )
     # The published figures, and those that give the population, are each off by up to half a unit.
     share = (pl.col("amount") / pl.col("whole")).abs()
-    half_dollars = pl.col("half_unit_per_capita") + pl.col("half_unit") * pl.col("factor") / pl.col("people")
+    half_dollars = pl.col("half_unit_per_capita") + pl.col("half_unit") * pl.col("per_head")
     compared = (
         both.filter(pl.col("role") != "total")
         .join(population, on=["measure", "scheme", "geo_fips", "year"])
         .select(
             *_SUM,
             published="amount_per_capita",
-            added_up=pl.col("amount") * pl.col("factor") / pl.col("people"),
+            added_up=pl.col("amount") * pl.col("per_head"),
             tolerance=half_dollars * (1 + share),
-            complete=pl.all_horizontal(pl.col("amount", "amount_per_capita", "people").is_not_null()),
+            complete=pl.all_horizontal(pl.col("amount", "amount_per_capita", "per_head").is_not_null()),
         )
     )
     return _finding(facts, compared, "per_capita")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.keys import bronze_key
 from pce_pipeline.shell.partitions import extracts_of
 from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.shell.tags import EXTRACT, RELEASE, tag_run, world_tag
 
 _DESCRIPTION = """{title}: BEA's answers as received, one extract per vintage, write-once, each with its origin.
 
@@ -73,10 +75,22 @@ def bronze_asset(dataset: Dataset) -> dg.AssetsDefinition:
         origin = FROM_FILES if config.files else bea.origin
         requested = {"extract": context.partition_key, "origin": origin, **config.model_dump()}
         with recorded_step(context, journal, key.to_user_string(), [dataset.name], requested=requested) as step:
+            tag_run(context, {**world_tag(settings), EXTRACT: context.partition_key})
             taking = _Taking(context, dataset, lake, bronze_of(lake, dataset), settings, step)
-            yield from taking.extract(ExtractId.parse(context.partition_key), config, bea)
+            yield from taking.extract(_extract_of(context.partition_key), config, bea)
 
     return bronze
+
+
+def _extract_of(partition: str) -> ExtractId:
+    """The extract that a partition names, which a person may have added by hand."""
+    try:
+        return ExtractId.parse(partition)
+    except ValueError:
+        raise UsageError(
+            f"{partition!r} is not the date of an extract.",
+            remedy=f"Delete that partition and add today's date: {datetime.now(UTC).date()}.",
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -171,6 +185,8 @@ class _Taking:
     def _materialised(self, manifest: Manifest, outcome: str) -> None:
         key = bronze_key(self.dataset.name)
         rows = sum(table.rows for table in manifest.tables.values())
+        if releases := sorted({str(table.last_updated) for table in manifest.tables.values() if table.last_updated}):
+            tag_run(self.context, {RELEASE: ", ".join(releases)})
         self.step.extract(manifest.extract_date)
         self.step.rows(**{key.to_user_string(): rows})
         quarantined = sum(table.quarantined for table in manifest.tables.values())

@@ -20,9 +20,8 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.quality.facts import Facts, facts_rules
 from pce_pipeline.quality.identities import FactYears
-from pce_pipeline.shell.io_manager import preview
 from pce_pipeline.shell.keys import key_of
-from pce_pipeline.shell.page import declared, describe
+from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset

@@ -16,11 +16,10 @@ from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import NewPartition, Partition
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.shell.page import shown
 from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import QUARANTINED, Table
-
-_PREVIEW_ROWS = 8
 
 RELEASES = "releases"
 """Under this name a partition's details hold the releases it was made of."""
@@ -76,6 +75,8 @@ class YearlyOutput:
     """What else the manifests of the years say."""
     releases: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """The releases that each year was made of, by BEA table."""
+    vintages: Mapping[str, str] = field(default_factory=dict)
+    """The vintage, by BEA table, that the datasets were at when this was made."""
     absent: Mapping[int, str] = field(default_factory=dict)
     """The years of the run that there is nothing to publish of, each with the reason."""
 
@@ -135,13 +136,29 @@ class LakeIOManager(dg.IOManager):
             )
         for year in sorted(obj.inputs):
             became = "unchanged" if str(year) in publication.unchanged else "written"
-            context.log_event(self._materialisation(context, obj, published[str(year)], by_year[year], became))
+            context.log_event(
+                self._materialisation(
+                    context,
+                    obj,
+                    published[str(year)],
+                    by_year[year],
+                    publication=became,
+                    newest=year == max(obj.inputs),
+                )
+            )
         for year, why in sorted(obj.absent.items()):
             context.log.info("%s %s: %s", table.name, year, why)
             context.log_event(absent_year(context.asset_key, year, why))
 
     def _materialisation(
-        self, context: dg.OutputContext, obj: YearlyOutput, partition: Partition, rows: pl.DataFrame, publication: str
+        self,
+        context: dg.OutputContext,
+        obj: YearlyOutput,
+        partition: Partition,
+        rows: pl.DataFrame,
+        *,
+        publication: str,
+        newest: bool,
     ) -> dg.AssetMaterialization:
         year = int(partition.key)
         folder = f"{self._lake.prefix(obj.derivation.table)}/year={year}"
@@ -157,13 +174,19 @@ class LakeIOManager(dg.IOManager):
                 **_quarantined(rows),
                 "code_version": partition.code_version,
                 "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
+                **({"vintage": dg.MetadataValue.json(dict(obj.vintages))} if obj.vintages else {}),
                 **({"releases": dg.MetadataValue.json(dict(obj.releases[year]))} if year in obj.releases else {}),
-                "preview": dg.MetadataValue.md(preview(rows)),
+                **(shown(obj.derivation.table, rows, self._total(obj.derivation)) if newest else {}),
             },
             # With a code version too, Dagster would ask for the versions of all inputs, and paint as unsynced
             # what lacks them; what is stale, `next_step` says from the inputs in the lake's manifests.
             tags={"dagster/data_version": partition.content_sha256},
         )
+
+    def _total(self, derivation: Derivation) -> str:
+        """The first total among the categories of the first dataset that a table is made of."""
+        dataset = self._registry.datasets[self._registry.datasets_of(derivation)[0]]
+        return str(dataset.categories.filter(pl.col("role") == "total")["category_id"][0])
 
     def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
         name = context.asset_key.to_user_string()
@@ -217,16 +240,3 @@ def _quarantined(frame: pl.DataFrame) -> dict[str, int]:
 
 def _selection(table: Table) -> str:
     return f'key:"{table.name}"'
-
-
-def preview(frame: pl.DataFrame) -> str:
-    """The first rows of a frame as a Markdown table."""
-    with pl.Config(
-        tbl_formatting="MARKDOWN",
-        tbl_hide_column_data_types=True,
-        tbl_hide_dataframe_shape=True,
-        tbl_cols=-1,
-        fmt_str_lengths=60,
-        tbl_width_chars=1000,
-    ):
-        return str(frame.head(_PREVIEW_ROWS))

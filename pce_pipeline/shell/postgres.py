@@ -16,18 +16,21 @@ from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
+from pce_pipeline.settings import Settings
 from pce_pipeline.shell.deferring import DatasetsPutOff
-from pce_pipeline.shell.io_manager import REPORTED_BY_US, absent_year
+from pce_pipeline.shell.io_manager import RELEASES, REPORTED_BY_US, absent_year
 from pce_pipeline.shell.keys import key_of, postgres_key
-from pce_pipeline.shell.page import OWNERS, declared, describe
+from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
 from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import recorded_runs
 from pce_pipeline.warehouse.records import record_run, run_row
+from pce_pipeline.warehouse.types import postgres_type
 
 _WITHOUT_A_TABLE = (
     "Postgres has no table for %s, which is in the lake alone: declare it with in_postgres=True and add a migration, "
@@ -41,12 +44,11 @@ def _spec(table: Table) -> dg.AssetSpec:
         deps=[dg.AssetDep(key_of(table), partition_mapping=SAME_YEAR if table.is_yearly else None)],
         description=f"{describe(table)}\n\nLoaded by an idempotent merge; the same load again writes no row.",
         group_name="postgres",
-        owners=OWNERS,
         kinds={"postgres"},
         skippable=True,
         code_version="1",
         partitions_def=YEARS if table.is_yearly else None,
-        metadata=declared(table),
+        metadata=declared(table, postgres_type),
     )
 
 
@@ -64,6 +66,7 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
         lake: dg.ResourceParam[Lake],
         postgres: dg.ResourceParam[PostgresResource],
         holdings: dg.ResourceParam[Holdings],
+        settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
         """Load the tables chosen, for the years that the lake holds of them.
@@ -78,6 +81,7 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                 if postgres_key(table) in context.selected_asset_keys and not _is_put_off(table, registry, step)
             ]
             everything = holdings.of_run(context.run.run_id)
+            tag_run(context, refresh_tags(settings, partition_keys_of(context), everything))
             if not any(now.manifests for now in everything.values()):
                 raise NothingHeld(lake.uri)
             asked = [int(year) for year in partition_keys_of(context)]
@@ -204,6 +208,11 @@ def _materialisations(context: dg.AssetExecutionContext, part: _Part, result: Lo
                 metadata={
                     "dagster/partition_row_count" if table.is_yearly else "dagster/row_count": partition.rows,
                     "content_sha256": partition.content_sha256,
+                    **(
+                        {RELEASES: dg.MetadataValue.json(releases)}
+                        if (releases := partition.details.get(RELEASES))
+                        else {}
+                    ),
                     "run_inserted": result.inserted,
                     "run_updated": result.updated,
                     "run_deleted": result.deleted,

@@ -27,6 +27,7 @@ from pce_pipeline.shell.keys import bronze_key, key_of
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ALL_EXTRACTS, ONE_RUN, YEARS, mapping_of, partition_keys_of
 from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
@@ -164,6 +165,7 @@ def yearly_asset(
     ) -> Iterator[Any]:
         with recorded_step(context, journal, table.name, datasets) as step:
             everything = holdings.of_run(context.run.run_id)
+            tag_run(context, refresh_tags(settings, partition_keys_of(context), everything))
             if not any(now.manifests for now in everything.values()):
                 raise NothingHeld(lake.uri)
             held = {name: everything[name] for name in datasets}
@@ -288,4 +290,5 @@ def _output(derivation: Derivation, run: YearlyRun, made: Made[Any] | None, abse
         for year in run.years
     }
     releases = {year: _releases(derivation, run, year) for year in run.years}
-    return YearlyOutput(derivation, made.frame, inputs, made.details, releases, absent)
+    vintages = {table: str(source.vintage) for now in run.held.values() for table, source in now.known_sources.items()}
+    return YearlyOutput(derivation, made.frame, inputs, made.details, releases, vintages, absent)

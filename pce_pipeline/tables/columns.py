@@ -4,11 +4,30 @@ import polars as pl
 
 from pce_pipeline.tables.table import Column
 
-GEO_FIPS = Column("geo_fips", pl.String, "BEA's five-character area code: FIPS for states, 00000 US, 9x000 regions")
-GEO_LEVEL = Column("geo_level", pl.String, "nation, region or state; never add rows of different levels")
-STATE = Column("state", pl.String, "postal code of a state or DC; NULL for the US and regions", nullable=True)
-YEAR = Column("year", pl.Int32, "calendar year")
+GEO_FIPS = Column(
+    "geo_fips",
+    pl.String,
+    "BEA's five-character area code: FIPS for states, 00000 US, 9x000 regions",
+    source="BEA's GeoFips",
+)
+GEO_LEVEL = Column(
+    "geo_level",
+    pl.String,
+    "nation, region or state; never add rows of different levels",
+    source="the catalogue's areas",
+)
+STATE = Column(
+    "state",
+    pl.String,
+    "postal code of a state or DC; NULL for the US and regions",
+    nullable=True,
+    source="the catalogue's areas",
+)
+YEAR = Column("year", pl.Int32, "calendar year", source="BEA's TimePeriod")
 CATEGORY = Column(
-    "category_id", pl.String, "our category, stable over BEA's layouts: scheme and concept, as in product.goods"
+    "category_id",
+    pl.String,
+    "our category, stable over BEA's layouts: scheme and concept, as in product.goods",
+    source="the catalogue's meaning of BEA's line",
 )
 STATUS_TEXT = "reported, or why the value is NULL (see the list of statuses)"

@@ -5,6 +5,10 @@ import polars as pl
 from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE
 from pce_pipeline.tables.table import Column, Table
 
+_AREAS = "the catalogue's areas, as BEA lists them"
+_CATEGORIES = "the catalogue's categories"
+_LINES = "the catalogue's lines, as BEA's files have them"
+
 DIM_GEOGRAPHY = Table(
     name="gold/dim_geography",
     partition=None,
@@ -13,11 +17,22 @@ DIM_GEOGRAPHY = Table(
     key=("geo_fips",),
     columns=(
         GEO_FIPS,
-        Column("geo_name", pl.String, "BEA's name of the area"),
+        Column("geo_name", pl.String, "BEA's name of the area", source=_AREAS),
         GEO_LEVEL,
         STATE,
-        Column("region_fips", pl.String, "area code of the state's BEA region; NULL above states", nullable=True),
-        Column("path_segment", pl.String, "the area in lake paths: postal code, US, or BEA's short name of a region"),
+        Column(
+            "region_fips",
+            pl.String,
+            "area code of the state's BEA region; NULL above states",
+            nullable=True,
+            source=_AREAS,
+        ),
+        Column(
+            "path_segment",
+            pl.String,
+            "the area in lake paths: postal code, US, or BEA's short name of a region",
+            source=_AREAS,
+        ),
     ),
 )
 
@@ -34,13 +49,20 @@ DIM_CATEGORY = Table(
             "scheme",
             pl.String,
             "the classification it is of: product or function of consumption, or what another dataset has",
+            source=_CATEGORIES,
         ),
-        Column("name", pl.String, "the category's name, as BEA writes it"),
-        Column("parent_id", pl.String, "the category this one is part of; NULL for a scheme's total", nullable=True),
-        Column("depth", pl.Int32, "steps below the scheme's total"),
-        Column("role", pl.String, "total (all of its scheme), subtotal (has parts) or part"),
-        Column("sign", pl.Int32, "1, or -1 for a category that is deducted from its parent"),
-        Column("nation_only", pl.Boolean, "true where BEA publishes the US figure only"),
+        Column("name", pl.String, "the category's name, as BEA writes it", source=_CATEGORIES),
+        Column(
+            "parent_id",
+            pl.String,
+            "the category this one is part of; NULL for a scheme's total",
+            nullable=True,
+            source=_CATEGORIES,
+        ),
+        Column("depth", pl.Int32, "steps below the scheme's total", source=_CATEGORIES),
+        Column("role", pl.String, "total (all of its scheme), subtotal (has parts) or part", source=_CATEGORIES),
+        Column("sign", pl.Int32, "1, or -1 for a category that is deducted from its parent", source=_CATEGORIES),
+        Column("nation_only", pl.Boolean, "true where BEA publishes the US figure only", source=_CATEGORIES),
     ),
 )
 
@@ -51,13 +73,13 @@ CATEGORY_LINE = Table(
     grain="One row per BEA table, layout and line: the bridge from BEA's line codes to our categories.",
     key=("bea_table", "layout", "line_code"),
     columns=(
-        Column("bea_table", pl.String, "BEA's table name"),
-        Column("layout", pl.String, "the layout of the table in which the line code has this meaning"),
-        Column("line_code", pl.Int32, "BEA's line code"),
+        Column("bea_table", pl.String, "BEA's table name", source=_LINES),
+        Column("layout", pl.String, "the layout of the table in which the line code has this meaning", source=_LINES),
+        Column("line_code", pl.Int32, "BEA's line code", source=_LINES),
         CATEGORY,
-        Column("description", pl.String, "BEA's text of the line, without markers and indentation"),
-        Column("unit", pl.String, "BEA's unit label"),
-        Column("unit_multiplier", pl.Int32, "power of ten already in `unit`"),
+        Column("description", pl.String, "BEA's text of the line, without markers and indentation", source=_LINES),
+        Column("unit", pl.String, "BEA's unit label", source=_LINES),
+        Column("unit_multiplier", pl.Int32, "power of ten already in `unit`", source=_LINES),
     ),
 )
 

@@ -13,19 +13,33 @@ GOLD_FACTS = Table(
     folder="facts",
     hazard="Measures have different units; per-capita values are not additive over areas.",
     columns=(
-        Column("dataset", pl.String, "the dataset a fact comes from"),
-        Column("measure", pl.String, "what the value is: the measure's name in the catalogue"),
+        Column(
+            "dataset", pl.String, "the dataset a fact comes from", source="the table of Silver that it is read from"
+        ),
+        Column(
+            "measure",
+            pl.String,
+            "what the value is: the measure's name in the catalogue",
+            source="the catalogue's meaning of BEA's line",
+        ),
         CATEGORY,
         GEO_FIPS,
         GEO_LEVEL,
         STATE,
         YEAR,
-        Column("value", MONEY, "the value in `unit`", nullable=True),
-        Column("status", pl.String, STATUS_TEXT),
+        Column(
+            "value",
+            MONEY,
+            "the value in `unit`",
+            nullable=True,
+            source="value of Silver, of the first BEA table of the release that has the figure",
+        ),
+        Column("status", pl.String, STATUS_TEXT, source="status of Silver"),
         Column(
             "unit",
             pl.String,
             "the measure's unit, by its name in the catalogue: millions_usd",
+            source="the catalogue's unit of the measure",
         ),
     ),
 )

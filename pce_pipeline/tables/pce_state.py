@@ -9,10 +9,20 @@ from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.table import MONEY, Column, Table
 
 _PCE = Column(
-    "pce_millions_usd", MONEY, "personal consumption expenditures", nullable=True, unit="millions of current dollars"
+    "pce_millions_usd",
+    MONEY,
+    "personal consumption expenditures",
+    nullable=True,
+    unit="millions of current dollars",
+    source="value of gold where measure = 'pce'",
 )
 _PCE_PER_CAPITA = Column(
-    "pce_per_capita_usd", MONEY, "personal consumption expenditures per resident", nullable=True, unit="current dollars"
+    "pce_per_capita_usd",
+    MONEY,
+    "personal consumption expenditures per resident",
+    nullable=True,
+    unit="current dollars",
+    source="value of gold where measure = 'pce_per_capita'",
 )
 
 GOLD_PCE_STATE_ANNUAL = Table(
@@ -28,9 +38,19 @@ GOLD_PCE_STATE_ANNUAL = Table(
         CATEGORY,
         YEAR,
         _PCE,
-        Column("pce_status", pl.String, f"status of pce_millions_usd: {STATUS_TEXT}"),
+        Column(
+            "pce_status",
+            pl.String,
+            f"status of pce_millions_usd: {STATUS_TEXT}",
+            source="status of gold where measure = 'pce'",
+        ),
         _PCE_PER_CAPITA,
-        Column("pce_per_capita_status", pl.String, f"status of pce_per_capita_usd: {STATUS_TEXT}"),
+        Column(
+            "pce_per_capita_status",
+            pl.String,
+            f"status of pce_per_capita_usd: {STATUS_TEXT}",
+            source="status of gold where measure = 'pce_per_capita'",
+        ),
     ),
 )
 
@@ -54,6 +74,7 @@ GOLD_PCE_STATE_METRICS = Table(
             "change of pce_millions_usd on the year before; NULL where that year is missing, zero or negative",
             nullable=True,
             unit="percent",
+            source="pce_millions_usd, this year and the year before",
         ),
         Column(
             "pce_per_capita_yoy_pct",
@@ -61,6 +82,7 @@ GOLD_PCE_STATE_METRICS = Table(
             "change of pce_per_capita_usd on the year before; NULL where that year is missing, zero or negative",
             nullable=True,
             unit="percent",
+            source="pce_per_capita_usd, this year and the year before",
         ),
         Column(
             "pce_mean_3y_millions_usd",
@@ -68,6 +90,7 @@ GOLD_PCE_STATE_METRICS = Table(
             "mean of pce_millions_usd over this year and the two before; NULL unless all three are reported",
             nullable=True,
             unit="millions of current dollars",
+            source="pce_millions_usd, three years",
         ),
         Column(
             "pce_mean_5y_millions_usd",
@@ -75,6 +98,7 @@ GOLD_PCE_STATE_METRICS = Table(
             "mean of pce_millions_usd over this year and the four before; NULL unless all five are reported",
             nullable=True,
             unit="millions of current dollars",
+            source="pce_millions_usd, five years",
         ),
         Column(
             "pce_share_of_total_pct",
@@ -82,6 +106,7 @@ GOLD_PCE_STATE_METRICS = Table(
             "pce_millions_usd as a share of the area's total PCE; negative for a category that is deducted",
             nullable=True,
             unit="percent",
+            source="pce_millions_usd, of the category and of its scheme's total",
         ),
         Column(
             "pce_contribution_to_growth_pp",
@@ -90,18 +115,21 @@ GOLD_PCE_STATE_METRICS = Table(
             "counts with the opposite sign, so that parts add up to their total",
             nullable=True,
             unit="percentage points",
+            source="pce_millions_usd, this year and the year before, of the category and of its scheme's total",
         ),
         Column(
             "pce_rank_among_states",
             pl.Int32,
             f"rank of pce_millions_usd among 50 states and DC; {_TIES}",
             nullable=True,
+            source="pce_millions_usd of the states",
         ),
         Column(
             "pce_per_capita_rank_among_states",
             pl.Int32,
             f"rank of pce_per_capita_usd among 50 states and DC; {_TIES}",
             nullable=True,
+            source="pce_per_capita_usd of the states",
         ),
         Column(
             "pce_per_capita_index_us100",
@@ -109,6 +137,7 @@ GOLD_PCE_STATE_METRICS = Table(
             "pce_per_capita_usd relative to the US figure of the same category and year",
             nullable=True,
             unit="index, US = 100",
+            source="pce_per_capita_usd, of the area and of the US",
         ),
     ),
 )

@@ -7,18 +7,28 @@ from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE, ST
 from pce_pipeline.tables.table import MONEY, Column, Table
 
 COLUMNS = (
-    Column("bea_table", pl.String, "BEA's table name"),
-    Column("line_code", pl.Int32, "BEA's line code in that table; not stable over layouts"),
+    Column("bea_table", pl.String, "BEA's table name", source="the table asked for"),
+    Column(
+        "line_code",
+        pl.Int32,
+        "BEA's line code in that table; not stable over layouts",
+        source="the line asked for, or LineCode of a file",
+    ),
     CATEGORY,
     GEO_FIPS,
     GEO_LEVEL,
     STATE,
     YEAR,
-    Column("value", MONEY, "the number as published, in `unit`", nullable=True),
-    Column("value_text", pl.String, "the published text; the code itself for a coded cell"),
-    Column("status", pl.String, STATUS_TEXT),
-    Column("unit", pl.String, "BEA's unit label"),
-    Column("unit_multiplier", pl.Int32, "power of ten already in `unit`: never multiply twice"),
+    Column("value", MONEY, "the number as published, in `unit`", nullable=True, source="BEA's DataValue"),
+    Column("value_text", pl.String, "the published text; the code itself for a coded cell", source="BEA's DataValue"),
+    Column("status", pl.String, STATUS_TEXT, source="BEA's code or note of the cell"),
+    Column("unit", pl.String, "BEA's unit label", source="BEA's CL_UNIT, or Unit of a file"),
+    Column(
+        "unit_multiplier",
+        pl.Int32,
+        "power of ten already in `unit`: never multiply twice",
+        source="BEA's UNIT_MULT, or Unit of a file",
+    ),
 )
 KEY = ("bea_table", "line_code", "geo_fips", "year")
 NAMES = [column.name for column in COLUMNS]

@@ -57,6 +57,8 @@ class Column:
     """Whether a value may be missing."""
     unit: str | None = None
     """Its unit, in words."""
+    source: str = ""
+    """What it is made from, in words: for who asks where a figure comes from."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,11 @@ def status_column(measure: Measure) -> str:
     return f"{measure.name}_status"
 
 
+def source_of(measure: Measure, what: str = "value") -> str:
+    """Where a column of a measure comes from."""
+    return f"{what} of gold where measure = '{measure.name}'"
+
+
 def has_categories(dataset: Dataset) -> bool:
     """Whether a measure is published for several categories, so that a row needs one."""
     return dataset.lines.select("measure", "category_id").unique()["measure"].is_duplicated().any()
@@ -32,8 +37,20 @@ def annual_table(dataset: Dataset, *, in_postgres: bool) -> Table:
         column
         for measure in dataset.measures.values()
         for column in (
-            Column(value_column(measure), MONEY, measure.title, nullable=True, unit=measure.unit_title),
-            Column(status_column(measure), pl.String, f"status of {value_column(measure)}: {STATUS_TEXT}"),
+            Column(
+                value_column(measure),
+                MONEY,
+                measure.title,
+                nullable=True,
+                unit=measure.unit_title,
+                source=source_of(measure),
+            ),
+            Column(
+                status_column(measure),
+                pl.String,
+                f"status of {value_column(measure)}: {STATUS_TEXT}",
+                source=source_of(measure, "status"),
+            ),
         )
     ]
     return Table(

@@ -8,11 +8,12 @@ import dagster as dg
 import pytest
 
 from pce_pipeline.automation.jobs import RANGE_END, RANGE_START, REFRESH, extract_job_name
-from pce_pipeline.automation.sensor import WHY, wait_after_failures
+from pce_pipeline.automation.sensor import wait_after_failures
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.shell.tags import WHY
 from pce_pipeline_tests.automation.daemon import EXTRACTS, Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld
 from pce_pipeline_tests.postgres_server import PostgresServer

@@ -14,13 +14,13 @@ import pytest
 from standardwebhooks import Webhook
 
 from pce_pipeline.automation.jobs import REFRESH, extract_job_name
-from pce_pipeline.automation.sensor import WHY
 from pce_pipeline.emulator.app import create_app as create_bea
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.hooks.endpoint import PATH, create_app
 from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.hooks.signatures import Verifier
+from pce_pipeline.shell.tags import WHY
 from pce_pipeline_tests.automation.daemon import Daemon
 from pce_pipeline_tests.automation.live_world import LiveWorld
 from pce_pipeline_tests.postgres_server import PostgresServer

@@ -32,7 +32,7 @@ def refresh(scratch: Scratch, *, url: str, home: str) -> dict[str, Any]:
     import_module("pce_pipeline.observability.logs").configure_logs("info", terminal_level="error")
     cpu, clock = time.process_time(), time.perf_counter()
     with runs.open_jobs(settings, definitions.build_definitions) as jobs:
-        run = jobs.refresh(years[0], years[-1])
+        run = jobs.refresh(years[0], years[-1], why="the benchmark")
     measured = Measured(time.perf_counter() - clock, time.process_time() - cpu, peak_bytes(), runs=1)
     return {
         "measured": asdict(measured),

@@ -149,6 +149,29 @@ def test_the_extracts_of_lake_and_dagster_are_the_same_after_each_verb(pce: Pce,
         assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
 
 
+def test_what_pce_runs_is_on_dagsters_page_as_a_run_of_our_jobs(pce: Pce, home: Path) -> None:
+    del pce
+    with dg.DagsterInstance.from_config(str(home / "sample-smoke" / "dagster")) as instance:
+        refresh, extract = [run for run in instance.get_runs() if run.job_name != "extract_none"][-2:]
+        assert (extract.job_name, refresh.job_name) == ("extract_pce_state", "refresh")
+        for run in (refresh, extract):
+            assert run.remote_job_origin is not None
+            assert run.remote_job_origin.location_name == "pce_pipeline"
+            assert run.tags["pce/world"] == "SAMPLE-SMOKE"
+            assert run.tags["pce/why"]
+            shown_on_the_page = {tag for tag in run.tags if not tag.startswith((".dagster/", "dagster/"))}
+            assert shown_on_the_page <= {"pce/world", "pce/why", "pce/years", "pce/release", "pce/extract"}
+            (captured,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.LOGS_CAPTURED)
+            assert captured.dagster_event is not None
+            key = [run.run_id, "compute_logs", captured.dagster_event.logs_captured_data.file_key]
+            said = (instance.compute_log_manager.get_log_data(key).stderr or b"").decode().splitlines()
+            assert " info step started " in said[0]
+            assert " status=succeeded " in said[-1]
+        assert extract.tags["pce/release"]
+        assert refresh.tags["pce/years"] == "1997...2024"
+        assert refresh.tags["pce/release"] == f"pce_state {extract.tags['pce/release']}"
+
+
 def test_env_exports_what_bare_dagster_needs_and_no_secret(pce: Pce, home: Path) -> None:
     key = "K" * 36
     exports = pce("env", BEA_API_KEY=key, PCE_SOURCE="sample")

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import httpx
 import pytest
 
@@ -61,16 +62,18 @@ def test_what_needs_no_dagster_does_not_load_it(arguments: list[str], tmp_path: 
 
 def test_ctrl_c_ends_a_run_with_130_and_the_next_one_goes_on(tmp_path: Path, empty: Pce) -> None:
     process = _start("extract", PCE_HOME=str(tmp_path))
-    history = tmp_path / "sample-smoke" / "dagster" / "history"
+    home = tmp_path / "sample-smoke" / "dagster"
     deadline = time.monotonic() + 30
-    while not history.is_dir() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    while not any(log.read_text() for log in home.rglob("*.err")) and time.monotonic() < deadline:
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
     assert out == ""
     assert "goes on" in err
     assert "Traceback" not in err
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
     assert empty("extract", "--json", PCE_HOME=str(tmp_path)).document["outcome"] == "new"
 
 
@@ -80,7 +83,8 @@ def test_a_run_that_was_killed_does_not_stay_under_way(tmp_path: Path) -> None:
         "import os, dagster as dg; from pce_pipeline.automation import runs; from pce_pipeline.settings import *; "
         f"settings = Settings(home={str(tmp_path)!r}, chosen_source='sample', profile='smoke')\n"
         "with runs.open_instance(settings) as instance:\n"
-        "    instance.create_run_for_job(dg.job(name='j')(lambda: None), tags={'pce/process': runs._this_process()},\n"
+        "    instance.create_run_for_job(dg.job(name='j')(lambda: None),\n"
+        "        tags={'.dagster/pce_process': runs._this_process()},\n"
         "        status=dg.DagsterRunStatus.STARTED)\n"
         "    os._exit(9)"
     )

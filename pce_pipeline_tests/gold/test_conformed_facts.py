@@ -137,7 +137,8 @@ def test_a_per_capita_figure_without_a_total_makes_a_row_whose_total_is_not_publ
     (row,) = annual(facts(("SAPCE2", 2, "product.goods", 2020, "45000"))).rows(named=True)
     assert (row["pce_millions_usd"], row["pce_status"]) == (None, "not_published")
     assert (row["pce_per_capita_usd"], row["pce_per_capita_status"]) == (Decimal(45000), "reported")
-    assert row["geo_level"] is not None
+    assert (row["geo_fips"], row["category_id"], row["year"]) == ("06000", "product.goods", 2020)
+    assert (row["geo_level"], row["state"]) == ("state", "CA")
 
 
 def test_dimensions_are_whole_whatever_the_profile_and_the_bridge_follows_it():

@@ -64,6 +64,20 @@ def test_what_is_new_is_written_with_all_that_is_known_of_it():
     assert (made.run_id, made.published_at) == ("run", NOW)
 
 
+def test_each_part_of_a_partition_has_a_hash_of_its_own_rows():
+    ours, theirs = (
+        pl.DataFrame({"dataset": [name] * 2, "value": values})
+        for name, values in (("ours", [1, 2]), ("theirs", [3, 4]))
+    )
+    mixed = pl.concat([theirs, ours]).with_row_index("number").sort(pl.col("number") % 2, "number").drop("number")
+    new = NewPartition("2021", {CA: mixed}, {}, "1", {}, parts_by="dataset")
+    assert planned(new).changes["2021"].parts == {"ours": content_sha256(ours), "theirs": content_sha256(theirs)}
+    alone = NewPartition("2021", {CA: ours}, {}, "1", {}, parts_by="dataset")
+    made = planned(alone).changes["2021"]
+    assert made.parts == {"ours": made.content_sha256} == {"ours": content_sha256(ours)}
+    assert planned(of_2021()).changes["2021"].parts == {}
+
+
 def test_of_what_is_there_nothing_is_serialised():
     done = planned(of_2021(), after(planned(of_2021())))
     assert (done.changes, done.bodies, done.to_write) == ({}, {}, [])

@@ -19,14 +19,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many mutants are tried at once")
     parser.add_argument("--listed", action="store_true", help="try the mutants that are listed as equivalent as well")
     chosen = parser.parse_args()
-    whole = read_plan()
-    plan = whole.of(chosen.modules) if chosen.modules else whole.by_default
+    plan = read_plan()
+    plan = plan.of(chosen.modules) if chosen.modules else plan
     total: Counter[str] = Counter()
     with runner(chosen.jobs) as running:
         for module in plan.tests:
             total += _of_module(running, plan, module, listed_too=chosen.listed)
-    for module in [] if chosen.modules else whole.waiting:
-        _say(f"{module}: not tried, {whole.waiting[module]}")
     _say(f"\n{_score(total)}")
     return 1 if total["survived"] or total["listed wrongly"] else 0
 

@@ -20,14 +20,6 @@ class Plan:
     reasons: Mapping[Name, str]
     """By mutant: why no test can tell it from the module."""
 
-    waiting: Mapping[str, str]
-    """By module: why it is tried only where it is named."""
-
-    @property
-    def by_default(self) -> "Plan":
-        """The plan for the modules that are not waiting."""
-        return self.of(module for module in self.tests if module not in self.waiting)
-
     def of(self, modules: Iterable[str]) -> "Plan":
         """The plan for some of the modules."""
         chosen = set(modules)
@@ -37,7 +29,6 @@ class Plan:
         return Plan(
             {module: tests for module, tests in self.tests.items() if module in chosen},
             {name: reason for name, reason in self.reasons.items() if name.module in chosen},
-            {module: reason for module, reason in self.waiting.items() if module in chosen},
         )
 
 
@@ -55,5 +46,4 @@ def read_plan(path: Path = PLAN) -> Plan:
                 if not listed["reason"].strip():
                     raise ValueError(f"{path.name} gives no reason for {name}")
                 reasons[name] = listed["reason"]
-    waiting = {module: entry["waiting"] for module, entry in read["modules"].items() if "waiting" in entry}
-    return Plan(tests, reasons, waiting)
+    return Plan(tests, reasons)

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from pce_pipeline.automation.jobs import range_tags
+from pce_pipeline.automation.newest_release import NEWEST_RELEASE
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.pointer import NewPartition
@@ -53,7 +54,9 @@ def run_check(world: World, asset: str, check: str) -> dg.ExecuteInProcessResult
 
 
 def red(result: dg.ExecuteInProcessResult) -> set[str]:
-    return {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+    """The checks of the rows that failed; whether a newer release is out says nothing of them."""
+    failed = {check.check_name for check in result.get_asset_check_evaluations() if not check.passed}
+    return failed - {NEWEST_RELEASE}
 
 
 @pytest.fixture(scope="module")

@@ -190,15 +190,15 @@ class Page:
 
 @contextmanager
 def dagster_dev(root: Path, environment: Mapping[str, str], *, log: Path) -> Iterator[Page]:
-    """`dagster dev` from the checkout at `root` on a free loopback port, stopped as Ctrl-C stops it."""
+    """`pce dev` from the checkout at `root` on a free loopback port, ended as a service manager ends it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("dagster")), "dev", "--host", "127.0.0.1", "--port", str(port)],
+            [str(Path(sys.executable).with_name("pce")), "dev", "--port", str(port)],
             cwd=root,
-            env={**os.environ, **environment, "DAGSTER_DISABLE_TELEMETRY": "1"},
+            env={**os.environ, **environment},
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -219,7 +219,7 @@ def dagster_dev(root: Path, environment: Mapping[str, str], *, log: Path) -> Ite
             time.sleep(0.5)
         yield page
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        process.terminate()
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:

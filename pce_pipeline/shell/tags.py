@@ -1,0 +1,45 @@
+"""The tags by which a person finds a run on Dagster's page: its world, years or extract, releases, and why it ran.
+
+Every way to start a run gives it some; what only the run itself knows, its first step adds.
+"""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from pce_pipeline.bronze.current import Current
+from pce_pipeline.settings import Settings
+
+WORLD = "pce/world"
+YEARS = "pce/years"
+EXTRACT = "pce/extract"
+RELEASE = "pce/release"
+WHY = "pce/why"
+
+_LONGEST = 250
+
+
+def world_tag(settings: Settings) -> dict[str, str]:
+    """The world, spelled so that nobody takes the sample for BEA's data."""
+    return {WORLD: settings.world.upper() if settings.is_sample else settings.world}
+
+
+def why_tag(reasons: Mapping[str, str] | str) -> dict[str, str]:
+    """Why a run was started: one reason, or one for each table or year."""
+    why = reasons if isinstance(reasons, str) else "; ".join(f"{name}: {why}" for name, why in reasons.items())
+    return {WHY: why[:_LONGEST]}
+
+
+def tag_run(context: dg.AssetExecutionContext, tags: Mapping[str, str]) -> None:
+    """Add tags to the run, unless a step before has."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run is not None and any(run.tags.get(name) != tag for name, tag in tags.items()):
+        context.instance.add_run_tags(run.run_id, {name: tag[:_LONGEST] for name, tag in tags.items()})
+
+
+def refresh_tags(settings: Settings, years: list[str], held: Mapping[str, Current]) -> dict[str, str]:
+    """The tags of a run that makes years from what counts."""
+    newest = {name: max(now.releases.values()) for name, now in held.items() if now.releases}
+    span = {YEARS: years[0] if len(years) == 1 else f"{years[0]}...{years[-1]}"} if years else {}
+    releases = {RELEASE: ", ".join(f"{name} {release}" for name, release in newest.items())} if newest else {}
+    return {**world_tag(settings), **span, **releases}
