@@ -22,6 +22,7 @@ from pce_pipeline.observability.logs import configure_logs, hide
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.settings import Settings, load_settings
 from pce_pipeline.shell.bronze import bronze_asset
+from pce_pipeline.shell.command_line import refuse_what_cannot_be
 from pce_pipeline.shell.gold import gold_assets
 from pce_pipeline.shell.io_manager import LakeIOManager
 from pce_pipeline.shell.page import of_world
@@ -84,9 +85,11 @@ def defs() -> dg.Definitions:
     settings = load_settings()
     for secret in settings.secrets:
         hide(secret)
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, form=settings.log_format)
     send_to_cloudwatch(settings)
     with warnings.catch_warnings():
         # Dagster calls parameters that we use on purpose beta, each time one is used.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        return build_definitions(settings)
+        definitions = build_definitions(settings)
+        refuse_what_cannot_be(definitions, load_registry(settings.profile, settings.catalog), Lake.of(settings))
+        return definitions

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     keep_versions_days: int = Field(ge=0)
     release_check_minutes: float = Field(gt=0)
     log_level: Literal["debug", "info", "warning", "error"]
+    log_format: Literal["auto", "text", "json"] = "auto"
     log_group: str | None = None
     alert_topic_arn: str | None = None
     alert_slack_url: SecretStr | None = None

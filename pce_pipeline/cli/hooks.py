@@ -41,6 +41,6 @@ def serve_hooks(
         )
     )
     # a server's log is what it has to say, so it goes to the terminal as well
-    configure_logs(session.settings.log_level)
+    configure_logs(session.settings.log_level, form=session.settings.log_format)
     with suppress(KeyboardInterrupt):
         serve(app, listening)

@@ -14,10 +14,7 @@ from dagster._core.storage.compute_log_manager import CapturedLogContext, Comput
 from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
 from dagster._serdes import ConfigurableClassData
 
-from pce_pipeline.observability.logs import copy_no_more, copy_to
-
-_FIRST = ("timestamp", "level", "event")
-_ON_EVERY_LINE = {"run_id", "dataset"}
+from pce_pipeline.observability.logs import copy_no_more, copy_to, readable
 
 
 class OwnLogs(LocalComputeLogManager):
@@ -40,7 +37,7 @@ class OwnLogs(LocalComputeLogManager):
 
             def write(line: str, of_run: str | None) -> None:
                 if of_run == run_id:
-                    file.write(f"{readable(line)}\n")
+                    file.write(f"{readable(json.loads(line))}\n")
 
             copy_to(write)
             try:
@@ -48,19 +45,3 @@ class OwnLogs(LocalComputeLogManager):
             finally:
                 copy_no_more(write)
         Path(self.get_captured_local_path(log_key, "complete")).touch()  # says that nothing more comes
-
-
-def readable(line: str) -> str:
-    """A JSON line of the log as a person reads it: when, how bad, what, then the facts.
-
-    >>> readable('{"event": "step started", "level": "info", "step": "gold", "timestamp": "2026-02-23T09:00:00Z"}')
-    '2026-02-23T09:00:00Z info step started step=gold'
-    """
-    facts = json.loads(line)
-    first = [str(facts.pop(name)) for name in _FIRST if name in facts]
-    others = [
-        f"{name}={fact if isinstance(fact, str) else json.dumps(fact)}"
-        for name, fact in facts.items()
-        if name not in _ON_EVERY_LINE and fact is not None
-    ]
-    return " ".join([*first, *others])

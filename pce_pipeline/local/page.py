@@ -83,7 +83,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     ours = exports(settings)
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
     named = {name: value for name, value in ours.items() if name != "DAGSTER_MODULE_NAME"}
-    return {**inherited, **named, "PYTHONWARNINGS": "ignore"}
+    form = "text" if settings.log_format == "auto" else settings.log_format
+    return {**inherited, **named, "PYTHONWARNINGS": "ignore", "PCE_LOG_FORMAT": form}
 
 
 @contextmanager

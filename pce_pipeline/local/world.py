@@ -20,7 +20,7 @@ from pce_pipeline.observability import progress
 from pce_pipeline.settings import Settings
 
 _LOOK_AGAIN_SECONDS = 0.2
-_DAGSTER_YAML = """\
+_DAGSTER_YAML_OF_BEFORE = """\
 # Dagster's history of this world, in SQLite files beside this one; `pce env` points bare dagster commands here.
 
 telemetry:
@@ -33,13 +33,18 @@ run_retries:
   enabled: false # the sensor tries again, with back-off
 """
 
+_DAGSTER_YAML = f"""{_DAGSTER_YAML_OF_BEFORE}
+python_logs:
+  python_log_level: WARNING # a console shows what is wrong; every event of a run is on the page
+"""
+
 
 def prepared_dagster_home(settings: Settings) -> Path:
     """The absolute folder of Dagster's history, made with its dagster.yaml where there is none."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     configuration = home / "dagster.yaml"
-    if not configuration.exists():
+    if not configuration.exists() or configuration.read_text("utf-8") == _DAGSTER_YAML_OF_BEFORE:
         _write_whole(configuration, _DAGSTER_YAML)
     return home
 
@@ -78,6 +83,7 @@ def exports(settings: Settings) -> Mapping[str, str]:
         "DAGSTER_HOME": str(prepared_dagster_home(settings)),
         "DAGSTER_MODULE_NAME": "pce_pipeline.definitions",
         "DAGSTER_DISABLE_TELEMETRY": "1",
+        "PYTHONWARNINGS": "ignore:Function `asset_materialize_command` is superseded",
         **ALLOCATOR,
         "PCE_HOME": str(settings.home.absolute()),
         "PCE_ENV": settings.env,

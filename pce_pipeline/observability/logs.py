@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import structlog
@@ -25,6 +25,7 @@ _lines: dict[str, list[str]] = defaultdict(list)
 _lines_lock = threading.Lock()
 _takers: set[Taker] = set()
 _secrets: set[str] = set()
+_SAID_BEFORE = {"timestamp", "level", "event", "run_id", "dataset"}
 _SIGNATURE = re.compile(r"(?<=X-Amz-Signature=)[0-9a-f]+")
 _to_json = structlog.processors.JSONRenderer(sort_keys=True)
 
@@ -75,22 +76,40 @@ def _to_current_stderr(*_: object) -> structlog.PrintLogger:
     return structlog.PrintLogger(sys.stderr)
 
 
-def configure_logs(level: str = "info", *, terminal_level: str | None = None, tells_raised_errors: bool = True) -> None:
+def readable(event: Mapping[str, Any]) -> str:
+    """A line as a person reads it: when, how bad, what, then the facts; of which world and run it is, is known.
+
+    >>> readable({"timestamp": "2026-02-23T09:00:00.5Z", "level": "info", "event": "step started", "step": "gold"})
+    '09:00:00 info step started step=gold'
+    """
+    facts = {name: fact for name, fact in event.items() if name not in _SAID_BEFORE and fact is not None}
+    told = [
+        f"{name}={fact if isinstance(fact, str) else json.dumps(fact, default=str)}" for name, fact in facts.items()
+    ]
+    when = str(event["timestamp"]).partition("T")[2][:8]
+    return " ".join([when, str(event["level"]), str(event["event"]), *told])
+
+
+def configure_logs(
+    level: str = "info",
+    *,
+    terminal_level: str | None = None,
+    tells_raised_errors: bool = True,
+    form: Literal["auto", "text", "json"] = "auto",
+) -> None:
     """Set up logging for this process: to stderr at `terminal_level`, to the run's log at `level`.
 
-    Without `tells_raised_errors` stderr is spared the errors that are raised as well: the caller will tell them.
+    Without `tells_raised_errors` stderr is spared the errors that are raised as well: the caller will tell them. Lines
+    on stderr are of that form; by default text on a terminal, else JSON.
     """
     floor = logging.getLevelNamesMapping()[(terminal_level or level).upper()]
-    on_terminal = sys.stderr.isatty()
-    render = (
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if on_terminal else _to_json
-    )
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
 
     def _to_stderr(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
         is_told_later = bool(event.get("error")) and not tells_raised_errors
         if is_told_later or logging.getLevelNamesMapping()[str(event["level"]).upper()] < floor:
             raise structlog.DropEvent
-        return str(render(logger, method, event))
+        return readable(event) if as_text else str(_to_json(logger, method, event))
 
     structlog.configure(
         processors=[

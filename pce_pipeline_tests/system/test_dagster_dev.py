@@ -1,5 +1,8 @@
 """What a person does on Dagster's page, done to a real `dagster dev` on the sample."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -82,6 +85,23 @@ YEARLY = [
 ]
 IN_ONE_PIECE = [f"{layer}/{name}" for layer in ("gold", "postgres") for name in ("dim_geography", "dim_category")]
 ALL = [*YEARLY, *(f"{layer}/{name}" for layer in ("gold", "postgres") for name in ("category_line",)), *IN_ONE_PIECE]
+
+
+def test_a_world_has_one_page_and_a_port_in_use_is_named(page: Page, settings: Settings, tmp_path: Path) -> None:
+    port = int(page.url.rpartition(":")[2])
+    another = _pce_dev("--port", "1", PCE_HOME=str(settings.home))
+    assert another.returncode == 2
+    assert f"open already, at http://127.0.0.1:{port}" in another.stderr
+    other_world = _pce_dev("--port", str(port), PCE_HOME=str(tmp_path))
+    assert other_world.returncode == 2
+    assert f"Port {port} cannot be used" in other_world.stderr
+    assert f"make dev PORT={port + 1}" in other_world.stderr
+
+
+def _pce_dev(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, "PCE_PROFILE": "smoke", "PCE_SOURCE": "sample", **environment}
+    program = str(Path(sys.executable).with_name("pce"))
+    return subprocess.run([program, "dev", *arguments], env=variables, capture_output=True, text=True, check=False)
 
 
 def test_a_person_meets_clear_errors_and_materialises_a_year(page: Page) -> None:
