@@ -56,6 +56,8 @@ class Publication:
     """The bytes of these."""
     partitions: dict[str, Partition]
     """The partitions that were given, as they are published now."""
+    rows_in_all: int
+    """The rows of all partitions that are published now."""
 
 
 class TableStore:
@@ -143,6 +145,7 @@ class TableStore:
             objects_written=len(todo.to_write) + files,
             bytes_written=sum(len(todo.bodies[version]) for version in todo.to_write) + size,
             partitions={each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions},
+            rows_in_all=sum(partition.rows for partition in pointer.partitions.values()),
         )
 
     def withdraw(self, partitions: Collection[str]) -> list[str]:

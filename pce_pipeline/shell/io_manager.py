@@ -143,7 +143,9 @@ class LakeIOManager(dg.IOManager):
                     published[str(year)],
                     by_year[year],
                     publication=became,
-                    newest=year == max(obj.inputs),
+                    more=self._of_the_whole(obj.derivation, by_year[year], publication.rows_in_all)
+                    if year == max(obj.inputs)
+                    else {},
                 )
             )
         for year, why in sorted(obj.absent.items()):
@@ -158,7 +160,7 @@ class LakeIOManager(dg.IOManager):
         rows: pl.DataFrame,
         *,
         publication: str,
-        newest: bool,
+        more: Mapping[str, Any],
     ) -> dg.AssetMaterialization:
         year = int(partition.key)
         folder = f"{self._lake.prefix(obj.derivation.table)}/year={year}"
@@ -176,17 +178,21 @@ class LakeIOManager(dg.IOManager):
                 "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
                 **({"vintage": dg.MetadataValue.json(dict(obj.vintages))} if obj.vintages else {}),
                 **({"releases": dg.MetadataValue.json(dict(obj.releases[year]))} if year in obj.releases else {}),
-                **(shown(obj.derivation.table, rows, self._total(obj.derivation)) if newest else {}),
+                **more,
             },
             # With a code version too, Dagster would ask for the versions of all inputs, and paint as unsynced
             # what lacks them; what is stale, `next_step` says from the inputs in the lake's manifests.
             tags={"dagster/data_version": partition.content_sha256},
         )
 
-    def _total(self, derivation: Derivation) -> str:
-        """The first total among the categories of the first dataset that a table is made of."""
+    def _of_the_whole(self, derivation: Derivation, rows: pl.DataFrame, rows_in_all: int) -> dict[str, Any]:
+        """What the newest year of a run says of the table: its rows of all years, and what a person looks at first."""
         dataset = self._registry.datasets[self._registry.datasets_of(derivation)[0]]
-        return str(dataset.categories.filter(pl.col("role") == "total")["category_id"][0])
+        total = str(dataset.categories.filter(pl.col("role") == "total")["category_id"][0])
+        return {
+            "dagster/row_count": rows_in_all,
+            **shown(derivation.table, rows, total),
+        }
 
     def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
         name = context.asset_key.to_user_string()

@@ -200,6 +200,7 @@ def _record_extract_runs(connection: Connection, held: Mapping[str, Current], la
 
 def _materialisations(context: dg.AssetExecutionContext, part: _Part, result: LoadResult) -> Iterator[dg.Output[None]]:
     table, key = part.table, postgres_key(part.table)
+    newest, total = max(part.keys, default=""), sum(each.rows for each in part.held.values())
     for partition in (part.held[each] for each in part.keys):
         context.log_event(
             dg.AssetMaterialization(
@@ -207,6 +208,7 @@ def _materialisations(context: dg.AssetExecutionContext, part: _Part, result: Lo
                 partition=partition.key if table.is_yearly else None,
                 metadata={
                     "dagster/partition_row_count" if table.is_yearly else "dagster/row_count": partition.rows,
+                    **({"dagster/row_count": total} if table.is_yearly and partition.key == newest else {}),
                     "content_sha256": partition.content_sha256,
                     **(
                         {RELEASES: dg.MetadataValue.json(releases)}

@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
@@ -26,10 +27,7 @@ class Daemon:
 
     def tick(self) -> tuple[list[dg.RunRequest], str | None]:
         """Evaluate; what it asks of the partitions is done, what it asks to run is only told, as is why it skips."""
-        with dg.SensorEvaluationContext(
-            instance_ref=self.instance.get_ref(), repository_def=self._repository, resources=self._resources
-        ) as context:
-            told = self._sensor.evaluate_tick(context)
+        told = self.evaluate()
         for request in told.dynamic_partitions_requests or ():
             if isinstance(request, dg.AddDynamicPartitionsRequest):
                 self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
@@ -37,6 +35,16 @@ class Daemon:
                 for key in request.partition_keys:
                     self.instance.delete_dynamic_partition(request.partitions_def_name, key)
         return list(told.run_requests or ()), told.skip_message
+
+    def evaluate(self, cursor: str | None = None) -> SensorExecutionData:
+        """Evaluate with a cursor, and do nothing of what is asked."""
+        with dg.SensorEvaluationContext(
+            instance_ref=self.instance.get_ref(),
+            repository_def=self._repository,
+            resources=self._resources,
+            cursor=cursor,
+        ) as context:
+            return self._sensor.evaluate_tick(context)
 
     def run(self, job: str, *events: dg.DagsterEventType, at: datetime | None = None) -> str:
         """A run in the history that has got as far as the events say."""
