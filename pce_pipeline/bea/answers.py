@@ -286,7 +286,7 @@ def load_json(body: bytes, *, table: str | None = None, line: int | None = None)
         bare = bare.decode("latin-1").encode()
     try:
         return msgspec.json.decode(bare)
-    except msgspec.DecodeError as broken:
+    except (msgspec.DecodeError, RecursionError) as broken:
         appearance = _appearance(bare, str(broken))
         raise BeaTransportError(f"BEA's answer {appearance}.", remedy="Try again.", table=table, line=line) from None
 
@@ -297,6 +297,8 @@ def _appearance(body: bytes, problem: str) -> str:
         return "is empty, as when its server ran out of time"
     if start.startswith(b"<"):
         return "is a web page, not JSON"
+    if "recursion" in problem:
+        return "is JSON nested deeper than anything that BEA sends"
     if "trailing" in problem:
         return "is followed by something that is not JSON"
     return f"is cut off or no JSON ({problem}; {len(body)} bytes)"

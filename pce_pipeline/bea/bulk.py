@@ -16,10 +16,11 @@ from datetime import date
 import polars as pl
 
 from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bea.layouts import canonical
 from pce_pipeline.bea.observations import Observations, combined, of_tables, refuse_missing
 from pce_pipeline.bea.releases import newest_note
 from pce_pipeline.bea.sheets import GLANCE, Sheet, glance, read_sheet
-from pce_pipeline.bea.tables import read_table, tables_of, years_of
+from pce_pipeline.bea.tables import area_code, read_table, tables_of, years_of
 from pce_pipeline.bea.values import said
 
 MOST_UNPACKED_BYTES = 512 * 1024 * 1024
@@ -29,6 +30,7 @@ _RATIO_MATTERS_FROM = 1024 * 1024
 _ENCRYPTED = 0x1
 
 _ENDINGS = (".csv", ".txt", ".tsv", ".tab")
+_CELL = ["line_code", "geo_fips", "year"]
 _UNSAFE_NAME = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\\|\x00")
 
 
@@ -118,6 +120,12 @@ def tables_in(content: bytes) -> tuple[str, ...]:
         return tuple(sorted({table for member in _tables_by_member(archive) for table in member.tables}))
 
 
+def members_of(content: bytes) -> list[str]:
+    """The names of an archive's members; `BeaFileRefused` as `read_archive`."""
+    with _opened(content) as archive:
+        return [info.filename for info in archive.infolist() if not info.is_dir()]
+
+
 def check_archive(content: bytes) -> None:
     """Make sure that an archive is safe and whole (every checksum holds); `BeaFileRefused` where it is not."""
     with _opened(content) as archive:
@@ -199,32 +207,73 @@ def _tables_by_member(archive: zipfile.ZipFile) -> Iterator[_Member]:
 def _fullest(
     table: str, candidates: Sequence[tuple[str, Sheet]], *, tolerate_unknown: bool, tolerate_repeats: bool
 ) -> Observations:
-    """The table from the candidate with the most areas; of equals the newest, then what BEA wrote before a copy of it.
+    """The table from the candidate with the most areas, and what others hold beside it.
 
-    A copy says no more than the original and may have lost codes to empty cells. Candidates that differ otherwise are
-    refused.
+    Of equals it is the newest, then what BEA wrote before a copy of it: a copy says no more than the original and may
+    have lost codes to empty cells. A candidate that holds nothing beside it is not looked at further unless it is its
+    equal. Refused are those that contradict each other, and those of another release that hold something of their own.
     """
-    ranked = [(_rank(sheet), name, sheet) for name, sheet in candidates]
-    best = max(rank for rank, _, _ in ranked)
-    equals = [
-        (
-            name,
-            of_tables(read_table(sheet, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats), {table}),
+
+    def read(sheet: Sheet) -> Observations:
+        return of_tables(
+            read_table(sheet, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats), {table}
         )
-        for rank, name, sheet in ranked
-        if rank == best
+
+    if len(candidates) == 1:
+        return read(candidates[0][1])
+    ranked = sorted(((_rank(sheet), name, sheet) for name, sheet in candidates), key=lambda one: one[0], reverse=True)
+    best = ranked[0][0]
+    equals = [(name, sheet, read(sheet)) for rank, name, sheet in ranked if rank == best]
+    (name, sheet, whole), *others = sorted(equals, key=lambda one: _wear(one[2].frame))
+    held = _Outline.of(sheet, table)
+    others += [
+        (other, sheet, read(sheet))
+        for rank, other, sheet in ranked
+        if rank != best and not _Outline.of(sheet, table).is_within(held)
     ]
-    if len(equals) == 1:
-        return equals[0][1]
-    (name, first), *others = sorted(equals, key=lambda named: _wear(named[1].frame))
-    for other, observations in others:
-        if _contradict(first.frame, observations.frame):
+    for other, _, observations in others:
+        if _contradict(whole.frame, observations.frame):
             raise BeaFileRefused(
                 f"The archive holds {table} twice, and differently: {name} and {other}.",
                 remedy="Keep the one that counts, or download BEA's zip again.",
                 table=table,
             )
-    return first
+        beside = observations.frame.join(whole.frame, on=_CELL, how="anti")
+        if beside.is_empty():
+            continue
+        if observations.notes.get(table) != whole.notes.get(table):
+            raise BeaFileRefused(
+                f"The archive holds parts of {table} of different releases: {name} and {other}.",
+                remedy="Give each of them by itself.",
+                table=table,
+            )
+        lines = pl.concat([whole.lines, observations.lines]).unique(maintain_order=True)
+        whole = Observations(pl.concat([whole.frame, beside]), lines, whole.notes)
+    return whole
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """What the cells of a table in a sheet are about: enough to see whether another one holds more."""
+
+    rows: frozenset[tuple[str, ...]]
+    """Area and line of each row, and its year where years stand down."""
+
+    years: frozenset[int]
+    """The years that stand across."""
+
+    @classmethod
+    def of(cls, sheet: Sheet, table: str) -> "_Outline":
+        areas = [area_code(text) or text for text in sheet.cells("geo_fips")]
+        if sheet.layout.shape == "years down":
+            return cls(frozenset(zip(areas, sheet.cells("code"), sheet.cells("year"), strict=True)), frozenset())
+        tables = [canonical(text) for text in sheet.cells("bea_table")]
+        lines = [text.strip(" \t\"'=").removesuffix(".0") for text in sheet.cells("line_code")]
+        rows = zip(tables, areas, lines, strict=True)
+        return cls(frozenset(row[1:] for row in rows if row[0] in {table, ""}), frozenset(years_of(sheet).values()))
+
+    def is_within(self, other: "_Outline") -> bool:
+        return self.rows <= other.rows and self.years <= other.years
 
 
 def _rank(sheet: Sheet) -> tuple[int, date, int]:
@@ -245,10 +294,13 @@ def _wear(frame: pl.DataFrame) -> tuple[int, int, int]:
 
 
 def _contradict(original: pl.DataFrame, copy: pl.DataFrame) -> bool:
-    """Whether a copy lacks cells, has others, or says something else in one that is not empty."""
-    parts = ["line_code", "geo_fips", "year", "unit", "unit_multiplier"]
+    """Whether a copy says something else of a cell than the original; an empty cell of a copy says nothing."""
+    parts = [*_CELL, "unit", "unit_multiplier"]
     both = original.select(*parts, original=said(pl.col("value_text"))).join(
-        copy.select(*parts, copy=said(pl.col("value_text"))), on=parts, how="full", coalesce=True
+        copy.select(*parts, copy=said(pl.col("value_text"))), on=_CELL, how="inner", suffix="_of_copy"
     )
-    other = pl.col("original").ne_missing(pl.col("copy")) & (pl.col("copy").is_null() | (pl.col("copy") != ""))
+    other_unit = (pl.col("unit") != pl.col("unit_of_copy")) | (
+        pl.col("unit_multiplier") != pl.col("unit_multiplier_of_copy")
+    )
+    other = other_unit | (pl.col("original").ne_missing(pl.col("copy")) & (pl.col("copy") != ""))
     return both.select(other.any()).item() is True

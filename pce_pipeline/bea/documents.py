@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from pce_pipeline.bea.bulk import MOST_UNPACKED_BYTES, read_archive, read_csv
+from pce_pipeline.bea.doubts import refuse_doubtful
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.kept import kept_answers
 from pce_pipeline.bea.layouts import canonical
@@ -65,6 +66,7 @@ def read_document(
             return read_csv(plain, wanted, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats)
         case "json":
             read = decode_many(kept_answers(plain), tolerate_unknown=tolerate_unknown)
+            refuse_doubtful(read.frame, ",")
             return of_tables(_as_published_today(read), wanted)
 
 
@@ -92,6 +94,8 @@ def kind_of(content: bytes) -> Kind:
     if content[257:262] == b"ustar":
         raise _refused("a tar archive: unpack it first")
     beginning = content[:_BEGINNING]
+    if b"\x00" in beginning[:4]:
+        raise _refused("text in UTF-16, or no text at all: save it as UTF-8")
     if b"\x00" not in beginning and any(separator in beginning for separator in (b",", b"\t", b";", b"|")):
         return "csv"
     raise _refused(f"neither zip, CSV nor JSON (it begins with {start[:16]!r})")

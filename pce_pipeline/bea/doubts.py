@@ -11,6 +11,8 @@ import polars as pl
 
 from pce_pipeline.bea.errors import BeaFileRefused
 
+_INDEX = pl.col("unit").str.to_lowercase().str.contains("index|percent|ratio")
+_WITH_A_POINT = pl.col("value_text").str.contains(r"^-?[0-9]+\.[0-9]+$")
 _PLAIN = r"^-?[0-9]*(?:\.[0-9]*)?$"
 _POINT_AND_THREE = r"^-?[0-9]{1,3}\.[0-9]{3}$"
 _IN_THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+\.\d+|-?\d{1,3}(?:,\d{3}){2,}")
@@ -34,7 +36,7 @@ def refuse_doubtful(frame: pl.DataFrame, separator: str) -> None:
         if _DECIMAL_COMMA.fullmatch(text) and not _COMMA_AND_THREE.fullmatch(text):
             raise BeaFileRefused(f"The file writes decimals with a comma ({text}).", remedy=_WITH_POINT)
     either = [text for text in odd if _COMMA_AND_THREE.fullmatch(text)]
-    if either and not _commas_are_of_thousands(frame, odd, separator):
+    if either and not _commas_are_of_thousands(frame, odd, either, separator):
         raise BeaFileRefused(
             f"The file writes {either[0]}, which may be {either[0].replace(',', '')} or {either[0].replace(',', '.')}: "
             "nothing in it shows whether its commas stand between thousands or before decimals.",
@@ -50,32 +52,38 @@ def refuse_doubtful(frame: pl.DataFrame, separator: str) -> None:
                 f"The file writes numbers as powers of ten ({text}), so that digits may be lost.",
                 remedy="Format its cells as plain numbers and save it again, or download BEA's zip.",
             )
-    if separator == ";":
-        _refuse_points_of_thousands(frame)
+    _refuse_points_of_thousands(frame)
 
 
-def _commas_are_of_thousands(frame: pl.DataFrame, odd: Collection[str], separator: str) -> bool:
-    """Whether the file shows it: a comma and a point in one number, two commas, or numbers with a point beside them.
+def _commas_are_of_thousands(
+    frame: pl.DataFrame, odd: Collection[str], either: Collection[str], separator: str
+) -> bool:
+    """Whether the file shows it: a comma and a point in one number, two commas, or decimals with a point beside them.
 
-    Without such a number, BEA's whole dollars and persons are taken for thousands where commas separate the columns
-    too, as everywhere in the US; its indexes have three decimals and are not.
+    Three digits behind a point may themselves be thousands, but for an index, which BEA writes with three decimals; a
+    comma in an index is therefore one before decimals. Without any such number, BEA's whole dollars and persons are
+    taken for thousands where commas separate the columns too, as everywhere in the US.
     """
     if any(map(_IN_THOUSANDS.fullmatch, odd)):
         return True
-    if frame.filter(pl.col("value_text").str.contains(r"^-?[0-9]+\.[0-9]+$")).height:
+    if frame.filter(_INDEX & pl.col("value_text").is_in(either)).height:
+        return False
+    if frame.filter(_WITH_A_POINT & (_INDEX | ~pl.col("value_text").str.contains(_POINT_AND_THREE))).height:
         return True
-    has_indexes = frame["unit"].str.to_lowercase().str.contains("index|percent|ratio").any()
-    return separator == "," and not has_indexes
+    return separator == "," and not frame.select(_INDEX.any()).item()
 
 
 def _refuse_points_of_thousands(frame: pl.DataFrame) -> None:
-    """Files with semicolons come from where thousands are set apart by points; an index has three decimals itself."""
-    with_point = frame.filter(
-        pl.col("value_text").str.contains(r"^-?[0-9]+\.[0-9]+$")
-        & ~pl.col("unit").str.to_lowercase().str.contains("index|percent|ratio")
-    )["value_text"]
-    if with_point.len() and with_point.str.contains(_POINT_AND_THREE).all():
-        text = with_point[0]
+    """Three digits behind every point of a unit are thousands, unless the unit is an index.
+
+    BEA writes dollars, persons and jobs whole, and larger units with one decimal.
+    """
+    with_point = frame.filter(_WITH_A_POINT & ~_INDEX).select(
+        "unit", "value_text", in_threes=pl.col("value_text").str.contains(_POINT_AND_THREE)
+    )
+    doubtful = with_point.filter(pl.col("in_threes").all().over("unit"))
+    if doubtful.height:
+        text = doubtful["value_text"][0]
         raise BeaFileRefused(
             f"The file writes {text}, which may be {text.replace('.', '')} or {text}: nothing in it shows whether its "
             "points stand between thousands or before decimals.",

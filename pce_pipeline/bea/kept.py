@@ -52,7 +52,7 @@ def _one_after_another(content: bytes, broken: BeaTransportError) -> Iterator[An
     while at < len(text):
         try:
             loaded, end = decoder.raw_decode(text, at)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             if at == 0:
                 raise BeaFileRefused(f"The file begins like JSON but is not: {broken.message}") from None
             line = text.count("\n", 0, at) + 1

@@ -15,6 +15,7 @@ from typing import Literal
 Shape = Literal["years across", "years down"]
 Column = Literal[
     "geo_fips",
+    "geo_name",
     "bea_table",
     "line_code",
     "description",
@@ -88,7 +89,8 @@ class Layout:
         return is_year or self.column(folded) is not None or folded in self.unused
 
 
-_BESIDE: frozenset[str] = frozenset({"geoname", "region", "industryclassification"})
+_BESIDE: frozenset[str] = frozenset({"region", "industryclassification"})
+_NAMED: Mapping[str, Column] = {"geoname": "geo_name"}
 
 TODAY = Layout(
     "regional table",
@@ -99,6 +101,7 @@ TODAY = Layout(
         "description": "description",
         "unit": "unit",
     },
+    optional=_NAMED,
     unused=_BESIDE,
 )
 LAYOUTS = (
@@ -112,6 +115,7 @@ LAYOUTS = (
             "description": "description",
             "unit": "unit",
         },
+        optional=_NAMED,
         unused=_BESIDE | {"componentname"},
         rewritten=_REWRITTEN,
     ),
@@ -124,6 +128,7 @@ LAYOUTS = (
             "line": "line_code",
             "description": "description",
         },
+        optional=_NAMED,
         unused=_BESIDE,
         components={
             number: Component(
@@ -146,14 +151,13 @@ LAYOUTS = (
             "unitmult": "unit_multiplier",
             "datavalue": "value",
         },
-        optional={"description": "description", "noteref": "note_ref"},
-        unused=frozenset({"geoname"}),
+        optional={**_NAMED, "description": "description", "noteref": "note_ref"},
         shape="years down",
     ),
     Layout(
         "download of BEA's interactive tables",
         {"geofips": "geo_fips", "linecode": "line_code", "description": "description"},
-        unused=frozenset({"geoname"}),
+        optional=_NAMED,
         titled=True,
     ),
 )

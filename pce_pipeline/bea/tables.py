@@ -19,6 +19,7 @@ from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Obser
 from pce_pipeline.bea.releases import newest_note
 from pce_pipeline.bea.sheets import Sheet
 from pce_pipeline.bea.values import coded, said
+from pce_pipeline.catalog.reading import area_names
 from pce_pipeline.texts import clean_description, clean_text
 
 _KEY = ["bea_table", "line_code", "geo_fips", "year"]
@@ -56,6 +57,7 @@ def read_table(sheet: Sheet, *, tolerate_unknown: bool = False, tolerate_repeats
     if may_repeat and not tolerate_repeats:
         frame = without_repeats(frame)
     refuse_doubtful(frame, sheet.separator)
+    _refuse_other_areas(sheet)
     lines = described.unique(maintain_order=True)
     for (table, text), today in layout.rewritten.items():
         is_it = (pl.col("bea_table") == table) & (pl.col("description") == text)
@@ -169,6 +171,21 @@ def _units(sheet: Sheet) -> list[str]:
             _check_component(sheet, numbers, number)
         return [known[number].unit for number in numbers]
     return _coded(sheet, "unit", _unit)
+
+
+def _refuse_other_areas(sheet: Sheet) -> None:
+    """A row whose name is another area's than its code's has the figures of one of the two, and nobody knows which."""
+    known = area_names()
+    codes = {name.casefold(): code for code, name in known.items()}
+    for text, name in dict.fromkeys(zip(sheet.cells("geo_fips"), sheet.cells("geo_name"), strict=True)):
+        said = clean_text(_unquoted(name)).casefold()
+        code = area_code(text)
+        if code is not None and code in known and codes.get(said, code) != code:
+            raise BeaFileRefused(
+                f"The file gives {code} the name {clean_text(name)}, and {code} is {known[code]}.",
+                remedy="Was one of its columns sorted without the others? " + ZIP_INSTEAD,
+                area=code,
+            )
 
 
 def _of_titles(sheet: Sheet) -> tuple[str, str]:

@@ -53,6 +53,9 @@ def plan_use(
 ) -> Planned:
     """Lay an extract that does not count `over` the current figures, or let it stand `instead` of them.
 
+    One that is current and holds a part only, because it was the first of its table, may be laid over the fuller
+    vintage that came in later and is older.
+
     Raises `DecisionRefused` for an extract that is not held, counts already, was dropped, or that Silver cannot read.
     """
     manifest = _held(now, extract)
@@ -66,7 +69,11 @@ def plan_use(
     chosen = [
         table
         for table in (tables or manifest.tables)
-        if table in dataset.tables and not verdict_of(now.manifests, now.decisions, extract, table).counts
+        if table in dataset.tables
+        and (
+            not verdict_of(now.manifests, now.decisions, extract, table).counts
+            or (kind == "over" and _is_part_of_current(now, extract, table))
+        )
     ]
     if not chosen:
         raise DecisionRefused(
@@ -86,15 +93,36 @@ def plan_use(
         extract=str(extract),
         why=why,
         decided_at=at,
-        layers={
-            table: tuple(
-                str(each) for each in (*(before[table].extracts if table in before and kind == "over" else ()), extract)
-            )
-            for table in chosen
-        },
+        layers={table: _laid(now, extract, table) if kind == "over" else (str(extract),) for table in chosen},
         at={table: str(max(extract, before[table].at) if table in before else extract) for table in chosen},
     )
     return _planned(now, decision, chosen)
+
+
+def fuller_before(now: Current, table: str) -> Vintage | None:
+    """The last vintage of a table before the current one that has cells which the current lacks; it came in later."""
+    *earlier, latest = now.vintages(table)
+    if latest.decided is not None:
+        return None
+    held = cells_of_layers(latest.layers)
+    return next((each for each in reversed(earlier) if without(cells_of_layers(each.layers), held).height), None)
+
+
+def _laid(now: Current, extract: ExtractId, table: str) -> tuple[str, ...]:
+    """The layers of an extract over the current figures, or of the current figures over the fuller ones before them."""
+    below: Sequence[ExtractId] = ()
+    above: Sequence[ExtractId] = (extract,)
+    if _is_part_of_current(now, extract, table):
+        fuller = fuller_before(now, table)
+        below, above = fuller.extracts if fuller else (), now.unpinned[table].newest.extracts
+    elif table in now.unpinned:
+        below = now.unpinned[table].newest.extracts
+    return tuple(str(each) for each in (*(each for each in below if each not in above), *above))
+
+
+def _is_part_of_current(now: Current, extract: ExtractId, table: str) -> bool:
+    source = now.unpinned.get(table)
+    return source is not None and extract in source.newest.extracts and fuller_before(now, table) is not None
 
 
 def plan_undo(now: Current, extract: ExtractId, *, why: str, at: datetime) -> Planned:

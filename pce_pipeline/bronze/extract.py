@@ -360,7 +360,8 @@ def _requested(dataset: Dataset, tables: Sequence[str], content: Content) -> dic
     scope = _scope_of_profile(dataset)
     requested: dict[str, tuple[int, ...]] = {}
     for table in tables:
-        listed = set(content.lines.filter(pl.col("bea_table") == table)["line_code"])
+        of_table = pl.col("bea_table") == table  # of a file without texts no line is listed, and its cells are there
+        listed = {*content.lines.filter(of_table)["line_code"], *content.cells.filter(of_table)["line_code"]}
         if scope is not None:
             listed &= set(scope[table])
         requested[table] = tuple(sorted(listed))

@@ -17,7 +17,7 @@ import msgspec
 import polars as pl
 import structlog
 
-from pce_pipeline.bea.bulk import tables_in
+from pce_pipeline.bea.bulk import members_of, tables_in
 from pce_pipeline.bea.client import BeaClient, RawAnswer
 from pce_pipeline.bea.documents import read_document, storable
 from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
@@ -39,6 +39,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
 _COMPRESSED = {".gz", ".bz2", ".xz"}
 _ZIP = b"PK"
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -256,7 +257,14 @@ class FileFeed:
 
 
 def _holds_none(path: Path, kept: _Kept, tables: Sequence[str]) -> BeaFileRefused:
-    holds = ", ".join(sorted(kept.tables)) or "no table"
+    if not kept.tables:
+        names = members_of(kept.body) if kept.body.startswith(_ZIP) else []
+        within = f", but {', '.join(names[:_SHOWN])}" if names else ", and no figure either"
+        return BeaFileRefused(
+            f"{path.name} holds no table of BEA{within}.",
+            remedy="Unpack it, and give the files inside." if names else "Download it again, or leave it out.",
+        )
+    holds = ", ".join(sorted(kept.tables))
     return BeaFileRefused(
         f"{path.name} holds {holds}, but none of {', '.join(tables)}.",
         remedy="Leave it out, or name its tables with --tables if this pipeline takes them; `pce check` lists those.",

@@ -129,6 +129,9 @@ def refusal(content: Content, table: str, dataset: Dataset, day: date) -> str | 
     except SilverRefused as refused:
         return str(refused)
     silver, strange = normal.frame, normal.set_aside
+    if silver.is_empty() and strange.is_empty():
+        lines = content.cells.filter(of_table)["line_code"].unique().sort().head(_SHOWN)
+        return f"{table} has no line that the catalogue holds (but {', '.join(map(str, lines))})."
     if strange.height > _MOSTLY * (silver.height + strange.height):
         areas = strange["geo_fips"].unique().sort()
         return (

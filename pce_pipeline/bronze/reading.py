@@ -198,6 +198,11 @@ def _within(frame: pl.DataFrame, scope: Scope | None) -> pl.DataFrame:
         schema={name: frame.schema[name] for name in ("bea_table", "line_code")},
         orient="row",
     )
+    # An extract of before may say that it is of no line of a table, because its file had no texts: it is of all.
+    unlisted = [table for table, codes in scope.items() if not codes]
+    if unlisted:
+        of_any = frame.filter(pl.col("bea_table").is_in(unlisted)).select(lines.columns)
+        lines = pl.concat([lines, of_any]).unique()
     return frame.join(lines, on=["bea_table", "line_code"], how="semi", maintain_order="left")
 
 

@@ -70,6 +70,13 @@ def read_catalogue(folder: Path | None = None) -> Catalogue:
     return catalogue
 
 
+@cache
+def area_names() -> Mapping[str, str]:
+    """BEA's name of each area, by its code."""
+    areas = read_rows(_HERE / "areas.csv", "catalog/areas.csv", AREAS)
+    return dict(areas.select("geo_fips", "geo_name").iter_rows())
+
+
 def _packaged() -> Iterator[Part]:
     for each in sorted(_HERE.iterdir(), key=lambda entry: entry.name):
         if (each / "dataset.toml").is_file():

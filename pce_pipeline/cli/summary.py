@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.deciding import fuller_before
 from pce_pipeline.bronze.judgement import missing_of_catalogue
 from pce_pipeline.bronze.manifest import FROM_FILES
 from pce_pipeline.bronze.scope import cells_of, in_words
@@ -199,6 +200,14 @@ def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> lis
     ]
     if earlier:
         lines.append(Text(f"Kept as an earlier vintage, which changes nothing today: {', '.join(earlier)}."))
+    lines += [
+        Text.assemble(
+            f"{table} of it holds more than the current figures; to lay these over it: ",
+            (session.command(f"use {now.unpinned[table].newest.at} --over --why ..."), "bold"),
+        )
+        for table in extract.changed
+        if earlier and fuller_before(now, table) is not None
+    ]
     if extract.refused or not partial:
         return [*lines, *refused_shown(session, [extract])]
     kept = extract.extract or next(iter(extract.equals.values()), "")

@@ -32,8 +32,17 @@ class LineDifference:
         return f"line {self.line_code} was pinned as {self.pinned!r} and now says {self.published!r}"
 
 
-def _listed(items: Iterable[object]) -> str:
-    texts = [str(item) for item in items]
+def _listed(differences: Iterable[LineDifference]) -> str:
+    """The differences in words, each once with all its lines."""
+    lines: dict[tuple[str, str], list[int]] = {}
+    for each in differences:
+        lines.setdefault((each.pinned, each.published), []).append(each.line_code)
+    texts = [
+        str(LineDifference(codes[0], *said))
+        if len(codes) == 1
+        else f"lines {', '.join(map(str, codes))} were pinned as {said[0]!r} and now say {said[1]!r}"
+        for said, codes in lines.items()
+    ]
     more = f"; and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
     return "; ".join(texts[:_SHOWN]) + more
 

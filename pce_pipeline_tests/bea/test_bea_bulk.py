@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from pce_pipeline.bea.bulk import check_archive, read_archive, read_csv, tables_in
+from pce_pipeline.bea.bulk import check_archive, definition_in, fullest_sheet, read_archive, read_csv, tables_in
 from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaUnknownField
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA
 from pce_pipeline.bea.values import typed
@@ -301,16 +301,88 @@ def test_of_a_file_and_its_copy_the_original_counts(csv_file, zip_file, original
         assert sorted(set(read.frame["value_text"])) == sorted(original)
 
 
-@pytest.mark.parametrize("worn", ["lacking", "having"])
-def test_a_copy_that_has_other_cells_contradicts(zip_file, worn):
-    both = [(f"SAPCE1-{line}", area, 2020, "10.0") for line in (1, 2) for area in ("01000", "02000")]
-    fewer = both[:-1]
-    zeros_dropped = [(*cell, "10") for *cell, _ in (fewer if worn == "lacking" else both)]
-    zeros_dropped += [("SAPCE1-3", "01000", 2020, "1000000")] if worn == "lacking" else []
-    whole = both if worn == "lacking" else [*fewer[:-1], (*fewer[-1][:3], "10.0000000000")]
-    archive = zip_file({"a.csv": years_down(*whole), "b.csv": years_down(*zeros_dropped)})
-    with pytest.raises(BeaFileRefused, match="twice, and differently"):
-        read_archive(archive)
+def cells(*places):
+    """A file with years down that says ten of each (line, area, year)."""
+    return years_down(*((f"SAPCE1-{line}", area, year, "10.0") for line, area, year in places))
+
+
+EVERY_CELL = [(line, area, year) for line in (1, 2) for area in ("01000", "02000") for year in (2020, 2021)]
+
+
+@pytest.mark.parametrize(
+    "part_of",
+    [
+        lambda line, area, year: area,  # noqa: ARG005 (a part for each area)
+        lambda line, area, year: line,  # noqa: ARG005
+        lambda line, area, year: year,  # noqa: ARG005
+        lambda line, area, year: (line, area, year),
+        lambda line, area, year: (line, area) == (1, "01000") or year,
+    ],
+    ids=["areas", "lines", "years", "cells", "of different shapes"],
+)
+def test_members_that_hold_parts_of_a_table_are_put_together(zip_file, part_of):
+    parts: dict[object, list[tuple[int, str, int]]] = {}
+    for cell in EVERY_CELL:
+        parts.setdefault(part_of(*cell), []).append(cell)
+    archive = zip_file({f"{number}.csv": cells(*part) for number, part in enumerate(parts.values())})
+    read = read_archive(archive).frame
+    assert sorted(read.select("line_code", "geo_fips", "year").rows()) == EVERY_CELL
+
+
+def test_files_of_today_that_hold_parts_of_a_table_are_put_together(csv_file, zip_file):
+    alabama, others = csv_file(areas=("01000",)), csv_file(areas=("02000", "04000"), values=("7", "8"))
+    older_years = csv_file(areas=("01000",), years=("2018", "2019"))
+    read = read_archive(zip_file({"a.csv": alabama, "b.csv": others, "c.csv": older_years}))
+    assert sorted(read.frame.select("geo_fips", "year", "value_text").rows()) == [
+        ("01000", 2018, "1.5"), ("01000", 2019, "(L)"), ("01000", 2020, "1.5"), ("01000", 2021, "(L)"),
+        ("02000", 2020, "7"), ("02000", 2021, "8"), ("04000", 2020, "7"), ("04000", 2021, "8"),
+    ]  # fmt: skip
+
+
+def test_parts_that_contradict_each_other_or_are_of_different_releases_are_refused(csv_file, zip_file):
+    alabama = csv_file(areas=("01000",))
+    both = csv_file(areas=("01000", "02000"), values=("1.6", "(L)"), years=("2020", "2022"))
+    with pytest.raises(BeaFileRefused, match=r"SAPCE1 twice, and differently: b\.csv and a\.csv"):
+        read_archive(zip_file({"a.csv": alabama, "b.csv": both}))
+    earlier = csv_file(areas=("04000",), note="Last updated: October 8, 2021")
+    with pytest.raises(BeaFileRefused, match=r"parts of SAPCE1 of different releases: a\.csv and b\.csv") as refused:
+        read_archive(zip_file({"a.csv": alabama, "b.csv": earlier}))
+    assert refused.value.remedy == "Give each of them by itself."
+
+
+def test_a_part_whose_cells_are_all_in_a_fuller_member_is_left_alone(csv_file, zip_file):
+    part = csv_file(areas=("01000",), values=("9", "9"), years=("2021", "2020"))
+    whole = csv_file(areas=("00000", "01000"))
+    assert read_archive(zip_file({"part.csv": part, "whole.csv": whole})).frame.equals(read_csv(whole).frame)
+
+
+def test_a_cell_that_is_there_twice_and_differently_is_refused_unless_that_is_tolerated(zip_file):
+    twice = years_down(("SAPCE1-1", "01000", 2020, "1"), ("SAPCE1-1", "01000", 2020, "2"))
+    for read, content in ((read_csv, twice), (read_archive, zip_file({"a.csv": twice}))):
+        with pytest.raises(BeaFileRefused, match="two things of one cell"):
+            read(content)
+        assert read(content, tolerate_repeats=True).frame.height == 2
+
+
+def test_of_several_sheets_of_a_table_the_fullest_is_shown_and_its_definition_is_found_by_name(csv_file, zip_file):
+    definition = b"<t>\xa7 1</t>"
+    archive = zip_file(
+        {
+            "few.csv": csv_file(areas=("01000",)),
+            "all.csv": csv_file(areas=("00000", "01000", "02000")),
+            "other.csv": csv_file("SAPCE2", areas=("00000", "01000", "02000", "04000")),
+            "definitions/sapce1__Definition.XML": definition,
+            "SAPCE2__definition.xml": b"<other/>",
+        }
+    )
+    assert fullest_sheet(archive, "SAPCE1").cells("geo_fips") == ["00000", "01000", "02000"]
+    assert definition_in(archive, "SAPCE1") == definition.decode("latin-1")
+    assert definition_in(archive, "SAPCE4") == ""
+    with pytest.raises(BeaFileRefused, match=r"no table SARPI.*holds SAPCE1"):
+        fullest_sheet(archive, "SARPI")
+    quarters = csv_file(years=("2020:Q1", "2020:Q2"))
+    with pytest.raises(BeaFileRefused, match="not by year"):
+        fullest_sheet(zip_file({"a.csv": quarters}), "SAPCE1")
 
 
 def test_damage_anywhere_is_refused_or_does_no_harm(csv_file, zip_file):

@@ -1,5 +1,7 @@
 """A file that cannot be read for certain is refused in the words of somebody who has it."""
 
+import json
+
 import polars as pl
 import pytest
 
@@ -58,6 +60,60 @@ def test_points_that_may_stand_between_thousands_are_refused():
     for number in ("14.437.543", "14 437 543", "14'437'543.0"):
         said = refusal(rendered(Copy(separator=";"), {("01000", 1): (number, "3")}))
         assert f"something else than a comma ({number})" in said
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";", "|"])
+def test_three_digits_behind_every_point_of_dollars_or_persons_are_in_doubt_whatever_separates_the_columns(separator):
+    cells = {("01000", 1): ("39.657", "41.012"), ("02000", 1): ("6.545", "346")}
+    said = refusal(rendered(Copy(separator=separator, unit="Number of persons"), cells))
+    assert "nothing in it shows whether its points stand between thousands or before decimals" in said
+
+
+def test_a_decimal_of_another_unit_shows_nothing_of_the_points_of_dollars():
+    cells = {("01000", 1): ("854.4", "38.1"), ("01000", 2): ("39.657", "41.012")}
+    content = rendered(Copy(unit="Millions of current dollars"), cells)
+    lines = content.decode().splitlines()
+    mixed = "\n".join(
+        line.replace("Millions of current dollars", "Dollars") if "39.657" in line else line for line in lines
+    )
+    assert "which may be 39657 or 39.657" in refusal(mixed.encode())
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+def test_points_of_thousands_show_nothing_of_the_commas_beside_them(separator):
+    cells = {("01000", 1): ("54.612", "55.001"), ("01000", 2): ("89,970", "108,406")}
+    content = rendered(Copy(separator=separator, unit="Dollars"), cells).decode().splitlines()
+    mixed = "\n".join(line.replace("Dollars", "Index") if "89,970" in line else line for line in content)
+    assert "which may be" in refusal(mixed.encode())
+
+
+def test_an_index_with_a_point_shows_that_the_commas_of_dollars_are_of_thousands():
+    cells = {("01000", 1): ("54,612", "55,001"), ("01000", 2): ("89.970", "108.406")}
+    content = rendered(Copy(separator=";", unit="Dollars"), cells).decode().splitlines()
+    mixed = "\n".join(line.replace("Dollars", "Index") if "89.970" in line else line for line in content)
+    values = typed(read_document(mixed.encode()).frame)["value"].to_list()
+    assert sorted(map(float, values)) == [89.97, 108.406, 54612, 55001]
+
+
+def test_numbers_of_an_answer_in_json_are_doubted_as_those_of_a_file(answer, row):
+    rows = [row("SAPCE2-1", "01000", "2021", "39.657", CL_UNIT="Dollars", UNIT_MULT="0")]
+    assert "which may be 39657 or 39.657" in refusal(json.dumps(answer(rows, table="SAPCE2")).encode())
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "other"), [("01000", "Georgia", "Alabama"), ("98000", "alabama 1/", "Far West")]
+)
+def test_a_row_with_the_name_of_another_area_than_its_code_is_refused(csv_file, code, name, other):
+    content = csv_file(areas=(code,))
+    assert read_document(content).frame.height == 2, "a name that is no area's says nothing"
+    said = refusal(content.replace(b"Somewhere, far away", name.encode()))
+    assert f"gives {code} the name {name.removesuffix(' 1/')}, and {code} is {other}" in said
+    assert "Was one of its columns sorted without the others?" in said
+    assert read_document(content.replace(b"Somewhere, far away", f"{other} 2/".encode())).frame.height == 2
+
+
+def test_json_that_is_nested_without_end_is_refused():
+    assert "nested deeper" in refusal(b"[" * 50_000 + b"]" * 50_000)
 
 
 def test_powers_of_ten_are_refused():

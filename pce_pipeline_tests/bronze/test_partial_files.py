@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from pce_pipeline.automation.state import _known
-from pce_pipeline.bronze.deciding import plan_drop, plan_undo, plan_use
+from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bronze.deciding import fuller_before, plan_drop, plan_undo, plan_use
 from pce_pipeline.bronze.decisions import DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused, FileUnusable
 from pce_pipeline.bronze.extract import Place, next_extract_id, places, publish
@@ -530,3 +531,73 @@ def test_an_answer_laid_over_the_current_figures_makes_its_release_known(lake):
     known = _known(now, None, source, source, lake.bea.dataset)
     assert known.last_updated == OF_RELEASE[3]
     assert value(lake, "02000", 2000) is not None
+
+
+def test_a_part_that_was_there_first_is_laid_over_a_fuller_older_vintage_by_a_decision(lake, cut):
+    parts = [taken(lake, cut(2, areas=[area], years=range(2020, 2025))) for area in ("01000", "02000")]
+    assert fuller_before(lake.current(), "SAPCE1") is None
+    whole = taken(lake, cut(1))
+    assert current(lake) == " with ".join(map(str, parts)), "a later arrival changes nothing by itself"
+    assert value(lake, "06000", 2023) is None
+    newer = value(lake, "01000", 2023)
+    assert fuller_before(lake.current(), "SAPCE1") is not None
+    with pytest.raises(DecisionRefused, match="counts already"):
+        use(lake, whole, "over")
+    use(lake, parts[-1], "over")
+    assert current(lake) == " with ".join(map(str, [whole, *parts]))
+    assert value(lake, "06000", 2023) is not None
+    assert value(lake, "01000", 2023) == newer
+    with pytest.raises(DecisionRefused, match="counts already"):
+        use(lake, parts[-1], "over")
+
+
+def client_frame(path: Path, *lines: int) -> Path:
+    """SAPCE1 of two states and a year as BEA's Python client gives it: without a text for its lines."""
+    header = "Code,GeoFips,GeoName,TimePeriod,CL_UNIT,UNIT_MULT,DataValue"
+    rows = [
+        f"SAPCE1-{line},{area},{name},2021,Millions of current dollars,6,{number}00.5"
+        for number, (area, name) in enumerate([("01000", "Alabama"), ("02000", "Alaska")], start=1)
+        for line in lines
+    ]
+    path.write_text("\n".join([header, *rows]))
+    return path
+
+
+def test_a_file_without_texts_of_its_lines_is_published_by_their_codes(lake, tmp_path):
+    extract = taken(lake, client_frame(tmp_path / "frame.csv", 1, 2), asked=date(2022, 12, 1))
+    assert lake.bronze.manifest(extract).scope == {"SAPCE1": (1, 2)}
+    assert (value(lake, "01000", 2021), value(lake, "02000", 2021, line=2)) == ("100.5", "200.5")
+
+
+def test_an_extract_of_before_that_lists_no_line_of_its_file_is_read_whole(lake, tmp_path):
+    extract = taken(lake, client_frame(tmp_path / "frame.csv", 1, 2), asked=date(2022, 12, 1))
+    manifests = lake.bronze.manifests()
+    unlisted = {extract: msgspec.structs.replace(manifests[extract], scope={"SAPCE1": ()})}
+    assert read_extracts(lake.bronze, {"SAPCE1": [extract]}, unlisted).cells.height == 4
+
+
+def test_a_file_of_lines_that_the_catalogue_does_not_hold_is_refused_before_anything_is_stored(wide, tmp_path):
+    with pytest.raises(FileUnusable, match=r"SAPCE1 has no line that the catalogue holds \(but 901, 902\)"):
+        take(wide, client_frame(tmp_path / "frame.csv", 901, 902), asked=date(2022, 12, 1))
+    assert wide.bronze.extracts() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("empty.json", json.dumps({"BEAAPI": {"Results": {"Data": []}}}).encode(), "and no figure either"),
+        ("inner.zip", {"inside.zip": b"PK\x03\x04"}, "but inside.zip"),
+        ("answers.zip", {"a.json": b"{}", "b.csv.gz": b"\x1f\x8b"}, "but a.json, b.csv.gz"),
+    ],
+)
+def test_a_file_without_a_table_says_what_is_in_it(lake, tmp_path, name, content, said):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            for member, body in content.items():
+                archive.writestr(member, body)
+    with pytest.raises(BeaFileRefused) as refused:
+        take(lake, path)
+    assert f"{name} holds no table of BEA, {said}." in str(refused.value)
