@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from pce_pipeline.automation.newest_release import release_checks
 from pce_pipeline.instance.private import AssetJob
 from pce_pipeline.shell.keys import bronze_key, key_of, postgres_key
 from pce_pipeline.shell.stored_checks import stored_checks
@@ -38,11 +39,11 @@ def build_jobs(registry: Registry) -> list[AssetJob]:
         )
         for name, dataset in registry.datasets.items()
     ]
-    # What a refresh has just written it need not read back; the page and `pce verify` do that when asked.
-    reading_back = [key for check in stored_checks(registry) for key in check.check_keys]
+    # What a refresh has just written it need not read back, nor BEA be asked again; who starts it has done that.
+    standalone = [key for check in (*stored_checks(registry), release_checks(registry)) for key in check.check_keys]
     refresh = dg.define_asset_job(
         REFRESH,
-        selection=dg.AssetSelection.groups("silver", "gold", "postgres") - dg.AssetSelection.checks(*reading_back),
+        selection=dg.AssetSelection.groups("silver", "gold", "postgres") - dg.AssetSelection.checks(*standalone),
         description="Bring a range of years from Bronze to Silver, Gold and Postgres.",
     )
     return [*takes, refresh]

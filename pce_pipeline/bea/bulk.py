@@ -219,8 +219,6 @@ def _fullest(
             read_table(sheet, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats), {table}
         )
 
-    if len(candidates) == 1:
-        return read(candidates[0][1])
     ranked = sorted(((_rank(sheet), name, sheet) for name, sheet in candidates), key=lambda one: one[0], reverse=True)
     best = ranked[0][0]
     equals = [(name, sheet, read(sheet)) for rank, name, sheet in ranked if rank == best]
@@ -270,7 +268,8 @@ class _Outline:
         tables = [canonical(text) for text in sheet.cells("bea_table")]
         lines = [text.strip(" \t\"'=").removesuffix(".0") for text in sheet.cells("line_code")]
         rows = zip(tables, areas, lines, strict=True)
-        return cls(frozenset(row[1:] for row in rows if row[0] in {table, ""}), frozenset(years_of(sheet).values()))
+        of_table = frozenset((area, line) for name, area, line in rows if name in {table, ""})
+        return cls(of_table, frozenset(years_of(sheet).values()))
 
     def is_within(self, other: "_Outline") -> bool:
         return self.rows <= other.rows and self.years <= other.years

@@ -7,7 +7,15 @@ from datetime import date
 import polars as pl
 import pytest
 
-from pce_pipeline.bea.bulk import check_archive, definition_in, fullest_sheet, read_archive, read_csv, tables_in
+from pce_pipeline.bea.bulk import (
+    check_archive,
+    definition_in,
+    fullest_sheet,
+    members_of,
+    read_archive,
+    read_csv,
+    tables_in,
+)
 from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaUnknownField
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA
 from pce_pipeline.bea.values import typed
@@ -351,9 +359,25 @@ def test_parts_that_contradict_each_other_or_are_of_different_releases_are_refus
 
 
 def test_a_part_whose_cells_are_all_in_a_fuller_member_is_left_alone(csv_file, zip_file):
-    part = csv_file(areas=("01000",), values=("9", "9"), years=("2021", "2020"))
+    part = csv_file(areas=("1000",), values=("9", "9"), years=("2021", "2020"))
     whole = csv_file(areas=("00000", "01000"))
     assert read_archive(zip_file({"part.csv": part, "whole.csv": whole})).frame.equals(read_csv(whole).frame)
+
+
+def test_a_copy_among_parts_that_adds_nothing_does_not_end_the_search(zip_file):
+    first, second = EVERY_CELL[:4], EVERY_CELL[4:]
+    archive = zip_file({"a.csv": cells(*first), "b.csv": cells(*first), "c.csv": cells(*second)})
+    assert read_archive(archive).frame.height == len(EVERY_CELL)
+
+
+def test_copies_of_another_power_of_ten_contradict(zip_file):
+    whole = cells(*EVERY_CELL)
+    with pytest.raises(BeaFileRefused, match="twice, and differently"):
+        read_archive(zip_file({"a.csv": whole, "b.csv": whole.replace(b",6,", b",3,")}))
+
+
+def test_the_names_of_members_are_those_of_files(zip_file):
+    assert members_of(zip_file({"folder/": b"", "folder/a.csv": b"1", "b.txt": b""})) == ["folder/a.csv", "b.txt"]
 
 
 def test_a_cell_that_is_there_twice_and_differently_is_refused_unless_that_is_tolerated(zip_file):

@@ -18,6 +18,7 @@ from pce_pipeline.definitions import build_definitions
 from pce_pipeline.errors import SettingsError
 from pce_pipeline.instance.storage import HistoryNotPrepared, PostgresHistory, _address, _Password
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.observability.logs import configure_logs
 from pce_pipeline.settings import load_settings
 from pce_pipeline.warehouse.errors import DatabaseNotNamed
 from pce_pipeline.warehouse.login import DatabaseLogin
@@ -73,6 +74,7 @@ def test_another_machine_sees_the_same_run_and_what_it_printed(staging):
 
 
 def test_what_pce_runs_is_in_the_same_history(staging):
+    configure_logs("info", terminal_level="error")  # as `pce` does
     opened: list[Any] = []
 
     def count(connection: Any, _record: Any) -> None:
