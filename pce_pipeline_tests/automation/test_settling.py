@@ -103,6 +103,7 @@ def test_each_release_changes_its_years_and_no_others(world):
         assert years_written(before, data_objects(world)) == set(changed)
 
 
+@pytest.mark.long
 def test_where_bea_goes_back_nothing_is_withdrawn_until_somebody_says_so(world):
     world.emulator.set_release(4)
     world.settle()

@@ -68,6 +68,7 @@ def test_a_pin_needs_a_reason_under_either_name(own: Pce) -> None:
     assert own("pin", TODAY, "--reason", "by its other name", "--json").document["reason"] == "by its other name"
 
 
+@pytest.mark.long
 def test_a_pin_that_is_old_needs_a_person_and_is_told_once_for_each_pin(own: Pce, tmp_path: Path) -> None:
     assert own("refresh").code == 0
     assert own("pin", TODAY, "--why", "until BEA answers").code == 0

@@ -15,7 +15,7 @@ def worth_dying_at(calls: list[str]) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.long)])
 def test_a_creation_killed_at_any_call_converges_on_the_next_run(when):
     with account() as whole:
         whole.run(*FIRST, "--yes", "--reach", "private", variables={"BEA_API_KEY": "k"})
@@ -34,7 +34,7 @@ def test_a_creation_killed_at_any_call_converges_on_the_next_run(when):
             assert aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == "k"
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.long)])
 def test_a_change_killed_at_any_call_converges_on_the_next_run(when):
     with account() as whole:
         whole.run(*FIRST, "--yes")
@@ -51,7 +51,7 @@ def test_a_change_killed_at_any_call_converges_on_the_next_run(when):
             assert aws.formation.executed == 2
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.long)])
 def test_a_removal_killed_at_any_call_converges_on_the_next_run(when):
     remove = ("--destroy", "--delete-data", "--confirm", "staging")
     with account() as whole:

@@ -135,6 +135,7 @@ def test_a_failing_step_alerts_says_what_to_do_and_leaves_the_database_closed(fi
     assert f"https://github.example/octo/pce/actions/runs/{int(ran.folder.name, 16)}" in alert
 
 
+@pytest.mark.long
 def test_an_answer_that_lacks_what_counts_is_kept_lets_the_rest_go_on_and_ends_red(first: Ran, place: Place) -> None:
     before = place.query("SELECT count(*) FROM gold.pce_state_metrics")
     place.emulator.set_faults(Fault(FaultKind.CELLS_DROPPED, areas=("02000",)))
