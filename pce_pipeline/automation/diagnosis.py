@@ -47,6 +47,8 @@ class Finding:
     """The years to refresh, where that mends it."""
     is_wrong: bool = True
     """Whether something is wrong; else it is only worth knowing."""
+    is_run_under_way: bool = False
+    """Whether it is a run, which may be about to make what others miss."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,12 @@ def _of_history(seen: HistorySeen) -> Iterator[Finding]:
     for run in seen.dead:
         yield Finding("dagster", f'the run {run} is "started", and its process is gone', "doctor --fix", mend="settle")
     for run in seen.under_way:
-        yield Finding("dagster", f"the run {run} is under way: look again when it has ended", is_wrong=False)
+        yield Finding(
+            "dagster",
+            f"the run {run} is under way: look again when it has ended",
+            is_wrong=False,
+            is_run_under_way=True,
+        )
     for extracts, what in ((seen.unknown, "does not know the extract"), (seen.strange, "knows, without the lake,")):
         if extracts:
             named = f"{', '.join(extracts[:_NAMED])}{' and others' if len(extracts) > _NAMED else ''}"

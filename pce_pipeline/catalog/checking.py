@@ -6,6 +6,7 @@ are loaded, so that nothing else has to doubt them.
 
 import re
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 
 import msgspec
 import polars as pl
@@ -18,6 +19,7 @@ from pce_pipeline.texts import meaning
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TABLE_NAME = re.compile(r"[A-Z][A-Z0-9]*")
 ARCHIVE_NAME = re.compile(r"\w+\.zip")
+_LAYOUT = re.compile(r"(?:19|20)[0-9]{2}")
 _A_NAME = "small letters, digits and underscores, a letter first"
 _ROLES = ("total", "subtotal", "part")
 _LEVELS = ("nation", "region", "state")
@@ -33,6 +35,7 @@ def check(catalogue: Catalogue) -> None:
     _check_categories(catalogue.categories)
     for parts in catalogue.parts.values():
         _check_dataset(parts, catalogue)
+    _check_all_measures_used(catalogue)
 
 
 def _check_areas(areas: pl.DataFrame) -> None:
@@ -64,9 +67,25 @@ def _check_measures(catalogue: Catalogue) -> None:
                     f"the unit {measure.unit!r} is not in units.csv",
                     remedy="Take one of catalog/units.csv, or add it to a units.csv in the folder of your datasets.",
                 )
+            if "years" in measure.adds_up_over:
+                raise part.mistake(
+                    (*at, "adds_up_over"), "a sum over years has no meaning", remedy="Take it out of adds_up_over."
+                )
             whole = measure.per_capita_of
             if whole is not None and (whole not in catalogue.measures or catalogue.measures[whole].per_capita_of):
                 raise part.mistake((*at, "per_capita_of"), f"{whole!r} is not a measure of a whole")
+
+
+def _check_all_measures_used(catalogue: Catalogue) -> None:
+    used = {name for part in catalogue.every_part for name in part.lines["measure"]}
+    for part in catalogue.every_part:
+        for nth, measure in enumerate(part.declared.measures):
+            if measure.name not in used:
+                raise part.mistake(
+                    ("measures", nth, "name"),
+                    f"no line has the measure {measure.name!r}",
+                    remedy="Take it out, or name it in lines.csv.",
+                )
 
 
 def _check_categories(categories: pl.DataFrame) -> None:
@@ -80,6 +99,8 @@ def _check_categories(categories: pl.DataFrame) -> None:
     found = categories.join(parents, on="parent_id", how="left", maintain_order="left")
     has_parent = pl.col("parent_id").is_not_null()
     is_total = pl.col("role") == "total"
+    elsewhere = is_total & (pl.col("file") != pl.col("file").first().over("scheme"))
+    _refuse(found, elsewhere, "{category_id!r} is a total of the scheme {scheme!r}, which another file declares")
     _refuse(found, has_parent & pl.col("parent_depth").is_null(), "the parent {parent_id!r} is not declared")
     _refuse(found, has_parent & is_total, "{category_id!r} is a total, but has the parent {parent_id!r}")
     _refuse(found, ~has_parent & ~is_total, "{category_id!r} has no parent, but is not a total")
@@ -135,6 +156,7 @@ def _check_head(parts: tuple[Part, ...]) -> None:
     said = msgspec.structs.asdict(first.declared)
     if missing := [key for key in _OF_THE_WHOLE if said[key] is None]:
         raise first.mistake((), f"it does not say {', '.join(missing)}")
+    _check_facts(first)
     if not ARCHIVE_NAME.fullmatch(said["archive"]):
         raise first.mistake(("archive",), f"{said['archive']!r} is not the name of a zip")
     for other in others:
@@ -147,11 +169,29 @@ def _check_head(parts: tuple[Part, ...]) -> None:
                 )
 
 
+def _check_facts(part: Part) -> None:
+    """Source, first year and names of releases can be."""
+    this_year = datetime.now(UTC).year
+    if (part.declared.first_year or 0) > this_year:
+        raise part.mistake(("first_year",), f"BEA cannot have published {part.declared.first_year} yet")
+    if part.declared.source != "Regional":
+        raise part.mistake(
+            ("source",), f"tables of {part.declared.source} cannot be ingested", remedy='Write source = "Regional".'
+        )
+    if not part.declared.release_names:
+        raise part.mistake(
+            ("release_names",),
+            "it has no name under which BEA's calendar announces it",
+            remedy="Write the release as https://www.bea.gov/news/schedule does.",
+        )
+
+
 def _check_lines(lines: pl.DataFrame, tables: Mapping[str, DeclaredTable], catalogue: Catalogue) -> None:
     """Every line is of a declared table, measure and category, once."""
     of_table = pl.struct("bea_table", "layout", "line_code")
     figure = pl.struct("bea_table", "layout", "measure", "category_id")
     _refuse(lines, ~pl.col("bea_table").is_in(list(tables)), "the table {bea_table!r} is not in dataset.toml")
+    _refuse(lines, ~_is(_LAYOUT, "layout"), "the layout {layout!r} is not the year since which BEA has it, as 2022")
     _refuse(lines, pl.col("line_code") < 1, "the line code {line_code} is not a line's number")
     _refuse(lines, ~of_table.is_first_distinct(), "line {line_code} of {bea_table} is declared twice")
     _refuse(lines, ~pl.col("measure").is_in(list(catalogue.measures)), "the measure {measure!r} is not declared")

@@ -65,7 +65,7 @@ class DeclaredMeasure(msgspec.Struct, forbid_unknown_fields=True):
     name: Text
     title: Text
     unit: Text
-    decimals: Annotated[int, msgspec.Meta(ge=0, le=9)]
+    decimals: Annotated[int, msgspec.Meta(ge=0, le=3)]
     adds_up_over: frozenset[Over]
     comparable_over: frozenset[Over]
     growth_is_meaningful: bool

@@ -23,6 +23,15 @@ UNDECIDED = "?"
 
 _MAY_BE_EMPTY = {"state", "region_fips", "parent_id"}
 _EXPECTED = {pl.Int32: "a whole number", pl.Boolean: "true or false"}
+_WHAT_MAY_BE = {
+    "levels": "Use some of nation, region and state.",
+    "adds_up_over": "Use some of categories and areas, or [].",
+    "comparable_over": "Use some of categories, areas and years, or [].",
+    "decimals": "Write how many decimals BEA publishes, 0 to 3.",
+    "first_year": "Write the first year that BEA publishes, without quotation marks.",
+    "growth_is_meaningful": "Write true or false.",
+}
+"""What a value of dataset.toml may be, by its key."""
 _WHAT_TO_DECIDE = {
     "measure": "Name the measure of the line: one that dataset.toml or another dataset declares.",
     "category_id": "Name the category of the line: one of categories.csv here or in another dataset.",
@@ -40,7 +49,9 @@ def read_part(folder: Traversable, where: str) -> Part:
         declared = msgspec.toml.decode(text, type=Declared)
     except msgspec.DecodeError as wrong:
         problem = str(wrong)
-        raise CatalogMistake(file, line_of_refusal(text, problem), problem) from None
+        key = re.search(r"(\w+)(?:\[\d+\])?`$", problem)
+        remedy = _WHAT_MAY_BE.get(key[1], "") if key else ""
+        raise CatalogMistake(file, line_of_refusal(text, problem), _in_words(problem), remedy=remedy) from None
     _refuse_unknown_keys(text, file)
     return Part(
         folder.name,
@@ -50,6 +61,13 @@ def read_part(folder: Traversable, where: str) -> Part:
         read_rows(folder / "lines.csv", f"{where}/lines.csv", LINES),
         read_rows(folder / "categories.csv", f"{where}/categories.csv", CATEGORIES),
     )
+
+
+def _in_words(problem: str) -> str:
+    """What the decoder of TOML found, as somebody says it who has the file open."""
+    if missing := re.match(r"Object missing required field `(\w+)`", problem):
+        return f"it does not say {missing[1]}"
+    return re.sub(r" \(at line \d+, column (\d+)\)$", r" (column \1)", problem).replace(" - at `$.", " at `")
 
 
 def read_rows(source: Traversable, file: str, schema: Schema) -> pl.DataFrame:
@@ -67,7 +85,9 @@ def read_rows(source: Traversable, file: str, schema: Schema) -> pl.DataFrame:
         raise CatalogMistake(file, reader.line_num, f"it cannot be read as CSV ({broken})") from None
     header = rows[0] if rows else []
     if header != list(schema):
-        raise CatalogMistake(file, 1, f"the columns are {', '.join(header) or 'missing'}, not {', '.join(schema)}")
+        by_commas = "Save it with commas between the columns." if len(header) == 1 and header[0] else ""
+        found = f"the columns are {', '.join(header)}, not" if any(header) else "it has no header; its columns are"
+        raise CatalogMistake(file, 1, f"{found} {', '.join(schema)}", remedy=by_commas)
     for number, row in zip(numbers, rows, strict=True):
         if row and len(row) != len(schema):
             raise CatalogMistake(file, number, f"it has {len(row)} cells, not {len(schema)}")

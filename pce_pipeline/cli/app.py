@@ -79,8 +79,19 @@ _add(_db, "stop", services.db_stop)
 _add(_sample, "release", services.sample_release)
 
 
+def _json_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with --json before every other option, so that none takes it for its value."""
+    ours = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    if "--json" not in ours:
+        return [*arguments]
+    others = [argument for argument in ours if argument != "--json"]
+    at = next((place for place, argument in enumerate(others) if argument.startswith("-")), len(others))
+    return [*others[:at], "--json", *others[at:], *arguments[len(ours) :]]
+
+
 def call(arguments: Sequence[str]) -> int:
     """Call a verb; the exit code. Wrong usage is answered as every other error is."""
+    arguments = _json_first(arguments)
     try:
         code: int = app(list(arguments), prog_name="pce", standalone_mode=False)
     except typer.TyperException as wrong:

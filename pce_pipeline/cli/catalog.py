@@ -94,7 +94,8 @@ def draft(
         listed = ", ".join(map(str, described.undefined))
         remarks.append(f"The definition of {today} has lines that the table lacks: {listed}.")
     written = _write(folder, made)
-    return _answer(session, folder, today, made, written, remarks, of_world=file is None)
+    is_declared = any(today in tables_of(parts) for parts in known.parts.values())
+    return _answer(session, folder, today, made, written, remarks, of_world=file is None, is_declared=is_declared)
 
 
 def check(
@@ -162,7 +163,15 @@ def _described(session: Session, table: str, file: Path | None, archive: str | N
             if rejected.code == str(HTTPStatus.NOT_FOUND.value):
                 raise ArchiveNotThere(chosen, table, is_guess=archive is None) from None
             raise
-    return asyncio.run(_by_api(session.bea, table)), None
+    try:
+        return asyncio.run(_by_api(session.bea, table)), None
+    except BeaRequestRejected:
+        if not session.settings.is_sample:
+            raise
+        raise UsageError(
+            f"The sample has no table {table}: it has those of the catalogue.",
+            remedy="Give BEA's zip with --file, or ask BEA itself: --source bulk, or BEA_API_KEY.",
+        ) from None
 
 
 async def _by_archive(bea: BeaGateway, table: str, archive: str) -> Described:
@@ -229,6 +238,7 @@ def _answer(
     remarks: list[str],
     *,
     of_world: bool,
+    is_declared: bool,
 ) -> Answer:
     decisions = [(str(folder / each.file), each.line, each.what) for each in made.decisions]
     facts = [
@@ -255,7 +265,9 @@ def _answer(
             shown.facts(facts),
             *shown.warnings_shown(remarks),
             *([shown.table(["To decide", "What"], rows)] if rows else []),
-            shown.next_step(f"{session.command('catalog check')} --folder {shlex.quote(str(folder))}"),
+            Text(f"These files are to be read, not used: {table} is in the catalogue already.", "bold yellow")
+            if is_declared
+            else shown.next_step(f"{session.world_command('catalog check')} --folder {shlex.quote(str(folder))}"),
         ],
         of_world=of_world,
     )

@@ -59,6 +59,10 @@ class Decision:
         compared = min((each.compared_at for each in known), default=None)
         what = f"BEA's figures of {' and '.join(held)}" if held else "BEA's figures"
         since = f", compared with BEA on {compared:%Y-%m-%d}" if compared else ""
+        names = self.situation.datasets or self.state.registry.datasets
+        in_lake_alone = [name for name in names if not self.state.registry.has_table_in_postgres(name)]
+        if in_lake_alone and len(in_lake_alone) == len(names):
+            return f"{years_text(self.covered)} are in the lake as {what} say{since}."
         return f"{years_text(self.covered)} are in Postgres as {what} say{since}."
 
 

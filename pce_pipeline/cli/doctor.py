@@ -209,6 +209,8 @@ def _shown(
             for each in findings
         ]
         said.append(shown.table(["Where", "What", "What to do"], rows))
-    if any(each.mend for each in findings):
+    if any(each.is_run_under_way for each in findings):
+        said.append(Text("A run is under way, and may be about to make what is missing: look again when it has ended."))
+    elif any(each.mend for each in findings):
         said.append(shown.next_step(session.command("doctor --fix")))
     return said

@@ -202,9 +202,11 @@ def pin(
         was = {name: held.extract for name in session.datasets if (held := session.bronze(name).pin()) is not None}
         for name in was:
             session.bronze(name).clear_pin(now=datetime.now(UTC))
-        text = f"The pin on {', '.join(sorted(set(was.values())))} is gone" if was else "There was no pin"
         document = {"pin": None, "was": next(iter(was.values()), None), "datasets": list(was)}
-        return Answer(document, [Text(f"{text}: the newest extracts count."), _then_refresh(session)])
+        if not was:
+            return Answer(document, [Text("There was no pin: the newest extracts count.")])
+        text = f"The pin on {', '.join(sorted(set(was.values())))} is gone: the newest extracts count."
+        return Answer(document, [Text(text), _then_refresh(session)])
     chosen = _pinned({name: session.bronze(name).extracts() for name in session.datasets}, day)
     if not why.strip():
         raise UsageError("A pin needs a reason.", remedy="Add --why with a sentence for those who find it later.")

@@ -416,6 +416,7 @@ def run(
             *pins_shown(decision.pins),
             *shown.warnings_shown(warnings),
             summary.stages_shown(held, extracts, refreshes),
+            *summary.lake_only_shown(session),
             *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
             *summary.refused_shown(session, extracts),
             *summary.growth_shown(states),
@@ -527,7 +528,8 @@ def _headline(
         return Text.assemble(("Not all was done", "bold red"), f" ({shown.seconds(took)}).")
     if not is_new:
         return Text.assemble(("Nothing is new. ", "bold green"), decision.why_nothing, f" ({shown.seconds(took)})")
-    words = [summary.outcome_of(each) for each in did.extracts]
+    of = {each.dataset: f"{each.dataset}: " if len(did.extracts) > 1 else "" for each in did.extracts}
+    words = [f"{of[each.dataset]}{summary.outcome_of(each)}" for each in did.extracts]
     words += [f"{shown.span(each.first, each.last)} refreshed" for each in did.refreshes]
     style = "bold red" if did.failed else "bold green"
     return Text.assemble(("Done: ", style), ", ".join(words), f", in {shown.seconds(took)}")

@@ -29,7 +29,7 @@ def db_start(session: Session) -> Answer:
     server.start()
     return Answer(
         {"running": True, "directory": server.directory, "psql": server.psql_arguments()},
-        [Text(f"Postgres of {session.settings.world} runs; open it with: {session.command('db psql')}")],
+        [Text(f"Postgres of {session.settings.world} runs; open it with: {session.world_command('db psql')}")],
     )
 
 

@@ -130,7 +130,7 @@ class Session:
         known = self.registry.datasets
         for name in self.dataset or ():
             if name not in known:
-                raise UsageError(f"There is no dataset {name!r}.", remedy=f"There is {', '.join(known)}.")
+                raise UsageError(f"There is no dataset {name!r}.", remedy=f"There are {', '.join(known)}.")
         return {name: each for name, each in known.items() if not self.dataset or name in self.dataset}
 
     @property
@@ -194,12 +194,15 @@ class Session:
         )
         return replace(found, loaded=LoadState()) if ask_postgres and not self.has_database else found
 
-    def command(self, verb: str) -> str:
-        """How to call another verb on the same world: as this one was called, with the options that chose the world."""
+    def world_command(self, verb: str) -> str:
+        """How to call a verb that is of no dataset on the same world."""
         chosen = [f"--source {self.source}"] if self.source else []
         chosen += [f"--profile {self.profile}"] if self.profile else []
-        chosen += [f"--dataset {name}" for name in self.dataset or ()]
         return " ".join([called_as(), verb, *chosen])
+
+    def command(self, verb: str) -> str:
+        """How to call another verb on the same world: as this one was called, with the options that chose the world."""
+        return " ".join([self.world_command(verb), *(f"--dataset {name}" for name in self.dataset or ())])
 
     @contextmanager
     def jobs(self) -> Iterator["Jobs"]:

@@ -79,13 +79,32 @@ def places_shown(session: Session) -> list[RenderableType]:
         shown.facts(
             [
                 ("Lake", shown.beside(where["lake"])),
-                ("Postgres", f"{session.command('db psql')}   or, from anywhere:"),
+                ("Postgres", f"{session.world_command('db psql')}   or, from anywhere:"),
             ]
         )
         if where["psql"]
-        else shown.facts([("Lake", shown.beside(where["lake"])), ("Postgres", session.command("db psql"))])
+        else shown.facts([("Lake", shown.beside(where["lake"])), ("Postgres", session.world_command("db psql"))])
     ]
     return [*lines, shown.command_line(where["psql"])] if where["psql"] else lines
+
+
+def lake_only_shown(session: Session) -> list[RenderableType]:
+    """Which tables of the chosen datasets Postgres has no table for, where the lake has rows of them."""
+    state = session.state()
+    found = [
+        each.table.name
+        for name in session.datasets
+        for each in session.registry.gold[name]
+        if not each.table.in_postgres and state.partitions.get(each.table.name)
+    ]
+    if not found:
+        return []
+    return [
+        Text.assemble(
+            (f"Postgres has no table for {', '.join(found)}", "bold yellow"),
+            ": the lake alone holds it. docs/adding-a-table.md shows how to give it one.",
+        )
+    ]
 
 
 def stages_shown(

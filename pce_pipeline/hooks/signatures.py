@@ -35,7 +35,7 @@ class HookSecretMissing(UsageError):
 
     def __init__(self) -> None:
         super().__init__(
-            "PCE_HOOK_SECRET is not set, and without it nobody could be told from anybody.",
+            "PCE_HOOK_SECRET is not set, and without it a sender cannot be told from anybody else.",
             remedy=f"Make one, set it here and give it to the sender: {HOW_TO_MAKE_ONE}",
         )
 

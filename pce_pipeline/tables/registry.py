@@ -66,6 +66,10 @@ class Registry:
         """The tables of Gold that analysts would look for in Postgres, and that it has no table for."""
         return tuple(each.table for own in self.gold.values() for each in own if not each.table.in_postgres)
 
+    def has_table_in_postgres(self, dataset: str) -> bool:
+        """Whether Postgres has any table for the figures of a dataset."""
+        return any(each.table.in_postgres for each in self.gold[dataset])
+
     @cached_property
     def bea_tables(self) -> Mapping[str, str]:
         """The dataset of each of BEA's tables."""

@@ -33,6 +33,12 @@ def line_of(text: str, words: str) -> int:
         ("dataset.toml", 'area = "00000"', 'area = "1"', "the probe of SAINC51 is not one of its areas: 1"),
         ("dataset.toml", "first_year = 1948", 'first_year = "1948"', "Expected `int"),
         ("dataset.toml", "first_year = 1948", "last_year = 1948", "unknown field `last_year`"),
+        ("dataset.toml", "first_year = 1948", "first_year = 2148", "BEA cannot have published 2148 yet"),
+        ("dataset.toml", 'source = "Regional"', 'source = "NIPA"', "tables of NIPA cannot be ingested"),
+        ("dataset.toml", "decimals = 0", "decimals = 4", "Expected `int` <= 3"),
+        ("dataset.toml", 'adds_up_over = ["categories", "areas"]', 'adds_up_over = ["years"]', "a sum over years"),
+        ("lines.csv", "SAINC51,2025,52", "SAINC51,abcd,52", "the layout 'abcd' is not the year"),
+        ("lines.csv", "SAINC51,2025,52", "SAINC51;2025;52", "it has"),
         ("dataset.toml", 'archive = "SAINC.zip"', 'archive = "?"', "archive is not decided yet"),
         ("dataset.toml", 'archive = "SAINC.zip"', 'archive = "SAINC"', "'SAINC' is not the name of a zip"),
         (

@@ -164,7 +164,7 @@ def test_a_draft_that_waits_keeps_no_other_from_being_made(empty: Pce, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [
-        (("SAXYZ1",), 1, "error 40"),
+        (("SAXYZ1",), 2, "The sample has no table SAXYZ1"),
         (("SAXYZ1", "--archive", "SAXYZ.zip"), 2, "BEA has no archive SAXYZ.zip"),
         (("SAXYZ1", "--source", "bulk", "--archive", "x"), 2, "not the name of an archive"),
         (("SAINC1", "--file", "nowhere.zip"), 2, "cannot be read"),
