@@ -4,6 +4,7 @@ Whatever Dagster wraps around an error comes off again here, so that callers see
 died with its process is noticed by the next one and marked as failed, so that nobody waits for it.
 """
 
+import logging
 import os
 import socket
 import uuid
@@ -224,6 +225,8 @@ def open_instance(settings: Settings, *, marks_dead_runs: bool = True) -> Iterat
             yield instance
         return
     home = prepared_dagster_home(settings)
+    # Ctrl-C while a file of the history is being closed is told as Ctrl-C, and not with a stack beside it.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     with dg.DagsterInstance.local_temp(str(home), overrides=_overrides(home)) as instance:
         if marks_dead_runs:
             _mark_dead_runs(instance)
