@@ -148,6 +148,13 @@ def test_another_than_the_next_extract_date_is_refused(bronze, bea):
     assert bea.log == []
 
 
+@pytest.mark.parametrize("partition", ["latest", "2026-13-01", "2026-02-23.1"])
+def test_a_partition_that_somebody_added_by_hand_and_is_no_date_is_refused(bronze, bea, partition):
+    error = bronze.step(bronze.run(partition, fails=True)).error or ""
+    assert f"'{partition}' is not the date of an extract. Delete that partition and add today's date" in error
+    assert bea.log == []
+
+
 def test_tables_that_the_catalogue_does_not_hold_are_refused(bronze):
     assert "It holds SAPCE1." in (bronze.step(bronze.run(fails=True, tables=["SAPCE9"])).error or "")
 

@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.instance.private import CODE_LOCATION
 from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.system.dagster_page import Page, dagster_dev
@@ -98,6 +99,12 @@ def test_a_world_has_one_page_and_a_port_in_use_is_named(page: Page, settings: S
     assert f"make dev PORT={port + 1}" in other_world.stderr
 
 
+def test_the_page_knows_our_code_location_by_the_name_that_runs_of_pce_have(page: Page) -> None:
+    found = page.ask("{ workspaceOrError { ... on Workspace { locationEntries { name } } } }")
+    assert [entry["name"] for entry in found["workspaceOrError"]["locationEntries"]] == [CODE_LOCATION]
+    assert f"location_name: {CODE_LOCATION}\n" in (ROOT / "workspace.yaml").read_text()
+
+
 def _pce_dev(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, "PCE_PROFILE": "smoke", "PCE_SOURCE": "sample", **environment}
     program = str(Path(sys.executable).with_name("pce"))
@@ -114,6 +121,15 @@ def test_a_person_meets_clear_errors_and_materialises_a_year(page: Page) -> None
     status, messages = page.materialise(["silver/pce_state", "gold", "gold/pce_state_annual"], "2023")
     assert status == "SUCCESS", messages
     assert page.materialised("gold/pce_state_annual") == {"2023"}
+
+
+def test_the_console_says_what_is_wrong_and_when_steps_begin_and_end(page: Page, settings: Settings) -> None:
+    del page
+    lines = (settings.home / "dagster-dev.log").read_text().splitlines()
+    assert [line for line in lines if "Warning" in line or " DEBUG " in line or "dagster.yaml" in line] == []
+    assert any(" info step started " in line for line in lines)
+    whole = [line for line in lines if "step=bronze/pce_state" in line or "step=silver/pce_state" in line]
+    assert len(whole) == 4, "a step has two lines"
 
 
 @pytest.mark.long
