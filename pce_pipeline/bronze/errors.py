@@ -3,7 +3,8 @@
     PceError
     ├── NothingHeld              the lake holds no extract, so that nothing can be made
     ├── UsageError
-    │   └── DecisionRefused      a decision about an extract that cannot be taken
+    │   ├── DecisionRefused      a decision about an extract that cannot be taken
+    │   └── NotKnownYet          a time before the first vintage
     └── BeaContentError
         └── FileUnusable         Silver could not be made of a file, so that nothing of it is stored
 
@@ -43,3 +44,16 @@ class NothingHeld(PceError):
 
 class DecisionRefused(UsageError):
     """The decision cannot be taken, as the message says."""
+
+
+class NotKnownYet(UsageError):
+    """Nothing of `dataset` was known on `day`; `first` is its first vintage, if it has any."""
+
+    def __init__(self, dataset: str, day: str, first: str | None) -> None:
+        self.dataset = dataset
+        self.day = day
+        self.first = first
+        super().__init__(
+            f"Nothing of {dataset} that counts was known on {day}.",
+            remedy=f"Its first vintage is of {first}." if first else "No extract of it counts yet: `pce status`.",
+        )

@@ -5,7 +5,19 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from pce_pipeline.cli import alerting, catalog, deciding, doctor, hooks, keeping, looking, pipeline, reporting, services
+from pce_pipeline.cli import (
+    alerting,
+    catalog,
+    comparing,
+    deciding,
+    doctor,
+    hooks,
+    keeping,
+    looking,
+    pipeline,
+    reporting,
+    services,
+)
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
 
@@ -43,6 +55,7 @@ _add(app, "extract", pipeline.extract, _DATA, of_datasets=True)
 _add(app, "refresh", pipeline.refresh, _DATA, of_datasets=True)
 _add(app, "status", looking.status, _DATA, of_datasets=True)
 _add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
+_add(app, "diff", comparing.diff, _DATA, of_datasets=True)
 
 _add(app, "doctor", doctor.doctor, _CARE, of_datasets=True)
 _add(app, "verify", keeping.verify, _CARE, of_datasets=True)

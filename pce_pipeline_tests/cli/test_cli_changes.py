@@ -4,6 +4,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pce_pipeline_tests.cli.conftest import Pce
@@ -11,7 +12,7 @@ from pce_pipeline_tests.cli.conftest import Pce
 pytestmark = [pytest.mark.postgres]
 
 
-def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pce) -> None:
+def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pce, tmp_path: Path) -> None:
     today = datetime.now(UTC).date().isoformat()
     assert own("sample", "release", "3", "--json").document["last_year"] == 2025
     assert own("check", "--json").document["action"] == "extract"
@@ -22,6 +23,22 @@ def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pc
     # every year, because of --force; and nothing was left to do after it
     assert [(refresh["first"], refresh["last"]) for refresh in ran["refreshes"]] == [(1997, 2025)]
     assert ran["fastest_growth"][0]["year"] == 2025
+
+    changed = own("diff", f"{today}.1", today, "--json").document["datasets"]["pce_state"]
+    assert changed["vintages"] == {"SAPCE1": [today, f"{today}.2"]}
+    assert changed["kinds"]["new"] == 180, "the cells of 2025"
+    assert changed["kinds"]["revision"] == changed["tables"]["SAPCE1"] - 180
+    assert {each["kind"] for each in changed["largest"]} == {"revision"}
+    shown = own("diff", f"{today}.1", today).out
+    assert "SAMPLE" in shown
+    assert "another number" in shown
+    of_california = own("diff", f"{today}.1", today, "--state", "CA", "--format", "csv").out.splitlines()
+    assert of_california[0].startswith("dataset,measure,category_id,geo_fips,year,")
+    assert {line.split(",")[6] for line in of_california[1:]} == {"CA"}
+    file = tmp_path / "changes.parquet"
+    assert own("diff", f"{today}.1", today, "--to", str(file)).code == 0
+    assert pl.read_parquet(file).height == sum(changed["kinds"].values())
+    assert "both times" in own("diff", today, today).out
 
     assert own("pin", today, "--reason", "looks wrong").code == 0
     status = own("status", "--json").document

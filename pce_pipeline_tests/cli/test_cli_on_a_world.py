@@ -172,6 +172,26 @@ def test_what_pce_runs_is_on_dagsters_page_as_a_run_of_our_jobs(pce: Pce, home: 
         assert refresh.tags["pce/release"] == f"pce_state {extract.tags['pce/release']}"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("2026-13-01", "2026-12-31"), "'2026-13-01' is not a date"),
+        (("2026-12-31", "2026-01-01"), "2026-12-31 is later than 2026-01-01"),
+        (("1990-01-01", "2026-12-31"), "Nothing of pce_state that counts was known on 1990-01-01"),
+        (("2026-12-31", "2026-12-31", "--state", "XX"), "There is no state XX"),
+        (("2026-12-31", "2026-12-31", "--format", "parquet"), "Parquet is not for a terminal"),
+        (("2999-12-31", "2999-12-31", "--to", "/nowhere/changes.csv"), "cannot be written"),
+    ],
+)
+def test_vintages_that_cannot_be_compared_are_refused_with_a_remedy(
+    pce: Pce, arguments: tuple[str, ...], said: str
+) -> None:
+    called = pce("diff", *arguments, "--json")
+    assert called.code == 2
+    assert said in called.document["error"]["message"]
+    assert called.document["error"]["remedy"]
+
+
 def test_env_exports_what_bare_dagster_needs_and_no_secret(pce: Pce, home: Path) -> None:
     key = "K" * 36
     exports = pce("env", BEA_API_KEY=key, PCE_SOURCE="sample")

@@ -1,0 +1,176 @@
+"""The verb that compares two vintages: what changed, of which kind, where, and by how much."""
+
+import io
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from pce_pipeline.bronze.as_known import KnownVintages, as_known
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.cli import shown
+from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.errors import UsageError
+from pce_pipeline.gold.changes import KINDS, changes
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.parquet import to_parquet
+
+_LARGEST = 10
+_LAST_OF_A_DAY = 999_999
+_MOST_IN_JSON = 1000
+_SIDES = ("from_value", "to_value")
+
+
+class Form(StrEnum):
+    """What the changes are written as."""
+
+    TABLE = "table"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def diff(
+    session: Session,
+    earlier: Annotated[
+        str, typer.Argument(metavar="DATE", help="As known at the end of this day, such as 2024-12-31.")
+    ],
+    later: Annotated[str, typer.Argument(metavar="DATE", help="Compared with what was known at the end of this day.")],
+    state: Annotated[
+        str | None, typer.Option(help="Only these states, by postal code, with commas between them.")
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="All changes as CSV or Parquet, or a summary.")] = Form.TABLE,
+    to: Annotated[Path | None, typer.Option(help="Write all changes into this file.")] = None,
+) -> Answer:
+    """What changed between two vintages: counts by kind and table, and the largest revisions."""
+    first, second = _time(earlier), _time(later)
+    if second < first:
+        raise UsageError(f"{earlier} is later than {later}.", remedy=f"Write: pce diff {later} {earlier}")
+    if form is Form.PARQUET and to is None:
+        raise UsageError("Parquet is not for a terminal.", remedy="Name a file: --to changes.parquet")
+    states = _states(session, state)
+    found: dict[str, tuple[KnownVintages, KnownVintages, pl.DataFrame]] = {}
+    with session.watched():
+        for name, now in session.held().items():
+            if name in session.datasets and now.manifests:
+                before, after = as_known(now, first), as_known(now, second)
+                changed = changes(before.known, after.known)
+                found[name] = before, after, changed.filter(pl.col("state").is_in(states)) if states else changed
+    if not found:
+        raise UsageError("No extract is held, so there is nothing to compare.", remedy=session.command("run"))
+    whole = pl.concat([frame.select(pl.lit(name).alias("dataset"), pl.all()) for name, (*_, frame) in found.items()])
+    if to is not None:
+        _write(to, whole, form)
+    if form is not Form.TABLE and to is None:
+        return Answer({}, as_is=whole.write_csv())
+    return Answer(
+        {
+            "from": earlier,
+            "to": later,
+            "file": str(to) if to else None,
+            "datasets": {name: _document(*each) for name, each in found.items()},
+        },
+        [
+            *(part for name, each in found.items() for part in _shown(session.datasets[name], *each)),
+            *([Text(f"{whole.height:,} changes are in {to}.")] if to else []),
+        ],
+    )
+
+
+def _time(text: str) -> ExtractId:
+    """The end of a day, or one of its extracts by number, the first as `2026-02-23.1`."""
+    day, _, number = text.partition(".")
+    try:
+        of_day = ExtractId(date.fromisoformat(day), _LAST_OF_A_DAY)
+        return of_day if number == "" else ExtractId(of_day.day, int(number))
+    except ValueError:
+        raise UsageError(f"{text!r} is not a date.", remedy="Write it as 2024-12-31.") from None
+
+
+def _states(session: Session, text: str | None) -> list[str]:
+    asked = [name.strip().upper() for name in (text or "").split(",") if name.strip()]
+    known = {state for each in session.datasets.values() for state in each.areas["state"].drop_nulls()}
+    if unknown := [name for name in asked if name not in known]:
+        raise UsageError(f"There is no state {', '.join(unknown)}.", remedy="Use postal codes, such as CA,TX.")
+    return asked
+
+
+def _write(path: Path, frame: pl.DataFrame, form: Form) -> None:
+    as_parquet = form is Form.PARQUET or (form is Form.TABLE and path.suffix == ".parquet")
+    try:
+        path.write_bytes(to_parquet(frame) if as_parquet else _csv(frame))
+    except OSError as problem:
+        raise UsageError(f"{path} cannot be written: {problem.strerror}.", remedy="Name another file.") from None
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    out = io.BytesIO()
+    frame.write_csv(out)
+    return out.getvalue()
+
+
+def _document(before: KnownVintages, after: KnownVintages, changed: pl.DataFrame) -> dict[str, Any]:
+    return {
+        "vintages": {
+            table: [str(before.vintages[table]) if table in before.vintages else None, str(vintage)]
+            for table, vintage in after.vintages.items()
+        },
+        "cells": after.known.cells.height,
+        "kinds": dict(changed.group_by("kind", maintain_order=True).len().iter_rows()),
+        "tables": dict(changed.group_by("bea_table").len().sort("bea_table").iter_rows()),
+        "largest": _largest(changed).to_dicts(),
+        "changes": changed.head(_MOST_IN_JSON).to_dicts(),
+    }
+
+
+def _largest(changed: pl.DataFrame) -> pl.DataFrame:
+    """The largest revisions of states, by percent."""
+    return (
+        changed.filter((pl.col("geo_level") == "state") & pl.col("change_pct").is_not_null())
+        .sort(pl.col("change_pct").abs(), descending=True, maintain_order=True)
+        .head(_LARGEST)
+    )
+
+
+def _shown(
+    dataset: Dataset, before: KnownVintages, after: KnownVintages, changed: pl.DataFrame
+) -> Sequence[RenderableType]:
+    same = {table for table, vintage in after.vintages.items() if before.vintages.get(table) == vintage}
+    span = f"{_named(before)} to {_named(after)}"
+    if len(same) == len(after.vintages):
+        return [Text.assemble((f"{dataset.name}: ", "bold"), f"known as on {_named(after)} both times.")]
+    names = dict(dataset.categories.select("category_id", "name").iter_rows())
+    counts = changed.group_by("kind").len().sort("len", descending=True)
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (f"{dataset.name}: ", "bold"), f"{span}, {changed.height:,} of {after.known.cells.height:,} cells"
+        ),
+        shown.table(
+            ["Kind", ">Cells", "Which means"],
+            [(kind, shown.number(count), KINDS[kind]) for kind, count in counts.iter_rows()],
+        ),
+    ]
+    largest = _largest(changed)
+    if largest.height:
+        rows = [
+            (
+                f"{row['change_pct']:+.2f} %",
+                str(row["state"]),
+                str(row["year"]),
+                names.get(row["category_id"], row["category_id"]),
+                dataset.measures[row["measure"]].title,
+                " to ".join(f"{row[each]:,.{dataset.measures[row['measure']].decimals}f}" for each in _SIDES),
+            )
+            for row in largest.iter_rows(named=True)
+        ]
+        parts.append(shown.table([">Change", "State", "Year", "Category", "Measure", "From, to"], rows))
+    return parts
+
+
+def _named(known: KnownVintages) -> str:
+    return ", ".join(sorted({str(vintage) for vintage in known.vintages.values()}))

@@ -1,0 +1,129 @@
+"""What changed between two vintages: each kind, and nothing that did not change or was not spoken of."""
+
+from decimal import Decimal
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pce_pipeline.gold.changes import FIGURE, KINDS, AsKnown, changes, known_cells
+from pce_pipeline.silver.observations import BASE_YEARS_SCHEMA
+from pce_pipeline.tables.table import MONEY
+from pce_pipeline_tests.datasets import PCE_STATE
+from pce_pipeline_tests.gold.test_conformed_facts import silver
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "measure": pl.String,
+    "category_id": pl.String,
+    "geo_fips": pl.String,
+    "year": pl.Int32,
+    "geo_level": pl.String,
+    "state": pl.String,
+    "bea_table": pl.String,
+    "value": MONEY,
+    "value_text": pl.String,
+    "status": pl.String,
+    "unit": pl.String,
+    "base_year": pl.Int32,
+}
+
+
+def known(*cells: tuple[int, str], base_year: int | None = None, spoken_of: set[int] | None = None) -> AsKnown:
+    """What is known of Alabama's total in some years, by published text; of what is not there it speaks of nothing."""
+    rows = [
+        ("pce", "product.pce", "01000", year, "state", "AL", "SAPCE1", *_typed(text), "Millions", base_year)
+        for year, text in cells
+    ]
+    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    years = spoken_of if spoken_of is not None else {year for year, _ in cells}
+    of = [("pce", "product.pce", "01000", year) for year in sorted(years)]
+    return AsKnown(frame, pl.DataFrame(of, schema={name: SCHEMA[name] for name in FIGURE}, orient="row"))
+
+
+def _typed(text: str) -> tuple[Decimal | None, str, str]:
+    codes = {"(D)": "suppressed", "(NA)": "not_available", "": "blank", "12x": "quarantined"}
+    return (None, text, codes[text]) if text in codes else (Decimal(text), text, "reported")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "kind"),
+    [
+        ("100.5", "100.6", "revision"),
+        ("100.5", "100.5", None),
+        ("100.5", "100.50", None),
+        ("100.5", "101", "precision"),
+        ("100.5", "100", "precision"),
+        ("100.6", "100", "revision"),
+        ("100", "100.4", "precision"),
+        ("100", "100.6", "revision"),
+        ("100.5", "(D)", "newly_suppressed"),
+        ("100.5", "(NA)", "withdrawn"),
+        ("100.5", "12x", "unreadable"),
+        ("(D)", "100.5", "newly_published"),
+        ("(D)", "(NA)", "restated"),
+        ("(D)", "(D)", None),
+        ("", "100.5", "new"),
+        ("100.5", "", "withdrawn"),
+    ],
+)
+def test_each_change_of_a_cell_has_its_kind(was: str, now: str, kind: str | None) -> None:
+    found = changes(known((2020, was)), known((2020, now)))
+    assert found["kind"].to_list() == ([kind] if kind else [])
+
+
+def test_a_cell_of_which_the_later_vintage_does_not_speak_was_not_withdrawn() -> None:
+    before = known((2020, "1.5"), (2021, "2.5"))
+    assert changes(before, known((2021, "2.5"))).is_empty()
+    found = changes(before, known((2021, "2.5"), spoken_of={2020, 2021}))
+    assert found.select("year", "kind", "to_value", "to_status").rows() == [(2020, "withdrawn", None, None)]
+
+
+def test_a_number_of_another_base_year_is_redefined_and_no_revision() -> None:
+    found = changes(known((2020, "98.4"), base_year=2012), known((2020, "98.4"), base_year=2017))
+    assert found.select("kind", "change", "change_pct").rows() == [("redefined", None, None)]
+
+
+def test_a_revision_says_by_how_much() -> None:
+    found = changes(known((2020, "200"), (2021, "0"), (2022, "-5")), known((2020, "210"), (2021, "1"), (2022, "-6")))
+    assert found.select("change", "change_pct").rows() == [(Decimal(10), 5.0), (Decimal(1), None), (Decimal(-1), None)]
+    assert found.select("from_value", "to_value", "state", "bea_table").row(0) == (
+        Decimal(200), Decimal(210), "AL", "SAPCE1",
+    )  # fmt: skip
+
+
+texts = st.sampled_from(["1", "1.5", "2", "2.04", "(D)", "(NA)", "", "12x"])
+
+
+@given(
+    st.dictionaries(st.integers(1997, 2004), texts),
+    st.dictionaries(st.integers(1997, 2004), texts),
+    st.sets(st.integers(1997, 2004)),
+)
+def test_a_cell_is_among_the_changes_if_and_only_if_it_changed(was, now, spoken_of) -> None:
+    before, after = known(*was.items()), known(*now.items(), spoken_of=spoken_of)
+    found = changes(before, after)
+    assert found["year"].is_unique().all()
+    assert set(found["kind"]) <= KINDS.keys()
+    said = {year: text for year, text in was.items() if text}
+    says = {year: text for year, text in now.items() if text}
+    differing = {
+        year
+        for year in said.keys() | says.keys()
+        if (year in says or year in spoken_of) and said.get(year) != says.get(year)
+    }
+    assert set(found["year"]) == differing
+    assert changes(after, after).filter(pl.col("kind") != "withdrawn").is_empty()
+
+
+def test_of_two_tables_with_the_same_figure_one_row_is_known_as_the_facts_take_it() -> None:
+    rows = silver(
+        ("SAPCE1", 2, "product.goods", 2020, "1800.5"),
+        ("SAPCE3", 3, "product.goods", 2020, "1800.5"),
+        ("SAPCE2", 2, "product.goods", 2020, "45000"),
+    )
+    found = known_cells(rows, pl.DataFrame(schema=BASE_YEARS_SCHEMA), PCE_STATE)
+    assert found.select("measure", "bea_table", "value_text").rows() == [
+        ("pce", "SAPCE1", "1800.5"),
+        ("pce_per_capita", "SAPCE2", "45000"),
+    ]
