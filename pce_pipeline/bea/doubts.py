@@ -70,7 +70,7 @@ def _commas_are_of_thousands(
         return False
     if frame.filter(_WITH_A_POINT & (_INDEX | ~pl.col("value_text").str.contains(_POINT_AND_THREE))).height:
         return True
-    return separator == "," and not frame.select(_INDEX.any()).item()
+    return separator == ","
 
 
 def _refuse_points_of_thousands(frame: pl.DataFrame) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from pce_pipeline.automation.next_step import LakeState, stale_years
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
+from pce_pipeline.tables.years import FIRST_YEAR
 from pce_pipeline_tests.automation.test_next_step import (
     DAY,
     HELD,
@@ -67,6 +68,12 @@ def test_the_reason_names_inputs_that_were_added_changed_or_taken_away(inputs, o
     silver = {"2024": partition("2024", made.content_sha256, inputs, made.code_version)}
     stale = stale_years(replace(lake, partitions={**lake.partitions, SILVER_TABLE: silver}), None)
     assert stale == {2024: f"{SILVER_TABLE} was made from another {others}"}
+
+
+def test_years_before_the_first_that_tables_have_are_not_covered():
+    table = known({FIRST_YEAR - 1: "a", FIRST_YEAR: "b", FIRST_YEAR + 1: "c"})
+    lake = LakeState(REGISTRY, {"SAPCE1": table}, {})
+    assert lake.covered_years == [FIRST_YEAR, FIRST_YEAR + 1]
 
 
 def test_a_lake_holds_no_extracts_and_has_no_pins_unless_it_says_otherwise():
