@@ -16,10 +16,14 @@ from pce_pipeline.bronze.manifest import Pin
 from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.quality.facts import MIXED_WITH
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.tables.years import FIRST_YEAR
+
+EXTRACTS = "extracts"
+"""Under this name the details of a partition of Silver hold the vintage of each of BEA's tables that it was made of."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,17 @@ def current(bronze: BronzeStore, dataset: Dataset) -> Current:
     if any(manifest.verdicts is None for manifest in manifests.values()):
         manifests = judged_before(bronze, dataset, manifests)
     return Current(dataset, bronze, manifests, bronze.decisions.all(), bronze.pin())
+
+
+def lost_extracts(now: Current, partitions: Mapping[str, Partition]) -> list[str]:
+    """The extracts that published partitions of a dataset's Silver were made of, and that Bronze has no manifest of."""
+    named = {
+        extract
+        for partition in partitions.values()
+        for vintage in partition.details.get(EXTRACTS, {}).values()
+        for extract in str(vintage).split(" with ")
+    }
+    return sorted(named - {str(extract) for extract in now.manifests})
 
 
 def absence(held: Mapping[str, Current], year: int) -> str:

@@ -125,6 +125,19 @@ def _is_part_of_current(now: Current, extract: ExtractId, table: str) -> bool:
     return source is not None and extract in source.newest.extracts and fuller_before(now, table) is not None
 
 
+def check_pin(now: Current, extract: ExtractId) -> None:
+    """Raise `DecisionRefused` for a pin to an extract that was dropped, or up to which nothing counts."""
+    if extract in dropped(now.decisions):
+        raise DecisionRefused(
+            f"{extract} was dropped, so that nothing can be made of it.", remedy="`pce status` shows which count."
+        )
+    if not any(vintages(now.manifests, now.decisions, table, pin=extract) for table in now.dataset.tables):
+        raise DecisionRefused(
+            f"No extract of {now.dataset.name} up to {extract} counts, so that a pin would take everything away.",
+            remedy="`pce status` shows which count.",
+        )
+
+
 def plan_undo(now: Current, extract: ExtractId, *, why: str, at: datetime) -> Planned:
     """Take back the use of an extract. Raises `DecisionRefused` where it is not in use."""
     used = in_use(now.decisions)
@@ -139,7 +152,8 @@ def plan_undo(now: Current, extract: ExtractId, *, why: str, at: datetime) -> Pl
             f"{', '.join(map(str, above))} lies over {extract}.",
             remedy=f"Take that back first: pce use {above[-1]} --undo",
         )
-    return _planned(now, Decision(kind="undo", extract=str(extract), why=why, decided_at=at), used[extract].layers)
+    alone = Decision(kind="undo", extract=str(extract), why=why, decided_at=at)
+    return _planned(now, _judged_anew(now.bronze, now.dataset, now, alone), used[extract].layers)
 
 
 def plan_drop(
@@ -165,21 +179,25 @@ def plan_drop(
 
 
 def _judged_anew(bronze: BronzeStore, dataset: Dataset, now: Current, drop: Decision) -> Decision:
-    """The decision with new verdicts on what came after the dropped extract and may have failed by it.
+    """The decision with new verdicts on what came after the extract that it takes away, and may have failed by it.
 
-    What covered the dropped extract covers what was there before it, too; so only what did not count is judged anew,
-    and what counted together with it.
+    They are judged against all that is held now, because what came in since may cover what they lack. What covered a
+    dropped extract that counted by itself covers what was there before it, too; so only what did not count is judged
+    anew, what counted together with it, and what followed it while a decision alone made it count.
     """
     gone = now.manifests[ExtractId.parse(drop.extract)]
+    by_decision = gone.extract in in_use(now.decisions)
     arrivals = sorted(now.manifests.items(), key=lambda item: (item[1].ingested_at, item[0]))
-    for number, (later, manifest) in enumerate(arrivals):
+    for later, manifest in arrivals:
         for table in manifest.tables:
             verdict = verdict_of(now.manifests, now.decisions, later, table)
             came_before = (manifest.ingested_at, later) <= (gone.ingested_at, gone.extract)
-            stands = verdict.counts and drop.extract not in verdict.completes
+            followed = by_decision and verdict.follows == drop.extract
+            stands = verdict.counts and drop.extract not in verdict.completes and not followed
             if came_before or stands or table not in gone.tables or table not in dataset.tables:
                 continue
-            judge = Judge(bronze, dataset, dict(arrivals[:number]), [*now.decisions, drop])
+            others = {extract: each for extract, each in now.manifests.items() if extract != later}
+            judge = Judge(bronze, dataset, others, [*now.decisions, drop])
             content = content_of(bronze, manifest, [each for each in manifest.tables if each in dataset.tables])
             problems = refusals(content, dataset, later.day)
             anew = judge.tables(manifest, content, problems)[table].verdict

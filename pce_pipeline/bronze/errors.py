@@ -2,6 +2,7 @@
 
     PceError
     ├── NothingHeld              the lake holds no extract, so that nothing can be made
+    ├── ExtractLost              the manifest of an extract is gone, of which something was made
     ├── UsageError
     │   ├── DecisionRefused      a decision about an extract that cannot be taken
     │   └── NotKnownYet          a time before the first vintage
@@ -10,6 +11,8 @@
 
 What BEA or a file does not give at all is a `BeaError`.
 """
+
+from collections.abc import Sequence
 
 from pce_pipeline.bea.errors import BeaContentError
 from pce_pipeline.errors import PceError, UsageError
@@ -56,4 +59,18 @@ class NotKnownYet(UsageError):
         super().__init__(
             f"Nothing of {dataset} that counts was known on {day}.",
             remedy=f"Its first vintage is of {first}." if first else "No extract of it counts yet: `pce status`.",
+        )
+
+
+class ExtractLost(PceError):
+    """The manifests of `extracts` of a dataset are gone, although `table` was made of these extracts."""
+
+    def __init__(self, dataset: str, extracts: Sequence[str], table: str) -> None:
+        self.dataset = dataset
+        self.extracts = tuple(extracts)
+        self.table = table
+        super().__init__(
+            f"{table} was made of the extract {', '.join(extracts)} of {dataset}, whose manifest is gone from Bronze: "
+            "to go on would withdraw its figures.",
+            remedy="Restore the manifest from the bucket's earlier versions or a backup: Bronze is kept once.",
         )

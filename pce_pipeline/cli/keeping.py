@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pce_pipeline.automation.diagnosis import cells_not_there, not_there
 from pce_pipeline.automation.next_step import LakeState, stale_years
+from pce_pipeline.bronze.deciding import check_pin
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import UsageError
@@ -210,6 +211,9 @@ def pin(
     chosen = _pinned({name: session.bronze(name).extracts() for name in session.datasets}, day)
     if not why.strip():
         raise UsageError("A pin needs a reason.", remedy="Add --why with a sentence for those who find it later.")
+    counting = session.held()
+    for name, extract in chosen.items():
+        check_pin(counting[name], extract)
     for name, extract in chosen.items():
         session.bronze(name).write_pin(extract, now=datetime.now(UTC), reason=why)
     newest = max(chosen.values())

@@ -170,10 +170,28 @@ def _needs_a_person(session: Session, decision: Decision, problem: str | None) -
     if decision.step.action == "refresh":
         what = f"{years_text(decision.stale)} are" if decision.stale else f"{', '.join(decision.step.reasons)} are"
         needed[f"{what} stale"] = session.command("refresh")
+    for now in session.held().values():
+        for extract in _refused(now):
+            needed[f"BEA's answer of {extract} does not count"] = session.command(f"use {extract} --instead --why ...")
     after = timedelta(days=session.settings.pin_alert_days)
     if any(pin.is_older_than(after, datetime.now(UTC)) for pin in decision.pins):
         needed[f"pinned for more than {after.days} days"] = session.command("pin --clear")
     return needed
+
+
+def _refused(now: Current) -> list[ExtractId]:
+    """BEA's newest answer, if it is later than what counts and any table of it does not count."""
+    answers = [extract for extract, manifest in now.manifests.items() if manifest.is_live]
+    if not answers:
+        return []
+    newest = max(answers)
+    verdicts = now.manifests[newest].verdicts or {}
+    waits = any(
+        not verdict.counts and verdict.usable and newest > source.newest.at and newest not in source.newest.extracts
+        for table, verdict in verdicts.items()
+        if (source := now.unpinned.get(table)) is not None
+    )
+    return [newest] if waits else []
 
 
 def _mixed(now: Current) -> str:

@@ -30,7 +30,8 @@ KINDS = {
 
 _BLANK = "blank"
 _BY_STATUS = {"suppressed": "newly_suppressed", QUARANTINED: "unreadable"}
-_ROUNDING = 1e-9  # of binary fractions; published numbers have three decimals
+_HALF_A_UNIT = {0: 500, 1: 50, 2: 5}
+"""Half a unit of the last digit in thousandths, by the number of decimals."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ def changes(before: AsKnown, after: AsKnown) -> pl.DataFrame:
     was, now = pl.col("status"), pl.col("status_later")
     value, new_value = pl.col("value").cast(pl.Float64), pl.col("value_later").cast(pl.Float64)
     decimals, new_decimals = _decimals("value_text"), _decimals("value_text_later")
-    half_a_unit = 0.5 * pl.lit(10.0).pow(-pl.min_horizontal(decimals, new_decimals))
-    is_rounded = (decimals != new_decimals) & ((value - new_value).abs() <= half_a_unit + _ROUNDING)
+    half_a_unit = pl.min_horizontal(decimals, new_decimals).replace_strict(_HALF_A_UNIT, default=0)
+    thousandths = ((pl.col("value") - pl.col("value_later")).abs() * 1000).cast(pl.Int64)
+    is_rounded = (decimals != new_decimals) & (thousandths <= half_a_unit)
     had_number, has_number = was == "reported", now == "reported"
     kind = (
         pl.when(was.is_null())

@@ -3,6 +3,7 @@
 import dagster as dg
 import polars as pl
 
+from pce_pipeline.bronze.current import EXTRACTS
 from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.silver import SilverYears, silver_rules
@@ -48,7 +49,7 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
             spoken_of=run.now.spoken_of(run.years),
         ),
         details={
-            "extracts": {table: str(vintage) for table, vintage in made_of.items()},
+            EXTRACTS: {table: str(vintage) for table, vintage in made_of.items()},
             "left_out": normal.left_out.to_dicts(),
             "base_years": normal.base_years.to_dicts(),
         },

@@ -13,8 +13,8 @@ from typing import Any, Generic
 import dagster as dg
 import polars as pl
 
-from pce_pipeline.bronze.current import Current, Holdings, absence
-from pce_pipeline.bronze.errors import NothingHeld
+from pce_pipeline.bronze.current import Current, Holdings, absence, lost_extracts
+from pce_pipeline.bronze.errors import ExtractLost, NothingHeld
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
@@ -169,6 +169,7 @@ def yearly_asset(
             if not any(now.manifests for now in everything.values()):
                 raise NothingHeld(lake.uri)
             held = {name: everything[name] for name in datasets}
+            _demand_whole_bronze(derivation, held, lake)
             covered = {year for now in held.values() for year in now.covered_years}
             asked = [int(year) for year in partition_keys_of(context)] or sorted(covered)
             selected = {check.name for check in context.selected_asset_check_keys}
@@ -196,6 +197,15 @@ def yearly_asset(
                 yield yearly_output(_with_what_stands(output, kept, registry, lake, lake_io), _OUTPUT)
 
     return yearly
+
+
+def _demand_whole_bronze(derivation: Derivation, held: Mapping[str, Current], lake: Lake) -> None:
+    """Raise `ExtractLost` where a table is made of extracts and one that it was made of is there no more."""
+    for each in derivation.inputs:
+        if isinstance(each, FromBronze):
+            published = lake.table(derivation.table).latest()
+            if lost := lost_extracts(held[each.dataset], published):
+                raise ExtractLost(each.dataset, lost, derivation.table.name)
 
 
 def _with_what_stands(

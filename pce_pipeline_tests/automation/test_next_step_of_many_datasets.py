@@ -75,6 +75,17 @@ def decided(held: Held, said: Mapping[str, Release], *, datasets: Collection[str
     return next_step(lake, said, loaded, datasets=datasets, full_comparison=MONTH)
 
 
+def test_what_another_dataset_changed_of_a_shared_table_is_no_matter_of_the_chosen_one(both: Held) -> None:
+    lake, loaded = both
+    silver = f"silver/{STATE}"
+    changed = msgspec.structs.replace(lake.partitions[silver]["2024"], content_sha256="another")
+    partitions = {**lake.partitions, silver: {**lake.partitions[silver], "2024": changed}}
+    later = replace(lake, partitions=partitions)
+    assert stale_years(later, loaded, {INCOME}) == {}
+    assert stale_years(later, loaded, {STATE}) == {2024: f"gold was made from another {silver}/2024"}
+    assert stale_years(later, loaded, {INCOME, STATE}) == stale_years(later, loaded, {STATE})
+
+
 def test_where_nothing_is_new_of_any_dataset_nothing_is_to_be_done(both: Held) -> None:
     assert decided(both, releases()).action == "nothing"
 

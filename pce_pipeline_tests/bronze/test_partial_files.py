@@ -13,7 +13,8 @@ import pytest
 
 from pce_pipeline.automation.state import _known
 from pce_pipeline.bea.errors import BeaFileRefused
-from pce_pipeline.bronze.deciding import fuller_before, plan_drop, plan_undo, plan_use
+from pce_pipeline.bronze.current import EXTRACTS, lost_extracts
+from pce_pipeline.bronze.deciding import check_pin, fuller_before, plan_drop, plan_undo, plan_use
 from pce_pipeline.bronze.decisions import DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused, FileUnusable
 from pce_pipeline.bronze.extract import Place, next_extract_id, places, publish
@@ -22,6 +23,7 @@ from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.bronze.look_alike import Lakeside, LookAlike, archive_of, member_of, today
 
@@ -601,3 +603,72 @@ def test_a_file_without_a_table_says_what_is_in_it(lake, tmp_path, name, content
     with pytest.raises(BeaFileRefused) as refused:
         take(lake, path)
     assert f"{name} holds no table of BEA, {said}." in str(refused.value)
+
+
+def test_taking_back_a_decision_judges_anew_what_followed_it(lake, cut):
+    whole = taken(lake, cut(1))
+    part = taken(lake, cut(2, areas=["01000"]))
+    use(lake, part, "instead")
+    later = taken(lake, cut(3, areas=["01000"]))
+    assert lake.counts(later)
+    undo = plan_undo(lake.current(), part, why="a mistake", at=datetime.now(UTC))
+    lake.bronze.decisions.add(undo.decision)
+    assert current(lake) == str(whole)
+    assert value(lake, "02000", 2023) is not None
+
+
+def test_dropping_what_was_used_judges_anew_what_followed_it(lake, cut):
+    whole = taken(lake, cut(1))
+    part = taken(lake, cut(2, areas=["01000"]))
+    use(lake, part, "instead")
+    taken(lake, cut(3, areas=["01000"]))
+    drop = plan_drop(lake.bronze, lake.bea.dataset, lake.current(), part, why="wrong", at=datetime.now(UTC))
+    lake.bronze.decisions.add(drop.decision)
+    assert current(lake) == str(whole)
+
+
+def test_dropping_an_old_file_lets_no_part_take_a_newer_whole_away(lake, cut):
+    old = taken(lake, cut(1))
+    part = taken(lake, cut(3, years=[2019, 2020]))
+    whole = taken(lake, cut(2))
+    assert not lake.counts(part)
+    assert current(lake) == str(whole)
+    drop = plan_drop(lake.bronze, lake.bea.dataset, lake.current(), old, why="old", at=datetime.now(UTC))
+    assert drop.losses == []
+    lake.bronze.decisions.add(drop.decision)
+    assert current(lake) == str(whole)
+    assert value(lake, "01000", 2023) is not None
+
+
+def test_a_pin_up_to_which_nothing_counts_is_refused(lake, cut):
+    old, new = taken(lake, cut(1)), taken(lake, cut(2))
+    check_pin(lake.current(), old)
+    drop = plan_drop(lake.bronze, lake.bea.dataset, lake.current(), old, why="old", at=datetime.now(UTC))
+    lake.bronze.decisions.add(drop.decision)
+    check_pin(lake.current(), new)
+    with pytest.raises(DecisionRefused, match=f"{old} was dropped"):
+        check_pin(lake.current(), old)
+    with pytest.raises(DecisionRefused, match="a pin would take everything away"):
+        check_pin(lake.current(), ExtractId(date(2020, 1, 1)))
+
+
+def test_extracts_of_which_something_was_made_and_whose_manifest_is_gone_are_lost(lake, cut):
+    first, second = taken(lake, cut(1)), taken(lake, cut(2))
+
+    def made_of(*vintages: str) -> dict[str, Partition]:
+        details = {EXTRACTS: {f"T{number}": vintage for number, vintage in enumerate(vintages)}}
+        partition = Partition(
+            key="2021",
+            objects=(),
+            rows=0,
+            content_sha256="",
+            inputs={},
+            code_version="1",
+            details=details,
+            run_id="run",
+            published_at=datetime.now(UTC),
+        )
+        return {"2021": partition}
+
+    assert lost_extracts(lake.current(), made_of(str(first), f"{first} with {second}")) == []
+    assert lost_extracts(lake.current(), made_of(f"{first} with 2026-02-23.2")) == ["2026-02-23.2"]

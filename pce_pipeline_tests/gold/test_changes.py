@@ -57,6 +57,12 @@ def _typed(text: str) -> tuple[Decimal | None, str, str]:
         ("100.6", "100", "revision"),
         ("100", "100.4", "precision"),
         ("100", "100.6", "revision"),
+        ("100.54", "100.5", "precision"),
+        ("100.55", "100.5", "precision"),
+        ("100.56", "100.5", "revision"),
+        ("0.125", "0.12", "precision"),
+        ("0.126", "0.12", "revision"),
+        ("100.5", "100.55", "precision"),
         ("100.5", "(D)", "newly_suppressed"),
         ("100.5", "(NA)", "withdrawn"),
         ("100.5", "12x", "unreadable"),
@@ -85,8 +91,11 @@ def test_a_number_of_another_base_year_is_redefined_and_no_revision() -> None:
 
 
 def test_a_revision_says_by_how_much() -> None:
-    found = changes(known((2020, "200"), (2021, "0"), (2022, "-5")), known((2020, "210"), (2021, "1"), (2022, "-6")))
-    assert found.select("change", "change_pct").rows() == [(Decimal(10), 5.0), (Decimal(1), None), (Decimal(-1), None)]
+    was = known((2020, "200"), (2021, "0"), (2022, "-5"), (2023, "0.3"), (2024, "700"))
+    now = known((2020, "210"), (2021, "1"), (2022, "-6"), (2023, "0.4"), (2024, "701"))
+    found = changes(was, now)
+    assert found["change"].to_list() == [Decimal(10), Decimal(1), Decimal(-1), Decimal("0.1"), Decimal(1)]
+    assert found["change_pct"].to_list() == [5.0, None, None, 33.333333, 0.142857]
     assert found.select("from_value", "to_value", "state", "bea_table").row(0) == (
         Decimal(200), Decimal(210), "AL", "SAPCE1",
     )  # fmt: skip
@@ -121,9 +130,11 @@ def test_of_two_tables_with_the_same_figure_one_row_is_known_as_the_facts_take_i
         ("SAPCE1", 2, "product.goods", 2020, "1800.5"),
         ("SAPCE3", 3, "product.goods", 2020, "1800.5"),
         ("SAPCE2", 2, "product.goods", 2020, "45000"),
+        ("SAPCE1", 2, "product.goods", 2021, None),
     )
     found = known_cells(rows, pl.DataFrame(schema=BASE_YEARS_SCHEMA), PCE_STATE)
     assert found.select("measure", "bea_table", "value_text").rows() == [
         ("pce", "SAPCE1", "1800.5"),
+        ("pce", "SAPCE1", "(D)"),
         ("pce_per_capita", "SAPCE2", "45000"),
     ]
