@@ -274,6 +274,29 @@ def test_a_damaged_extract_is_named_and_left_to_a_person(own: Pce, tmp_path: Pat
         assert "restore the object" in found["advice"]
 
 
+@pytest.mark.long
+def test_an_extract_whose_manifest_is_gone_is_named_and_nothing_of_it_withdrawn(own: Pce, tmp_path: Path) -> None:
+    assert own("sample", "release", "3").code == 0
+    assert own("run").code == 0
+    newest = max((tmp_path / "sample-smoke" / "lake" / "local" / "bronze").rglob("manifest.json"))
+    body = newest.read_bytes()
+    newest.unlink()
+    for options in (("doctor",), ("doctor", "--fix")):
+        said = own(*options, "--json")
+        assert said.code == 1
+        assert (
+            f"of the extract {newest.parent.name} of pce_state, whose manifest is gone"
+            in said.document["findings"][0]["what"]
+        )
+        assert not any(each["can_be_fixed"] for each in said.document["findings"])
+    refused = own("refresh", "--json")
+    assert refused.code == 1
+    assert refused.document["error"]["type"] == "ExtractLost"
+    newest.write_bytes(body)
+    assert own("doctor", "--fix", "--json").code == 0
+    assert own("status", "--json").document["years"]["gold/pce_state_annual"][-1] == 2025
+
+
 def test_a_database_that_does_not_answer_is_a_finding_beside_the_others(patient: Patient) -> None:
     said = patient.pce("doctor", "--quick", "--json", PCE_DATABASE_URL="postgresql://someone:p@127.0.0.1:1/db")
     assert said.code == 1
