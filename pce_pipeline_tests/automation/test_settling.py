@@ -136,6 +136,7 @@ def test_where_bea_goes_back_nothing_is_withdrawn_until_somebody_says_so(world):
     assert world.hashes() == hashes
 
 
+@pytest.mark.long
 def test_a_silently_revised_number_is_found_by_the_full_comparison_and_undone_by_a_pin(world):
     before, hashes = data_objects(world), world.hashes()
     pinned = world.bronze.extracts()[-1]

@@ -90,6 +90,7 @@ def extract_run(instance: dg.DagsterInstance, today: str) -> dg.DagsterRun:
     )
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.s3
 def test_a_run_becomes_a_task_whose_command_does_the_work(staging, tmp_path):

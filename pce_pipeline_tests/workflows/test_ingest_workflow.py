@@ -115,6 +115,7 @@ def test_a_pin_is_named_in_the_summary_with_its_reason_and_what_postgres_holds(f
     assert "(a look &#124; at it); Postgres holds BEA's figures of 2025-09-26." in ran.summary
 
 
+@pytest.mark.long
 def test_a_failing_step_alerts_says_what_to_do_and_leaves_the_database_closed(first: Ran, place: Place) -> None:
     place.emulator.set_faults(Fault(FaultKind.API_ERROR, lines=(2,), code="40"))
     try:
