@@ -57,6 +57,8 @@ def _typed(text: str) -> tuple[Decimal | None, str, str]:
         ("100.6", "100", "revision"),
         ("100", "100.4", "precision"),
         ("100", "100.6", "revision"),
+        ("100.501", "100", "revision"),
+        ("100.551", "100.5", "revision"),
         ("100.54", "100.5", "precision"),
         ("100.55", "100.5", "precision"),
         ("100.56", "100.5", "revision"),
