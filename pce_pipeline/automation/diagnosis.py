@@ -81,6 +81,8 @@ class PostgresSeen:
     """What was loaded, as the decision about the next step sees it."""
     outdated: Sequence[str] = ()
     """Views that are there, and not as their files say."""
+    without_manifest: Sequence[str] = ()
+    """The loaded partitions of which nothing says what they were made of."""
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,15 @@ def _of_postgres(seen: PostgresSeen, lake: LakeSeen, world: tuple[str, str]) -> 
     covered = lake.state.covered_years if lake.state is not None else []
     if not covered:
         return
+    if seen.without_manifest:
+        lacking = tuple(int(key) for key in seen.without_manifest if key.isdecimal())
+        yield Finding(
+            "postgres",
+            f"meta.manifests lacks what {len(seen.without_manifest)} loaded partitions were made of",
+            f"refresh --years {lacking[0]}...{lacking[-1]}" if lacking else "doctor --fix",
+            mend="refresh",
+            years=lacking,
+        )
     for parity in seen.parities:
         # what Gold lacks of covered years, the lake's findings say
         surplus = tuple(key for key in parity.surplus if key.isdecimal() and int(key) not in covered)

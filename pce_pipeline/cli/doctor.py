@@ -33,7 +33,7 @@ from pce_pipeline.tables.years import hull_with_reach
 from pce_pipeline.warehouse.contents import contents_held, missing_relations
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.parity import parity
-from pce_pipeline.warehouse.reading import checkpoints, world_held
+from pce_pipeline.warehouse.reading import checkpoints, without_manifest, world_held
 from pce_pipeline.warehouse.views import differing_views
 
 # What was healed is refreshed in the second round, what a refresh needs first is there by then; a third shows no more.
@@ -163,6 +163,7 @@ def _look_at_postgres(session: Session, state: LakeState | None) -> PostgresSeen
             revision=(found_revision(connection), newest_revision()),
             world=world_held(connection),
             missing=missing,
+            without_manifest=without_manifest(connection),
             outdated=[name for name in differing_views(cursor) if name not in missing],
             parities=[parity(table, gold.get(table.name, {}), held, contents) for table in session.registry.in_postgres]
             if state

@@ -47,6 +47,21 @@ class Growth:
 _FASTEST = (files("pce_pipeline.warehouse") / "fastest_growth.sql").read_text("utf-8")
 
 
+def without_manifest(connection: Connection) -> list[str]:
+    """The loaded partitions of which meta.manifests has no row, so that nobody could say what they were made of."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regclass('meta.checkpoints') IS NOT NULL AND to_regclass('meta.manifests') IS NOT NULL"
+        )
+        if cursor.fetchone() != (True,):
+            return []
+        cursor.execute(
+            "SELECT DISTINCT partition FROM meta.checkpoints LEFT JOIN meta.manifests USING (table_name, partition) "
+            "WHERE manifest IS NULL ORDER BY partition"
+        )
+        return [partition for (partition,) in cursor.fetchall()]
+
+
 def checkpoints(connection: Connection) -> dict[tuple[str, str], Checkpoint]:
     """What each loaded table and partition holds; nothing for a database without our tables."""
     if found_revision(connection) is None:

@@ -158,6 +158,10 @@ LOSSES = {
     ),
     "all rows of a table": Loss(sql("TRUNCATE gold.pce_state_metrics"), ("Postgres holds 0 of 5,040 rows",)),
     "rows of a dimension": Loss(sql("DELETE FROM gold.dim_geography"), ("Postgres holds 0 of 60 rows",)),
+    "what loaded rows were made of": Loss(
+        sql("DELETE FROM meta.manifests WHERE partition = '2021'"),
+        ("postgres: meta.manifests lacks what 1 loaded partitions were made of -> pce refresh --years 2021...2021",),
+    ),
     "a table of Postgres": Loss(
         sql("DROP TABLE gold.pce_state_metrics CASCADE"),
         (
