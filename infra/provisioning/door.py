@@ -53,7 +53,7 @@ class Door:
         return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
 
     def close(self, run: str) -> list[str]:
-        """Take away what this run opened; the addresses. Nothing there is no error."""
+        """Take away what this run opened; the addresses. Finding nothing there is not an error."""
         return self._revoke([rule for rule in self._rules() if _tags(rule).get(_RUN) == run])
 
     def sweep(self, older_than: timedelta, now: datetime) -> list[str]:
@@ -125,7 +125,7 @@ def run(arguments: Sequence[str], variables: Mapping[str, str]) -> list[str]:
         address = IPv4Address(given.address) if given.address else own_address(given.ask)
         if not address.is_global:
             raise UsageRefused(
-                f"{address} is no address of the internet.", remedy="Name the public one with --address."
+                f"{address} is not an address of the internet.", remedy="Name the public one with --address."
             )
         return [f"{given.group} lets in {address} on port {PORT}: {door.open(address, given.run, now)}"]
     gone = door.close(given.run) if given.verb == "close" else door.sweep(timedelta(minutes=given.older_than), now)

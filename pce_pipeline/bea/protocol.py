@@ -290,7 +290,7 @@ def _codes(codes: pl.Series) -> pl.DataFrame:
     )
     odd = parts.filter(pl.col("line_code").is_null())["code"].to_list()
     if odd:
-        raise BeaContentError(f"A row's Code is no table and line: {', '.join(map(repr, odd[:3]))}.")
+        raise BeaContentError(f"A row's Code is not a table and line: {', '.join(map(repr, odd[:3]))}.")
     return parts
 
 

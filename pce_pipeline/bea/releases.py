@@ -110,7 +110,7 @@ class Calendar:
 
 
 def parse_calendar(body: bytes) -> Calendar:
-    """BEA's release_dates.json as a `Calendar`; values that are no objects and unknown keys are passed over.
+    """BEA's release_dates.json as a `Calendar`; values that are not objects and unknown keys are passed over.
 
     Raises `BeaContentError` for anything but a JSON object.
     """

@@ -1,6 +1,6 @@
 """The verb that looks at all of a world at once, says what is wrong and what mends it, and mends it when asked to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from pce_pipeline.automation.diagnosis import Finding, HistorySeen, LakeSeen, Po
 from pce_pipeline.automation.next_step import LakeState
 from pce_pipeline.automation.pinning import pinned
 from pce_pipeline.automation.state import load_state_of
-from pce_pipeline.bronze.current import lost_extracts
+from pce_pipeline.bronze.current import Current, lost_extracts
 from pce_pipeline.bronze.errors import ExtractLost
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.keeping import (
@@ -94,22 +94,23 @@ def _examined(session: Session, *, quick: bool) -> list[Finding]:
         silent.append(Finding("dagster", problem.message.removesuffix("."), advice=problem.remedy))
     settings = session.settings
     loaded, state = postgres.loaded if postgres else None, lake.state
-    pins = [pinned(now, state, loaded) for now in session.held().values()] if state else []
+    held = session.held() if state else {}
+    pins = [pinned(now, state, loaded) for now in held.values()] if state else []
     told = [Finding("lake", str(pin), "pin --clear", is_wrong=False) for pin in pins if pin is not None]
     found = [*diagnose(lake, postgres, history, world=(settings.world, settings.env)), *silent]
-    lost = _lost(session, state)
+    lost = _lost(session, held, state)
     if lost:  # what follows from the loss is not to be mended, but the loss
         found = [replace(each, mend=None) if each.mend in {"refresh", "settle"} else each for each in found]
     return [*told, *lost, *found]
 
 
-def _lost(session: Session, state: LakeState | None) -> list[Finding]:
+def _lost(session: Session, held: Mapping[str, Current], state: LakeState | None) -> list[Finding]:
     """The extracts that Silver was made of, and whose manifests are gone."""
     if state is None:
         return []
     return [
         Finding("lake", problem.message.removesuffix("."), advice=problem.remedy)
-        for name, now in session.held().items()
+        for name, now in held.items()
         for table in [session.registry.silver[name].table]
         if (lost := lost_extracts(now, state.partitions.get(table.name, {})))
         for problem in [ExtractLost(name, lost, table.name)]

@@ -170,8 +170,8 @@ def _needs_a_person(session: Session, decision: Decision, problem: str | None) -
     if decision.step.action == "refresh":
         what = f"{years_text(decision.stale)} are" if decision.stale else f"{', '.join(decision.step.reasons)} are"
         needed[f"{what} stale"] = session.command("refresh")
-    for now in session.held().values():
-        for extract in _refused(now):
+    for name in session.datasets:
+        for extract in _refused(decision.situation.held[name]):
             needed[f"BEA's answer of {extract} does not count"] = session.command(f"use {extract} --instead --why ...")
     after = timedelta(days=session.settings.pin_alert_days)
     if any(pin.is_older_than(after, datetime.now(UTC)) for pin in decision.pins):

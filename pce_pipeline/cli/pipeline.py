@@ -416,7 +416,7 @@ def run(
             *pins_shown(decision.pins),
             *shown.warnings_shown(warnings),
             summary.stages_shown(held, extracts, refreshes),
-            *summary.lake_only_shown(session),
+            *summary.lake_only_shown(session, decision.state),
             *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
             *summary.refused_shown(session, extracts),
             *summary.growth_shown(states),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from pce_pipeline.automation.next_step import LakeState
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.deciding import fuller_before
 from pce_pipeline.bronze.judgement import missing_of_catalogue
@@ -88,9 +89,8 @@ def places_shown(session: Session) -> list[RenderableType]:
     return [*lines, shown.command_line(where["psql"])] if where["psql"] else lines
 
 
-def lake_only_shown(session: Session) -> list[RenderableType]:
+def lake_only_shown(session: Session, state: LakeState) -> list[RenderableType]:
     """Which tables of the chosen datasets Postgres has no table for, where the lake has rows of them."""
-    state = session.state()
     found = [
         each.table.name
         for name in session.datasets
