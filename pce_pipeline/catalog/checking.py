@@ -14,7 +14,7 @@ import polars as pl
 from pce_pipeline.catalog.dataset import FULL
 from pce_pipeline.catalog.declared import Catalogue, DeclaredTable, Part, tables_of
 from pce_pipeline.catalog.errors import CatalogMistake
-from pce_pipeline.texts import meaning
+from pce_pipeline.texts import is_open, meaning
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TABLE_NAME = re.compile(r"[A-Z][A-Z0-9]*")
@@ -74,6 +74,18 @@ def _check_measures(catalogue: Catalogue) -> None:
             whole = measure.per_capita_of
             if whole is not None and (whole not in catalogue.measures or catalogue.measures[whole].per_capita_of):
                 raise part.mistake((*at, "per_capita_of"), f"{whole!r} is not a measure of a whole")
+            based = measure.base_year_of
+            if based is not None and not _names_a_base_year(based, part):
+                raise part.mistake(
+                    (*at, "base_year_of"),
+                    f"no line of {based!r} in this folder leaves a base year open in its unit or text",
+                    remedy="Name a measure of constant dollars whose lines are written with {base_year}.",
+                )
+
+
+def _names_a_base_year(measure: str, part: Part) -> bool:
+    texts = part.lines.filter(pl.col("measure") == measure).select("description", "unit")
+    return any(is_open(text) for row in texts.iter_rows() for text in row)
 
 
 def _check_all_measures_used(catalogue: Catalogue) -> None:

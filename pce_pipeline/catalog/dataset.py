@@ -39,6 +39,8 @@ class Measure:
     """Whether a rate of growth of it may be computed."""
     per_capita_of: str | None = None
     """The measure that it is when divided by the residents; None for one that is no per-capita measure."""
+    base_year_of: str | None = None
+    """The measure whose base year it has in each vintage, where its own unit names none: an index; else None."""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ class DeclaredMeasure(msgspec.Struct, forbid_unknown_fields=True):
     comparable_over: frozenset[Over]
     growth_is_meaningful: bool
     per_capita_of: str | None = None
+    base_year_of: str | None = None
 
 
 class Declared(msgspec.Struct, forbid_unknown_fields=True):

@@ -59,8 +59,8 @@ def normalise(observations: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset)
     pinned in Silver, or as published where the catalogue leaves its base year open. Raises `LineMeaningChanged` where
     a pinned line says something else, and `UnitChanged` where a line's unit or multiplier is not the pinned one.
     """
-    _check_meanings(lines, dataset)
-    units = _units(observations, dataset)
+    check_meanings(lines, dataset)
+    units = spelled_units(observations, dataset)
     pinned = dataset.lines.select(*_LINE, "category_id").lazy()
     areas = dataset.areas.select("geo_fips", "geo_level", "state").lazy()
     inside = observations.lazy().join(pinned, on=_LINE).join(areas, on="geo_fips", how="left")
@@ -74,11 +74,14 @@ def normalise(observations: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset)
             inside.filter(~is_known).select(observations.columns),
         ]
     )
-    return Normalised(frame, _left_out(observations, lines, dataset), strange, _base_years(units, lines, dataset))
+    return Normalised(frame, _left_out(observations, lines, dataset), strange, base_years_of(units, lines, dataset))
 
 
-def _check_meanings(lines: pl.DataFrame, dataset: Dataset) -> None:
-    """Every pinned line that BEA lists says what is pinned; whether all of them are there is judged elsewhere."""
+def check_meanings(lines: pl.DataFrame, dataset: Dataset) -> None:
+    """Every pinned line that BEA lists says what is pinned; whether all of them are there is judged elsewhere.
+
+    `lines` has LINE_SCHEMA. Raises `LineMeaningChanged`.
+    """
     published: dict[str, list[tuple[int, str]]] = {}
     for table, code, text in lines.select(*_LINE, "description").unique().sort(*_LINE, "description").iter_rows():
         published.setdefault(table, []).append((code, clean_description(text)))
@@ -107,8 +110,12 @@ def _means(published: str, pinned: str, others: Sequence[str]) -> bool:
     return not statistic.rstrip()[-1].isalnum() and any(meaning(other).startswith(statistic) for other in others)
 
 
-def _units(observations: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-    """Each unit of a pinned line, beside the pinned one and as Silver spells it."""
+def spelled_units(observations: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """Each unit of a pinned line, beside the pinned one and as Silver spells it.
+
+    Columns bea_table, line_code, unit, unit_multiplier, pinned_unit, pinned_multiplier, spelled. Raises `UnitChanged`
+    where a unit does not mean the pinned one.
+    """
     pinned = dataset.lines.select(*_LINE, pinned_unit="unit", pinned_multiplier="unit_multiplier")
     units = observations.select(*_LINE, *_UNIT).unique().join(pinned, on=_LINE).sort(*_LINE, *_UNIT)
     spelled = [
@@ -145,8 +152,11 @@ def _check_units(differing: pl.DataFrame) -> None:
     )
 
 
-def _base_years(units: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-    """The years that BEA has where the catalogue writes `{base_year}`, in units and in texts of lines."""
+def base_years_of(units: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """The years that BEA has where the catalogue writes `{base_year}`, in units and in texts of lines.
+
+    `units` are those of `spelled_units`. The columns are those of BASE_YEARS_SCHEMA.
+    """
     texts = lines.join(dataset.lines.select(*_LINE, pinned="description"), on=_LINE)
     published = [
         *units.select(*_LINE, "pinned_unit", "unit").iter_rows(),
