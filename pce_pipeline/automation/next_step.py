@@ -16,7 +16,7 @@ from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.tables.dimensions import DIMENSIONS
-from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.lineage import Derivation, FromBronze
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.years import FIRST_YEAR, hull_with_reach
@@ -64,6 +64,8 @@ class LakeState:
     """The datasets of which any extract is held, whether it counts or not."""
     is_pinned: Collection[str] = ()
     """The datasets whose extracts later than a pin are ignored."""
+    vintages: Mapping[str, Mapping[int, Mapping[str, str]]] = field(default_factory=dict)
+    """Of each dataset and year that any vintage has: what the log of its values is or would be made from."""
 
     def part_hash(self, table: Table, year: int, part: str | None = None) -> str | None:
         """The content hash of a table's year, or of a part of it; None where there is none."""
@@ -87,10 +89,19 @@ class LakeState:
 
     def covered(self, derivation: Derivation) -> list[int]:
         """The years that a table should have, ascending."""
-        return self.covered_by(self.registry.datasets_of(derivation))
+        return self.covered_of(derivation, self.registry.datasets_of(derivation))
 
-    def inputs_of_bronze(self, dataset: str, year: int) -> dict[str, str]:
-        """What Silver's year is or would be made from: content hashes of the cells of that year, by BEA table."""
+    def covered_of(self, derivation: Derivation, datasets: Collection[str]) -> list[int]:
+        """The years that a table should have of these datasets, ascending."""
+        if derivation.covers_all_vintages:
+            return sorted({year for name in datasets for year in self.vintages.get(name, {})})
+        return self.covered_by(datasets)
+
+    def inputs_of_bronze(self, source: FromBronze, year: int) -> dict[str, str]:
+        """What a year of Silver is or would be made from: content hashes of the cells of that year, by BEA table."""
+        dataset = source.dataset
+        if source.all_vintages:
+            return dict(self.vintages.get(dataset, {}).get(year, {}))
         return {
             name: digest
             for table, known in sorted(self.tables.items())
@@ -226,13 +237,13 @@ def stale_years(lake: LakeState, loaded: LoadState | None, datasets: Collection[
     gone: dict[int, str] = {}
     derivations = [(each, _chosen_of(lake, each, datasets)) for each in lake.registry.derivations_of(datasets)]
     for derivation, chosen in derivations:
-        for year in lake.covered_by(chosen):
+        for year in lake.covered_of(derivation, chosen):
             if year not in stale and (reason := _stale_in_lake(lake, derivation, year, chosen)):
                 stale[year] = reason
         for year in _years_to_withdraw(lake, derivation, lake.covered(derivation), loaded):
             gone[year] = "no extract that counts covers it any more"
     for derivation, chosen in derivations if loaded is not None else ():
-        for year in lake.covered_by(chosen):
+        for year in lake.covered_of(derivation, chosen):
             if year not in stale and (reason := _stale_load(lake, derivation.table, year, loaded)):
                 stale[year] = reason
     return dict(sorted(stale.items())) | {year: reason for year, reason in sorted(gone.items()) if year not in stale}

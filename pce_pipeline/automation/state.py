@@ -11,6 +11,7 @@ from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.bronze.counting import Source
 from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.extract import taken_at
+from pce_pipeline.bronze.history import History
 from pce_pipeline.bronze.judgement import is_complete
 from pce_pipeline.bronze.manifest import Verified
 from pce_pipeline.catalog.dataset import Dataset
@@ -112,6 +113,7 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
             for table, newest in now.unpinned.items()
             if table in now.dataset.tables
         }
+    histories = {name: History(now) for name, now in held.items() if name in registry.datasets}
     partitions = {table.name: lake.table(table).latest() for table in registry.tables}
     events = EventStore.of(lake)
     return LakeState(
@@ -124,6 +126,9 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=[name for name, now in held.items() if now.manifests],
         is_pinned=[name for name, now in held.items() if now.pin is not None],
+        vintages={
+            name: {year: history.inputs(year) for year in sorted(history.years)} for name, history in histories.items()
+        },
         event=events.newest_since(min(each.compared_at for each in known.values())) if known else events.newest(),
     )
 

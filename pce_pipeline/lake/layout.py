@@ -29,6 +29,7 @@ from pce_pipeline.lake.errors import UnsafeKey
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
 _KEY = re.compile(rf"{_SEGMENT.pattern}(/{_SEGMENT.pattern})*")
 _TOO_MANY = 1_000_000
+_MOST_OF_A_DAY = 99
 _EXTRACT_ID = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([1-9][0-9]{0,5}))?")
 
 Layer = Literal["bronze", "silver", "gold"]
@@ -78,6 +79,13 @@ class ExtractId:
     @property
     def next_of_day(self) -> "ExtractId":
         return ExtractId(self.day, self.number + 1)
+
+    @property
+    def vintage_id(self) -> int:
+        """The same as one number, yyyymmddnn, which sorts as extracts do; raises `ValueError` beyond 99 a day."""
+        if self.number > _MOST_OF_A_DAY:
+            raise ValueError(f"{self} is beyond the {_MOST_OF_A_DAY} extracts of a day that have a number")
+        return int(f"{self.day:%Y%m%d}") * (_MOST_OF_A_DAY + 1) + self.number
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,12 @@ class YearlyOutput:
 
     derivation: Derivation
     """The table and how it derives."""
-    frame: pl.DataFrame
-    """Its rows, of all the years."""
+    frames: Mapping[int, pl.DataFrame]
+    """Its rows, by year."""
     inputs: Mapping[int, Mapping[str, str]]
     """What each year was made from; only these years are published."""
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """What else the manifests of the years say."""
+    details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """What else the manifest of each year says."""
     releases: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     """The releases that each year was made of, by BEA table."""
     vintages: Mapping[str, str] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class LakeIOManager(dg.IOManager):
 
     def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         table = obj.derivation.table
-        by_year = _by_year(obj)
+        by_year = obj.frames
         publication = self._lake.table(table).publish(
             [
                 NewPartition(
@@ -125,7 +125,7 @@ class LakeIOManager(dg.IOManager):
         withdrawn = self._lake.table(table).withdraw([str(year) for year in obj.absent]) if obj.absent else []
         step = self._journal.running(context.run_id, table.name)
         if step is not None:
-            step.rows(**{table.name: obj.frame.height})
+            step.rows(**{table.name: sum(rows.height for rows in by_year.values())})
             step.outputs(
                 written=publication.written,
                 refreshed=publication.refreshed,
@@ -200,8 +200,13 @@ class LakeIOManager(dg.IOManager):
         read = self.read(FromTable(table), list(context.asset_partition_keys), needed=())
         return read.frame if context.dagster_type.typing_type is pl.DataFrame else read
 
-    def read(self, source: FromTable, years: Sequence[str], *, needed: Collection[int]) -> LakeFrame:
-        """Those of the years that a table holds; raises `MissingPartitions` if it lacks one that is needed."""
+    def read(
+        self, source: FromTable, years: Sequence[str], *, needed: Collection[int], hashes_only: bool = False
+    ) -> LakeFrame:
+        """Those of the years that a table holds; raises `MissingPartitions` if it lacks one that is needed.
+
+        With `hashes_only` no rows are read.
+        """
         table = source.table
         store = self._lake.table(table)
         held = store.latest()
@@ -215,7 +220,7 @@ class LakeIOManager(dg.IOManager):
                 f"`dagster asset materialize --select '{_selection(table)}' "
                 f"--partition-range {missing[0]}...{missing[-1]}`.",
             )
-        frame = store.read(wanted) if wanted else pl.DataFrame(schema=table.polars_schema)
+        frame = store.read(wanted) if wanted and not hashes_only else pl.DataFrame(schema=table.polars_schema)
         if source.part is not None and table.parts_by is not None:
             frame = frame.filter(pl.col(table.parts_by) == source.part)
         hashes = {year: held[year].part_sha256(source.part) for year in wanted}
@@ -226,17 +231,11 @@ class LakeIOManager(dg.IOManager):
         )
 
 
-def _by_year(output: YearlyOutput) -> dict[int, pl.DataFrame]:
-    """The rows of each year that is published; a year may have none."""
-    found = {
-        int(str(year)): rows
-        for (year,), rows in output.frame.partition_by("year", as_dict=True, maintain_order=True).items()
-    }
-    return {year: found.get(year, output.frame.clear()) for year in output.inputs}
-
-
 def _details(output: YearlyOutput, year: int) -> dict[str, Any]:
-    return {**output.details, **({RELEASES: dict(output.releases[year])} if year in output.releases else {})}
+    return {
+        **output.details.get(year, {}),
+        **({RELEASES: dict(output.releases[year])} if year in output.releases else {}),
+    }
 
 
 def _quarantined(frame: pl.DataFrame) -> dict[str, int]:

@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 
 from pce_pipeline.bronze.current import Current, Holdings, absence
 from pce_pipeline.bronze.errors import NothingHeld
+from pce_pipeline.bronze.history import covered_years
 from pce_pipeline.bronze.quarantine import standing
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
@@ -143,7 +144,7 @@ class _Part:
         if not table.is_yearly:
             return cls(table, partitions, (), {})
         of = {name: held[name] for name in registry.datasets_of(registry.derivation_of(table))}
-        covered = {year for now in of.values() for year in now.covered_years}
+        covered = covered_years(registry.derivation_of(table), of)
         missing = [str(year) for year in asked if year in covered and str(year) not in partitions]
         if missing:
             raise MissingPartitions(

@@ -8,6 +8,7 @@ where the run also loads others.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Generic
 
 import dagster as dg
@@ -15,6 +16,7 @@ import polars as pl
 
 from pce_pipeline.bronze.current import Current, Holdings, absence, lost_extracts
 from pce_pipeline.bronze.errors import ExtractLost, NothingHeld
+from pce_pipeline.bronze.history import History, covered_years
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
@@ -49,10 +51,28 @@ class YearlyRun:
     """How the environment is set."""
     step: Step
     """The record of this step."""
+    lake: Lake
+    """The lake."""
+
+    @cached_property
+    def histories(self) -> Mapping[str, History]:
+        """Every vintage of each dataset."""
+        return {name: History(now) for name, now in self.held.items()}
+
+    def inputs_of_bronze(self, source: FromBronze, year: int) -> Mapping[str, str]:
+        """What a year of Silver is made from."""
+        if source.all_vintages:
+            return self.histories[source.dataset].inputs(year)
+        return self.held[source.dataset].inputs(year)
 
     def of(self, table: Table) -> pl.DataFrame:
         """The rows of an input."""
         return self.tables[table.name].frame
+
+    def of_year(self, table: Table, year: int) -> pl.DataFrame:
+        """The rows of one year of an input that is read a year at a time."""
+        held = str(year) in self.tables[table.name].hashes
+        return self.lake.table(table).read([str(year)]) if held else pl.DataFrame(schema=table.polars_schema)
 
     @property
     def now(self) -> Current:
@@ -70,12 +90,24 @@ class YearlyRun:
 class Made(Generic[Subject]):
     """What a compute function made of a run."""
 
-    frame: pl.DataFrame
-    """The rows of all its years."""
+    rows: pl.DataFrame | Mapping[int, pl.DataFrame]
+    """The rows of all its years, or of each."""
     subject: Subject
     """What the table's rules look at."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What else the manifests of the years say."""
+    details_of_years: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """What else the manifest of one year says."""
+
+    def by_year(self, years: Sequence[int]) -> dict[int, pl.DataFrame]:
+        """The rows of each of these years; a year may have none."""
+        if isinstance(self.rows, Mapping):
+            return {year: self.rows[year] for year in years}
+        found = {
+            int(str(year)): rows
+            for (year,), rows in self.rows.partition_by("year", as_dict=True, maintain_order=True).items()
+        }
+        return {year: found.get(year, self.rows.clear()) for year in years}
 
 
 @dataclass(frozen=True)
@@ -90,14 +122,16 @@ class _Attempt(Generic[Subject]):
     asked: Sequence[int]
     settings: Settings
     step: Step
+    lake: Lake
     lake_io: LakeIOManager
 
     def make(self, datasets: Collection[str]) -> tuple[YearlyRun, Made[Subject] | None]:
         """What is made of these datasets, and from what; None where they cover no year of the run."""
         of = {name: self.held[name] for name in datasets}
-        years = [year for year in self.asked if any(year in now.covered_years for now in of.values())]
+        covered = covered_years(self.derivation, of)
+        years = [year for year in self.asked if year in covered]
         tables = _read(self.lake_io, self.derivation, years, self.registry, of)
-        run = YearlyRun(years, tables, of, self.settings, self.step)
+        run = YearlyRun(years, tables, of, self.settings, self.step, self.lake)
         return run, self.compute(run) if years else None
 
     def judged(self, made: Made[Subject]) -> list[RuleResult]:
@@ -170,11 +204,11 @@ def yearly_asset(
                 raise NothingHeld(lake.uri)
             held = {name: everything[name] for name in datasets}
             _demand_whole_bronze(derivation, held, lake)
-            covered = {year for now in held.values() for year in now.covered_years}
+            covered = covered_years(derivation, held)
             asked = [int(year) for year in partition_keys_of(context)] or sorted(covered)
             selected = {check.name for check in context.selected_asset_check_keys}
             chosen = [rule for rule in rules if rule.name in selected]
-            attempt = _Attempt(derivation, registry, chosen, compute, held, asked, settings, step, lake_io)
+            attempt = _Attempt(derivation, registry, chosen, compute, held, asked, settings, step, lake, lake_io)
             of_run = datasets_of_run(context, registry, datasets)
             going = [name for name in of_run if name not in step.run.put_off]
             try:
@@ -236,17 +270,21 @@ def _with_what_stands(
             year: {**{each: of for each, of in stands.releases.get(str(year), {}).items() if each in of_bea}, **now}
             for year, now in output.releases.items()
         }
-        frame = pl.concat([output.frame, stands.frame]).sort(table.key)
-        output = replace(output, frame=frame, inputs=inputs, releases=releases)
+        frames = {
+            year: pl.concat([made, stands.frame.filter(pl.col("year") == year)]).sort(table.key)
+            for year, made in output.frames.items()
+        }
+        output = replace(output, frames=frames, inputs=inputs, releases=releases)
     return output
 
 
 def _deps(derivation: Derivation) -> list[dg.AssetDep]:
+    inputs = [*derivation.inputs, *(FromTable(each) for each in derivation.follows)]
     return [
         dg.AssetDep(bronze_key(each.dataset), partition_mapping=ALL_EXTRACTS)
         if isinstance(each, FromBronze)
         else dg.AssetDep(key_of(each.table), partition_mapping=mapping_of(each))
-        for each in derivation.inputs
+        for each in inputs
     ]
 
 
@@ -264,11 +302,11 @@ def _read(
     found = {}
     for each in derivation.tables:
         of = registry.datasets_of(registry.derivation_of(each.table)) if each.part is None else (each.part,)
-        covered = {year for name in of if name in held for year in held[name].covered_years}
+        covered = covered_years(registry.derivation_of(each.table), {name: held[name] for name in of if name in held})
         if set(of).isdisjoint(held):
             continue
         wanted = sorted({str(earlier) for year in years for earlier in each.years(year)})
-        found[each.table.name] = lake_io.read(each, wanted, needed=covered)
+        found[each.table.name] = lake_io.read(each, wanted, needed=covered, hashes_only=each.by_year)
     return found
 
 
@@ -288,17 +326,18 @@ def _releases(derivation: Derivation, run: YearlyRun, year: int) -> dict[str, st
 
 def _output(derivation: Derivation, run: YearlyRun, made: Made[Any] | None, absent: Mapping[int, str]) -> YearlyOutput:
     if made is None:
-        return YearlyOutput(derivation, pl.DataFrame(schema=derivation.table.polars_schema), {}, absent=absent)
+        return YearlyOutput(derivation, {}, {}, absent=absent)
     inputs = {
         year: derivation.inputs_of(
             year,
             lambda table, earlier, _: (
                 run.tables[table.name].hashes.get(str(earlier)) if table.name in run.tables else None
             ),
-            lambda dataset, own: run.held[dataset].inputs(own),
+            run.inputs_of_bronze,
         )
         for year in run.years
     }
     releases = {year: _releases(derivation, run, year) for year in run.years}
     vintages = {table: str(source.vintage) for now in run.held.values() for table, source in now.known_sources.items()}
-    return YearlyOutput(derivation, made.frame, inputs, made.details, releases, vintages, absent)
+    details = {year: {**made.details, **made.details_of_years.get(year, {})} for year in run.years}
+    return YearlyOutput(derivation, made.by_year(run.years), inputs, details, releases, vintages, absent)

@@ -23,6 +23,8 @@ class FromTable:
     """How many years before its own a row needs."""
     part: str | None = None
     """The part of it that is read (a dataset of the facts); None for all of it."""
+    by_year: bool = False
+    """Whether it is read a year at a time, because all years together are too much."""
 
     def years(self, year: int) -> range:
         """The years of the table that `year` is computed from."""
@@ -35,6 +37,8 @@ class FromBronze:
 
     dataset: str
     """The dataset."""
+    all_vintages: bool = False
+    """Whether it is every vintage that there was; else the current one."""
 
 
 Input = FromTable | FromBronze
@@ -59,6 +63,10 @@ class Derivation:
     """What it is made from."""
     code_version: str
     """Raised when the same input should give other rows: years made by another version count as stale."""
+    covers_all_vintages: bool = False
+    """Whether it has the years of every vintage that there was, whatever is pinned; else those of the current one."""
+    follows: tuple[Table, ...] = ()
+    """Yearly tables that come before it in a run although nothing of it is made from them."""
 
     @property
     def tables(self) -> tuple[FromTable, ...]:
@@ -71,7 +79,7 @@ class Derivation:
         return max((each.reach for each in self.tables), default=0)
 
     def inputs_of(
-        self, year: int, part_hash: PartHash, of_bronze: Callable[[str, int], Mapping[str, str]]
+        self, year: int, part_hash: PartHash, of_bronze: Callable[[FromBronze, int], Mapping[str, str]]
     ) -> dict[str, str]:
         """What a year was or would be computed from: `<table>/<year>`, or the cells of an extract, to content hash.
 
@@ -80,7 +88,7 @@ class Derivation:
         found: dict[str, str] = {}
         for each in self.inputs:
             if isinstance(each, FromBronze):
-                found |= of_bronze(each.dataset, year)
+                found |= of_bronze(each, year)
                 continue
             for earlier in each.years(year):
                 digest = part_hash(each.table, earlier, each.part)

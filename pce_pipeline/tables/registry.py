@@ -19,6 +19,7 @@ from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
 from pce_pipeline.tables.silver import silver_table
 from pce_pipeline.tables.table import Table
+from pce_pipeline.tables.vintages import gold_vintages, silver_vintages
 
 
 @dataclass(frozen=True)
@@ -29,22 +30,28 @@ class Registry:
 
         >>> registry = load_registry("smoke", None)
         >>> [derivation.table.name for derivation in registry.derivations]
-        ['silver/pce_state', 'gold', 'gold/pce_state_annual', 'gold/pce_state_metrics']
+        ['silver/pce_state', 'silver/pce_state_vintages', 'gold', 'gold/pce_state_annual', 'gold/pce_state_metrics', \
+'gold/pce_state_vintages']
     """
 
     datasets: Mapping[str, Dataset]
     """The datasets by name."""
     silver: Mapping[str, Derivation]
     """The table of each in Silver."""
+    logs: Mapping[str, Derivation]
+    """The log of every value of each in Silver."""
     facts: Derivation
     """The conformed facts of all."""
     gold: Mapping[str, tuple[Derivation, ...]]
-    """The tables that each has in Gold."""
+    """The tables that each has in Gold of its current figures."""
+    figures: Mapping[str, Derivation]
+    """The log of every value of the figures of each, in Gold."""
 
     @cached_property
     def derivations(self) -> tuple[Derivation, ...]:
         """The yearly tables, each after those that it is made from."""
-        return *self.silver.values(), self.facts, *(each for tables in self.gold.values() for each in tables)
+        of_gold = (each for tables in self.gold.values() for each in tables)
+        return *self.silver.values(), *self.logs.values(), self.facts, *of_gold, *self.figures.values()
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -118,8 +125,18 @@ def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
     return Registry(
         datasets=datasets,
         silver=silver,
+        logs={
+            name: Derivation(
+                silver_vintages(dataset),
+                (FromBronze(name, all_vintages=True),),
+                code_version="1",
+                covers_all_vintages=True,
+            )
+            for name, dataset in datasets.items()
+        },
         facts=Derivation(GOLD_FACTS, tuple(FromTable(each.table) for each in silver.values()), code_version="1"),
         gold={name: _gold(dataset) for name, dataset in datasets.items()},
+        figures={name: _figures(dataset) for name, dataset in datasets.items()},
     )
 
 
@@ -127,6 +144,16 @@ def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
 def load_registry(profile: str, folder: Path | None) -> Registry:
     """The tables of the datasets of a profile, and of the user's own folder."""
     return registry_of(load_datasets(profile, folder))
+
+
+def _figures(dataset: Dataset) -> Derivation:
+    return Derivation(
+        gold_vintages(dataset),
+        (FromTable(silver_vintages(dataset), by_year=True),),
+        code_version="1",
+        covers_all_vintages=True,
+        follows=(GOLD_FACTS,),
+    )
 
 
 def _gold(dataset: Dataset) -> tuple[Derivation, ...]:

@@ -218,9 +218,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
     def silver(context: dg.AssetExecutionContext) -> Iterator[dg.Output[YearlyOutput]]:
         with recorded_step(context, journal, SILVER.table.name, ["pce_state"], requested={"by": "hand"}) as step:
             step.inputs(extracts={"SAPCE1": "2026-03-01"})
-            frame = pl.DataFrame(schema=SILVER_PCE_STATE.polars_schema)
-            inputs: Mapping[int, Mapping[str, str]] = {}
-            yield yearly_output(YearlyOutput(SILVER, frame, inputs))
+            yield yearly_output(YearlyOutput(SILVER, frames={}, inputs={}))
 
     instance = dg.DagsterInstance.ephemeral(tempdir=str(tmp_path))
     return dg.materialize(

@@ -1,0 +1,314 @@
+"""The vintages of a dataset as the log of its values keeps them: which there are, in order, and their cells of a year.
+
+Vintages that count come from what was decided when they were taken, or made to count on purpose, whatever is pinned.
+Extracts that do not count are kept beside them with their basis. Vintages of a table in a row that say the same of a
+year are one.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Protocol
+
+import polars as pl
+
+from pce_pipeline.bea.observations import LINE_SCHEMA
+from pce_pipeline.bronze.counting import Layer, Source, Vintage, dropped, verdict_of
+from pce_pipeline.bronze.current import Current, releases_of
+from pce_pipeline.bronze.judgement import content_of, spoken_of
+from pce_pipeline.bronze.reading import Content
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.quality.frames import expected_cells
+from pce_pipeline.silver.observations import check_meanings
+from pce_pipeline.silver.vintages import COUNTED, TICKS, as_states, empty_log, folded
+from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.years import FIRST_YEAR
+
+_CELL = ["bea_table", "line_code", "geo_fips", "year"]
+_FIGURE = ["measure", "category_id", "geo_fips", "year"]
+_RELEASES = {"bea_table": pl.String, "at": pl.Int32, "release": pl.String}
+_USES = {
+    **{name: dtype for name, dtype in TICKS.items() if name != "source_object"},
+    "layer": pl.Int32,
+    "layers": pl.Int32,
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """When a layer of a vintage came to be known."""
+
+    extract: ExtractId
+    """The extract."""
+    released_on: date
+    """The day of its release; of one without, the day for which it is kept."""
+    ingested_at: datetime
+    """When (UTC) the pipeline took it."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A vintage of a table, as the log of one year meets it."""
+
+    basis: str
+    """Whether it counts, and if not, what it is: a key of `tables.vintages.BASES`."""
+    vintage: Vintage
+    """The vintage: the first of those in a row that say the same of the year."""
+    layers: tuple[Known, ...]
+    """Its layers: of those that say the same, when they were known first."""
+    content: tuple[str, ...]
+    """The hash of what each layer says of the year; none where it says nothing of it."""
+
+    @property
+    def at(self) -> int:
+        """Its number, yyyymmddnn."""
+        return self.vintage.at.vintage_id
+
+    @property
+    def key(self) -> str:
+        """All of it that the log depends on, as one text."""
+        known = " ".join(f"{each.extract} {each.released_on} {each.ingested_at.isoformat()}" for each in self.layers)
+        return f"{self.basis} {self.at} {known} {' '.join(self.content)}"
+
+
+Moments = Mapping[str, Sequence[Moment]]
+"""The vintages of each table in order."""
+
+
+class History:
+    """Every vintage of a dataset."""
+
+    def __init__(self, now: Current) -> None:
+        self.dataset = now.dataset
+        self._now = now
+        self._vintages = {table: list(_all_vintages(now, table)) for table in now.dataset.tables}
+
+    @property
+    def years(self) -> set[int]:
+        """The years that any vintage has any cell of, and that tables may have."""
+        years = {year for found in self._vintages.values() for _, vintage in found for year in vintage.years}
+        return {year for year in years if year >= FIRST_YEAR}
+
+    def moments(self, year: int) -> dict[str, list[Moment]]:
+        """The vintages of each table that has any of a year, as the log of that year meets them."""
+        found = {table: list(self._of_table(vintages, year)) for table, vintages in self._vintages.items()}
+        return {table: moments for table, moments in found.items() if moments}
+
+    @property
+    def releases(self) -> pl.DataFrame:
+        """The release that each table is of from each of its vintages on: bea_table, at, release."""
+        found = [
+            (table, vintage.at.vintage_id, release)
+            for table, vintages in self._vintages.items()
+            for basis, vintage in vintages
+            if basis == COUNTED
+            for release in [releases_of({table: Source(vintage, vintage)}).get(table)]
+        ]
+        return pl.DataFrame(found, schema=_RELEASES, orient="row")
+
+    def inputs(self, year: int) -> dict[str, str]:
+        """What the log of a year is or would be made from: a hash of the vintages of each table."""
+        return {
+            table: hashlib.sha256("\n".join(each.key for each in moments).encode()).hexdigest()
+            for table, moments in self.moments(year).items()
+        }
+
+    def expected(self, moments: Moments, year: int) -> Callable[[str, int], pl.DataFrame]:
+        """The cells of a year that a vintage that counts should have: of BEA's own answers all, of files their own."""
+
+        def of_vintage(table: str, at: int) -> pl.DataFrame:
+            vintage = next(each.vintage for each in moments[table] if each.at == at and each.basis == COUNTED)
+            if vintage.decided is None and any(layer.is_live for layer in vintage.layers):
+                return expected_cells(self.dataset, {table: [year]}).select(_FIGURE)
+            return spoken_of(vintage, self.dataset, [year]).select(_FIGURE)
+
+        return of_vintage
+
+    def _of_table(self, vintages: Sequence[tuple[str, Vintage]], year: int) -> Iterator[Moment]:
+        counted = [vintage for basis, vintage in vintages if basis == COUNTED]
+        runs = [list(run) for _, run in groupby(counted, key=lambda each: _content(each, year))]
+        if runs and not _content(runs[0][0], year):
+            runs = runs[1:]
+        merged = [Moment(COUNTED, run[0], tuple(self._first_known(run, year)), _content(run[0], year)) for run in runs]
+        beside = [
+            Moment(basis, vintage, tuple(self._first_known([vintage], year)), content)
+            for basis, vintage in vintages
+            if basis != COUNTED and (content := _content(vintage, year))
+        ]
+        yield from sorted([*merged, *beside], key=lambda each: each.at)
+
+    def _first_known(self, run: Sequence[Vintage], year: int) -> Iterator[Known]:
+        """The layers of vintages that say the same of a year, each with the earliest times of them all."""
+        alike = [_layers(each, year) for each in run]
+        for position, layer in enumerate(alike[0]):
+            same = [self._known(layers[position]) for layers in alike]
+            yield Known(layer.extract, min(each.released_on for each in same), min(each.ingested_at for each in same))
+        if not alike[0]:  # nothing of the year: known when all of the first such vintage was
+            whole = [[self._known(layer) for layer in each.layers] for each in run]
+            yield Known(
+                run[0].at,
+                min(each.release or each.at.day for each in run),
+                min(max(layer.ingested_at for layer in each) for each in whole),
+            )
+
+    def _known(self, layer: Layer) -> Known:
+        return Known(layer.extract, layer.release or layer.extract.day, self._now.manifests[layer.extract].ingested_at)
+
+
+def covered_years(derivation: Derivation, held: Mapping[str, Current]) -> set[int]:
+    """The years that a table should have of what is held: those of what counts now, or of every vintage there was."""
+    if derivation.covers_all_vintages:
+        return {year for now in held.values() for year in History(now).years}
+    return {year for now in held.values() for year in now.covered_years}
+
+
+class DecodedExtract(Protocol):
+    """An extract whose cells can be read year by year."""
+
+    @property
+    def lines(self) -> pl.DataFrame:
+        """The lines that BEA lists in it: LINE_SCHEMA."""
+
+    def of_year(self, year: int) -> pl.DataFrame:
+        """Its typed cells of a year, with `object`: the stored object that gave each."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The log of one year, and what it was folded from."""
+
+    log: pl.DataFrame
+    """The rows of `silver_vintages`."""
+    keys: Mapping[str, tuple[str, ...]]
+    """The vintages of each table, by `Moment.key`, in order."""
+
+
+def fold_year(
+    history: History, year: int, decoded: Callable[[ExtractId], DecodedExtract], before: Folded | None = None
+) -> Folded:
+    """The log of a year: all vintages folded, or those that came after what was folded before.
+
+    Where an extract was imported between earlier ones, or a decision changed what counts, all are folded again.
+    """
+    moments = history.moments(year)
+    keys = {table: tuple(each.key for each in found) for table, found in moments.items()}
+    further = _further(moments, before.keys) if before is not None else None
+    log = before.log if before is not None and further is not None else empty_log(history.dataset)
+    todo = further if further is not None else moments
+    if not any(todo.values()):
+        return Folded(log, keys)
+    states, ticks = _states_of(todo, year, decoded, history.dataset), _ticks_of(todo)
+    return Folded(folded(log, states, ticks, history.expected(moments, year)), keys)
+
+
+def decoded_of(now: Current) -> Callable[[ExtractId], DecodedExtract]:
+    """How the extracts of a dataset are read."""
+    return lambda extract: _Raw(content_of(now.bronze, now.manifests[extract], list(now.manifests[extract].tables)))
+
+
+class _Raw:
+    def __init__(self, content: Content) -> None:
+        self.lines = content.lines
+        objects = pl.concat(
+            [
+                frame.select(*frame.columns[:0], *[c for c in _CELL if c in frame.columns]).with_columns(
+                    object=pl.lit(key)
+                )
+                for key, frame in content.places
+            ],
+            how="diagonal",
+        )
+        on = [c for c in _CELL if c in objects.columns and objects[c].null_count() == 0]
+        self._cells = content.cells.join(objects.unique(on, keep="first"), on=on, how="left")
+
+    def of_year(self, year: int) -> pl.DataFrame:
+        return self._cells.filter(pl.col("year") == year)
+
+
+def _further(moments: Moments, before: Mapping[str, Sequence[str]]) -> dict[str, list[Moment]] | None:
+    """The vintages after those that were folded; None where these are not the first ones of all."""
+    found: dict[str, list[Moment]] = {}
+    for table in moments.keys() | before.keys():
+        held, now = list(before.get(table, ())), list(moments.get(table, ()))
+        if [each.key for each in now[: len(held)]] != held:
+            return None
+        found[table] = now[len(held) :]
+    return found
+
+
+def _all_vintages(now: Current, table: str) -> Iterator[tuple[str, Vintage]]:
+    """The vintages of a table with their basis: of two that count at one place the later decided one, and the rest."""
+    counting = {each.at: each for each in now.vintages(table)}
+    within = {extract for each in counting.values() for extract in each.extracts}
+    gone = dropped(now.decisions)
+    yield from ((COUNTED, each) for _, each in sorted(counting.items()))
+    for extract, manifest in now.manifests.items():
+        if table not in manifest.tables or extract in gone | within:
+            continue
+        if verdict_of(now.manifests, now.decisions, extract, table).usable:
+            layer = Layer(extract, manifest.tables[table], manifest.is_live)
+            yield "partial", Vintage(table, extract, (layer,))
+
+
+def _layers(vintage: Vintage, year: int) -> list[Layer]:
+    return [layer for layer in vintage.layers if year in layer.entry.years]
+
+
+def _content(vintage: Vintage, year: int) -> tuple[str, ...]:
+    return tuple(layer.entry.years[year] for layer in _layers(vintage, year))
+
+
+def _ticks_of(moments: Moments) -> pl.DataFrame:
+    """The vintages as the fold takes them; a vintage is known when all its layers are."""
+    return pl.DataFrame(
+        [
+            (
+                table,
+                each.basis,
+                each.at,
+                each.vintage.release or each.vintage.at.day,
+                max(layer.ingested_at for layer in each.layers),
+                str(each.vintage),
+            )
+            for table, found in moments.items()
+            for each in found
+        ],
+        schema=TICKS,
+        orient="row",
+    )
+
+
+def _states_of(
+    moments: Moments, year: int, decoded: Callable[[ExtractId], DecodedExtract], dataset: Dataset
+) -> pl.DataFrame:
+    """The cells of the vintages: of several layers, of those that say something the last."""
+    uses = [
+        (layer.extract, (table, each.basis, each.at, layer.released_on, layer.ingested_at, number, len(each.layers)))
+        for table, found in moments.items()
+        for each in found
+        if each.content
+        for number, layer in enumerate(each.layers)
+    ]
+    cells, texts = [], []
+    for extract in sorted({extract for extract, _ in uses}):
+        read = decoded(extract)
+        of_extract = pl.DataFrame([use for each, use in uses if each == extract], schema=_USES, orient="row")
+        name = pl.lit(str(extract)).alias("extract")
+        cells.append(
+            read.of_year(year)
+            .join(of_extract, on="bea_table", maintain_order="left")
+            .with_columns(name, source_object=pl.format("{}/{}", pl.lit(str(extract)), "object"))
+        )
+        lines = read.lines.filter(pl.col("bea_table").is_in(of_extract["bea_table"].implode()))
+        check_meanings(lines, dataset)
+        texts.append(lines.select(*LINE_SCHEMA).with_columns(name))
+    together = pl.concat(cells)
+    if (together["layers"] > 1).any():
+        says_something = (pl.col("status") != "blank").cast(pl.Int8)
+        together = together.sort(says_something, "layer", maintain_order=True).unique(
+            [*_CELL, "basis", "at"], keep="last", maintain_order=True
+        )
+    return as_states(together, pl.concat(texts), dataset)
