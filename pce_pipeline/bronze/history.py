@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from itertools import groupby
 from typing import Protocol
 
@@ -20,16 +21,17 @@ from pce_pipeline.bronze.current import Current, releases_of
 from pce_pipeline.bronze.judgement import content_of, spoken_of
 from pce_pipeline.bronze.reading import Content
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.known import VINTAGES
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.silver.observations import check_meanings
-from pce_pipeline.silver.vintages import COUNTED, TICKS, as_states, empty_log, folded
+from pce_pipeline.silver.vintages import TICKS, as_states, empty_log, folded
 from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.vintages import COUNTED
 from pce_pipeline.tables.years import FIRST_YEAR
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _FIGURE = ["measure", "category_id", "geo_fips", "year"]
-_RELEASES = {"bea_table": pl.String, "at": pl.Int32, "release": pl.String}
 _USES = {
     **{name: dtype for name, dtype in TICKS.items() if name != "source_object"},
     "layer": pl.Int32,
@@ -97,17 +99,22 @@ class History:
         found = {table: list(self._of_table(vintages, year)) for table, vintages in self._vintages.items()}
         return {table: moments for table, moments in found.items() if moments}
 
-    @property
-    def releases(self) -> pl.DataFrame:
-        """The release that each table is of from each of its vintages on: bea_table, at, release."""
-        found = [
-            (table, vintage.at.vintage_id, release)
+    @cached_property
+    def vintages(self) -> pl.DataFrame:
+        """All of them: VINTAGES, by table in order."""
+        rows = [
+            (
+                table,
+                basis,
+                vintage.at.vintage_id,
+                vintage.release or vintage.at.day,
+                max(self._known(layer).ingested_at for layer in vintage.layers),
+                releases_of({table: Source(vintage, vintage)}).get(table),
+            )
             for table, vintages in self._vintages.items()
             for basis, vintage in vintages
-            if basis == COUNTED
-            for release in [releases_of({table: Source(vintage, vintage)}).get(table)]
         ]
-        return pl.DataFrame(found, schema=_RELEASES, orient="row")
+        return pl.DataFrame(rows, schema=VINTAGES, orient="row")
 
     def inputs(self, year: int) -> dict[str, str]:
         """What the log of a year is or would be made from: a hash of the vintages of each table."""

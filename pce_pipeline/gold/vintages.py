@@ -8,18 +8,17 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.tables.table import QUARANTINED
-from pce_pipeline.tables.vintages import ENDINGS, gold_vintages
+from pce_pipeline.tables.vintages import COUNTED, ENDINGS, gold_vintages
 
 _FIGURE = ["measure", "category_id", "geo_fips", "year"]
 _LANE = [*_FIGURE, "basis"]
 
 
-def figures(log: pl.DataFrame, releases: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+def figures(log: pl.DataFrame, vintages: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """The rows of `gold_vintages` of the rows of `silver_vintages`, of any years.
 
     Where two tables publish a figure, the first in the catalogue's order gives it. A cell that is there no more gives
-    way, and so does one that could not be read, to a readable one of the same release: `releases` names the release of
-    each vintage of each table (bea_table, at, release).
+    way, and so does one that could not be read, to a readable one of the same release, as `vintages` (VINTAGES) says.
     """
     table = gold_vintages(dataset)
     units = {measure.name: measure.unit for measure in dataset.measures.values()}
@@ -31,7 +30,8 @@ def figures(log: pl.DataFrame, releases: pl.DataFrame, dataset: Dataset) -> pl.D
         unit=pl.col("measure").replace_strict(units, return_dtype=pl.String)
     )
     alone = rows.filter(~pl.col("shared")).select(table.column_names)
-    shared = _of_several(rows.filter("shared"), releases.sort("at"))
+    releases = vintages.filter(pl.col("basis") == COUNTED).select("bea_table", "at", "release").sort("at")
+    shared = _of_several(rows.filter("shared"), releases)
     return pl.concat([alone, shared.select(table.column_names)]).sort(table.key)
 
 

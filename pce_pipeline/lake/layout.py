@@ -22,14 +22,13 @@ of this package, never data to glob. Keys are relative to the lake's root. No I/
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pce_pipeline.lake.errors import UnsafeKey
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=-]{0,127}")
 _KEY = re.compile(rf"{_SEGMENT.pattern}(/{_SEGMENT.pattern})*")
 _TOO_MANY = 1_000_000
-_MOST_OF_A_DAY = 99
 _EXTRACT_ID = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([1-9][0-9]{0,5}))?")
 
 Layer = Literal["bronze", "silver", "gold"]
@@ -59,6 +58,8 @@ class ExtractId:
     """The day (UTC)."""
     number: int = 1
     """Which extract of that day it is, from 1."""
+    MOST_OF_A_DAY: ClassVar[int] = 99
+    """How many extracts of one day have a number among the vintages."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.number < _TOO_MANY:
@@ -83,9 +84,9 @@ class ExtractId:
     @property
     def vintage_id(self) -> int:
         """The same as one number, yyyymmddnn, which sorts as extracts do; raises `ValueError` beyond 99 a day."""
-        if self.number > _MOST_OF_A_DAY:
-            raise ValueError(f"{self} is beyond the {_MOST_OF_A_DAY} extracts of a day that have a number")
-        return int(f"{self.day:%Y%m%d}") * (_MOST_OF_A_DAY + 1) + self.number
+        if self.number > self.MOST_OF_A_DAY:
+            raise ValueError(f"{self} is beyond the {self.MOST_OF_A_DAY} extracts of a day that have a number")
+        return int(f"{self.day:%Y%m%d}") * (self.MOST_OF_A_DAY + 1) + self.number
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,7 @@ import polars as pl
 from pce_pipeline.quality.frames import violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
 from pce_pipeline.tables.table import STATUSES, Table
-from pce_pipeline.tables.vintages import BASES, ENDINGS
-
-_COUNTED = "counted"
+from pce_pipeline.tables.vintages import BASES, COUNTED, ENDINGS
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def counted_values_follow_one_another(years: LogYears) -> Finding:
     """Where a counted value ends the next begins, and only the last has no end: each time has exactly one."""
     follows = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in years.lane).fill_null(value=False)
     following = pl.when(follows).then(pl.col("valid_from").shift(-1))
-    wrong = (pl.col("basis") == _COUNTED) & pl.col("valid_to").ne_missing(following)
+    wrong = (pl.col("basis") == COUNTED) & pl.col("valid_to").ne_missing(following)
     return _finding(
         years,
         (log.sort(years.table.key).filter(wrong) for log in years.logs.values()),
@@ -101,7 +99,7 @@ def values_beside_end_in_time(years: LogYears) -> Finding:
     """A value that does not count ends no later than the next of its kind begins."""
     follows = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in years.lane).fill_null(value=False)
     overlaps = pl.col("valid_to").fill_null(pl.col("valid_from").shift(-1) + 1) > pl.col("valid_from").shift(-1)
-    wrong = (pl.col("basis") != _COUNTED) & ((follows & overlaps) | (pl.col("valid_to") <= pl.col("valid_from")))
+    wrong = (pl.col("basis") != COUNTED) & ((follows & overlaps) | (pl.col("valid_to") <= pl.col("valid_from")))
     return _finding(
         years,
         (log.sort(years.table.key).filter(wrong) for log in years.logs.values()),
@@ -116,7 +114,7 @@ def neighbours_differ(years: LogYears) -> Finding:
     same_lane = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in years.lane)
     says = [name for name in ("value", "status", "base_year", "unit", "value_text") if name in years.table.column_names]
     same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in says)
-    wrong = ((pl.col("basis") == _COUNTED) & same_lane & same).fill_null(value=False)
+    wrong = ((pl.col("basis") == COUNTED) & same_lane & same).fill_null(value=False)
     return _finding(
         years,
         (log.sort(years.table.key).filter(wrong) for log in years.logs.values()),

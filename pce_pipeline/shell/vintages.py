@@ -57,8 +57,8 @@ def figures_asset(derivation: Derivation, registry: Registry) -> dg.AssetsDefini
     (source,) = derivation.tables
 
     def compute(run: YearlyRun) -> Made[LogYears]:
-        releases = run.histories[run.dataset.name].releases
-        logs = {year: figures(run.of_year(source.table, year), releases, run.dataset) for year in run.years}
+        vintages = run.histories[run.dataset.name].vintages
+        logs = {year: figures(run.of_year(source.table, year), vintages, run.dataset) for year in run.years}
         return Made(logs, subject=LogYears(derivation.table, logs))
 
     return yearly_asset(derivation, registry, log_rules, compute)

@@ -14,10 +14,8 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.observations import spelled_units
 from pce_pipeline.tables.silver import KEY
 from pce_pipeline.tables.table import MONEY, QUARANTINED
-from pce_pipeline.tables.vintages import ENDINGS, INSTANT, silver_vintages
+from pce_pipeline.tables.vintages import COUNTED, ENDINGS, INSTANT, silver_vintages
 from pce_pipeline.texts import BASE_YEAR, base_year
-
-COUNTED = "counted"
 
 TICKS: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,

@@ -18,6 +18,9 @@ BASES = {
 }
 """What a stretch is based on, and what each means."""
 
+COUNTED = "counted"
+"""The basis of what counts."""
+
 ENDINGS = {
     "withdrawn": "the vintage should have the cell, and does not",
     "not_spoken_of": "the vintage is of a part that does not speak of the cell",

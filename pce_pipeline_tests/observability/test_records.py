@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -20,7 +20,7 @@ from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunReco
 from pce_pipeline.shell.io_manager import LakeIOManager, YearlyOutput, yearly_output
 from pce_pipeline.shell.partitions import ONE_RUN, YEARS
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline_tests.datasets import REGISTRY, SILVER, SILVER_PCE_STATE
+from pce_pipeline_tests.datasets import REGISTRY, SILVER
 
 SECRET = "a-very-secret-password"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

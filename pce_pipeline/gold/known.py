@@ -1,0 +1,104 @@
+"""What was known at a time: from the log of a dataset's cells, the cells and facts as they were known then.
+
+Three clocks tell when something was known: when BEA released it, when it was BEA's current publication (the extract's
+date), and when the pipeline took it. A day means its end. What does not count is known only where it is asked for.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+
+import polars as pl
+
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.facts import conform_facts
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.tables.silver import KEY, NAMES
+from pce_pipeline.tables.vintages import COUNTED, ENDINGS, INSTANT
+
+Clock = Literal["extract", "release", "ingest"]
+
+BESIDE = ("partial", "derived")
+"""The bases of values that answer only where they are asked for, those nearer to BEA first."""
+
+
+VINTAGES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "bea_table": pl.String,
+    "basis": pl.String,
+    "at": pl.Int32,
+    "released_on": pl.Date,
+    "ingested_at": INSTANT,
+    "release": pl.String,
+}
+"""One row per vintage of a BEA table: its number, when it was known by each clock, and what releases it is of."""
+
+
+@dataclass(frozen=True)
+class AsOf:
+    """A time, and by which clock.
+
+    >>> AsOf(date(2024, 12, 31)).includes_vintage(2024123101)
+    True
+    """
+
+    day: date
+    """The day: its end is meant."""
+    number: int | None = None
+    """Of the day's extracts the one up to which is meant; None for all."""
+    clock: Clock = "extract"
+    """By which clock: BEA's current publication (`extract`), its release, or when the pipeline took it (`ingest`)."""
+    include: Collection[str] = ()
+    """What answers beside what counts: `partial`, `derived`."""
+
+    def includes_vintage(self, vintage_id: int) -> bool:
+        """Whether an extract of this number is of the day or earlier."""
+        return vintage_id <= self.vintage_id
+
+    @property
+    def vintage_id(self) -> int:
+        """The last number, yyyymmddnn, that an extract of the day can have."""
+        return ExtractId(self.day, self.number or ExtractId.MOST_OF_A_DAY).vintage_id
+
+    def is_known(self, at: str) -> pl.Expr:
+        """Whether a vintage is known by then: `at` names the column with its number, beside the two other times."""
+        if self.clock == "release":
+            return pl.col("released_on") <= self.day
+        if self.clock == "ingest":
+            return pl.col("ingested_at") < datetime.combine(self.day + timedelta(days=1), time.min, UTC)
+        return pl.col(at) <= self.vintage_id
+
+
+def known_cells(log: pl.DataFrame, vintages: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:
+    """The rows of a log (`silver_vintages`) that hold at a time: one per cell that was known then.
+
+    A value that does not count ends with the next of the `vintages` (VINTAGES) of its table that does, once that is
+    known.
+    """
+    lanes = [COUNTED, *(basis for basis in BESIDE if basis in as_of.include)]
+    held = log.filter(pl.col("basis").is_in(lanes) & as_of.is_known("valid_from"))
+    if len(lanes) > 1:
+        newest = _counting(vintages, as_of).select("bea_table", newest="at")
+        is_over = (pl.col("basis") != COUNTED) & (pl.col("valid_from") < pl.col("newest").fill_null(0))
+        held = held.join(newest, on="bea_table", how="left", maintain_order="left").filter(~is_over).drop("newest")
+    precedence = pl.col("basis").replace_strict({name: -place for place, name in enumerate([COUNTED, *BESIDE])})
+    return (
+        held.sort(*KEY, "valid_from", precedence)
+        .unique(list(KEY), keep="last", maintain_order=True)
+        .filter(~pl.col("status").is_in(list(ENDINGS)))
+    )
+
+
+def as_known(log: pl.DataFrame, vintages: pl.DataFrame, dataset: Dataset, as_of: AsOf) -> pl.DataFrame:
+    """The facts (GOLD_FACTS) of a dataset as they were known at a time, of the years of the log.
+
+    They are what a pipeline would have published then that had only the extracts up to that time.
+    """
+    releases = dict(_counting(vintages, as_of).drop_nulls("release").select("bea_table", "release").iter_rows())
+    return conform_facts(known_cells(log, vintages, as_of).select(NAMES), dataset, releases)
+
+
+def _counting(vintages: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:
+    """The newest vintage of each table that counts and is known at a time."""
+    known = vintages.filter((pl.col("basis") == COUNTED) & as_of.is_known("at"))
+    return known.sort("at").unique("bea_table", keep="last")
