@@ -6,10 +6,10 @@ year are one.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import groupby
 from typing import Protocol
 
@@ -22,7 +22,10 @@ from pce_pipeline.bronze.judgement import content_of, spoken_of
 from pce_pipeline.bronze.reading import Content
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.known import VINTAGES
+from pce_pipeline.lake.errors import DamagedObject, MissingObject
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.pointer import Partition
+from pce_pipeline.lake.resource import Lake
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.silver.observations import check_meanings
 from pce_pipeline.silver.vintages import TICKS, as_states, empty_log, folded
@@ -191,6 +194,42 @@ class Folded:
     """The rows of `silver_vintages`."""
     keys: Mapping[str, tuple[str, ...]]
     """The vintages of each table, by `Moment.key`, in order."""
+
+
+FOLDED = "vintages"
+"""Under this name the details of a partition of a log hold the vintages that it was folded from, by BEA table."""
+
+
+class PublishedLog:
+    """What a lake holds of the log of a dataset."""
+
+    def __init__(self, lake: Lake, derivation: Derivation) -> None:
+        self._store = lake.table(derivation.table)
+        self._code_version = derivation.code_version
+
+    @cached_property
+    def _partitions(self) -> dict[str, Partition]:
+        return self._store.latest()
+
+    def of_year(self, year: int) -> Folded | None:
+        """A year of it; None where it has to be folded anew, because it is not there, damaged or of other code."""
+        held = self._partitions.get(str(year))
+        if held is None or held.code_version != self._code_version or FOLDED not in held.details:
+            return None
+        try:
+            log = self._store.read([held.key])
+        except (DamagedObject, MissingObject):
+            return None
+        return Folded(log, {table: tuple(keys) for table, keys in held.details[FOLDED].items()})
+
+
+def log_of(now: Current, lake: Lake, derivation: Derivation, years: Collection[int] | None = None) -> pl.DataFrame:
+    """The log of a dataset, of all its years or of these: as published, and what came since folded on the spot."""
+    history, published = History(now), PublishedLog(lake, derivation)
+    decoded = cache(decoded_of(now))
+    wanted = sorted(history.years if years is None else history.years & set(years))
+    logs = [fold_year(history, year, decoded, published.of_year(year)).log for year in wanted]
+    return pl.concat(logs) if logs else empty_log(now.dataset)
 
 
 def fold_year(

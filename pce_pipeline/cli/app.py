@@ -15,6 +15,7 @@ from pce_pipeline.cli import (
     keeping,
     looking,
     pipeline,
+    querying,
     reporting,
     services,
 )
@@ -55,6 +56,7 @@ _add(app, "extract", pipeline.extract, _DATA, of_datasets=True)
 _add(app, "refresh", pipeline.refresh, _DATA, of_datasets=True)
 _add(app, "status", looking.status, _DATA, of_datasets=True)
 _add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
+_add(app, "query", querying.query, _DATA, of_datasets=True)
 _add(app, "diff", comparing.diff, _DATA, of_datasets=True)
 
 _add(app, "doctor", doctor.doctor, _CARE, of_datasets=True)

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from rich import box
@@ -43,6 +44,11 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> RenderableType:
 def number(count: int) -> str:
     """`545,740`."""
     return f"{count:,}"
+
+
+def figure(value: Decimal) -> str:
+    """`74,340.3`: as many decimals as it has."""
+    return f"{value.normalize():,f}"
 
 
 def seconds(duration: float) -> str:

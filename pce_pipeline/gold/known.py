@@ -60,6 +60,11 @@ class AsOf:
         """The last number, yyyymmddnn, that an extract of the day can have."""
         return ExtractId(self.day, self.number or ExtractId.MOST_OF_A_DAY).vintage_id
 
+    def knows_any_of(self, vintages: pl.DataFrame) -> bool:
+        """Whether any of the vintages (VINTAGES) that may answer is known by then."""
+        lanes = [COUNTED, *self.include]
+        return vintages.filter(pl.col("basis").is_in(lanes) & self.is_known("at")).height > 0
+
     def is_known(self, at: str) -> pl.Expr:
         """Whether a vintage is known by then: `at` names the column with its number, beside the two other times."""
         if self.clock == "release":

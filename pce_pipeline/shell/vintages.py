@@ -4,19 +4,13 @@ from functools import cache
 
 import dagster as dg
 
-from pce_pipeline.bronze.history import Folded, decoded_of, fold_year
+from pce_pipeline.bronze.history import FOLDED, PublishedLog, decoded_of, fold_year
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.vintages import figures
-from pce_pipeline.lake.errors import DamagedObject, MissingObject
-from pce_pipeline.lake.pointer import Partition
-from pce_pipeline.lake.publication import TableStore
 from pce_pipeline.quality.vintages import LogYears, log_rules
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.tables.lineage import Derivation
 from pce_pipeline.tables.registry import Registry
-
-FOLDED = "vintages"
-"""Under this name the details of a partition of a log hold the vintages that it was folded from, by BEA table."""
 
 
 def log_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
@@ -25,12 +19,9 @@ def log_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
 
     def compute(run: YearlyRun) -> Made[LogYears]:
         decoded = cache(decoded_of(run.now))
-        store = run.lake.table(derivation.table)
-        held = store.latest()
-        found = {
-            year: fold_year(run.histories[dataset.name], year, decoded, _before(store, held.get(str(year)), derivation))
-            for year in run.years
-        }
+        published = PublishedLog(run.lake, derivation)
+        history = run.histories[dataset.name]
+        found = {year: fold_year(history, year, decoded, published.of_year(year)) for year in run.years}
         logs = {year: each.log for year, each in found.items()}
         return Made(
             logs,
@@ -39,17 +30,6 @@ def log_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
         )
 
     return yearly_asset(derivation, registry, log_rules, compute)
-
-
-def _before(store: TableStore, held: Partition | None, derivation: Derivation) -> Folded | None:
-    """What is published of a year of the log; None where it has to be folded anew."""
-    if held is None or held.code_version != derivation.code_version or FOLDED not in held.details:
-        return None
-    try:
-        log = store.read([held.key])
-    except (DamagedObject, MissingObject):
-        return None  # damaged or gone: Bronze has it all
-    return Folded(log, {table: tuple(keys) for table, keys in held.details[FOLDED].items()})
 
 
 def figures_asset(derivation: Derivation, registry: Registry) -> dg.AssetsDefinition:

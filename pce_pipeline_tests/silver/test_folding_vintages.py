@@ -164,7 +164,7 @@ def test_a_value_that_goes_on_is_one_row_known_since_the_earliest_time() -> None
 @pytest.mark.parametrize(
     ("expected", "status"), [(expected_everywhere, "withdrawn"), (expected_nowhere, "not_spoken_of")]
 )
-def test_a_cell_that_is_there_no_more_ends_in_a_row_that_says_why(expected, status) -> None:  # type: ignore[no-untyped-def]
+def test_a_cell_that_is_there_no_more_ends_in_a_row_that_says_why(expected, status) -> None:
     steps: list[Step] = [("counted", {"01000": "5"}), ("counted", {}), ("counted", {}), ("counted", {"01000": "5"})]
     log = folded(empty_log(PCE_STATE), states(steps), ticks(steps), expected)
     assert log.select("status", "value", "valid_from", "valid_to").rows() == [
