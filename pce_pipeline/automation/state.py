@@ -11,11 +11,10 @@ from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.bronze.counting import Source
 from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.extract import taken_at
-from pce_pipeline.bronze.history import History
+from pce_pipeline.bronze.history import History, dimension_frame
 from pce_pipeline.bronze.judgement import is_complete
 from pce_pipeline.bronze.manifest import Verified
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
@@ -121,7 +120,7 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
         tables={table: each for table, each in known.items() if table in counting},
         partitions=partitions,
         stale_dimensions=tuple(
-            table.name for table in DIMENSIONS if _is_stale(registry.datasets, table, partitions[table.name].get(WHOLE))
+            table.name for table in DIMENSIONS if _is_stale(held, table, partitions[table.name].get(WHOLE))
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=[name for name, now in held.items() if now.manifests],
@@ -175,9 +174,9 @@ def _known(now: Current, verified: Verified | None, counting: Source, unpinned: 
     )
 
 
-def _is_stale(datasets: Mapping[str, Dataset], table: Table, held: Partition | None) -> bool:
+def _is_stale(now: Mapping[str, Current], table: Table, held: Partition | None) -> bool:
     return (
         held is None
         or held.code_version != DIMENSION_CODE_VERSION
-        or held.content_sha256 != content_sha256(DIMENSION_FRAMES[table.name](datasets))
+        or held.content_sha256 != content_sha256(dimension_frame(table, now))
     )

@@ -21,6 +21,7 @@ from pce_pipeline.bronze.current import Current, releases_of
 from pce_pipeline.bronze.judgement import content_of, spoken_of
 from pce_pipeline.bronze.reading import Content
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.known import VINTAGES
 from pce_pipeline.lake.errors import DamagedObject, MissingObject
 from pce_pipeline.lake.layout import ExtractId
@@ -30,7 +31,8 @@ from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.silver.observations import check_meanings
 from pce_pipeline.silver.vintages import TICKS, as_states, empty_log, folded
 from pce_pipeline.tables.lineage import Derivation
-from pce_pipeline.tables.vintages import COUNTED
+from pce_pipeline.tables.table import Table
+from pce_pipeline.tables.vintages import COUNTED, DIM_VINTAGE
 from pce_pipeline.tables.years import FIRST_YEAR
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
@@ -173,6 +175,43 @@ def covered_years(derivation: Derivation, held: Mapping[str, Current]) -> set[in
     if derivation.covers_all_vintages:
         return {year for now in held.values() for year in History(now).years}
     return {year for now in held.values() for year in now.covered_years}
+
+
+def dim_vintage(held: Mapping[str, Current]) -> pl.DataFrame:
+    """DIM_VINTAGE: every extract of every dataset that was not dropped."""
+    rows = [row for name, now in held.items() for row in _vintage_rows(name, now)]
+    return DIM_VINTAGE.conform(pl.DataFrame(rows, schema=DIM_VINTAGE.polars_schema, orient="row"))
+
+
+def _vintage_rows(name: str, now: Current) -> Iterator[tuple[object, ...]]:
+    gone = dropped(now.decisions)
+    counting = {
+        extract for table in now.dataset.tables for vintage in now.vintages(table) for extract in vintage.extracts
+    }
+    for extract, manifest in now.manifests.items():
+        if extract in gone:
+            continue
+        released = [entry.last_updated for entry in manifest.tables.values() if entry.last_updated is not None]
+        yield (
+            name,
+            extract.vintage_id,
+            str(extract),
+            extract.day,
+            max(released, default=extract.day),
+            "release" if released else "extract",
+            manifest.ingested_at,
+            manifest.origin,
+            COUNTED if extract in counting else "partial",
+            " ".join(sorted(manifest.tables)),
+            None,
+        )
+
+
+def dimension_frame(table: Table, held: Mapping[str, Current]) -> pl.DataFrame:
+    """The rows of a dimension: from the catalogue, and of the vintages from what is held."""
+    if table.name == DIM_VINTAGE.name:
+        return dim_vintage(held)
+    return DIMENSION_FRAMES[table.name]({name: now.dataset for name, now in held.items()})
 
 
 class DecodedExtract(Protocol):

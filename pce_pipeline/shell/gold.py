@@ -10,8 +10,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from pce_pipeline.bronze.current import Holdings
+from pce_pipeline.bronze.history import dimension_frame
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.gold.made import GoldTable
 from pce_pipeline.gold.wide import wide_table
@@ -79,7 +80,7 @@ def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
 
 
 def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
-    """The asset of one dimension: from the catalogue, downstream of the facts that refer to it."""
+    """The asset of one dimension: from the catalogue and what is held, downstream of the facts that refer to it."""
     key = key_of(table)
 
     @dg.asset(
@@ -94,10 +95,11 @@ def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
     def dimension(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
+        holdings: dg.ResourceParam[Holdings],
         journal: dg.ResourceParam[RunJournal],
     ) -> dg.MaterializeResult[None]:
         with recorded_step(context, journal, table.name, registry.datasets) as step:
-            frame = DIMENSION_FRAMES[table.name](registry.datasets)
+            frame = dimension_frame(table, holdings.of_run(context.run.run_id))
             publication = lake.table(table).publish(
                 [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs={}, code_version=DIMENSION_CODE_VERSION)],
                 run_id=context.run.run_id,

@@ -1,9 +1,10 @@
-"""The dimensions that all facts share: areas, categories, and the bridge from BEA's lines to categories."""
+"""The dimensions that all facts share: areas, categories, the bridge from BEA's lines to categories, and vintages."""
 
 import polars as pl
 
 from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE
 from pce_pipeline.tables.table import Column, Table
+from pce_pipeline.tables.vintages import DIM_VINTAGE
 
 _AREAS = "the catalogue's areas, as BEA lists them"
 _CATEGORIES = "the catalogue's categories"
@@ -83,7 +84,7 @@ CATEGORY_LINE = Table(
     ),
 )
 
-DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE)
+DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE, DIM_VINTAGE)
 """The tables in one piece, in the order they are loaded."""
 
 DIMENSION_CODE_VERSION = "1"

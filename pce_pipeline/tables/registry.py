@@ -66,7 +66,7 @@ class Registry:
     @cached_property
     def in_postgres(self) -> tuple[Table, ...]:
         """Every table that Postgres holds, in the order they are loaded."""
-        return *DIMENSIONS, *self.loaded
+        return *(table for table in DIMENSIONS if table.in_postgres), *self.loaded
 
     @cached_property
     def of_lake_only(self) -> tuple[Table, ...]:

@@ -251,7 +251,6 @@ def revisions_table(dataset: Dataset, *, in_postgres: bool = False) -> Table:
 DIM_VINTAGE = Table(
     name="gold/dim_vintage",
     partition=None,
-    in_postgres=True,
     grain="One row per dataset and extract that is kept in Bronze and was not dropped.",
     key=("dataset", "vintage_id"),
     columns=(
