@@ -117,6 +117,17 @@ class TableStore:
         except pl.exceptions.PolarsError:
             raise PartitionsDisagree(self._table, wanted) from None
 
+    def read_version(self, partition: Partition) -> pl.DataFrame | None:
+        """The rows of a partition as it was once published; None where its versions were pruned or are damaged."""
+        found = self._store.get_many([self._keys.full(o.version_key) for o in partition.objects], missing_ok=True)
+        bodies = [found.get(self._keys.full(stored.version_key)) for stored in partition.objects]
+        intact = [
+            body
+            for body, stored in zip(bodies, partition.objects, strict=True)
+            if body is not None and sha256_of(body) == stored.sha256
+        ]
+        return from_parquet(intact) if intact and len(intact) == len(bodies) else None
+
     def publish(self, new: Sequence[NewPartition], *, run_id: str, now: datetime | None = None) -> Publication:
         """Publishes the partitions, all at once, and finishes promotions that earlier runs did not.
 

@@ -27,7 +27,8 @@ from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
-from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, TableLoad, load
+from pce_pipeline.warehouse.coding import encoded, form_of
+from pce_pipeline.warehouse.loads import DeltaLoad, LoadResult, ManifestRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import recorded_runs
 from pce_pipeline.warehouse.records import record_run, run_row
@@ -87,7 +88,7 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                 raise NothingHeld(lake.uri)
             asked = [int(year) for year in partition_keys_of(context)]
             parts = [_Part.of(table, registry, everything, lake, asked) for table in chosen]
-            loads = [TableLoad(each.table, each.rows(lake), each.years_spoken_of) for each in parts]
+            loads = [each.load(lake, registry) for each in parts]
             manifests = [_manifest_row(each.table, each.held[key]) for each in parts for key in each.keys]
             postgres.migrate()
             with postgres.connect() as connection:
@@ -164,6 +165,24 @@ class _Part:
     def years_spoken_of(self) -> list[int]:
         """The years that Postgres shall hold as the lake does."""
         return sorted([*self.years, *self.absent])
+
+    def load(self, lake: Lake, registry: Registry) -> TableLoad | DeltaLoad:
+        """What Postgres shall hold, as a load takes it."""
+        if not self.table.coded:
+            return TableLoad(self.table, self.rows(lake), self.years_spoken_of)
+        store, dataset = lake.table(self.table), registry.dataset_of(self.table).name
+
+        def earlier(manifest: Mapping[str, Any]) -> pl.DataFrame | None:
+            rows = store.read_version(msgspec.convert(manifest, Partition))
+            return None if rows is None else encoded(self.table, rows, dataset)
+
+        return DeltaLoad(
+            form_of(self.table),
+            self.years_spoken_of,
+            {year: self.held[str(year)].content_sha256 for year in self.years},
+            lambda year: encoded(self.table, store.read([str(year)]), dataset),
+            earlier,
+        )
 
     def rows(self, lake: Lake) -> pl.DataFrame:
         """What Postgres shall hold of these years."""

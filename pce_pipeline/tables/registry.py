@@ -122,6 +122,7 @@ def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
         name: Derivation(silver_table(dataset), (FromBronze(name),), code_version="1")
         for name, dataset in datasets.items()
     }
+    gold = {name: _gold(dataset) for name, dataset in datasets.items()}
     return Registry(
         datasets=datasets,
         silver=silver,
@@ -135,8 +136,11 @@ def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
             for name, dataset in datasets.items()
         },
         facts=Derivation(GOLD_FACTS, tuple(FromTable(each.table) for each in silver.values()), code_version="1"),
-        gold={name: _gold(dataset) for name, dataset in datasets.items()},
-        figures={name: _figures(dataset) for name, dataset in datasets.items()},
+        gold=gold,
+        figures={
+            name: _figures(dataset, in_postgres=any(each.table.in_postgres for each in gold[name]))
+            for name, dataset in datasets.items()
+        },
     )
 
 
@@ -146,9 +150,9 @@ def load_registry(profile: str, folder: Path | None) -> Registry:
     return registry_of(load_datasets(profile, folder))
 
 
-def _figures(dataset: Dataset) -> Derivation:
+def _figures(dataset: Dataset, *, in_postgres: bool) -> Derivation:
     return Derivation(
-        gold_vintages(dataset),
+        gold_vintages(dataset, in_postgres=in_postgres),
         (FromTable(silver_vintages(dataset), by_year=True),),
         code_version="1",
         covers_all_vintages=True,

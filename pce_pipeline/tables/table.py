@@ -93,6 +93,8 @@ class Table:
     """Its folder in the lake, where that is not the last part of its name."""
     in_postgres: bool = False
     """Whether Postgres has a table for it, made by a migration."""
+    coded: bool = False
+    """Whether Postgres holds it in a shorter form, with numbers for texts: a table of millions of rows."""
 
     @property
     def is_yearly(self) -> bool:

@@ -147,6 +147,7 @@ def gold_vintages(dataset: Dataset, *, in_postgres: bool = False) -> Table:
         key=("measure", "category_id", "geo_fips", "year", "basis", "valid_from"),
         hazard="Rows are of different times: take those of one day (`pce query --as-of`) before anything else.",
         in_postgres=in_postgres,
+        coded=True,
         columns=(
             MEASURE,
             CATEGORY,
@@ -188,6 +189,7 @@ def revisions_table(dataset: Dataset, *, in_postgres: bool = False) -> Table:
         key=("measure", "category_id", "geo_fips", "year", "basis", "valid_from"),
         hazard="Changes are of different kinds: only those of kind `revision` have a change in numbers.",
         in_postgres=in_postgres,
+        coded=True,
         columns=(
             MEASURE,
             CATEGORY,
@@ -251,6 +253,7 @@ def revisions_table(dataset: Dataset, *, in_postgres: bool = False) -> Table:
 DIM_VINTAGE = Table(
     name="gold/dim_vintage",
     partition=None,
+    in_postgres=True,
     grain="One row per dataset and extract that is kept in Bronze and was not dropped.",
     key=("dataset", "vintage_id"),
     columns=(
@@ -296,3 +299,29 @@ DIM_VINTAGE = Table(
     ),
 )
 """The vintages: what `valid_from` and `valid_to` refer to."""
+
+DIM_FIGURE = Table(
+    name="gold/dim_figure",
+    partition=None,
+    in_postgres=True,
+    grain="One row per dataset, measure and category: what a figure is, whatever its area and year.",
+    key=("figure_id",),
+    columns=(
+        Column(
+            "figure_id",
+            pl.Int32,
+            "a number of its own that never changes",
+            source="31 bits of a hash of dataset, measure and category",
+        ),
+        Column("dataset", pl.String, "the dataset", source="the catalogue"),
+        MEASURE,
+        CATEGORY,
+        Column(
+            "unit",
+            pl.String,
+            "the measure's unit, by its name in the catalogue: millions_usd",
+            source="the catalogue's unit of the measure",
+        ),
+    ),
+)
+"""The figures: what stands for measure and category where texts would be too long."""

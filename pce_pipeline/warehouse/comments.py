@@ -33,6 +33,8 @@ _META = {
     "alembic_version": "The last migration this database has taken.",
 }
 
+_NOUNS = {"r": "TABLE", "v": "VIEW", "f": "FUNCTION"}
+
 _PRESENT = """
 SELECT n.nspname, NULL, NULL, NULL, obj_description(n.oid, 'pg_namespace'), pg_has_role(n.nspowner, 'USAGE')
 FROM pg_namespace AS n WHERE n.nspname IN ('meta', 'gold', 'serving', 'dagster')
@@ -48,6 +50,9 @@ JOIN LATERAL (
 LEFT JOIN pg_description AS d
     ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
 WHERE n.nspname IN ('meta', 'gold', 'serving') AND c.relkind IN ('r', 'v')
+UNION ALL
+SELECT n.nspname, p.proname, 'f', NULL, obj_description(p.oid, 'pg_proc'), pg_has_role(p.proowner, 'USAGE')
+FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname = 'serving'
 """
 
 
@@ -69,7 +74,7 @@ def apply_comments(connection: Connection, *, is_sample: bool) -> int:
                 if text.startswith(SAMPLE_PREFIX) != present.startswith(SAMPLE_PREFIX):
                     raise CommentsOutdated(is_sample=is_sample)
                 continue
-            noun = "SCHEMA" if relation is None else "COLUMN" if column else "VIEW" if kind == "v" else "TABLE"
+            noun = "SCHEMA" if relation is None else "COLUMN" if column else _NOUNS[kind]
             path = [part for part in (schema, relation, column) if part is not None]
             cursor.execute(
                 sql.SQL("COMMENT ON {} {} IS {}").format(sql.SQL(noun), sql.Identifier(*path), sql.Literal(text))

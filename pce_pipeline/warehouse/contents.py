@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.tables.table import Table
+from pce_pipeline.warehouse.coding import form_of
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline.warehouse.views import VIEWS
 
@@ -24,7 +25,7 @@ _META = ("world", "ingest_runs", "manifests", "checkpoints", "quarantine", "view
 
 _MISSING = """
 SELECT wanted.name FROM unnest(%s) WITH ORDINALITY AS wanted(name, place)
-WHERE to_regclass(wanted.name) IS NULL ORDER BY wanted.place
+WHERE to_regclass(wanted.name) IS NULL AND to_regproc(wanted.name) IS NULL ORDER BY wanted.place
 """
 
 # The sum does not depend on the order of the rows, so nothing is sorted. Two seeds make 128 bits of it. How Postgres
@@ -52,8 +53,8 @@ class Content:
 
 
 def published_tables() -> tuple[Table, ...]:
-    """The tables of Gold that migrations make, whatever the profile: those of the packaged catalogue."""
-    return load_registry("full", None).in_postgres
+    """The tables of Gold that migrations make, as Postgres holds them: those of the packaged catalogue."""
+    return tuple(form_of(table) for table in load_registry("full", None).in_postgres)
 
 
 def missing_relations(connection: Connection) -> list[str]:

@@ -13,6 +13,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.warehouse.comments import apply_comments
+from pce_pipeline.warehouse.delta import DeltaLoad, apply
 from pce_pipeline.warehouse.errors import LoadFailed, WarehouseConnectionLost
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad, merge, prepare
 from pce_pipeline.warehouse.migrate import require_migrated
@@ -27,7 +28,7 @@ from pce_pipeline.warehouse.records import (
     record_run,
 )
 
-__all__ = ["LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
+__all__ = ["DeltaLoad", "LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
 
 _LOCK = 0x7063655F6C6F6164
 
@@ -40,7 +41,7 @@ SET LOCAL client_encoding = 'UTF8';
 
 def load(
     connection: Connection,
-    tables: Sequence[TableLoad],
+    tables: Sequence[TableLoad | DeltaLoad],
     *,
     world: str,
     env: str,
@@ -66,16 +67,19 @@ def load(
         connection.cursor() as cursor,
     ):
         # The next table is checked and written as CSV while the server works on this one.
-        incoming = [ahead.submit(prepare, table) for table in tables]
+        incoming = {table.table.name: ahead.submit(prepare, table) for table in tables if isinstance(table, TableLoad)}
         require_migrated(connection)
         cursor.execute(_PREPARE)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         claim_world(cursor, world=world, env=env)
         apply_comments(connection, is_sample=world.startswith("sample"))
         results = []
-        for table, prepared in zip(tables, incoming, strict=True):
+        for table in tables:
             with _explained(connection, table.table.name):
-                results.append(merge(cursor, prepared.result()))
+                if isinstance(table, DeltaLoad):
+                    results.append(apply(cursor, table))
+                else:
+                    results.append(merge(cursor, incoming[table.table.name].result()))
         record_contents(cursor, manifests, tables, run.run_id)
         if quarantine is not None:
             record_quarantine(cursor, quarantine)

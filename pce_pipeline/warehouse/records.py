@@ -16,6 +16,7 @@ from psycopg2.extras import Json
 
 from pce_pipeline.observability.records import RunRecord
 from pce_pipeline.warehouse.contents import contents_of
+from pce_pipeline.warehouse.delta import DeltaLoad
 from pce_pipeline.warehouse.errors import WrongWorld
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad
 
@@ -230,7 +231,9 @@ def record_run(
         )
 
 
-def record_contents(cursor: Cursor, manifests: Sequence[ManifestRow], loads: Sequence[TableLoad], run_id: str) -> None:
+def record_contents(
+    cursor: Cursor, manifests: Sequence[ManifestRow], loads: Sequence[TableLoad | DeltaLoad], run_id: str
+) -> None:
     """Make manifests and checkpoints say what the loaded tables now hold, and keep the other manifests given."""
     contents = {key: found for load in loads for key, found in contents_of(cursor, [load.table], load.years).items()}
     given = {

@@ -47,6 +47,10 @@ UNION ALL
 SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, ARRAY[n.nspname, c.relname], 'pce_owner'
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname IN ('meta', 'gold', 'serving') AND c.relkind IN ('r', 'v') AND c.relowner <> 'pce_owner'::regrole
+UNION ALL
+SELECT 'FUNCTION', ARRAY[n.nspname, p.proname], 'pce_owner'
+FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname = 'serving' AND p.proowner <> 'pce_owner'::regrole
 """
 
 # Which step the database has taken, what its views were made of, and whose world it is, are for others to change.

@@ -3,10 +3,14 @@
 import polars as pl
 
 from pce_pipeline.tables.table import MONEY, Column
+from pce_pipeline.tables.vintages import INSTANT
 
 _TYPES: dict[object, str] = {
     pl.String: "text",
+    pl.Int16: "smallint",
     pl.Int32: "integer",
+    pl.Date: "date",
+    INSTANT: "timestamp with time zone",
     pl.Float64: "double precision",
     pl.Boolean: "boolean",
     MONEY: f"numeric({MONEY.precision},{MONEY.scale})",

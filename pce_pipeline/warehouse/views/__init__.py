@@ -1,10 +1,11 @@
-"""The views of Postgres: one SQL file each, with its comments, made again when it differs from what the database holds.
+"""The views and functions of Postgres: one SQL file each, with its comments, made again when the database differs.
 
 A view holds no rows, so it is no frozen step: its file says what it shows now, and is run after the steps of every
 migration if the text is another one, if the view is gone, or if somebody has changed it. `meta.views` keeps what each
 was made of. A view is replaced in place where its columns stay or grow; only else is it dropped, with those of ours
-that read it, and what others have made on it is never dropped. Views name every column and schema; who takes a view
-out of this folder drops it in a step, as does a step that changes a column that a view reads.
+that read it, and what others have made on it is never dropped. A function is a view that takes a day, and is kept in the
+same way. Views name every column and schema; who takes a view out of this folder drops it in a step, as does a step that
+changes a column that a view reads.
 """
 
 import hashlib
@@ -20,12 +21,15 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 
 from pce_pipeline.warehouse.errors import ViewBlocked
 
-_COMMENT = re.compile(r"^COMMENT ON (?:VIEW|COLUMN) (\S+) IS\s+((?:'(?:[^']|'')*'\s*)+);", re.MULTILINE)
+_COMMENT = re.compile(r"^COMMENT ON (?:VIEW|FUNCTION|COLUMN) (\S+) IS\s+((?:'(?:[^']|'')*'\s*)+);", re.MULTILINE)
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 
 # How Postgres shows a view may change with a new major version, which is therefore part of the hash.
 _MAJOR = sql.SQL("(current_setting('server_version_num')::int / 10000)::text")
-_HELD = sql.SQL("{} || ':' || md5(pg_get_viewdef(to_regclass(wanted.name)::oid))").format(_MAJOR)
+_HELD = sql.SQL(
+    "{} || ':' || md5(coalesce(pg_get_viewdef(to_regclass(wanted.name)::oid), "
+    "pg_get_functiondef(to_regproc(wanted.name)::oid)))"
+).format(_MAJOR)
 
 # Neither what a file means nor how Postgres shows a view may depend on who asks.
 _HAS_RECORD = "SET LOCAL search_path = pg_catalog; SELECT to_regclass('meta.views') IS NOT NULL"
@@ -33,7 +37,7 @@ _DIFFERING = sql.SQL("""
 SELECT wanted.name
 FROM unnest(%s, %s) AS wanted(name, text_sha256)
 LEFT JOIN meta.views AS made ON made.view_name = wanted.name
-WHERE to_regclass(wanted.name) IS NULL
+WHERE to_regclass(wanted.name) IS NULL AND to_regproc(wanted.name) IS NULL
     OR made.text_sha256 IS DISTINCT FROM wanted.text_sha256
     OR split_part(made.held_hash, ':', 1) = {major} AND made.held_hash <> {held}
 """).format(major=_MAJOR, held=_HELD)
@@ -56,14 +60,20 @@ SELECT ours.name FROM unnest(%s) AS ours(name) JOIN reading ON reading.oid = to_
 """
 _GRANTS = """
 SELECT format(
-    'GRANT %%s ON %%s TO %%s%%s', g.privilege_type, c.oid::regclass,
+    'GRANT %%s ON %%s %%s TO %%s%%s', g.privilege_type, held.kind, held.name,
     CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
     CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
 )
 FROM unnest(%s) AS dropped(name)
-JOIN pg_class AS c ON c.oid = to_regclass(dropped.name)
-CROSS JOIN aclexplode(c.relacl) AS g
-WHERE g.grantee <> c.relowner
+CROSS JOIN LATERAL (
+    SELECT 'TABLE' AS kind, c.oid::regclass::text AS name, c.relacl AS acl, c.relowner AS owner
+    FROM pg_class AS c WHERE c.oid = to_regclass(dropped.name)
+    UNION ALL
+    SELECT 'FUNCTION', p.oid::regprocedure::text, p.proacl, p.proowner
+    FROM pg_proc AS p WHERE p.oid = to_regproc(dropped.name)
+) AS held
+CROSS JOIN aclexplode(held.acl) AS g
+WHERE g.grantee <> held.owner
 """
 
 
@@ -74,7 +84,12 @@ class View:
     name: str
     """Its schema and name, such as `serving.v_pce_state_yoy`: the file's name."""
     text: str
-    """The file: CREATE OR REPLACE VIEW, then comments on the view and on those columns that no table has."""
+    """The file: CREATE OR REPLACE VIEW or FUNCTION, then comments on it and on those columns that no table has."""
+
+    @property
+    def is_function(self) -> bool:
+        """Whether it takes arguments."""
+        return self.text.startswith("CREATE OR REPLACE FUNCTION")
 
     @property
     def sha256(self) -> str:
@@ -144,9 +159,9 @@ def apply_views(cursor: Cursor, views: Mapping[str, View] = VIEWS) -> list[str]:
         view = views[name]
         try:
             if not _replaced(cursor, view):
-                readers = _readers(cursor, name, views)
+                readers = [name] if view.is_function else _readers(cursor, name, views)
                 grants += _grants_on(cursor, readers)
-                _drop(cursor, name, readers)
+                _drop(cursor, name, readers, is_function=view.is_function)
                 todo.update(readers)
                 cursor.execute(view.text)
         except errors.WrongObjectType as other:
@@ -163,7 +178,7 @@ def _replaced(cursor: Cursor, view: View) -> bool:
     cursor.execute("SAVEPOINT replaced")
     try:
         cursor.execute(view.text)
-    except errors.InvalidTableDefinition:
+    except (errors.InvalidTableDefinition, errors.InvalidFunctionDefinition):
         cursor.execute("ROLLBACK TO SAVEPOINT replaced")
         return False
     cursor.execute("RELEASE SAVEPOINT replaced")
@@ -182,9 +197,9 @@ def _grants_on(cursor: Cursor, names: list[str]) -> list[str]:
     return [statement for (statement,) in cursor.fetchall()]
 
 
-def _drop(cursor: Cursor, name: str, readers: list[str]) -> None:
+def _drop(cursor: Cursor, name: str, readers: list[str], *, is_function: bool) -> None:
     targets = sql.SQL(", ").join(sql.Identifier(*reader.split(".")) for reader in readers)
     try:
-        cursor.execute(sql.SQL("DROP VIEW {}").format(targets))
+        cursor.execute(sql.SQL("DROP {} {}").format(sql.SQL("FUNCTION" if is_function else "VIEW"), targets))
     except errors.DependentObjectsStillExist as used:
         raise ViewBlocked(name, (used.diag.message_detail or str(used)).splitlines()) from used
