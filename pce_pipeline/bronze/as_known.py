@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.judgement import spoken_of
-from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.gold.changes import FIGURE, AsKnown, known_cells
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.silver.observations import normalise

@@ -16,6 +16,7 @@ import structlog
 
 from pce_pipeline import __version__
 from pce_pipeline.bea.errors import BeaError, BeaFileRefused, BeaUnknownField
+from pce_pipeline.bronze.cells import keep
 from pce_pipeline.bronze.counting import in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.errors import FileUnusable
@@ -51,6 +52,8 @@ class Prepared:
     """What the rules of Bronze look at."""
     quarantine: pl.DataFrame
     """What could not be read, as `bronze.quarantine` lists it."""
+    content: Content | None = None
+    """What was read of it, where nothing in it is unknown to this version."""
 
     @property
     def refused(self) -> dict[str, str]:
@@ -204,6 +207,7 @@ def prepare(
             {name: ReadBack(sha256_of(body), len(body)) for name, body in objects.items()},
         ),
         quarantine=quarantine,
+        content=content if unknown is None else None,
     )
 
 
@@ -225,6 +229,8 @@ def publish(bronze: BronzeStore, prepared: Prepared) -> ExtractId:
                 _log.warning("extract date is taken by remains of another extract", extract=str(extract), key=taken.key)
             else:
                 held = manifest
+                if prepared.content is not None:
+                    keep(bronze, manifest, prepared.content)
         if held == manifest:
             _clear_staging(bronze, prepared.manifest.extract)
             return extract

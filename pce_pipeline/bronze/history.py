@@ -16,10 +16,10 @@ from typing import Protocol
 import polars as pl
 
 from pce_pipeline.bea.observations import LINE_SCHEMA
+from pce_pipeline.bronze.cells import kept_cells
 from pce_pipeline.bronze.counting import Layer, Source, Vintage, dropped, verdict_of
 from pce_pipeline.bronze.current import Current, releases_of
-from pce_pipeline.bronze.judgement import content_of, spoken_of
-from pce_pipeline.bronze.reading import Content
+from pce_pipeline.bronze.judgement import spoken_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.known import VINTAGES
@@ -291,26 +291,7 @@ def fold_year(
 
 def decoded_of(now: Current) -> Callable[[ExtractId], DecodedExtract]:
     """How the extracts of a dataset are read."""
-    return lambda extract: _Raw(content_of(now.bronze, now.manifests[extract], list(now.manifests[extract].tables)))
-
-
-class _Raw:
-    def __init__(self, content: Content) -> None:
-        self.lines = content.lines
-        objects = pl.concat(
-            [
-                frame.select(*frame.columns[:0], *[c for c in _CELL if c in frame.columns]).with_columns(
-                    object=pl.lit(key)
-                )
-                for key, frame in content.places
-            ],
-            how="diagonal",
-        )
-        on = [c for c in _CELL if c in objects.columns and objects[c].null_count() == 0]
-        self._cells = content.cells.join(objects.unique(on, keep="first"), on=on, how="left")
-
-    def of_year(self, year: int) -> pl.DataFrame:
-        return self._cells.filter(pl.col("year") == year)
+    return lambda extract: kept_cells(now.bronze, now.manifests[extract], tolerate_unknown=True)
 
 
 def _further(moments: Moments, before: Mapping[str, Sequence[str]]) -> dict[str, list[Moment]] | None:

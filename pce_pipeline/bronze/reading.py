@@ -14,14 +14,13 @@ from pce_pipeline.bea.documents import read_document
 from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations, ReleaseNote, combined
 from pce_pipeline.bea.protocol import decode_lines, decode_many
 from pce_pipeline.bea.values import content_hashes, once_each, table_hash, typed
-from pce_pipeline.bronze.manifest import Manifest, ObjectEntry, TableEntry
-from pce_pipeline.bronze.store import BronzeStore, unpack
-from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.bronze.manifest import ObjectEntry, TableEntry
+from pce_pipeline.bronze.store import unpack
 
 _LINE_LIST = {("TargetParameter", "LineCode")}
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _LINE_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in ("bea_table", "line_code")}
-_REPEATED_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in ("bea_table", "year")} | {"rows": pl.UInt32()}
+REPEATED_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in ("bea_table", "year")} | {"rows": pl.UInt32()}
 
 Scope = Mapping[str, Collection[int]]
 """Line codes by table."""
@@ -39,7 +38,7 @@ class Content:
     """BEA's release notes, by table."""
     rows: Mapping[str, int]
     """How many cells each object gave, by key."""
-    repeated: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_REPEATED_SCHEMA))
+    repeated: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REPEATED_SCHEMA))
     """The rows of BEA's answers beyond the first of their cell, counted: bea_table, year, rows."""
     places: Sequence[tuple[str, pl.DataFrame]] = ()
     """The objects and what each gave, to find the object of a cell by; none where several extracts were read."""
@@ -70,7 +69,7 @@ def read_content(
     parts: list[Observations] = []
     rows: dict[str, int] = {}
     places: list[tuple[str, pl.DataFrame]] = []
-    repeated = [pl.DataFrame(schema=_REPEATED_SCHEMA)]
+    repeated = [pl.DataFrame(schema=REPEATED_SCHEMA)]
 
     def each_once(frame: pl.DataFrame) -> pl.DataFrame:
         frame = _within(frame, scope)
@@ -110,50 +109,7 @@ def read_content(
         for entry, _ in objects
         if entry.key in answers
     ]
-    return Content(cells, everything.lines, everything.notes, rows, _summed(repeated), places)
-
-
-def read_extracts(
-    bronze: BronzeStore,
-    layers: Mapping[str, Sequence[ExtractId]],
-    manifests: Mapping[ExtractId, Manifest],
-    *,
-    tolerate_unknown: bool = False,
-) -> Content:
-    """The content of several tables, each from its own extracts, hash-verified.
-
-    `layers` names the extracts of each table, and `manifests` has theirs: what a later one says lies over what an
-    earlier one said, and an empty cell says nothing. Raises `DamagedObject` beside what `read_content` raises.
-    """
-    by_extract: dict[ExtractId, list[str]] = {}
-    for table, extracts in layers.items():
-        for extract in extracts:
-            by_extract.setdefault(extract, []).append(table)
-    read = {
-        extract: read_content(
-            bronze.read_objects(extract, tables, manifest=manifests[extract]),
-            tables,
-            scope=manifests[extract].scope,
-            is_live=manifests[extract].is_live,
-            tolerate_unknown=tolerate_unknown,
-        )
-        for extract, tables in sorted(by_extract.items())
-    }
-    parts = list(read.values()) or [read_content([], [])]
-    cells, lines = pl.concat([part.cells for part in parts]), pl.concat([part.lines for part in parts])
-    mixed = [table for table, extracts in layers.items() if len(extracts) > 1]
-    if mixed:
-        whole = ~pl.col("bea_table").is_in(mixed)
-        parted = [(table, [read[extract] for extract in layers[table]]) for table in mixed]
-        cells = pl.concat([cells.filter(whole), *(_laid_over(table, over) for table, over in parted)])
-        lines = pl.concat([lines.filter(whole), *(_lines_over(table, over) for table, over in parted)])
-    return Content(
-        cells=cells,
-        lines=lines,
-        notes={table: note for part in parts for table, note in part.notes.items()},
-        rows={key: count for part in parts for key, count in part.rows.items()},
-        repeated=_summed([part.repeated for part in parts]),
-    )
+    return Content(cells, everything.lines, everything.notes, rows, summed(repeated), places)
 
 
 def _surplus(frame: pl.DataFrame) -> pl.DataFrame:
@@ -162,32 +118,13 @@ def _surplus(frame: pl.DataFrame) -> pl.DataFrame:
         frame.group_by("bea_table", "year")
         .agg(rows=pl.len() - pl.struct(*_CELL, "unit", "unit_multiplier").n_unique())
         .filter(pl.col("rows") > 0)
-        .select(pl.col(name).cast(dtype) for name, dtype in _REPEATED_SCHEMA.items())
+        .select(pl.col(name).cast(dtype) for name, dtype in REPEATED_SCHEMA.items())
     )
 
 
-def _summed(repeated: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def summed(repeated: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Counts of surplus rows (REPEATED_SCHEMA), added up by table and year."""
     return pl.concat(repeated).group_by("bea_table", "year").sum().sort("bea_table", "year")
-
-
-def _laid_over(table: str, layers: Sequence[Content]) -> pl.DataFrame:
-    """One row per cell of a table: of those that say something the last, else the first empty one."""
-    ordered = [
-        layer.cells.filter(pl.col("bea_table") == table).with_columns(layer=pl.lit(number))
-        for number, layer in enumerate(layers)
-    ]
-    return (
-        pl.concat(ordered)
-        .sort((pl.col("status") != "blank").cast(pl.Int8), "layer", maintain_order=True)
-        .unique(["line_code", "geo_fips", "year"], keep="last", maintain_order=True)
-        .drop("layer")
-    )
-
-
-def _lines_over(table: str, layers: Sequence[Content]) -> pl.DataFrame:
-    return pl.concat([layer.lines.filter(pl.col("bea_table") == table) for layer in layers]).unique(
-        "line_code", keep="last", maintain_order=True
-    )
 
 
 def _within(frame: pl.DataFrame, scope: Scope | None) -> pl.DataFrame:

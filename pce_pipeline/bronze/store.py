@@ -21,6 +21,8 @@ from pce_pipeline.lake.store import Store
 _MANIFEST = "manifest.json"
 _SCOPE = "scope.json"
 _QUARANTINE = "part-000.parquet"
+CELL_FILES = ("cells.parquet", "record.json")
+"""The files in which decoded cells are kept, in the order in which they are written."""
 
 _RESTORE = (
     "Bronze is kept once: restore the object from the bucket's earlier versions or a backup, or pin an earlier extract."
@@ -148,6 +150,19 @@ class BronzeStore:
         """What was kept of an extract in quarantine; None where nothing was."""
         key = self.quarantine_key(extract)
         return self._store.get_many([key], missing_ok=True).get(key)
+
+    def cells(self, extract: ExtractId) -> dict[str, bytes]:
+        """What is kept of the decoded cells of an extract, by file name."""
+        keys = {self._cells_key(extract, name): name for name in CELL_FILES}
+        return {keys[key]: body for key, body in self._store.get_many(keys, missing_ok=True).items()}
+
+    def write_cells(self, extract: ExtractId, bodies: Mapping[str, bytes]) -> None:
+        """Keeps decoded cells of an extract, the record last, over what was kept: they are made again from Bronze."""
+        for name in CELL_FILES:
+            self._store.put(self._cells_key(extract, name), bodies[name])
+
+    def _cells_key(self, extract: ExtractId, name: str) -> str:
+        return join(self._layout.cells(self._dataset), str(extract), name)
 
     def quarantine_key(self, extract: ExtractId) -> str:
         return join(self._layout.quarantine(self._dataset), str(extract), _QUARANTINE)

@@ -11,6 +11,8 @@
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
     <env>/gold/<world>/<dimension>/part-000.parquet
     <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
+    <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
+                                                /record.json                 written last: of what, by which code
     <env>/decisions/<world>/<dataset>/<name>.json                            what people decided, kept for ever
     <env>/observability/runs/<world>/<run>/...
     <env>/observability/alerts/<world>/<kind>/<key>/<channel>.json           sent, and when
@@ -131,6 +133,10 @@ class Layout:
     def quarantine(self, dataset: str) -> str:
         """The prefix of the cells of one dataset that could not be typed; they can be made again from Bronze."""
         return join(self.env, "quarantine", self.world, dataset)
+
+    def cells(self, dataset: str) -> str:
+        """The prefix of the decoded cells of the extracts of one dataset; they can be made again from Bronze."""
+        return join(self.env, "cells", self.world, dataset)
 
     @property
     def webhook_events(self) -> str:

@@ -3,8 +3,8 @@
 import dagster as dg
 import polars as pl
 
+from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import EXTRACTS
-from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.silver import SilverYears, silver_rules
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset

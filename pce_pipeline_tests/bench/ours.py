@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import polars as pl
 
+from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import current
-from pce_pipeline.bronze.reading import Content, read_extracts
+from pce_pipeline.bronze.reading import Content
 from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import conform_facts

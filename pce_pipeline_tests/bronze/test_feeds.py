@@ -14,10 +14,10 @@ from pce_pipeline.bea.errors import (
     BeaTransportError,
     BeaUnknownField,
 )
+from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.extract import publish
 from pce_pipeline.bronze.feeds import ReleaseKeptMoving
-from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.bronze.rules import bronze_rules
 from pce_pipeline.emulator.faults import Fault, FaultKind, Target
 from pce_pipeline.lake.layout import ExtractId

@@ -12,6 +12,7 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.deciding import plan_drop, plan_undo, plan_use
 from pce_pipeline.bronze.errors import DecisionRefused
@@ -19,7 +20,6 @@ from pce_pipeline.bronze.extract import next_extract_id, note_unchanged, places,
 from pce_pipeline.bronze.feeds import FileFeed, Gathered
 from pce_pipeline.bronze.judgement import judged_before, statements
 from pce_pipeline.bronze.manifest import ObjectEntry
-from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.bronze.scope import CELL
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset

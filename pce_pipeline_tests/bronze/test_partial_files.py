@@ -13,13 +13,13 @@ import pytest
 
 from pce_pipeline.automation.state import _known
 from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import EXTRACTS, lost_extracts
 from pce_pipeline.bronze.deciding import check_pin, fuller_before, plan_drop, plan_undo, plan_use
 from pce_pipeline.bronze.decisions import DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused, FileUnusable
 from pce_pipeline.bronze.extract import Place, next_extract_id, places, publish
 from pce_pipeline.bronze.manifest import Manifest
-from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId

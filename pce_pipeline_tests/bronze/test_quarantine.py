@@ -10,10 +10,10 @@ import pytest
 
 from pce_pipeline.bea import values
 from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.extract import publish
 from pce_pipeline.bronze.feeds import BulkFeed
 from pce_pipeline.bronze.quarantine import SCHEMA, listed
-from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.bronze.look_alike import (

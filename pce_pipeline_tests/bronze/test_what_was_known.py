@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.deciding import plan_use
 from pce_pipeline.bronze.extract import next_extract_id, places, prepare, publish
 from pce_pipeline.bronze.feeds import FileFeed
 from pce_pipeline.bronze.history import Folded, History, decoded_of, fold_year
-from pce_pipeline.bronze.reading import read_extracts
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets

@@ -38,6 +38,11 @@ def quarantined(environment: str) -> str:
     return join(Layout(environment, "bea").quarantine("pce_state"), "2026-02-23", "part-000.parquet")
 
 
+def cells(environment: str) -> str:
+    """Decoded cells of an extract."""
+    return join(Layout(environment, "bea").cells("pce_state"), "2026-02-23", "cells.parquet")
+
+
 def identity(rendered: Rendered, role: str) -> list[dict[str, Any]]:
     """All statements of a role: inline and of its managed policies."""
     managed = {rendered.physical(name): each for name, each in rendered.of_type("AWS::IAM::ManagedPolicy").items()}
@@ -223,6 +228,7 @@ def test_the_bucket_policy_hinders_nothing_that_the_run_does_in_either_environme
             f"{environment}/gold/bea/facts/year=2024/part-000.parquet",
             f"{environment}/bronze/bea/d/_pin.json",
             quarantined(environment),
+            cells(environment),
         ):
             for operation in ("create", "put", "swap", "get", "list", "delete"):
                 for call in requests(operation, key, bucket):
@@ -241,9 +247,9 @@ def test_scopes_and_decisions_are_created_and_read_never_replaced_or_deleted(env
         assert not all(may(rendered, "RuntimeRole", call) for call in requests(operation, key, bucket)), operation
 
 
-def test_with_private_reach_only_tasks_reach_decisions_and_quarantine():
+def test_with_private_reach_only_tasks_reach_decisions_quarantine_and_cells():
     rendered = Rendered("staging", DatabaseReach="private")
-    for key in (decision("staging"), quarantined("staging")):
+    for key in (decision("staging"), quarantined("staging"), cells("staging")):
         for operation in ("create", "put", "get", "list", "delete"):
             for call in requests(operation, key, rendered.outputs["BucketName"]):
                 assert not may(rendered, "WorkflowRole", call), call

@@ -3,9 +3,9 @@
 A view holds no rows, so it is no frozen step: its file says what it shows now, and is run after the steps of every
 migration if the text is another one, if the view is gone, or if somebody has changed it. `meta.views` keeps what each
 was made of. A view is replaced in place where its columns stay or grow; only else is it dropped, with those of ours
-that read it, and what others have made on it is never dropped. A function is a view that takes a day, and is kept in the
-same way. Views name every column and schema; who takes a view out of this folder drops it in a step, as does a step that
-changes a column that a view reads.
+that read it, and what others have made on it is never dropped. A function is a view that takes a day, and is kept in
+the same way. Views name every column and schema; who takes a view out of this folder drops it in a step, as does a step
+that changes a column that a view reads.
 """
 
 import hashlib
