@@ -9,6 +9,7 @@ import dagster as dg
 
 from pce_pipeline.automation.jobs import REFRESH, extract_config, extract_job_name, range_tags
 from pce_pipeline.bronze.extract import next_extract_id
+from pce_pipeline.bronze.feeds import Files
 from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.definitions import build_definitions
@@ -61,7 +62,7 @@ class World:
         return self.definitions.resolve_job_def(extract_job_name(dataset)).execute_in_process(
             instance=self.instance,
             partition_key=extract,
-            run_config={**extract_config(dataset, tables, [str(file) for file in files]), **QUIET},
+            run_config={**extract_config(dataset, tables, Files(tuple(str(file) for file in files))), **QUIET},
             raise_on_error=must_succeed,
         )
 

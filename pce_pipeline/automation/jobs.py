@@ -9,6 +9,7 @@ from datetime import timedelta
 import dagster as dg
 
 from pce_pipeline.automation.newest_release import release_checks
+from pce_pipeline.bronze.feeds import NO_FILES, Files
 from pce_pipeline.instance.private import AssetJob
 from pce_pipeline.shell.keys import bronze_key, key_of, postgres_key
 from pce_pipeline.shell.stored_checks import stored_checks
@@ -56,10 +57,10 @@ def assets_of(registry: Registry, datasets: Collection[str]) -> list[dg.AssetKey
     return [*map(key_of, (*tables, *DIMENSIONS)), *map(postgres_key, in_postgres)]
 
 
-def extract_config(dataset: str, tables: Sequence[str] = (), files: Sequence[str] = ()) -> dict[str, object]:
+def extract_config(dataset: str, tables: Sequence[str] = (), files: Files = NO_FILES) -> dict[str, object]:
     """Run configuration of a dataset's extract job."""
     op = bronze_key(dataset).to_python_identifier()
-    return {"ops": {op: {"config": {"tables": list(tables), "files": list(files)}}}}
+    return {"ops": {op: {"config": {"tables": list(tables), **files.config()}}}}
 
 
 def range_tags(first: int, last: int) -> dict[str, str]:

@@ -31,6 +31,7 @@ from pce_pipeline.automation.jobs import (
 from pce_pipeline.automation.newest_release import evaluations, newest_releases
 from pce_pipeline.automation.sensor import register_extracts
 from pce_pipeline.automation.state import Situation
+from pce_pipeline.bronze.feeds import NO_FILES, Files
 from pce_pipeline.bronze.manifest import TableEntry
 from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.errors import PceError
@@ -267,7 +268,7 @@ class Jobs:
         *,
         why: Mapping[str, str] | str,
         tables: Sequence[str] = (),
-        files: Sequence[str] = (),
+        files: Files = NO_FILES,
     ) -> ExtractRun:
         """Materialise one extract of a dataset: taken if it is the next of its day, verified if it exists.
 

@@ -40,7 +40,7 @@ def as_known(now: Current, at: ExtractId) -> KnownVintages:
     }
     if not chosen:
         first = min((each.at for vintages in counting.values() for each in vintages), default=None)
-        raise NotKnownYet(now.dataset.name, str(at.day), str(first) if first else None)
+        raise NotKnownYet(str(at.day), {now.dataset.name: str(first)} if first else {})
     content = read_extracts(
         now.bronze,
         {table: vintage.extracts for table, vintage in chosen.items()},

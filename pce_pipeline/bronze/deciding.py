@@ -16,7 +16,7 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.decisions import Decision, DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused
 from pce_pipeline.bronze.judgement import Judge, cells_of_layers, content_of, refusal, refusals
-from pce_pipeline.bronze.manifest import Manifest
+from pce_pipeline.bronze.manifest import DERIVED, Manifest
 from pce_pipeline.bronze.scope import in_words, without
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
@@ -61,6 +61,11 @@ def plan_use(
     manifest = _held(now, extract)
     if extract in dropped(now.decisions):
         raise DecisionRefused(f"{extract} was dropped.", remedy="Take the file again with `pce extract --file`.")
+    if manifest.origin == DERIVED:
+        raise DecisionRefused(
+            f"{extract} is derived: values that somebody took from BEA's files are never current.",
+            remedy="`pce query --as-of DATE --include derived` shows them.",
+        )
     unknown = sorted(set(tables) - set(manifest.tables))
     if unknown:
         raise DecisionRefused(

@@ -12,7 +12,7 @@
 What BEA or a file does not give at all is a `BeaError`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pce_pipeline.bea.errors import BeaContentError
 from pce_pipeline.errors import PceError, UsageError
@@ -50,15 +50,15 @@ class DecisionRefused(UsageError):
 
 
 class NotKnownYet(UsageError):
-    """Nothing of `dataset` was known on `day`; `first` is its first vintage, if it has any."""
+    """Nothing was known on `day`; `first` has the first day of each dataset that has any."""
 
-    def __init__(self, dataset: str, day: str, first: str | None) -> None:
-        self.dataset = dataset
+    def __init__(self, day: str, first: Mapping[str, str]) -> None:
         self.day = day
-        self.first = first
+        self.first = dict(first)
+        known = ", ".join(f"{dataset} of {earliest}" for dataset, earliest in first.items())
         super().__init__(
-            f"Nothing of {dataset} that counts was known on {day}.",
-            remedy=f"Its first vintage is of {first}." if first else "No extract of it counts yet: `pce status`.",
+            f"Nothing that counts was known on {day}.",
+            remedy=f"The first vintages are: {known}." if known else "No extract counts yet: `pce status`.",
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import polars as pl
@@ -19,10 +20,18 @@ from pce_pipeline.bea.errors import BeaError, BeaFileRefused, BeaUnknownField
 from pce_pipeline.bronze.cells import keep
 from pce_pipeline.bronze.counting import in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
+from pce_pipeline.bronze.derived import DerivedFeed
 from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.feeds import Feed, FileFeed, Gathered
 from pce_pipeline.bronze.judgement import Judge, content_of, holds_of, refusals
-from pce_pipeline.bronze.manifest import FROM_FILES, Manifest, Verified, VerifiedTable, content_sha256_of_tables
+from pce_pipeline.bronze.manifest import (
+    DERIVED,
+    FROM_FILES,
+    Manifest,
+    Verified,
+    VerifiedTable,
+    content_sha256_of_tables,
+)
 from pce_pipeline.bronze.quarantine import counted, packed, set_aside
 from pce_pipeline.bronze.reading import Content, Scope, read_content
 from pce_pipeline.bronze.rules import Extract, ReadBack, StoredObject, rows_by_line
@@ -76,6 +85,8 @@ class Place:
     """The files that hold them."""
     asked: date | None = None
     """The day that was asked for, where another one is right."""
+    date_is: Literal["day", "month"] = "day"
+    """Whether the day is known, or is the last one of the month that was given."""
 
 
 def next_extract_id(bronze: BronzeStore, day: date) -> ExtractId:
@@ -84,28 +95,42 @@ def next_extract_id(bronze: BronzeStore, day: date) -> ExtractId:
     return max(taken).next_of_day if taken else ExtractId(day)
 
 
-def places(feed: FileFeed, tables: Sequence[str], asked: date | None, now: Current) -> list[Place]:
+def places(
+    feed: FileFeed,
+    tables: Sequence[str],
+    asked: date | None,
+    now: Current,
+    date_is: Literal["day", "month"] = "day",
+) -> list[Place]:
     """Where the tables of files go: each to the day that its file says it was last updated, oldest first.
 
     Another day may be asked for, up to which BEA published nothing newer: a file that is older than what is held goes
-    to its own day whatever is asked for. Raises `UsageError` for a file that says no day where none is asked for, and
+    to its own day whatever is asked for. Where only a month is asked for, that is its last day, and only files that
+    say no day themselves go there. Raises `UsageError` for a file that says no day where none is asked for, and
     `BeaFileRefused` for files that hold none of the tables.
     """
     found: dict[tuple[date, date | None], tuple[dict[str, None], dict[Path, None]]] = {}
     for path, table, own in feed.own_days(tables):
-        day = own if asked is None else asked
+        day = own if asked is None or (date_is == "month" and own is not None) else asked
         if day is None:
             raise UsageError(
                 f"{path.name} does not say when BEA last updated {table}.",
-                remedy="Add --date YYYY-MM-DD with the day on which BEA published it: it stands in the footnotes of "
-                "BEA's own file, and among BEA's news releases.",
+                remedy="Add --date YYYY-MM-DD with the day on which BEA published it, which stands in the footnotes of "
+                "BEA's own file and among BEA's news releases, or YYYY-MM where only the month is known.",
             )
         if asked is not None and own is not None and own < asked and _is_older(table, own, asked, now):
             day = own
-        names, files = found.setdefault((day, asked if asked != day else None), ({}, {}))
+        moved = asked if asked != day and date_is == "day" else None
+        names, files = found.setdefault((day, moved), ({}, {}))
         names[table] = files[path] = None
     return [
-        Place(day, tuple(table for table in tables if table in names), tuple(files), moved)
+        Place(
+            day,
+            tuple(table for table in tables if table in names),
+            tuple(files),
+            moved,
+            date_is if day == asked else "day",
+        )
         for (day, moved), (names, files) in sorted(found.items(), key=lambda item: item[0][0])
     ]
 
@@ -118,7 +143,7 @@ def _is_older(table: str, own: date, asked: date, now: Current) -> bool:
 
 def check_day(extract: ExtractId, feed: Feed, today: date, tables: Sequence[str]) -> None:
     """Raise `UsageError` if what this feed gives of the tables cannot have been what BEA published on that day."""
-    if not isinstance(feed, FileFeed):
+    if not isinstance(feed, (FileFeed, DerivedFeed)):
         if extract.day != today:
             raise UsageError(
                 f"BEA says only what it publishes today ({today}), not on {extract.day}.",
@@ -127,7 +152,8 @@ def check_day(extract: ExtractId, feed: Feed, today: date, tables: Sequence[str]
         return
     if extract.day > today:
         raise UsageError(f"{extract.day} is in the future.", remedy="Use a day up to today (UTC).")
-    earliest = max((own for _, _, own in feed.own_days(tables) if own is not None), default=None)
+    own_days = feed.own_days(tables) if isinstance(feed, FileFeed) else []
+    earliest = max((own for _, _, own in own_days if own is not None), default=None)
     if earliest is not None and extract.day < earliest:
         raise UsageError(
             f"The file was last updated by BEA on {earliest}, so it was not published on {extract.day}.",
@@ -145,6 +171,7 @@ def prepare(
     world: str,
     run_id: str,
     tolerate_unknown: bool = False,
+    date_is: Literal["day", "month"] = "day",
 ) -> Prepared:
     """Gather into staging, read what was gathered, and judge it; publishes nothing.
 
@@ -161,7 +188,7 @@ def prepare(
         content, unknown = _read(gathered, objects, tables, _scope_of_profile(dataset))
         quarantine = set_aside(content, dataset)
         problems = _problems(content, dataset, extract.day, unknown if not tolerate_unknown else None)
-        if gathered.origin == FROM_FILES:
+        if gathered.origin in {FROM_FILES, DERIVED}:
             if unknown is not None and not tolerate_unknown:
                 raise _of_file(unknown)
             for table, problem in problems.items():
@@ -192,6 +219,8 @@ def prepare(
         },
         objects=entries,
         content_sha256=content_sha256_of_tables(content.tables),
+        provenance=gathered.provenance,
+        date_is=date_is,
     )
     judge = Judge(bronze, dataset, now.manifests, now.decisions)
     judged = judge.tables(manifest, content, problems)
@@ -319,7 +348,7 @@ def _read(
 ) -> tuple[Content, BeaUnknownField | None]:
     """What was gathered, as far as this version understands it, and what it does not know."""
     stored = [(entry, objects[name]) for name, entry in gathered.entries.items()]
-    is_live = gathered.origin != FROM_FILES
+    is_live = gathered.origin not in {FROM_FILES, DERIVED}
     found: BeaUnknownField | None = None
     try:
         content = read_content(stored, tables, scope=scope, is_live=is_live)

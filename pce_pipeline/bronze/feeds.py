@@ -8,10 +8,11 @@ that they belong together: whatever else BEA changes is stored before it is judg
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Protocol, Self
+from types import MappingProxyType
+from typing import Literal, Protocol, Self
 
 import msgspec
 import polars as pl
@@ -43,13 +44,39 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
+class Files:
+    """Files to take an extract of, instead of asking BEA."""
+
+    paths: tuple[str, ...] = ()
+    """Where they lie."""
+    date_is: Literal["day", "month"] = "day"
+    """Whether their day is known, or only their month."""
+    derived: str = ""
+    """Of derived values, where they come from."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Of derived values, what the file calls area, line, year and value."""
+
+    def config(self) -> dict[str, object]:
+        """What the asset of Bronze is configured with."""
+        said: dict[str, object] = {"files": list(self.paths)}
+        if self.date_is != "day":
+            said["date_is"] = self.date_is
+        return {**said, "derived": self.derived, "columns": dict(self.columns)} if self.derived else said
+
+
+NO_FILES = Files()
+
+
+@dataclass(frozen=True)
 class Gathered:
     """What a feed has brought."""
 
     origin: str
-    """Where it came from: `api`, `bulk`, `file` or `sample`."""
+    """Where it came from: `api`, `bulk`, `file`, `derived` or `sample`."""
     entries: Mapping[str, ObjectEntry]
     """What lies among the downloads, by name."""
+    provenance: str | None = None
+    """Of derived values, where they come from."""
 
 
 class Feed(Protocol):
@@ -185,7 +212,7 @@ class BulkFeed:
         present = tables_in(answer.body)
         held = [table for table in tables if table in present]
         bronze.stage(extract, name, answer.body)
-        entry = _file_entry(name, answer.body, held, endpoint=answer.endpoint, extracted_at=answer.fetched_at)
+        entry = file_entry(name, answer.body, held, endpoint=answer.endpoint, extracted_at=answer.fetched_at)
         return Gathered("bulk", {name: entry})
 
     async def _download(self) -> RawAnswer:
@@ -243,7 +270,7 @@ class FileFeed:
             held = [table for table in tables if table in kept.tables]
             if not held:
                 raise _holds_none(path, kept, tables)
-            entries[kept.name] = _file_entry(kept.name, kept.body, held, endpoint=FROM_FILES, extracted_at=now)
+            entries[kept.name] = file_entry(kept.name, kept.body, held, endpoint=FROM_FILES, extracted_at=now)
         _refuse_overlaps(files, tables)
         for kept in files:
             bronze.stage(extract, kept.name, kept.body)
@@ -282,7 +309,7 @@ def _keep(number: int, path: Path, wanted: frozenset[str]) -> _Kept:
     present = frozenset(tables_in(body)) if body.startswith(_ZIP) else None
     content = read_document(body, None if present is None else wanted & present, tolerate_unknown=True)
     return _Kept(
-        name=f"{number:03d}-{_UNSAFE.sub('_', name)[-_LONGEST_NAME:]}",
+        name=stored_name(number, name),
         body=body,
         tables=present or frozenset(content.frame["bea_table"].unique()),
         content=content,
@@ -339,13 +366,27 @@ def _of_another_release(entries: Mapping[str, ObjectEntry]) -> list[str]:
     return [name for name, entry in dated.items() if entry.last_updated != current[entry.tables[0]].last_updated]
 
 
-def _file_entry(name: str, body: bytes, tables: Sequence[str], *, endpoint: str, extracted_at: datetime) -> ObjectEntry:
+def stored_name(number: int, name: str) -> str:
+    """A file's name in Bronze: numbered, so that no two are equal and none is a record's."""
+    return f"{number:03d}-{_UNSAFE.sub('_', name)[-_LONGEST_NAME:]}"
+
+
+def file_entry(
+    name: str,
+    body: bytes,
+    tables: Sequence[str],
+    *,
+    endpoint: str,
+    extracted_at: datetime,
+    parameters: Mapping[str, str] = MappingProxyType({}),
+) -> ObjectEntry:
+    """The entry of a file in a manifest: as received, of the tables that are read from it."""
     return ObjectEntry(
         key=name,
         tables=tuple(tables),
         line=None,
         endpoint=endpoint,
-        parameters={},
+        parameters=dict(parameters),
         extracted_at=extracted_at,
         sha256=sha256_of(body),
         bytes=len(body),

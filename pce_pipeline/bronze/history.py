@@ -20,6 +20,7 @@ from pce_pipeline.bronze.cells import kept_cells
 from pce_pipeline.bronze.counting import Layer, Source, Vintage, dropped, verdict_of
 from pce_pipeline.bronze.current import Current, releases_of
 from pce_pipeline.bronze.judgement import spoken_of
+from pce_pipeline.bronze.manifest import DERIVED
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.known import VINTAGES
@@ -198,12 +199,12 @@ def _vintage_rows(name: str, now: Current) -> Iterator[tuple[object, ...]]:
             str(extract),
             extract.day,
             max(released, default=extract.day),
-            "release" if released else "extract",
+            "release" if released else "month" if manifest.date_is == "month" else "extract",
             manifest.ingested_at,
             manifest.origin,
-            COUNTED if extract in counting else "partial",
+            COUNTED if extract in counting else "derived" if manifest.origin == DERIVED else "partial",
             " ".join(sorted(manifest.tables)),
-            None,
+            manifest.provenance,
         )
 
 
@@ -316,7 +317,8 @@ def _all_vintages(now: Current, table: str) -> Iterator[tuple[str, Vintage]]:
             continue
         if verdict_of(now.manifests, now.decisions, extract, table).usable:
             layer = Layer(extract, manifest.tables[table], manifest.is_live)
-            yield "partial", Vintage(table, extract, (layer,))
+            basis = "derived" if manifest.origin == DERIVED else "partial"
+            yield basis, Vintage(table, extract, (layer,))
 
 
 def _layers(vintage: Vintage, year: int) -> list[Layer]:

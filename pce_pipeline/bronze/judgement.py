@@ -17,7 +17,7 @@ import structlog
 from pce_pipeline.bea.errors import BeaError
 from pce_pipeline.bronze.counting import Layer, Manifests, Vintage, dropped, vintages
 from pce_pipeline.bronze.decisions import Decision, Verdict
-from pce_pipeline.bronze.manifest import ExtractScope, Manifest, TableScope, with_scope
+from pce_pipeline.bronze.manifest import DERIVED, ExtractScope, Manifest, TableScope, with_scope
 from pce_pipeline.bronze.reading import Content, read_content
 from pce_pipeline.bronze.scope import CELL, Block, blocks_of, cells_of, in_words, without
 from pce_pipeline.bronze.store import BronzeStore
@@ -215,7 +215,11 @@ class Judge:
     @cached_property
     def _kept(self) -> list[ExtractId]:
         gone = dropped(self._decisions)
-        return sorted(extract for extract in self._manifests if extract not in gone)
+        return sorted(
+            extract
+            for extract, manifest in self._manifests.items()
+            if extract not in gone and manifest.origin != DERIVED
+        )
 
     def before(self, table: str, extract: ExtractId) -> Vintage | None:
         """The vintage that an extract would follow by date."""
@@ -227,6 +231,8 @@ class Judge:
 
         A table is looked at again where others of the extract count, because its lines may have moved to them.
         """
+        if manifest.origin == DERIVED:
+            return {name: self._of_derived(manifest, name) for name in content.tables}
         alone = {name: self._table(manifest, content, name, problems.get(name), ()) for name in content.tables}
         counting = [name for name, each in alone.items() if each.verdict.counts]
         return {
@@ -235,6 +241,17 @@ class Judge:
             else self._table(manifest, content, name, problems.get(name), counting)
             for name, each in alone.items()
         }
+
+    def _of_derived(self, manifest: Manifest, table: str) -> Judged:
+        """Derived values never count; those that any extract says already are not kept again."""
+        gone, content = dropped(self._decisions), manifest.tables[table].content_sha256
+        same = [
+            extract
+            for extract, other in self._manifests.items()
+            if extract not in gone and table in other.tables and other.tables[table].content_sha256 == content
+        ]
+        found = Verdict(counts=False, why=f"it is derived and not BEA's own file: {manifest.provenance}")
+        return Judged(found, equals=min(same, default=None))
 
     def _table(
         self, manifest: Manifest, content: Content, table: str, problem: str | None, counting: Collection[str]

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Literal
 
 import msgspec
 
@@ -13,6 +14,9 @@ from pce_pipeline.lake.records import Record
 
 FROM_FILES = "file"
 """The origin of extracts that say nothing of what BEA publishes now."""
+
+DERIVED = "derived"
+"""The origin of extracts that are no files of BEA's, but values that somebody took from them: they never count."""
 
 
 class TableEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +72,15 @@ class Manifest(Record, frozen=True, kw_only=True):
     content_sha256: str
     verdicts: dict[str, Verdict] | None = None
     """Whether each table counts; None in manifests of before, whose verdicts lie beside them."""
+    provenance: str | None = None
+    """Of derived values, where they come from, in the words of whoever imported them."""
+    date_is: Literal["day", "month"] = "day"
+    """Whether its day is known, or is the last one of the month that was given."""
 
     @property
     def is_live(self) -> bool:
         """Whether BEA itself gave it, so that it speaks of whole tables; a file speaks of the cells it holds."""
-        return self.origin != FROM_FILES
+        return self.origin not in {FROM_FILES, DERIVED}
 
     @property
     def extract(self) -> ExtractId:

@@ -1,13 +1,14 @@
 """The verbs that move data: check, extract, refresh, run."""
 
+import calendar
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import RenderableType
@@ -16,7 +17,7 @@ from rich.text import Text
 from pce_pipeline.automation.next_step import Step
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.extract import Place, next_extract_id, places
-from pce_pipeline.bronze.feeds import FileFeed
+from pce_pipeline.bronze.feeds import FileFeed, Files
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import deciding, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown
@@ -132,7 +133,9 @@ def extract(
     day: Annotated[
         str | None,
         typer.Option(
-            "--date", help="The extract's day, such as 2026-02-23; default: today, or what a file says it is of."
+            "--date",
+            help="The extract's day, such as 2026-02-23, or of a file a month, 2016-10; default: today, or what a file "
+            "says it is of.",
         ),
     ] = None,
     files: Annotated[
@@ -150,8 +153,21 @@ def extract(
     drop: Annotated[
         str | None, typer.Option(metavar="DATE", help="Instead: let the extract of an imported file count no more.")
     ] = None,
-    why: Annotated[str, typer.Option(help="With --drop: why, for those who find it later.")] = "",
+    why: Annotated[
+        str, typer.Option(help="With --drop: why. With --derived: where the values come from. For those who find it.")
+    ] = "",
+    area_column: Annotated[str, typer.Option(help="With --derived: what the file calls the area.")] = "area",
+    line_column: Annotated[str, typer.Option(help="With --derived: what it calls the line.")] = "line",
+    year_column: Annotated[str, typer.Option(help="With --derived: what it calls the year.")] = "year",
+    value_column: Annotated[str, typer.Option(help="With --derived: what it calls the value.")] = "value",
     *,
+    derived: Annotated[
+        bool,
+        typer.Option(
+            "--derived",
+            help="The file is not BEA's but has values of one table (--tables), as a long CSV: kept, never current.",
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --drop: do not ask.")] = False,
 ) -> Answer:
     """Take an extract of what BEA publishes, or of files; for the date of one that exists, verify it."""
@@ -163,6 +179,9 @@ def extract(
         _choose_world_of_files(session)
     wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
     of_datasets = _tables_by_dataset(session, wanted)
+    if derived:
+        columns = {"area": area_column, "line": line_column, "year": year_column, "value": value_column}
+        return _derived(session, files or [], of_datasets if wanted else {}, day, why, columns)
     if not files:
         asked = {name: _extract_asked_for(session, name, day) for name in of_datasets}
         did = _Did()
@@ -178,12 +197,45 @@ def extract(
                 next_extract_id(session.bronze(name), place.day),
                 why="pce extract --file",
                 tables=place.tables,
-                files=[str(path) for path in place.files],
+                files=Files(tuple(str(path) for path in place.files), date_is=place.date_is),
             )
             for name, places_of_dataset in where.items()
             for place in places_of_dataset
         ]
     return _extracted(session, done, [place for each in where.values() for place in each])
+
+
+def _derived(
+    session: Session,
+    files: Sequence[Path],
+    tables: Mapping[str, Sequence[str]],
+    day: str | None,
+    why: str,
+    columns: Mapping[str, str],
+) -> Answer:
+    """Keep derived values, which never count."""
+    named = [(name, table) for name, of_dataset in tables.items() for table in of_dataset]
+    if len(files) != 1 or len(named) != 1:
+        raise UsageError(
+            "Derived values come as one file, of one table of BEA.",
+            remedy="Write: pce extract --derived --file F --tables SAPCE1 --date 2018-10 --why WHERE-FROM",
+        )
+    if day is None or not why.strip():
+        raise UsageError(
+            "Derived values need their day and where they come from.",
+            remedy='Add --date 2018-10-04 (or 2018-10), and --why "data set X of package Y, version Z".',
+        )
+    ((name, table),) = named
+    of_day, date_is = _day_or_month(day)
+    with session.jobs() as jobs:
+        done = jobs.extract(
+            name,
+            next_extract_id(session.bronze(name), of_day),
+            why="pce extract --derived",
+            tables=[table],
+            files=Files((str(files[0]),), date_is=date_is, derived=why.strip(), columns=columns),
+        )
+    return _extracted(session, [done], [])
 
 
 def _tables_by_dataset(session: Session, wanted: Sequence[str]) -> dict[str, list[str]]:
@@ -206,12 +258,15 @@ def _places_of_files(
 
     A file may hold tables of several datasets, each of which gets an extract.
     """
-    asked = _date(day).day if day else None
+    asked: date | None = None
+    date_is: Literal["day", "month"] = "day"
+    if day:
+        asked, date_is = _day_or_month(day)
     feed, held = FileFeed(files), session.held()
     chosen = {name: session.registry.datasets[name].chosen_tables(tables) for name, tables in of_datasets.items()}
     feed.own_days([table for tables in chosen.values() for table in tables])  # raises for a file that holds none
     holding = {name: feed.holding(tables) for name, tables in chosen.items()}
-    found = {name: places(own, tables, asked, held[name]) for name, (own, tables) in holding.items() if tables}
+    found = {name: places(own, tables, asked, held[name], date_is) for name, (own, tables) in holding.items() if tables}
     placed = {table for each in found.values() for place in each for table in place.tables}
     missing = [table for tables in of_datasets.values() for table in tables if table not in placed]
     if missing:
@@ -290,6 +345,18 @@ def _date(text: str) -> ExtractId:
         return ExtractId.parse(text)
     except ValueError:
         raise UsageError(f"{text!r} is not a date.", remedy="Write it as 2026-02-23.") from None
+
+
+def _day_or_month(text: str) -> tuple[date, Literal["day", "month"]]:
+    """A day, or the last one of a month that has ended."""
+    try:
+        first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        return _date(text).day, "day"
+    last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+    if last >= datetime.now(UTC).date():
+        raise UsageError(f"{text} has not ended.", remedy="Give the day: --date 2026-02-23.")
+    return last, "month"
 
 
 def _extract_asked_for(session: Session, dataset: str, text: str | None) -> ExtractId:

@@ -82,18 +82,18 @@ def query(
 def _known(session: Session, choice: Choice, moment: AsOf) -> pl.DataFrame:
     """The figures chosen of every dataset that has any; raises `UsageError` where nothing was known, or is chosen."""
     found: list[pl.DataFrame] = []
-    unknown: list[NotKnownYet] = []
+    first: dict[str, str] = {}
     for name, now in session.held().items():
         if choice.measures and set(choice.measures).isdisjoint(now.dataset.measures):
             continue
         history = History(now)
         if not moment.knows_any_of(history.vintages):
-            unknown.append(NotKnownYet(name, str(moment.day), _first(history, moment)))
+            first |= _first(history, moment)
             continue
         log = log_of(now, session.lake, session.registry.logs[name], choice.years)
         found.append(_rows(choice.of(log), history, moment))
     if not found:
-        raise unknown[0] if unknown else UsageError("No extract is held.", remedy=session.command("run"))
+        raise NotKnownYet(str(moment.day), first)
     rows = pl.concat(found)
     if rows.is_empty():
         raise UsageError(
@@ -103,12 +103,12 @@ def _known(session: Session, choice: Choice, moment: AsOf) -> pl.DataFrame:
     return rows
 
 
-def _first(history: History, moment: AsOf) -> str | None:
-    """The first day on which anything of a dataset that may answer was known by a clock."""
+def _first(history: History, moment: AsOf) -> dict[str, str]:
+    """The first day on which anything of a dataset that may answer was known by a clock, by its name."""
     of_clock = {"extract": _day("at"), "release": pl.col("released_on")}
     known = history.vintages.filter(pl.col("basis").is_in([COUNTED, *moment.include]))
     day = known.select(of_clock.get(moment.clock, pl.col("ingested_at").dt.date())).to_series().min()
-    return str(day) if day is not None else None
+    return {history.dataset.name: str(day)} if day is not None else {}
 
 
 def _beside(text: str | None) -> tuple[str, ...]:

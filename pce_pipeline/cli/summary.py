@@ -1,6 +1,6 @@
 """The summaries of runs: rows and seconds by stage, checks, the fastest growth, and where everything lies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -10,7 +10,7 @@ from pce_pipeline.automation.next_step import LakeState
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.deciding import fuller_before
 from pce_pipeline.bronze.judgement import missing_of_catalogue
-from pce_pipeline.bronze.manifest import FROM_FILES
+from pce_pipeline.bronze.manifest import DERIVED, FROM_FILES
 from pce_pipeline.bronze.scope import cells_of, in_words
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Session
@@ -230,6 +230,8 @@ def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> lis
     if extract.refused or not partial:
         return [*lines, *refused_shown(session, [extract])]
     kept = extract.extract or next(iter(extract.equals.values()), "")
+    if extract.origin == DERIVED:
+        return [*lines, *_derived_shown(session, extract, kept)]
     for table in partial:
         holds = extract.tables[table].holds
         covers = in_words(cells_of(holds)) if holds else "nothing that the catalogue knows"
@@ -268,6 +270,14 @@ def failed_shown(failed: Mapping[str, str]) -> list[RenderableType]:
         Text.assemble((f"{name} failed", "bold red"), f"; what was published of it stands: {why}")
         for name, why in failed.items()
     ]
+
+
+def _derived_shown(session: Session, extract: "ExtractRun", kept: str) -> Iterator[RenderableType]:
+    """What is said of derived values: that they change nothing, and how to see them."""
+    for table, why in extract.why.items():
+        yield Text.assemble((f"{table} is kept", "bold"), f", and changes nothing: {why}.")
+    day = ExtractId.parse(kept).day if kept else "DATE"
+    yield Text.assemble("To see it: ", (session.command(f"query --as-of {day} --include derived"), "bold"))
 
 
 def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[RenderableType]:

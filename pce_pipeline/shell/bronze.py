@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.current import current
+from pce_pipeline.bronze.derived import DerivedFeed, LongColumns
 from pce_pipeline.bronze.extract import (
     Prepared,
     next_extract_id,
@@ -21,7 +22,7 @@ from pce_pipeline.bronze.extract import (
     stored_subject,
 )
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
-from pce_pipeline.bronze.manifest import FROM_FILES, Manifest
+from pce_pipeline.bronze.manifest import DERIVED, FROM_FILES, Manifest
 from pce_pipeline.bronze.rules import Extract, bronze_rules, counting_rules, stored_rules
 from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
@@ -44,10 +45,17 @@ extract, only that BEA was compared. An answer of BEA that lacks what counts is 
 
 
 class ExtractConfig(dg.Config):
-    """What to extract: tables (all in scope if empty), and files to read instead of asking BEA."""
+    """What to extract: tables (all in scope if empty), and files to read instead of asking BEA.
+
+    `date_is` says whether the day of files is known, or only their month. `derived` makes a file one of derived values,
+    and says where these come from; `columns` are what it calls area, line, year and value.
+    """
 
     tables: list[str] = Field(default_factory=list)
     files: list[str] = Field(default_factory=list)
+    date_is: Literal["day", "month"] = "day"
+    derived: str = ""
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 def bronze_asset(dataset: Dataset) -> dg.AssetsDefinition:
@@ -72,7 +80,7 @@ def bronze_asset(dataset: Dataset) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        origin = FROM_FILES if config.files else bea.origin
+        origin = DERIVED if config.derived else FROM_FILES if config.files else bea.origin
         requested = {"extract": context.partition_key, "origin": origin, **config.model_dump()}
         with recorded_step(context, journal, key.to_user_string(), [dataset.name], requested=requested) as step:
             tag_run(context, {**world_tag(settings), EXTRACT: context.partition_key})
@@ -115,7 +123,7 @@ class _Taking:
         free = next_extract_id(bronze, extract.day)
         if extract != free:
             raise UsageError(f"{extract} is not the next extract date of its day.", remedy=f"Use {free}.")
-        feed = feed_of(bea, dataset, config.files)
+        feed = feed_of(bea, dataset, config)
         prepared = prepare(
             bronze,
             feed,
@@ -125,6 +133,7 @@ class _Taking:
             world=self.lake.layout.world,
             run_id=self.context.run.run_id,
             tolerate_unknown=self.settings.tolerate_unknown_fields,
+            date_is=config.date_is,
         )
         self.step.inputs(origin=prepared.manifest.origin, objects=len(prepared.objects))
         try:
@@ -229,10 +238,13 @@ class _Taking:
         )
 
 
-def feed_of(bea: BeaGateway, dataset: Dataset, files: list[str]) -> Feed:
+def feed_of(bea: BeaGateway, dataset: Dataset, config: ExtractConfig) -> Feed:
     """Where the extract comes from: the files if there are any, else the source that the settings name."""
-    if files:
-        return FileFeed([Path(file) for file in files])
+    if config.derived:
+        (file,) = config.files
+        return DerivedFeed(Path(file), LongColumns(**config.columns), dataset, config.derived)
+    if config.files:
+        return FileFeed([Path(file) for file in config.files])
     if bea.origin == "bulk":
         return BulkFeed(bea.client, dataset)
     return ApiFeed(bea.client, dataset, bea.origin)

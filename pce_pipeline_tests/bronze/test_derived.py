@@ -1,0 +1,137 @@
+"""Values that somebody took from BEA's files: kept with their provenance, answering when asked for, never current."""
+
+import io
+import zipfile
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bronze.deciding import plan_use
+from pce_pipeline.bronze.derived import DerivedFeed, LongColumns, in_layout_of_bea
+from pce_pipeline.bronze.errors import DecisionRefused
+from pce_pipeline.bronze.history import History
+from pce_pipeline.bronze.judgement import content_of
+from pce_pipeline.errors import UsageError
+from pce_pipeline.gold.known import AsOf
+from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline_tests.bronze.look_alike import Lakeside, LookAlike
+from pce_pipeline_tests.bronze.test_partial_files import Cut, cut, taken  # noqa: F401 (a fixture)
+from pce_pipeline_tests.bronze.test_what_was_known import known, published
+from pce_pipeline_tests.datasets import PCE_STATE
+
+COLUMNS = LongColumns(area="stabbr", line="line", year="year", value="value")
+WHY = "data set PCEstate of a package"
+TEXT = "stabbr,line,year,value\nAL,1,2021,100.5\nUS,1,2021,20000\nDC,1,2021,NA\nAL,2,2021,50\n"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lakeside:
+    return Lakeside(tmp_path / "lake", LookAlike(2, profile="smoke"))
+
+
+def derive(lake: Lakeside, folder: Path, text: str = TEXT, day: str = "2018-10-31") -> ExtractId | None:
+    path = folder / "values.csv"
+    path.write_text(text)
+    return lake.take(DerivedFeed(path, COLUMNS, lake.bea.dataset, WHY), extract=day, tables=["SAPCE1"])
+
+
+def layout(text: str) -> str:
+    return in_layout_of_bea("values.csv", text.encode(), COLUMNS, PCE_STATE, "SAPCE1").decode()
+
+
+def test_a_long_csv_is_kept_as_received_and_read_as_a_file_of_beas(lake: Lakeside, tmp_path: Path) -> None:
+    extract = derive(lake, tmp_path)
+    assert extract is not None
+    manifest = lake.bronze.manifest(extract)
+    assert (manifest.origin, manifest.provenance, manifest.is_live) == ("derived", WHY, False)
+    objects = {entry.key: body for entry, body in lake.bronze.read_objects(extract)}
+    assert objects["001-values.csv"] == TEXT.encode()
+    cells = content_of(lake.bronze, manifest, ["SAPCE1"]).cells.sort("line_code", "geo_fips")
+    assert cells.select("line_code", "geo_fips", "year", "value", "status").rows() == [
+        (1, "00000", 2021, Decimal(20000), "reported"),
+        (1, "01000", 2021, Decimal("100.5"), "reported"),
+        (1, "11000", 2021, None, "blank"),
+        (2, "00000", 2021, None, "blank"),
+        (2, "01000", 2021, Decimal(50), "reported"),
+        (2, "11000", 2021, None, "blank"),
+    ]
+
+
+def test_it_changes_nothing_and_answers_where_it_is_asked_for(lake: Lakeside, cut: Cut, tmp_path: Path) -> None:  # noqa: F811
+    taken(lake, cut(1, years=[2020, 2021]))
+    before = published(lake.current())
+    extract = derive(lake, tmp_path, day="2025-01-31")
+    now = lake.current()
+    assert published(now).equals(before)
+    assert known(now, AsOf(date(2025, 12, 31))).equals(before)
+    asked = known(now, AsOf(date(2025, 12, 31), include=("derived",)))
+    changed = asked.join(before, on=["measure", "category_id", "geo_fips", "year", "value"], how="anti")
+    assert set(changed["geo_fips"]) == {"00000", "01000"}
+    assert set(History(now).vintages["basis"]) == {"counted", "derived"}
+    assert extract is not None
+    with pytest.raises(DecisionRefused, match="derived"):
+        plan_use(lake.bronze, lake.bea.dataset, now, extract, "over", why="x", at=datetime.now(UTC))
+
+
+def test_beas_own_file_counts_as_if_it_were_not_there(lake: Lakeside, cut: Cut, tmp_path: Path) -> None:  # noqa: F811
+    derive(lake, tmp_path, day="2024-10-31")
+    real = taken(lake, cut(1))
+    assert lake.counts(real)
+    assert lake.current().sources["SAPCE1"].newest.at == real
+
+
+def test_the_same_values_again_are_not_kept(lake: Lakeside, tmp_path: Path) -> None:
+    assert derive(lake, tmp_path) is not None
+    assert derive(lake, tmp_path, day="2019-01-31") is None
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("XX,1,2021,5", r"row 2, column stabbr: 'XX' is not known"),
+        ("AL,99,2021,5", r"row 2, column line: '99' is not known"),
+        ("AL,Nothing of ours,2021,5", r"column line: 'Nothing of ours' is not known"),
+        ("AL,1,21,5", r"row 2, column year: '21' is not known"),
+        ("AL,1,2021,5\nAL,1,2021,6", "twice and differently"),
+    ],
+)
+def test_what_cannot_be_placed_is_refused_with_row_and_column(row: str, says: str) -> None:
+    with pytest.raises(BeaFileRefused, match=says):
+        layout(f"stabbr,line,year,value\n{row}\n")
+
+
+@pytest.mark.parametrize("area", ["AL", "1000", "01000", "Alabama", "alabama"])
+@pytest.mark.parametrize(
+    "line", ["1", "1.0", "Personal consumption expenditures", " Personal consumption expenditures 1/"]
+)
+def test_areas_and_lines_go_by_code_and_by_name(area: str, line: str) -> None:
+    (_, row) = layout(f"stabbr,line,year,value\n{area},{line},2021,5\n").splitlines()
+    assert row.startswith("01000,Alabama,,SAPCE1,1,")
+
+
+def test_a_column_that_is_called_otherwise_is_named_with_its_option() -> None:
+    with pytest.raises(UsageError, match="has no column stabbr, but state, line"):
+        layout("state,line,year,value\nAL,1,2021,5\n")
+
+
+def test_a_csv_may_come_alone_in_a_zip() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("values.csv", TEXT)
+    made = in_layout_of_bea("values.zip", packed.getvalue(), COLUMNS, PCE_STATE, "SAPCE1")
+    assert made == layout(TEXT).encode()
+
+
+def test_real_derived_values_of_2018_come_in(real_data: Path, tmp_path: Path) -> None:
+    lake = Lakeside(tmp_path / "lake", LookAlike(2, profile="full"))
+    path = real_data / "PCEstate_1997-2017_committed-2019-03-02.zip"
+    extract = lake.take(DerivedFeed(path, COLUMNS, lake.bea.dataset, WHY), extract="2018-10-31", tables=["SAPCE1"])
+    assert extract is not None
+    cells = content_of(lake.bronze, lake.bronze.manifest(extract), ["SAPCE1"]).cells
+    alabama = cells.filter((pl.col("geo_fips") == "01000") & (pl.col("year") == 1997) & (pl.col("line_code") == 1))
+    assert cells.height == 26_208
+    assert alabama["value"].item() == Decimal("74340.3")
