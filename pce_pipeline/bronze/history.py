@@ -373,7 +373,8 @@ def _states_of(
         lines = read.lines.filter(pl.col("bea_table").is_in(of_extract["bea_table"].implode()))
         check_meanings(lines, dataset)
         texts.append(lines.select(*LINE_SCHEMA).with_columns(name))
-    together = pl.concat(cells)
+    # an empty cell of what does not count says nothing, so it answers nothing either
+    together = pl.concat(cells).filter((pl.col("basis") == COUNTED) | (pl.col("status") != "blank"))
     if (together["layers"] > 1).any():
         says_something = (pl.col("status") != "blank").cast(pl.Int8)
         together = together.sort(says_something, "layer", maintain_order=True).unique(
