@@ -8,16 +8,14 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.made import GoldTable
 from pce_pipeline.quality.wide import WideYears, wide_rules
 from pce_pipeline.tables.lineage import Derivation
-from pce_pipeline.tables.table import Table
+from pce_pipeline.tables.table import NOT_PUBLISHED, Table
 from pce_pipeline.tables.wide import status_column, value_column
-
-NOT_PUBLISHED = "not_published"
 
 
 def wide(facts: pl.DataFrame, dataset: Dataset, table: Table) -> pl.DataFrame:
     """The table's rows of a dataset's conformed facts (GOLD_FACTS): one per area and year, or per category as well.
 
-    A measure that BEA does not publish for a row is NULL, and its status says `not_published`.
+    A measure that BEA does not publish for a row, or that is not held, is NULL, and its status says `not_published`.
     """
     rows = facts.lazy().select("geo_fips", "geo_level", "state", "category_id", "year").unique(table.key)
     for measure in dataset.measures.values():

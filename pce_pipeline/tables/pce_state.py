@@ -54,7 +54,10 @@ GOLD_PCE_STATE_ANNUAL = Table(
     ),
 )
 
-_TIES = "1 is the largest; ties share the better rank and the next rank is left out (1, 2, 2, 4)"
+_RANKS = (
+    "1 is the largest; ties share the better rank and the next rank is left out (1, 2, 2, 4); NULL for all states "
+    "where the figure of one could not be read or is not held"
+)
 
 GOLD_PCE_STATE_METRICS = Table(
     name="gold/pce_state_metrics",
@@ -120,14 +123,14 @@ GOLD_PCE_STATE_METRICS = Table(
         Column(
             "pce_rank_among_states",
             pl.Int32,
-            f"rank of pce_millions_usd among 50 states and DC; {_TIES}",
+            f"rank of pce_millions_usd among 50 states and DC; {_RANKS}",
             nullable=True,
             source="pce_millions_usd of the states",
         ),
         Column(
             "pce_per_capita_rank_among_states",
             pl.Int32,
-            f"rank of pce_per_capita_usd among 50 states and DC; {_TIES}",
+            f"rank of pce_per_capita_usd among 50 states and DC; {_RANKS}",
             nullable=True,
             source="pce_per_capita_usd of the states",
         ),
@@ -143,7 +146,7 @@ GOLD_PCE_STATE_METRICS = Table(
 )
 
 ANNUAL = Derivation(GOLD_PCE_STATE_ANNUAL, (FromTable(GOLD_FACTS, part="pce_state"),), code_version="1")
-METRICS = Derivation(GOLD_PCE_STATE_METRICS, (FromTable(GOLD_FACTS, reach=4, part="pce_state"),), code_version="1")
+METRICS = Derivation(GOLD_PCE_STATE_METRICS, (FromTable(GOLD_FACTS, reach=4, part="pce_state"),), code_version="2")
 
 
 def gold(dataset: Dataset) -> tuple[Derivation, ...]:

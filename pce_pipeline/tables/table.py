@@ -18,6 +18,9 @@ MONEY = pl.Decimal(18, 3)
 QUARANTINED = "quarantined"
 """The status of a cell whose text could not be read."""
 
+NOT_PUBLISHED = "not_published"
+"""The status of a figure that a row of a wide table has nothing of."""
+
 STATUSES = {
     "reported": "a published number",
     "not_available": "(NA), n.a.: BEA has no figure, or has not published it yet",
@@ -30,7 +33,8 @@ STATUSES = {
     "blank": "an empty cell without a code",
     QUARANTINED: "BEA publishes something that could not be read: neither a zero nor BEA's silence; `pce quarantine` "
     "shows the text and says why",
-    "not_published": "BEA publishes no such measure for this category or area",
+    NOT_PUBLISHED: "BEA publishes no such measure for this category or area, or none is held: only a part of the table "
+    "is here, or the row is set aside",
 }
 
 

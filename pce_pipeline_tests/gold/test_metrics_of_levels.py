@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,8 +21,8 @@ from pce_pipeline.tables.table import content_sha256
 from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.examples import examples, is_thorough
 
-CATALOG = PCE_STATE
 LEVELS = {"00000": "nation", "91000": "region", "01000": "state", "06000": "state", "56000": "state"}
+CATALOG = replace(PCE_STATE, areas=PCE_STATE.areas.filter(pl.col("geo_fips").is_in(list(LEVELS))))
 POSTAL = {"01000": "AL", "06000": "CA", "56000": "WY"}
 TOTAL, GOODS, LESS = "product.pce", "product.goods", "product.expenditures_in_the_us_by_nonresidents"
 SIGNS = {TOTAL: 1, GOODS: 1, LESS: -1, "function.pce": 1}
@@ -95,6 +96,7 @@ def test_a_suppressed_figure_has_no_metrics_and_is_no_zero_for_others():
         series(TOTAL, "06000", {2018: "200", 2019: "200", 2020: "200"})
         + series(GOODS, "06000", {2018: "100", 2019: None, 2020: "110"})
         + series(GOODS, "01000", {2018: "-5", 2019: "-7", 2020: "120"})
+        + series(GOODS, "56000", {2019: None, 2020: None})
     )
     found = metrics(panel, CATALOG, [2019, 2020])
     assert [one(found, "06000", GOODS, 2019)[name] for name in METRIC_NAMES] == [None] * len(METRIC_NAMES)
@@ -167,6 +169,25 @@ def test_no_state_is_ranked_where_the_figure_of_one_could_not_be_read_and_all_el
     assert (other["pce_share_of_total_pct"], other["pce_yoy_pct"]) == (100.0, 50.0)
 
 
+def test_no_state_is_ranked_where_the_row_of_one_is_missing_and_all_other_ranks_stand():
+    panel = facts(
+        cell
+        for measure in ("pce", "pce_per_capita")
+        for geo in LEVELS
+        for category in (TOTAL, GOODS)
+        for cell in series(category, geo, {2019: "100", 2020: "150"}, measure)
+    )
+    wyoming = (pl.col("geo_fips") == "56000") & (pl.col("category_id") == GOODS) & (pl.col("year") == 2020)
+    ranks = ("pce_rank_among_states", "pce_per_capita_rank_among_states")
+    without_both = metrics(panel.filter(~wyoming), CATALOG, [2019, 2020])
+    without_per_capita = metrics(panel.filter(~(wyoming & (pl.col("measure") == "pce_per_capita"))), CATALOG, [2020])
+    for name in ranks:
+        assert one(without_both, "06000", GOODS, 2020)[name] is None
+        assert one(without_both, "06000", GOODS, 2019)[name] == 1
+        assert one(without_both, "06000", TOTAL, 2020)[name] == 1
+    assert [one(without_per_capita, "06000", GOODS, 2020)[name] for name in ranks] == [1, None]
+
+
 def test_what_is_relative_to_a_figure_that_could_not_be_read_is_null_for_all():
     panel = facts(
         cell
@@ -230,6 +251,7 @@ def naive(panel: pl.DataFrame, years: list[int]) -> dict[tuple[str, str, int], d
         for row in panel.iter_rows(named=True)
         if row["value"] is not None
     }
+    told = set(panel.select("measure", "geo_fips", "category_id", "year").iter_rows())
 
     def percent(top: Decimal | None, bottom: Decimal | None) -> float | None:
         return None if top is None or bottom is None or bottom <= 0 else float(top / bottom * 100)
@@ -240,6 +262,8 @@ def naive(panel: pl.DataFrame, years: list[int]) -> dict[tuple[str, str, int], d
     def rank(measure: str, geo: str, category: str, year: int) -> int | None:
         own = level.get((measure, geo, category, year))
         if own is None or LEVELS[geo] != "state":
+            return None
+        if not all((measure, state, category, year) in told for state in POSTAL):
             return None
         others = [level.get((measure, state, category, year)) for state in POSTAL]
         return 1 + sum(other is not None and other > own for other in others)
@@ -325,8 +349,8 @@ def kind_of(value: float | None) -> str:
 
 
 def large_panel() -> pl.DataFrame:
-    states = CATALOG.areas.select("geo_fips", "geo_level", "state").with_row_index("place")
-    lines = CATALOG.categories.select("category_id").with_row_index("line").head(120)
+    states = PCE_STATE.areas.select("geo_fips", "geo_level", "state").with_row_index("place")
+    lines = PCE_STATE.categories.select("category_id").with_row_index("line").head(120)
     years = pl.DataFrame({"year": range(2010, 2021)}, schema={"year": pl.Int32})
     numbered = states.join(lines, how="cross").join(years, how="cross").with_row_index("row")
     tenths = (pl.col("row") * 7919 + pl.col("line") * 104729) % 99991
@@ -350,16 +374,16 @@ def large_panel() -> pl.DataFrame:
 def test_row_order_makes_no_difference():
     panel = large_panel()
     shuffled = panel.sample(fraction=1, shuffle=True, seed=1)
-    hashes = {content_sha256(metrics(order, CATALOG, range(2012, 2021))) for order in (shuffled, panel.reverse())}
-    assert hashes == {content_sha256(metrics(panel, CATALOG, range(2012, 2021)))}
+    hashes = {content_sha256(metrics(order, PCE_STATE, range(2012, 2021))) for order in (shuffled, panel.reverse())}
+    assert hashes == {content_sha256(metrics(panel, PCE_STATE, range(2012, 2021)))}
 
 
 def test_a_year_needs_no_more_years_before_it_than_the_declared_reach():
     panel = large_panel()
-    whole = metrics(panel, CATALOG, range(2010, 2021))
+    whole = metrics(panel, PCE_STATE, range(2010, 2021))
     for year in (2014, 2020):
         window = panel.filter(pl.col("year").is_between(year - METRICS.reach, year))
-        assert metrics(window, CATALOG, [year]).equals(whole.filter(pl.col("year") == year))
+        assert metrics(window, PCE_STATE, [year]).equals(whole.filter(pl.col("year") == year))
 
 
 _HASH_IN_A_PROCESS = """
@@ -385,4 +409,4 @@ def test_the_number_of_threads_makes_no_difference(tmp_path):
         capture_output=True,
         text=True,
     ).stdout
-    assert with_another_number.strip() == content_sha256(metrics(panel, CATALOG, range(2012, 2021)))
+    assert with_another_number.strip() == content_sha256(metrics(panel, PCE_STATE, range(2012, 2021)))

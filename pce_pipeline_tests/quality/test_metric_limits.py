@@ -1,5 +1,6 @@
 """What the rules of the metrics forgive and what they do not, from both sides, on figures written by hand."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +25,13 @@ from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_
 from pce_pipeline_tests.datasets import PCE_STATE
 
 ASSET = "gold/pce_state_metrics"
-CATALOG = PCE_STATE
+# a country of three states, so that all of them can be written by hand
+CATALOG = replace(
+    PCE_STATE,
+    areas=PCE_STATE.areas.filter(
+        (pl.col("geo_level") != "state") | pl.col("geo_fips").is_in(["01000", "06000", "56000"])
+    ),
+)
 LEVELS: dict[str, str] = dict(CATALOG.areas.select("geo_fips", "geo_level").iter_rows())
 TOTAL, GOODS, SERVICES = "product.pce", "product.goods", "product.services"
 
@@ -203,6 +210,21 @@ def test_no_state_is_ranked_beside_one_that_could_not_be_read():
     for rule in (ranks_count_the_states, ranks_count_who_is_ahead):
         assert rule.check(ASSET, with_an_unread_state(None, None, None)).passed
         assert not rule.check(ASSET, with_an_unread_state(1, 2, None)).passed
+
+
+@pytest.mark.parametrize(("status", "is_known"), [(None, False), ("not_published", False), ("suppressed", True)])
+def test_no_state_is_ranked_beside_one_that_is_not_held(status, is_known):
+    years = ranked(1, 2, None, figures=("9", "8", None))
+    wyoming = pl.col("geo_fips") == "56000"
+    says = pl.when(wyoming).then(pl.lit(status))
+    statuses = [says.otherwise(name).alias(name) for name in ("pce_status", "pce_per_capita_status")]
+    frame, levels = years.frame, years.levels.with_columns(statuses)
+    if status is None:
+        frame, levels = frame.filter(~wyoming), levels.filter(~wyoming)
+    unranked = frame.with_columns(pl.col("^pce_.*rank_among_states$").replace({1: None, 2: None}))
+    for rule in (ranks_count_the_states, ranks_count_who_is_ahead):
+        assert rule.check(ASSET, MetricYears(frame, levels, CATALOG, (2020,))).passed is is_known
+        assert rule.check(ASSET, MetricYears(unranked, levels, CATALOG, (2020,))).passed is not is_known
 
 
 def test_rows_without_a_level_are_found_where_they_have_metrics():

@@ -12,7 +12,7 @@ import polars as pl
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.pce_state.annual import annual
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
-from pce_pipeline.tables.table import QUARANTINED
+from pce_pipeline.tables.table import NOT_PUBLISHED, QUARANTINED
 
 _DECIMALS = 6
 _PCE = pl.col("pce_millions_usd")
@@ -23,9 +23,10 @@ def metrics(facts: pl.DataFrame, dataset: Dataset, years: Sequence[int]) -> pl.D
     """GOLD_PCE_STATE_METRICS of exactly `years`, from the conformed facts of these years and of the four before.
 
     A metric is NULL where a figure it needs is missing (also for lack of earlier years) or where it would divide by
-    zero or a negative figure. A rank needs the figures of all states: where one of them could not be read, none is
-    ranked. A state for which BEA has no figure is only left out.
+    zero or a negative figure. A rank needs what BEA says of all states: where one of their figures could not be read or
+    is not held, none is ranked. A state for which BEA has no figure is only left out.
     """
+    states = dataset.areas.filter(pl.col("geo_level") == "state").height
     categories = dataset.categories.lazy().select("category_id", "scheme", "role", "sign")
     panel = annual(facts).lazy().join(categories, on="category_id", how="left")
     totals = panel.filter(pl.col("role") == "total").select("scheme", "geo_fips", "year", total=_PCE)
@@ -46,8 +47,8 @@ def metrics(facts: pl.DataFrame, dataset: Dataset, years: Sequence[int]) -> pl.D
         )
         .filter(pl.col("year").is_in(list(years)))
         .with_columns(
-            pce_rank_among_states=_rank_among_states(_PCE, "pce_status"),
-            pce_per_capita_rank_among_states=_rank_among_states(_PER_CAPITA, "pce_per_capita_status"),
+            pce_rank_among_states=_rank_among_states(_PCE, "pce_status", states),
+            pce_per_capita_rank_among_states=_rank_among_states(_PER_CAPITA, "pce_per_capita_status", states),
         )
         .select(GOLD_PCE_STATE_METRICS.column_names)
         .sort(GOLD_PCE_STATE_METRICS.key)
@@ -83,9 +84,9 @@ def _rounded(value: pl.Expr) -> pl.Expr:
     return value.round(_DECIMALS) + 0.0
 
 
-def _rank_among_states(level: pl.Expr, status: str) -> pl.Expr:
+def _rank_among_states(level: pl.Expr, status: str, states: int) -> pl.Expr:
     is_state = pl.col("geo_level") == "state"
     of_states = pl.when(is_state).then(level)
-    unread = (is_state & (pl.col(status) == QUARANTINED)).any()
-    ranks = pl.when(~unread).then(of_states.rank("min", descending=True))
+    known = is_state & ~pl.col(status).is_in([QUARANTINED, NOT_PUBLISHED])
+    ranks = pl.when(known.sum() == states).then(of_states.rank("min", descending=True))
     return ranks.over("category_id", "year").cast(pl.Int32)

@@ -15,7 +15,7 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
-from pce_pipeline.tables.table import QUARANTINED
+from pce_pipeline.tables.table import NOT_PUBLISHED, QUARANTINED
 
 _CELL = ["geo_fips", "category_id", "year"]
 _CELL_TEXT = "{category_id}, area {geo_fips}, {year}"
@@ -71,8 +71,8 @@ class MetricYears:
                     again_pce_share_of_total_pct=pl.col("sign") * 100 * _ratio(level, pl.col("total")),
                     again_pce_contribution_to_growth_pp=pl.col("sign")
                     * (100 * _ratio(level, total_before) - 100 * _ratio(pl.col("level_1"), total_before)),
-                    again_pce_rank_among_states=_place(level, "pce_status"),
-                    again_pce_per_capita_rank_among_states=_place(each, "pce_per_capita_status"),
+                    again_pce_rank_among_states=_place(level, self.knows_all_states("pce_status")),
+                    again_pce_per_capita_rank_among_states=_place(each, self.knows_all_states("pce_per_capita_status")),
                     again_pce_per_capita_index_us100=100 * _ratio(each, pl.col("nation")),
                 ),
                 on="moment",
@@ -80,6 +80,12 @@ class MetricYears:
             )
             .collect()
         )
+
+    def knows_all_states(self, status: str) -> pl.Expr:
+        """Whether rows have, for each state of the catalogue, what BEA says: a figure, or why there is none."""
+        states = self.dataset.areas.filter(pl.col("geo_level") == "state")["geo_fips"]
+        told = pl.col("geo_fips").is_in(states.to_list()) & ~pl.col(status).is_in([QUARANTINED, NOT_PUBLISHED])
+        return told.sum() == states.len()
 
     def _levels(self) -> pl.LazyFrame:
         """The levels as floats (level, each), with the area's total of the scheme and the nation's figure per head."""
@@ -168,15 +174,13 @@ def _mean(years: int) -> pl.Expr:
     return pl.mean_horizontal(levels, ignore_nulls=False)
 
 
-def _place(figure: pl.Expr, status: str) -> pl.Expr:
+def _place(figure: pl.Expr, knows_all: pl.Expr) -> pl.Expr:
     """One more than the states with a larger figure: all there are, without those up to this one.
 
-    None where the figure of any state could not be read: it may be larger.
+    None where the figure of any state could not be read or is not held: it may be larger.
     """
-    state = pl.col("geo_level") == "state"
-    of_states = pl.when(state).then(figure)
-    all_are_read = (~state | (pl.col(status) != QUARANTINED)).all()
-    return pl.when(all_are_read).then(of_states.count() - of_states.rank("max") + 1).over("category_id", "year")
+    of_states = pl.when(pl.col("geo_level") == "state").then(figure)
+    return pl.when(knows_all).then(of_states.count() - of_states.rank("max") + 1).over("category_id", "year")
 
 
 @rule("always")
@@ -234,7 +238,7 @@ def metrics_are_null_without_their_level(years: MetricYears) -> Finding:
 def ranks_count_the_states(years: MetricYears) -> Finding:
     """In every category and year all states with a figure are ranked, from 1 to their number, and nothing else is.
 
-    Where the figure of a state could not be read, no state is.
+    Where the figure of a state could not be read or is not held, no state is.
     """
     state = pl.col("geo_level") == "state"
     levels = ["pce_millions_usd", "pce_status", "pce_per_capita_usd", "pce_per_capita_status"]
@@ -243,7 +247,7 @@ def ranks_count_the_states(years: MetricYears) -> Finding:
         [
             rows.group_by("category_id", "year").agg(
                 metric=pl.lit(rank),
-                reported=pl.when(~(state & (pl.col(status) == QUARANTINED)).any())
+                reported=pl.when(years.knows_all_states(status))
                 .then((state & pl.col(level).is_not_null()).sum())
                 .otherwise(0),
                 ranked=pl.col(rank).count(),
