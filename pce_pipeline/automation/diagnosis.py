@@ -72,7 +72,7 @@ class PostgresSeen:
     revision: tuple[str | None, str]
     """The step that the database has taken, and the one it should have."""
     world: tuple[str, str] | None
-    """The world and environment that it belongs to; None where no world has loaded it yet."""
+    """The world and environment that it belongs to; None where nothing says so."""
     missing: Sequence[str] = ()
     """Tables and views that are not there."""
     parities: Sequence[Parity] = ()
@@ -202,15 +202,7 @@ def _of_postgres(seen: PostgresSeen, lake: LakeSeen, world: tuple[str, str]) -> 
     covered = lake.state.covered_years if lake.state is not None else []
     if not covered:
         return
-    if seen.without_manifest:
-        lacking = tuple(int(key) for key in seen.without_manifest if key.isdecimal())
-        yield Finding(
-            "postgres",
-            f"meta.manifests lacks what {len(seen.without_manifest)} loaded partitions were made of",
-            f"refresh --years {lacking[0]}...{lacking[-1]}" if lacking else "doctor --fix",
-            mend="refresh",
-            years=lacking,
-        )
+    yield from _of_records(seen, covered[-1:])
     for parity in seen.parities:
         # what Gold lacks of covered years, the lake's findings say
         surplus = tuple(key for key in parity.surplus if key.isdecimal() and int(key) not in covered)
@@ -225,6 +217,22 @@ def _of_postgres(seen: PostgresSeen, lake: LakeSeen, world: tuple[str, str]) -> 
                 # rows that are as many as they should be are no reason for a refresh of what is stale
                 yield _refresh("postgres", str(problem), years or covered[-1:], chosen=problem.kind == "changed")
     yield from _unknown(seen.parities, covered[-1:])
+
+
+def _of_records(seen: PostgresSeen, newest: Sequence[int]) -> Iterator[Finding]:
+    """What Postgres does not say of the rows that were loaded: whose they are, and what they were made of."""
+    if seen.world is None and seen.loaded.hashes:
+        # without that row any other world may load over what is there; every load of ours writes it again
+        yield _refresh("postgres", "meta.world does not say whose rows are loaded", newest, chosen=True)
+    if seen.without_manifest:
+        lacking = tuple(int(key) for key in seen.without_manifest if key.isdecimal())
+        yield Finding(
+            "postgres",
+            f"meta.manifests lacks what {len(seen.without_manifest)} loaded partitions were made of",
+            f"refresh --years {lacking[0]}...{lacking[-1]}" if lacking else "doctor --fix",
+            mend="refresh",
+            years=lacking,
+        )
 
 
 def _unknown(parities: Sequence[Parity], newest: Sequence[int]) -> Iterator[Finding]:

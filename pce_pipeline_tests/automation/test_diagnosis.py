@@ -15,7 +15,7 @@ from pce_pipeline.automation.diagnosis import (
     diagnose,
     not_there,
 )
-from pce_pipeline.automation.next_step import LakeState
+from pce_pipeline.automation.next_step import LakeState, LoadState
 from pce_pipeline.bronze.counting import Layer, Vintage
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.store import BronzeStore
@@ -116,6 +116,13 @@ def test_another_worlds_database_is_all_that_is_said_of_it(lake):
     (found,) = said(LakeSeen(lake), replace(SOUND, world=("sample", "local"), missing=["gold.x"]))
     assert "holds world 'sample' of local" in found.what
     assert found.mend is None
+
+
+def test_loaded_rows_of_which_nothing_says_whose_they_are_want_a_load_that_does(lake):
+    (found,) = said(LakeSeen(lake), replace(SOUND, world=None, loaded=LoadState({(METRICS, "2020"): "a"})))
+    assert found.what == "meta.world does not say whose rows are loaded"
+    assert (found.command, found.mend, found.years) == ("refresh --years 2024", "refresh", (2024,))
+    assert said(LakeSeen(lake), replace(SOUND, world=None)) == []
 
 
 @pytest.mark.parametrize("revision", [None, "0001"])

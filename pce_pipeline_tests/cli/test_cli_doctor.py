@@ -162,6 +162,10 @@ LOSSES = {
         sql("DELETE FROM meta.manifests WHERE partition = '2021'"),
         ("postgres: meta.manifests lacks what 1 loaded partitions were made of -> pce refresh --years 2021...2021",),
     ),
+    "whose rows are loaded": Loss(
+        sql("DELETE FROM meta.world"),
+        ("postgres: meta.world does not say whose rows are loaded -> pce refresh --years 2024",),
+    ),
     "a table of Postgres": Loss(
         sql("DROP TABLE gold.pce_state_metrics CASCADE"),
         (
