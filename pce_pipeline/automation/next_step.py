@@ -35,7 +35,7 @@ class KnownTable:
     vintage: Vintage
     """The vintage that counts."""
     last_updated: date | None
-    """The release it is of, as far as it is known."""
+    """The release that BEA was last seen to publish, as far as it is known: with a pin it may be a later one."""
     compared_at: datetime
     """When it was last compared with what BEA publishes (UTC)."""
     changed_at: datetime | None = None

@@ -13,7 +13,7 @@ from pce_pipeline.automation.next_step import LakeState, LoadState, stale_years
 from pce_pipeline.bronze.current import Current, releases_of
 from pce_pipeline.lake.layout import ExtractId
 
-Holds = Literal["pinned", "later", "mixed"]
+Holds = Literal["pinned", "later", "mixed", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Pinned:
     ignored: tuple[str, ...]
     """The extracts that are later."""
     holds: Holds | None
-    """Whether Postgres holds the pinned figures, still the later ones, or years of both; None if it was not asked."""
+    """Whether Postgres holds the pinned figures, still the later ones, years of both, or nothing of the dataset; None
+    if it was not asked, or has no table for it."""
     releases: Mapping[str, str]
     """The release that each table's figures in Postgres are of; of the pinned ones where Postgres does not tell."""
 
@@ -51,6 +52,8 @@ class Pinned:
                 held = f"Postgres still holds the later figures of {self.of_releases}, until `pce refresh`"
             case "mixed":
                 held = "Postgres holds some years of either, until `pce refresh`"
+            case "nothing":
+                held = "Postgres holds nothing of it, until `pce refresh`"
             case _:
                 held = f"what counts is of {self.of_releases}"
         return (
@@ -76,9 +79,11 @@ def pinned(now: Current, lake: LakeState, loaded: LoadState | None) -> Pinned | 
 
 
 def _holds(now: Current, lake: LakeState, loaded: LoadState | None) -> Holds | None:
-    if loaded is None:
-        return None
     name = now.dataset.name
+    if loaded is None or not lake.registry.has_table_in_postgres(name):
+        return None
+    if not {table for table, _ in loaded.hashes} & {each.table.name for each in lake.registry.gold[name]}:
+        return "nothing"
     if not stale_years(lake, loaded, [name]):
         return "pinned"
     known = {**lake.beyond_pin, **lake.tables}

@@ -103,6 +103,8 @@ def _compared(decision: Decision, dataset: Dataset, table: str) -> dict[str, Any
     """What the lake holds of a table, what BEA says of it, and what follows."""
     release, step = decision.releases.get(dataset.name), decision.step
     known = decision.state.tables.get(table) or decision.state.beyond_pin.get(table)
+    # what BEA says is of its newest figures, and so must be what it is held against: a pin decides what counts alone
+    newest = decision.situation.held[dataset.name].unpinned.get(table)
     note = release.notes.get(table) if release is not None and release.notes is not None else None
     announced = release.latest_announced() if release is not None else None
     if note is not None:
@@ -112,7 +114,7 @@ def _compared(decision: Decision, dataset: Dataset, table: str) -> dict[str, Any
     return {
         "dataset": dataset.name,
         "table": table,
-        "extract": str(known.vintage) if known else None,
+        "extract": str(newest.vintage) if newest else None,
         "last_updated": str(known.last_updated) if known and known.last_updated else None,
         "compared_at": known.compared_at if known else None,
         "bea": says,

@@ -17,7 +17,7 @@ from pce_pipeline_tests.datasets import PCE_STATE
 pytestmark = [pytest.mark.postgres]
 
 TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
-EARLIER, LATER = "2025-09-26", "2026-09-25"
+EARLIER, LATER = "2025-09-26", "2026-09-30"
 
 
 @pytest.fixture
@@ -41,7 +41,10 @@ def test_a_pin_says_what_postgres_really_holds_before_and_after_the_refresh(two_
     pce = two_releases
     assert pce("check", "--json").document["pin"] is None
     assert pce("pin", TODAY, "--why", "revised by mistake").code == 0
-    told = pce("check", "--json").document["pin"]
+    checked = pce("check", "--json").document
+    # beside what BEA says stands the newest that is held of it, though it does not count
+    assert [(each["extract"], each["last_updated"]) for each in checked["compared"]] == [(f"{TODAY}.2", LATER)]
+    told = checked["pin"]
     assert (told["holds"], told["extract"], told["ignored"]) == ("later", TODAY, [f"{TODAY}.2"])
     assert "(revised by mistake); Postgres still holds the later figures of" in told["said"]
     assert pce("refresh").code == 0
@@ -58,6 +61,13 @@ def test_a_pin_says_what_postgres_really_holds_before_and_after_the_refresh(two_
     assert EARLIER in pce("run", "--json").document["why"]
     assert pce("pin", "--clear").code == 0
     assert pce("check", "--json").document["pin"] is None
+
+
+def test_a_pin_over_an_empty_database_says_that_it_holds_nothing(own: Pce) -> None:
+    assert own("pin", TODAY, "--why", "before anything is loaded").code == 0
+    pin = own("status", "--json").document["pin"]
+    assert pin["holds"] == "nothing"
+    assert pin["said"].endswith("Postgres holds nothing of it, until `pce refresh`")
 
 
 def test_a_pin_needs_a_reason_under_either_name(own: Pce) -> None:
