@@ -16,10 +16,13 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.judgement import cells_of_layers, content_of, meanings
 from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.reading import Content
+from pce_pipeline.bronze.scope import CELL
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.parquet import to_parquet
+from pce_pipeline.tables.table import QUARANTINED
 
 _log = structlog.get_logger()
 
@@ -38,8 +41,12 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 """The columns of a quarantine file, sorted by the first four; `object_key` is relative to the extract."""
 
 LISTED_SCHEMA = {"extract": pl.String, "state": pl.String, **SCHEMA}
-"""The columns of the listing. The state is `current`: in what is published now; `healed`: not any more, because a later
-extract brought a figure or the text can be read by now; or `not in use`: its extract does not count."""
+"""The columns of the listing."""
+
+STATES = (CURRENT, READ_ELSEWHERE, HEALED, NOT_IN_USE) = ("current", "read elsewhere", "healed", "not in use")
+"""What a cell may be: missing in what is published now; missing in Silver alone, because Gold takes the figure from
+another of BEA's tables; not missing any more, because a later extract brought a figure or the text can be read by now;
+or of an extract that does not count."""
 
 _LINE = ["bea_table", "line_code"]
 _CELL = [*_LINE, "geo_fips", "year"]
@@ -83,12 +90,20 @@ def listed(now: Current) -> pl.DataFrame:
         if any(entry.quarantined for entry in manifest.tables.values()):
             kept = _kept(now.bronze, now.dataset, manifest)
             found.append(_with_state(kept, now.dataset, now, extract).select(list(LISTED_SCHEMA)))
-    return pl.concat(found)
+    cells = pl.concat(found)
+    elsewhere = _read_elsewhere(cells.filter(state=CURRENT), now).with_columns(
+        state=pl.lit(CURRENT), better=pl.lit(READ_ELSEWHERE)
+    )
+    return (
+        cells.join(elsewhere, on=[*_CELL, "state"], how="left", maintain_order="left")
+        .with_columns(state=pl.coalesce("better", "state"))
+        .select(cells.columns)
+    )
 
 
 def standing(now: Current) -> pl.DataFrame:
-    """What of it is in the figures that are published now, by LISTED_SCHEMA."""
-    return listed(now).filter(pl.col("state") == "current")
+    """What of it stands in the extracts that count now, whether Gold misses the figure or not, by LISTED_SCHEMA."""
+    return listed(now).filter(pl.col("state").is_in([CURRENT, READ_ELSEWHERE]))
 
 
 def of_live_extracts(now: Current) -> dict[ExtractId, pl.DataFrame]:
@@ -130,7 +145,7 @@ def _with_state(kept: pl.DataFrame, dataset: Dataset, now: Current, extract: Ext
     unreadable = _unreadable(typed(kept.drop("rule", "reason")), dataset).select(_CELL)
     above = {table: _layers_above(now, table, extract) for table in kept["bea_table"].unique()}
     standing = {
-        table: "current" if layers is not None else "healed" if _is_followed(now, table, extract) else "not in use"
+        table: CURRENT if layers is not None else HEALED if _is_followed(now, table, extract) else NOT_IN_USE
         for table, layers in above.items()
     }
     covered = [pl.DataFrame(schema={name: SCHEMA[name] for name in _CELL})] + [
@@ -149,8 +164,29 @@ def _with_state(kept: pl.DataFrame, dataset: Dataset, now: Current, extract: Ext
             extract=pl.lit(str(extract)), state=pl.col("bea_table").replace_strict(standing, return_dtype=pl.String)
         )
         .join(healed.with_columns(is_healed=True), on=_CELL, how="left", maintain_order="left")
-        .with_columns(state=pl.when("is_healed").then(pl.lit("healed")).otherwise("state"))
+        .with_columns(state=pl.when("is_healed").then(pl.lit(HEALED)).otherwise("state"))
     )
+
+
+def _read_elsewhere(unread: pl.DataFrame, now: Current) -> pl.DataFrame:
+    """Those of the cells, as _CELL, whose figure Gold takes from another of BEA's tables."""
+    figures = unread.select(_CELL).join(meanings(now.dataset), on=_LINE)
+    if figures.is_empty():
+        return figures.select(_CELL)
+    held = pl.concat(
+        cells_of_layers(source.vintage.layers)
+        .join(figures, on=CELL, how="semi")
+        .join(meanings(now.dataset, table), on=["measure", "category_id"])
+        for table, source in now.known_sources.items()
+    )
+    # Gold itself is asked which table it takes, with rows of Silver that say no more than whether they could be read
+    silver = (
+        held.join(unread.select(*_CELL, status=pl.lit(QUARANTINED)), on=_CELL, how="left")
+        .join(now.dataset.areas.select("geo_fips", "geo_level", "state"), on="geo_fips")
+        .select(*_CELL, "category_id", "geo_level", "state", pl.col("status").fill_null("reported"), value=None)
+    )
+    facts = conform_facts(silver, now.dataset, now.releases)
+    return figures.join(facts.filter(pl.col("status") != QUARANTINED), on=CELL, how="semi").select(_CELL)
 
 
 def _layers_above(now: Current, table: str, extract: ExtractId) -> list[Layer] | None:

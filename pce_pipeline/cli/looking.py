@@ -11,7 +11,7 @@ from pce_pipeline.bronze.counting import dropped, in_use, verdict_of
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
 from pce_pipeline.bronze.manifest import Manifest
-from pce_pipeline.bronze.quarantine import listed
+from pce_pipeline.bronze.quarantine import STATES, listed
 from pce_pipeline.bronze.scope import in_words
 from pce_pipeline.cli import shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins
@@ -113,7 +113,10 @@ def quarantine(
     extract: Annotated[str | None, typer.Option(metavar="DATE", help="Only of this extract.")] = None,
     *,
     current_only: Annotated[
-        bool, typer.Option("--current", help="Only what is missing in the figures of today, without what has healed.")
+        bool,
+        typer.Option(
+            "--current", help="Only what is missing in the figures of today: not what has healed or is read elsewhere."
+        ),
     ] = False,
 ) -> Answer:
     """The cells that could not be read: what BEA published, where it stands, and why it is set aside."""
@@ -127,7 +130,7 @@ def quarantine(
         for cell in listed(now).to_dicts()
         if extract in {None, cell["extract"]} and (cell["state"] == "current" or not current_only)
     ]
-    states = {state: sum(cell["state"] == state for cell in cells) for state in ("current", "healed", "not in use")}
+    states = {state: sum(cell["state"] == state for cell in cells) for state in STATES}
     if not cells:
         return Answer({"cells": [], "states": states}, [Text("Nothing is in quarantine.")])
     rows = [

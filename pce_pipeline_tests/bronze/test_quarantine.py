@@ -1,7 +1,8 @@
 """What could not be read is set aside with its reason, costs its own cell only, and heals."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.extract import publish
 from pce_pipeline.bronze.feeds import BulkFeed
-from pce_pipeline.bronze.quarantine import SCHEMA, listed
+from pce_pipeline.bronze.quarantine import SCHEMA, listed, standing
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.bronze.look_alike import (
@@ -31,12 +34,20 @@ from pce_pipeline_tests.lake.observed_backend import Killed
 ALASKA, YEAR = "02000", 2021
 
 
-def answer(bea: LookAlike, text: str, *, note: str = "", area: str = ALASKA, as_area: str | None = None) -> Any:
-    """BEA's API with another text in one cell of line 13."""
+def answer(
+    bea: LookAlike,
+    text: str,
+    *,
+    note: str = "",
+    area: str = ALASKA,
+    as_area: str | None = None,
+    codes: Collection[str] = ("SAPCE1-13",),
+) -> Any:
+    """BEA's API with another text in one cell of line 13, or of each of other lines."""
 
     def change(results: dict[str, Any]) -> None:
         for row in results.get("Data", ()):
-            if (row["Code"], row["GeoFips"], row["TimePeriod"]) == ("SAPCE1-13", area, str(YEAR)):
+            if row["Code"] in codes and (row["GeoFips"], row["TimePeriod"]) == (area, str(YEAR)):
                 row["DataValue"] = text
                 row["GeoFips"] = as_area or area
                 if note:
@@ -199,6 +210,49 @@ def test_a_file_that_repeats_a_key_with_other_values_is_refused_and_the_archive_
     )
     (cell,) = kept(lake, lake.taken(bea.bulk()))
     assert cell["rule"] == "key_is_repeated"
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (["SAPCE1-13"], {"SAPCE1": "read elsewhere"}),
+        (["SAPCE3-47"], {"SAPCE3": "read elsewhere"}),
+        (["SAPCE1-13", "SAPCE3-47"], {"SAPCE1": "current", "SAPCE3": "current"}),
+    ],
+)
+def test_a_cell_that_gold_takes_from_another_table_is_not_said_to_be_missing(lake, bea, codes, said):
+    bea.dataset = with_services_in_two_tables()
+    lake.taken(answer(bea, "(T)", codes=codes))
+    assert said_of(lake) == said
+    assert unread_in_gold(lake) is ("current" in said.values())
+    assert set(standing(lake.current())["bea_table"]) == set(said)
+
+
+def test_a_cell_is_not_read_in_a_table_of_another_release(lake, bea):
+    bea.dataset = with_services_in_two_tables()
+    lake.taken(answer(bea, "(T)", codes=["SAPCE1-13"]), tables=["SAPCE1"])
+    bea.emulator.set_release(1)
+    lake.taken(tables=["SAPCE3"])
+    assert said_of(lake) == {"SAPCE1": "current"}
+    assert unread_in_gold(lake)
+
+
+def with_services_in_two_tables() -> Dataset:
+    """PCE by state of total and services, which SAPCE1 and SAPCE3 both publish."""
+    names, categories = ["SAPCE1", "SAPCE3"], ["product.pce", "product.services"]
+    wanted = pl.col("bea_table").is_in(names) & pl.col("category_id").is_in(categories)
+    return replace(
+        PCE_STATE, tables={name: PCE_STATE.tables[name] for name in names}, lines=PCE_STATE.lines.filter(wanted)
+    )
+
+
+def said_of(lake: Lakeside) -> dict[str, str]:
+    return dict(listed(lake.current()).select("bea_table", "state").iter_rows())
+
+
+def unread_in_gold(lake: Lakeside) -> bool:
+    facts = conform_facts(silver(lake), lake.bea.dataset, lake.current().releases)
+    return not facts.filter(status="quarantined").is_empty()
 
 
 def test_a_kill_at_any_write_leaves_a_quarantine_that_fits_its_extract(tmp_path, bea):

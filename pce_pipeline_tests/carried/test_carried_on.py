@@ -172,6 +172,8 @@ def test_status_verify_and_years_say_what_they_said_and_look_only(carried: Carri
             assert {table: count for table, count in rows_now.items() if count} == said.pop("postgres")["rows"]
             # there was one dataset then, which went without saying
             assert {each.pop("dataset") for each in says["extracts"]} == {"pce_state"}
+        if verb == "quarantine":
+            assert says["states"].pop("read elsewhere") == 0
         assert {name: says.get(name) for name in said} == said
     assert (carried.written(), carried.rows()) == (written, rows)
 

@@ -25,7 +25,8 @@ def alert_of_quarantine(
         env=env,
         world=world,
         title=f"{dataset}: {counted} of BEA's answer of {extract.day} could not be read",
-        happened=f"{counted} could not be read, set aside and published as NULL; all others go on. {examples}{more}",
+        happened=f"{counted} could not be read, set aside and published as NULL, unless another table of the release "
+        f"has the figure; all others go on. {examples}{more}",
         remedy="Look: `pce quarantine`. A code that BEA has introduced is added to bea/values.py with its meaning, an "
         "area to catalog/areas.csv; what BEA mistyped heals with its next release.",
         facts={
