@@ -64,6 +64,11 @@ def typed(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def decimals(text: pl.Expr) -> pl.Expr:
+    """How many decimals the text of a number has."""
+    return text.str.extract(r"\.([0-9]+)\s*$", 1).str.len_chars().fill_null(0).cast(pl.Int32)
+
+
 def explained(cells: pl.DataFrame) -> pl.DataFrame:
     """The quarantined ones of typed cells, with the `rule` that each breaks and the `reason` in words."""
     text = pl.col("value_text").str.strip_chars()

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pce_pipeline.bea.values import decimals
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.tables.table import QUARANTINED
+from pce_pipeline.tables.table import MONEY, QUARANTINED
 
 FIGURE = ["measure", "category_id", "geo_fips", "year"]
 
@@ -28,7 +29,23 @@ KINDS = {
 }
 """The kinds of change, and what each means."""
 
-_BLANK = "blank"
+SAID = ["value", "status", "decimals", "unit", "base_year"]
+"""What two states of a figure are compared by."""
+
+FROM_AND_TO = (
+    pl.col("value_before").alias("from_value"),
+    pl.col("value").alias("to_value"),
+    pl.col("status_before").alias("from_status"),
+    pl.col("status").alias("to_status"),
+)
+"""Both states of a pair under the names that tables have them by."""
+
+BLANK = "blank"
+"""The status of a cell that says nothing."""
+
+WITHDRAWN = "withdrawn"
+"""The status of a figure that a vintage should have and does not, and the kind of a change that takes a number away."""
+
 _BY_STATUS = {"suppressed": "newly_suppressed", QUARANTINED: "unreadable"}
 _HALF_A_UNIT = {0: 500, 1: 50, 2: 5}
 """Half a unit of the last digit in thousandths, by the number of decimals."""
@@ -39,7 +56,7 @@ class AsKnown:
     """What was known of a dataset at one time."""
 
     cells: pl.DataFrame
-    """One row per cell: FIGURE, geo_level, state, bea_table, value, value_text, status, unit, base_year."""
+    """One row per cell: FIGURE, geo_level, state, bea_table and SAID."""
     spoken_of: pl.DataFrame
     """The cells that it should have: FIGURE."""
 
@@ -54,13 +71,15 @@ def known_cells(silver: pl.DataFrame, base_years: pl.DataFrame, dataset: Dataset
         on=["bea_table", "line_code"],
         how="left",
     )
-    published = silver.join(lines, on=["bea_table", "line_code"])
+    published = silver.join(lines, on=["bea_table", "line_code"]).with_columns(
+        decimals=pl.when(pl.col("status") == "reported").then(decimals(pl.col("value_text")))
+    )
     taken = conform_facts(silver, dataset).select(*FIGURE, "value", "status")
     same = [*FIGURE, "value", "status"]
     return (
         published.join(taken, on=same, how="semi", nulls_equal=True)
         .unique(FIGURE, keep="first", maintain_order=True)
-        .select(*FIGURE, "geo_level", "state", "bea_table", "value", "value_text", "status", "unit", "base_year")
+        .select(*FIGURE, "geo_level", "state", "bea_table", *SAID)
         .sort(FIGURE)
     )
 
@@ -71,62 +90,91 @@ def changes(before: AsKnown, after: AsKnown) -> pl.DataFrame:
     `change` is in the measure's unit and `change_pct` in percent of the earlier number; both are NULL unless the kind
     is a revision.
     """
-    earlier, later = (each.cells.filter(pl.col("status") != _BLANK) for each in (before, after))
-    both = earlier.join(later, on=FIGURE, how="full", coalesce=True, suffix="_later").join(
-        after.spoken_of.select(FIGURE).unique().with_columns(is_spoken_of=True), on=FIGURE, how="left"
-    )
-    was, now = pl.col("status"), pl.col("status_later")
-    value, new_value = pl.col("value").cast(pl.Float64), pl.col("value_later").cast(pl.Float64)
-    decimals, new_decimals = _decimals("value_text"), _decimals("value_text_later")
-    half_a_unit = pl.min_horizontal(decimals, new_decimals).replace_strict(_HALF_A_UNIT, default=0)
-    thousandths = ((pl.col("value") - pl.col("value_later")).abs() * 1000).cast(pl.Int64)
-    is_rounded = (decimals != new_decimals) & (thousandths <= half_a_unit)
-    had_number, has_number = was == "reported", now == "reported"
-    kind = (
-        pl.when(was.is_null())
-        .then(pl.lit("new"))
-        .when(now.is_null())
-        .then(pl.when(pl.col("is_spoken_of")).then(pl.lit("withdrawn")))
-        .when(had_number & has_number & pl.col("base_year").ne_missing(pl.col("base_year_later")))
-        .then(pl.lit("redefined"))
-        .when(had_number & has_number)
-        .then(
-            pl.when(value == new_value)
-            .then(None)
-            .when(is_rounded)
-            .then(pl.lit("precision"))
-            .otherwise(pl.lit("revision"))
-        )
-        .when(has_number)
-        .then(pl.lit("newly_published"))
-        .when(had_number)
-        .then(now.replace_strict(_BY_STATUS, default="withdrawn", return_dtype=pl.String))
-        .when(was != now)
-        .then(pl.lit("restated"))
-    )
-    is_revision = pl.col("kind") == "revision"
-    return (
-        both.with_columns(kind=kind)
-        .filter(pl.col("kind").is_not_null())
+    earlier, later = (each.cells.filter(pl.col("status") != BLANK) for each in (before, after))
+    gone = (
+        earlier.join(later, on=FIGURE, how="anti")
+        .join(after.spoken_of, on=FIGURE, how="semi")
         .with_columns(
-            *(pl.coalesce(f"{name}_later", name).alias(name) for name in ("geo_level", "state", "bea_table", "unit")),
-            change=pl.when(is_revision).then(pl.col("value_later") - pl.col("value")),
-            change_pct=pl.when(is_revision & (value > 0)).then((new_value / value - 1) * 100).round(6),
+            pl.lit(WITHDRAWN).alias("status"),
+            *(pl.lit(None, dtype=earlier.schema[name]).alias(name) for name in ("value", "decimals", "base_year")),
         )
+    )
+    pairs = pl.concat([later, gone]).join(earlier.select(*FIGURE, *SAID), on=FIGURE, how="left", suffix="_before")
+    return (
+        with_kind(pairs)
+        .filter(pl.col("kind").is_not_null())
         .select(
             *FIGURE,
             *("geo_level", "state", "bea_table", "unit", "kind"),
-            pl.col("value").alias("from_value"),
-            pl.col("value_later").alias("to_value"),
-            pl.col("status").alias("from_status"),
-            pl.col("status_later").alias("to_status"),
-            "change",
-            "change_pct",
+            *FROM_AND_TO,
+            *("change", "change_pct"),
         )
         .sort(FIGURE)
     )
 
 
-def _decimals(text: str) -> pl.Expr:
-    """How many decimals a published text has."""
-    return pl.col(text).str.extract(r"\.([0-9]+)\s*$", 1).str.len_chars().fill_null(0).cast(pl.Int32)
+def with_kind(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of states with the `kind` of change between them, NULL for none, and `change` and `change_pct`.
+
+    A row has a figure's later state (SAID) and beside it the earlier one, each name with `_before` at its end: NULL for
+    a figure that was never there.
+    """
+    was, now = pl.col("status_before"), pl.col("status")
+    value, value_before = pl.col("value"), pl.col("value_before")
+    coarser = pl.min_horizontal("decimals", "decimals_before")
+    thousandths = ((value - value_before).abs() * 1000).cast(pl.Int64)
+    is_rounded = (pl.col("decimals") != pl.col("decimals_before")) & (
+        thousandths <= coarser.replace_strict(_HALF_A_UNIT, default=0)
+    )
+    of_another_unit = pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in ("unit", "base_year")
+    )
+    between_numbers = (
+        pl.when(of_another_unit)
+        .then(pl.lit("redefined"))
+        .when(value == value_before)
+        .then(None)
+        .when(is_rounded)
+        .then(pl.lit("precision"))
+        .otherwise(pl.lit("revision"))
+    )
+    had_number, has_number = was == "reported", now == "reported"
+    kind = (
+        pl.when(had_number & has_number)
+        .then(between_numbers)
+        .when(was == now)
+        .then(None)
+        .when(was.is_null() | (was == WITHDRAWN))
+        .then(pl.lit("new"))
+        .when(now == WITHDRAWN)
+        .then(pl.lit(WITHDRAWN))
+        .when(has_number)
+        .then(pl.lit("newly_published"))
+        .when(had_number)
+        .then(now.replace_strict(_BY_STATUS, default=WITHDRAWN, return_dtype=pl.String))
+        .otherwise(pl.lit("restated"))
+    )
+    is_revision = pl.col("kind") == "revision"
+    growth = value.cast(pl.Float64) / value_before.cast(pl.Float64) - 1
+    return pairs.with_columns(kind=kind).with_columns(
+        change=pl.when(is_revision).then(value - value_before).cast(MONEY),
+        change_pct=pl.when(is_revision & (value_before > 0)).then((growth * 100).round(6)),
+    )
+
+
+def mean_revisions(changed: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """Mean revisions by any columns of `changes` or `revisions`, sorted by them: `revised`, `mean_pct`, `mean_abs_pct`.
+
+    By year of the figure and age it is a revision triangle. Only figures that were revised, and from a number above
+    zero, are in it.
+    """
+    return (
+        changed.filter(pl.col("change_pct").is_not_null())
+        .group_by(by)
+        .agg(
+            revised=pl.len(),
+            mean_pct=pl.col("change_pct").mean().round(6),
+            mean_abs_pct=pl.col("change_pct").abs().mean().round(6),
+        )
+        .sort(by)
+    )

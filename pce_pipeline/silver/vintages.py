@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from pce_pipeline.bea.values import decimals
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.observations import spelled_units
 from pce_pipeline.tables.silver import KEY
@@ -61,9 +62,7 @@ def as_states(cells: pl.DataFrame, texts: pl.DataFrame, dataset: Dataset) -> pl.
         .with_columns(
             unit="spelled",
             base_year=pl.coalesce("base_year", "base_year_of_text"),
-            decimals=pl.when(pl.col("status") == "reported").then(
-                pl.col("value_text").str.extract(r"\.([0-9]+)\s*$", 1).str.len_chars().fill_null(0).cast(pl.Int32)
-            ),
+            decimals=pl.when(pl.col("status") == "reported").then(decimals(pl.col("value_text"))),
         )
     )
     return _with_followed_base_years(known, dataset).select(_STATE)

@@ -22,8 +22,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "state": pl.String,
     "bea_table": pl.String,
     "value": MONEY,
-    "value_text": pl.String,
     "status": pl.String,
+    "decimals": pl.Int32,
     "unit": pl.String,
     "base_year": pl.Int32,
 }
@@ -41,9 +41,11 @@ def known(*cells: tuple[int, str], base_year: int | None = None, spoken_of: set[
     return AsKnown(frame, pl.DataFrame(of, schema={name: SCHEMA[name] for name in FIGURE}, orient="row"))
 
 
-def _typed(text: str) -> tuple[Decimal | None, str, str]:
+def _typed(text: str) -> tuple[Decimal | None, str, int | None]:
     codes = {"(D)": "suppressed", "(NA)": "not_available", "": "blank", "12x": "quarantined"}
-    return (None, text, codes[text]) if text in codes else (Decimal(text), text, "reported")
+    if text in codes:
+        return None, codes[text], None
+    return Decimal(text), "reported", len(text.partition(".")[2])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_a_cell_of_which_the_later_vintage_does_not_speak_was_not_withdrawn() ->
     before = known((2020, "1.5"), (2021, "2.5"))
     assert changes(before, known((2021, "2.5"))).is_empty()
     found = changes(before, known((2021, "2.5"), spoken_of={2020, 2021}))
-    assert found.select("year", "kind", "to_value", "to_status").rows() == [(2020, "withdrawn", None, None)]
+    assert found.select("year", "kind", "to_value", "to_status").rows() == [(2020, "withdrawn", None, "withdrawn")]
 
 
 def test_a_number_of_another_base_year_is_redefined_and_no_revision() -> None:
@@ -135,8 +137,8 @@ def test_of_two_tables_with_the_same_figure_one_row_is_known_as_the_facts_take_i
         ("SAPCE1", 2, "product.goods", 2021, None),
     )
     found = known_cells(rows, pl.DataFrame(schema=BASE_YEARS_SCHEMA), PCE_STATE)
-    assert found.select("measure", "bea_table", "value_text").rows() == [
-        ("pce", "SAPCE1", "1800.5"),
-        ("pce", "SAPCE1", "(D)"),
-        ("pce_per_capita", "SAPCE2", "45000"),
+    assert found.select("measure", "bea_table", "value", "decimals").rows() == [
+        ("pce", "SAPCE1", Decimal("1800.5"), 1),
+        ("pce", "SAPCE1", None, None),
+        ("pce_per_capita", "SAPCE2", Decimal(45000), 0),
     ]
