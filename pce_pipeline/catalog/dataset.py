@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Literal
 
@@ -124,6 +125,8 @@ class Dataset:
     unit_multiplier. A description or unit may leave the base year open, written `{base_year}`."""
     known_exceptions: tuple[KnownException, ...] = ()
     """Sums that BEA itself does not keep."""
+    comprehensive_updates: tuple[date, ...] = ()
+    """The days of releases that brought a comprehensive update: BEA then revises all years, and what figures mean."""
 
     def line_codes(self, bea_table: str) -> tuple[int, ...]:
         """The pinned line codes of one table, ascending."""

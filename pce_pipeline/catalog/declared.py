@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -86,6 +87,7 @@ class Declared(msgspec.Struct, forbid_unknown_fields=True):
     tables: tuple[DeclaredTable, ...] = ()
     profiles: dict[str, dict[str, tuple[int, ...]]] = {}
     known_exceptions: tuple[KnownException, ...] = ()
+    comprehensive_updates: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)

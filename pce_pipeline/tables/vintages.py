@@ -202,7 +202,7 @@ def revisions_table(dataset: Dataset, *, in_postgres: bool = False) -> Table:
             Column(
                 "changed_from",
                 pl.Int32,
-                "the first vintage of the earlier value, as yyyymmddnn; NULL for a new figure",
+                "the first vintage of the earlier value, as yyyymmddnn; NULL for a figure that was never there before",
                 nullable=True,
                 source="valid_from of the row before",
             ),
@@ -213,7 +213,7 @@ def revisions_table(dataset: Dataset, *, in_postgres: bool = False) -> Table:
             Column(
                 "from_status",
                 pl.String,
-                "the earlier status; NULL for a new figure",
+                "the earlier status; NULL for a figure that was never there before",
                 nullable=True,
                 source="status of the row before",
             ),
@@ -325,3 +325,99 @@ DIM_FIGURE = Table(
     ),
 )
 """The figures: what stands for measure and category where texts would be too long."""
+
+LEAST_RELEASES = 5
+"""How many releases a band needs: all states are revised together, so that one release is one event."""
+
+BANDS = {"ok": "there are enough releases", "too_few_releases": f"fewer than {LEAST_RELEASES} releases: no band"}
+"""What `band_is` may say, and what each means."""
+
+_STATISTICS = "values of gold/<dataset>_vintages at the last release of each calendar year"
+
+REVISION_STATS = Table(
+    name="gold/revision_stats",
+    partition=None,
+    in_postgres=True,
+    grain="One row per dataset, measure, category, level, age, and whether a comprehensive update lies between: "
+    "how far figures move from the last release of one calendar year to the last one of the next.",
+    key=("dataset", "measure", "category_id", "geo_level", "age_years", "is_comprehensive"),
+    hazard="A band of few releases is rough; figures that did not move are in it as 0.",
+    columns=(
+        Column("dataset", pl.String, "the dataset", source="the table's dataset"),
+        MEASURE,
+        CATEGORY,
+        GEO_LEVEL,
+        Column(
+            "age_years",
+            pl.Int32,
+            "the year of the later release, less the year of the figure: 2 is the first year after the publication of "
+            "what BEA publishes in the year after its own",
+            source="released_on and year",
+        ),
+        Column(
+            "is_comprehensive",
+            pl.Boolean,
+            "whether BEA released a comprehensive update after the earlier release, up to the later one",
+            source="comprehensive_updates of the catalogue",
+        ),
+        Column(
+            "n_releases",
+            pl.Int32,
+            "how many later releases there are, one of a calendar year each, after one of the year before",
+            source=_STATISTICS,
+        ),
+        Column(
+            "n_figures",
+            pl.Int32,
+            "how many figures were compared: those with a number above zero in the earlier release, and one of the "
+            "same base year in the later one",
+            source=_STATISTICS,
+        ),
+        Column(
+            "mean_pct",
+            pl.Float64,
+            "mean change of the figures, unchanged ones as 0; so is a change of decimals only",
+            unit="percent",
+            source=_STATISTICS,
+        ),
+        Column(
+            "mean_abs_pct",
+            pl.Float64,
+            "mean size of the change, whatever its direction",
+            unit="percent",
+            source=_STATISTICS,
+        ),
+        Column(
+            "pct05",
+            pl.Float64,
+            "one figure in twenty moved by this or less, which may be further down; NULL where releases are too few",
+            nullable=True,
+            unit="percent",
+            source=_STATISTICS,
+        ),
+        Column(
+            "pct95",
+            pl.Float64,
+            "one figure in twenty moved by this or more, nine in ten lie between pct05 and pct95; NULL where releases "
+            "are too few",
+            nullable=True,
+            unit="percent",
+            source=_STATISTICS,
+        ),
+        Column(
+            "abs_pct90",
+            pl.Float64,
+            "nine figures in ten moved by no more than this, up or down; NULL where releases are too few",
+            nullable=True,
+            unit="percent",
+            source=_STATISTICS,
+        ),
+        Column(
+            "band_is",
+            pl.String,
+            f"whether there is a band: {', '.join(BANDS)} (fewer than {LEAST_RELEASES} releases)",
+            source="n_releases",
+        ),
+    ),
+)
+"""How far figures usually move within a year."""

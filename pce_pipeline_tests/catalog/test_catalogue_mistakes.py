@@ -34,6 +34,7 @@ def line_of(text: str, words: str) -> int:
         ("dataset.toml", "first_year = 1948", 'first_year = "1948"', "Expected `int"),
         ("dataset.toml", "first_year = 1948", "last_year = 1948", "unknown field `last_year`"),
         ("dataset.toml", "first_year = 1948", "first_year = 2148", "BEA cannot have published 2148 yet"),
+        ("dataset.toml", "first_year = 1948", "comprehensive_updates = 2018", "Expected `array`"),
         ("dataset.toml", 'source = "Regional"', 'source = "NIPA"', "tables of NIPA cannot be ingested"),
         ("dataset.toml", "decimals = 0", "decimals = 4", "Expected `int` <= 3"),
         ("dataset.toml", 'adds_up_over = ["categories", "areas"]', 'adds_up_over = ["years"]', "a sum over years"),
