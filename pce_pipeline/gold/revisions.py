@@ -10,13 +10,16 @@ from collections.abc import Iterable
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.changes import BLANK, FIGURE, FROM_AND_TO, SAID, with_kind
-from pce_pipeline.tables.vintages import BANDS, COUNTED, LEAST_RELEASES, REVISION_STATS, revisions_table
-
-DERIVED = "derived"
-
-SILENT = (BLANK, "not_spoken_of")
-"""The statuses of stretches that say nothing of their figure."""
+from pce_pipeline.gold.changes import FIGURE, FROM_AND_TO, SAID, with_kind
+from pce_pipeline.tables.vintages import (
+    BANDS,
+    COUNTED,
+    DERIVED,
+    LEAST_RELEASES,
+    REVISION_STATS,
+    SILENT,
+    revisions_table,
+)
 
 _BEFORE = (*SAID, "basis", "since")
 _LINE = ["measure", "category_id", "geo_level", "age_years", "is_comprehensive"]

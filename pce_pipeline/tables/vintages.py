@@ -21,11 +21,17 @@ BASES = {
 COUNTED = "counted"
 """The basis of what counts."""
 
+DERIVED = "derived"
+"""The basis of values that somebody took from a file of BEA's."""
+
 ENDINGS = {
     "withdrawn": "the vintage should have the cell, and does not",
     "not_spoken_of": "the vintage is of a part that does not speak of the cell",
 }
 """The statuses of a row that says a cell is there no more."""
+
+SILENT = ("blank", "not_spoken_of")
+"""The statuses of a row that says nothing of its figure: neither a value nor that it has gone."""
 
 INSTANT = pl.Datetime("us", "UTC")
 
