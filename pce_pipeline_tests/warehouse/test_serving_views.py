@@ -13,6 +13,7 @@ from pce_pipeline.tables.dimensions import DIM_CATEGORY, DIM_GEOGRAPHY
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline.tables.table import MONEY
+from pce_pipeline.tables.vintages import REVISION_STATS
 from pce_pipeline.warehouse.loads import RunRow, TableLoad, load
 from pce_pipeline_tests.datasets import PCE_STATE
 
@@ -131,6 +132,32 @@ def test_the_newest_year_comes_with_names_and_metrics(postgres):
     )
     assert latest == [("California", "state", TOTAL, "product", 2020, Decimal(3), 50.0, 1, None)]
     assert _rows(postgres, "SELECT pce_yoy_pct FROM serving.v_pce_state_yoy WHERE year = 2020") == [(50.0,)]
+
+
+def test_the_newest_year_says_how_far_it_usually_moves_within_a_year(postgres):
+    _load(postgres, {2020: "3"})
+    usual = (
+        "SELECT pce_usual_revision_within_a_year_pct, pce_per_capita_usual_revision_within_a_year_pct "
+        "FROM serving.v_pce_state_latest"
+    )
+    assert _rows(postgres, usual) == [(None, None)]
+    band = {"dataset": "pce_state", "category_id": TOTAL, "n_releases": 6, "n_figures": 306, "band_is": "ok"}
+    of_ages = [
+        ("pce", "state", 2, False, 0.9),
+        ("pce", "state", 3, False, 0.5),
+        ("pce", "state", 2, True, 3.5),
+        ("pce", "nation", 2, False, 0.2),
+        ("pce_per_capita", "state", 2, False, None),
+    ]
+    names = ("measure", "geo_level", "age_years", "is_comprehensive", "abs_pct90")
+    stats = pl.DataFrame(
+        [band | {"mean_pct": 0.1, "mean_abs_pct": 0.4} | dict(zip(names, row, strict=True)) for row in of_ages],
+        schema=REVISION_STATS.polars_schema,
+    )
+    run = RunRow("run", "pce_state", datetime.now(UTC))
+    with postgres.connect() as connection:
+        load(connection, [TableLoad(REVISION_STATS, stats)], world="sample", env="local", run=run, manifests=[])
+    assert _rows(postgres, usual) == [(0.9, None)]
 
 
 def test_views_and_gold_agree_on_growth_and_means(postgres):

@@ -73,7 +73,7 @@ def _with(name: str, old: str, new: str) -> dict[str, View]:
     return VIEWS | {name: replace(VIEWS[name], text=VIEWS[name].text.replace(old, new))}
 
 
-GROWN = _with(LATEST, "metrics.pce_per_capita_index_us100\n", "metrics.pce_per_capita_index_us100,\n    1 AS grown\n")
+GROWN = _with(LATEST, "_a_year_pct\nFROM", "_a_year_pct,\n    1 AS grown\nFROM")
 SHRUNK = _with(LATEST, "    annual.pce_status,\n", "")
 
 

@@ -20,7 +20,9 @@ SELECT
     metrics.pce_contribution_to_growth_pp,
     metrics.pce_rank_among_states,
     metrics.pce_per_capita_rank_among_states,
-    metrics.pce_per_capita_index_us100
+    metrics.pce_per_capita_index_us100,
+    revised.pce_usual_revision_within_a_year_pct,
+    revised.pce_per_capita_usual_revision_within_a_year_pct
 FROM (
     SELECT geo_fips, category_id, max(year) AS year
     FROM gold.pce_state_annual
@@ -29,8 +31,24 @@ FROM (
 JOIN gold.pce_state_annual AS annual USING (geo_fips, category_id, year)
 LEFT JOIN gold.pce_state_metrics AS metrics USING (geo_fips, category_id, year)
 LEFT JOIN gold.dim_geography AS geography USING (geo_fips)
-LEFT JOIN gold.dim_category AS category USING (category_id);
+LEFT JOIN gold.dim_category AS category USING (category_id)
+LEFT JOIN (
+    -- BEA publishes a year's spending in the year after it: a year later the figure is two years old.
+    SELECT
+        category_id,
+        geo_level,
+        max(abs_pct90) FILTER (WHERE measure = 'pce') AS pce_usual_revision_within_a_year_pct,
+        max(abs_pct90) FILTER (WHERE measure = 'pce_per_capita') AS pce_per_capita_usual_revision_within_a_year_pct
+    FROM gold.revision_stats
+    WHERE dataset = 'pce_state' AND age_years = 2 AND NOT is_comprehensive
+    GROUP BY category_id, geo_level
+) AS revised ON revised.category_id = annual.category_id AND revised.geo_level = annual.geo_level;
 
 COMMENT ON VIEW serving.v_pce_state_latest IS
-    'One row per area and category: the newest year loaded, with all metrics.';
+    'One row per area and category: the newest year loaded, with all metrics, and how far it usually moves within a year.';
 COMMENT ON COLUMN serving.v_pce_state_latest.category_name IS 'the category''s name, as BEA writes it';
+COMMENT ON COLUMN serving.v_pce_state_latest.pce_usual_revision_within_a_year_pct IS
+    'a year after their publication nine figures in ten of this category and level had moved by no more than this, up or '
+    'down; comprehensive updates are left out; NULL where fewer than five releases tell [percent]';
+COMMENT ON COLUMN serving.v_pce_state_latest.pce_per_capita_usual_revision_within_a_year_pct IS
+    'as pce_usual_revision_within_a_year_pct, of expenditures per resident [percent]';
