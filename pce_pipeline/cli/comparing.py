@@ -1,7 +1,7 @@
 """The verb that compares two vintages: what changed, of which kind, where, and by how much."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.text import Text
 from pce_pipeline.bronze.as_known import KnownVintages, as_known
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import shown
+from pce_pipeline.cli.heat_map import heat, heat_map, sizes
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.gold.changes import KINDS, changes
@@ -47,7 +48,7 @@ def diff(
     form: Annotated[Form, typer.Option("--format", help="All changes as CSV or Parquet, or a summary.")] = Form.TABLE,
     to: Annotated[Path | None, typer.Option(help="Write all changes into this file.")] = None,
 ) -> Answer:
-    """What changed between two vintages: counts by kind and table, and the largest revisions."""
+    """What changed between two vintages: how much of it where, a map of the revisions, and the largest of them."""
     first, second = _time(earlier), _time(later)
     if second < first:
         raise UsageError(f"{earlier} is later than {later}.", remedy=f"Write: pce diff {later} {earlier}")
@@ -73,7 +74,7 @@ def diff(
             "from": earlier,
             "to": later,
             "file": str(to) if to else None,
-            "datasets": {name: _document(*each) for name, each in found.items()},
+            "datasets": {name: _document(session.datasets[name], *each) for name, each in found.items()},
         },
         [
             *(part for name, each in found.items() for part in _shown(session.datasets[name], *each)),
@@ -114,7 +115,7 @@ def _csv(frame: pl.DataFrame) -> bytes:
     return out.getvalue()
 
 
-def _document(before: KnownVintages, after: KnownVintages, changed: pl.DataFrame) -> dict[str, Any]:
+def _document(dataset: Dataset, before: KnownVintages, after: KnownVintages, changed: pl.DataFrame) -> dict[str, Any]:
     return {
         "vintages": {
             table: [str(before.vintages[table]) if table in before.vintages else None, str(vintage)]
@@ -122,10 +123,26 @@ def _document(before: KnownVintages, after: KnownVintages, changed: pl.DataFrame
         },
         "cells": after.known.cells.height,
         "kinds": dict(changed.group_by("kind", maintain_order=True).len().iter_rows()),
-        "tables": dict(changed.group_by("bea_table").len().sort("bea_table").iter_rows()),
+        "tables": _counts(changed, "bea_table"),
+        "states": _counts(changed, "state"),
+        "categories": _counts(changed, "category_id"),
+        "sizes": sizes(changed),
+        "heat": heat(changed, dataset).to_dicts(),
         "largest": _largest(changed).to_dicts(),
         "changes": changed.head(_MOST_IN_JSON).to_dicts(),
     }
+
+
+def _counts(changed: pl.DataFrame, column: str) -> dict[str, int]:
+    """How many changes there are of each table, state or category, most first."""
+    counted = changed.drop_nulls(column).group_by(column).len()
+    return dict(counted.sort("len", column, descending=[True, False]).iter_rows())
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    """The first of some counts in a line, and how many more there are."""
+    first = [f"{name} {count:,}" for name, count in list(counts.items())[:_LARGEST] if count]
+    return ", ".join([*first, f"and {len(counts) - _LARGEST} more"] if len(counts) > _LARGEST else first)
 
 
 def _largest(changed: pl.DataFrame) -> pl.DataFrame:
@@ -155,6 +172,22 @@ def _shown(
             [(kind, shown.number(count), KINDS[kind]) for kind, count in counts.iter_rows()],
         ),
     ]
+    by_category = _counts(changed, "category_id")
+    parts.append(
+        shown.facts(
+            (name, _listed(counts))
+            for name, counts in (
+                ("By table", _counts(changed, "bea_table")),
+                ("By state", _counts(changed, "state")),
+                ("By category", {names.get(each, each): count for each, count in by_category.items()}),
+                ("By size", sizes(changed)),
+            )
+            if any(counts.values())
+        )
+    )
+    found = heat(changed, dataset)
+    if found.height:
+        parts.append(heat_map(found, dataset))
     largest = _largest(changed)
     if largest.height:
         rows = [

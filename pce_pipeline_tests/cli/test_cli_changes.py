@@ -29,9 +29,14 @@ def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pc
     assert changed["kinds"]["new"] == 180, "the cells of 2025"
     assert changed["kinds"]["revision"] == changed["tables"]["SAPCE1"] - 180
     assert {each["kind"] for each in changed["largest"]} == {"revision"}
+    assert sum(changed["sizes"].values()) == changed["kinds"]["revision"]
+    assert len(changed["states"]) == 51
+    assert set(changed["categories"]) == {"product.pce", "product.goods", "product.services"}
+    assert {each["year"] for each in changed["heat"]} == set(range(2021, 2025))
     shown = own("diff", f"{today}.1", today).out
     assert "SAMPLE" in shown
     assert "another number" in shown
+    assert "Mean revision of the states by year" in shown
     of_california = own("diff", f"{today}.1", today, "--state", "CA", "--format", "csv").out.splitlines()
     assert of_california[0].startswith("dataset,measure,category_id,geo_fips,year,")
     assert {line.split(",")[6] for line in of_california[1:]} == {"CA"}
