@@ -15,7 +15,7 @@ from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.tables.dimensions import DIMENSIONS
+from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.lineage import Derivation, FromBronze
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
@@ -66,6 +66,8 @@ class LakeState:
     """The datasets whose extracts later than a pin are ignored."""
     vintages: Mapping[str, Mapping[int, Mapping[str, str]]] = field(default_factory=dict)
     """Of each dataset and year that any vintage has: what the log of its values is or would be made from."""
+    beginnings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Of each dataset, the first vintage of each table."""
 
     def part_hash(self, table: Table, year: int, part: str | None = None) -> str | None:
         """The content hash of a table's year, or of a part of it; None where there is none."""
@@ -100,8 +102,10 @@ class LakeState:
     def inputs_of_bronze(self, source: FromBronze, year: int) -> dict[str, str]:
         """What a year of Silver is or would be made from: content hashes of the cells of that year, by BEA table."""
         dataset = source.dataset
-        if source.all_vintages:
+        if source.of == "vintages":
             return dict(self.vintages.get(dataset, {}).get(year, {}))
+        if source.of == "beginnings":
+            return dict(self.beginnings.get(dataset, {}))
         return {
             name: digest
             for table, known in sorted(self.tables.items())
@@ -312,7 +316,7 @@ def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str
     reasons = dict.fromkeys(lake.stale_dimensions, "the catalogue has changed, or what is held")
     if loaded is None:
         return reasons
-    for table in (each for each in DIMENSIONS if each.in_postgres):
+    for table in (each for each in IN_ONE_PIECE if each.in_postgres):
         key = (table.name, WHOLE)
         held = loaded.hashes.get(key)
         if held != _content(lake, table):

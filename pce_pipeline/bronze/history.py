@@ -32,7 +32,8 @@ from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.silver.observations import check_meanings
 from pce_pipeline.silver.vintages import TICKS, as_states, empty_log, folded
 from pce_pipeline.tables.lineage import Derivation
-from pce_pipeline.tables.table import Table
+from pce_pipeline.tables.registry import Registry
+from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.tables.vintages import COUNTED, DIM_VINTAGE
 from pce_pipeline.tables.years import FIRST_YEAR
 
@@ -129,6 +130,15 @@ class History:
             for table, moments in self.moments(year).items()
         }
 
+    @cached_property
+    def beginnings(self) -> dict[str, str]:
+        """The number of the first vintage of each table, on each basis that it has."""
+        found: dict[str, str] = {}
+        for table, vintages in self._vintages.items():
+            for basis, vintage in reversed(vintages):
+                found[f"{table} {basis} begins"] = str(vintage.at.vintage_id)
+        return found
+
     def expected(self, moments: Moments, year: int) -> Callable[[str, int], pl.DataFrame]:
         """The cells of a year that a vintage that counts should have: of BEA's own answers all, of files their own."""
 
@@ -213,6 +223,19 @@ def dimension_frame(table: Table, held: Mapping[str, Current]) -> pl.DataFrame:
     if table.name == DIM_VINTAGE.name:
         return dim_vintage(held)
     return DIMENSION_FRAMES[table.name]({name: now.dataset for name, now in held.items()})
+
+
+def inputs_of_stats(
+    registry: Registry, published: Mapping[str, Mapping[str, Partition]], histories: Mapping[str, History]
+) -> dict[str, str]:
+    """What the statistics of revisions are or would be made from: the logs of figures, and the vintages."""
+    logs = {
+        f"{each.table.name}/{year}": partition.content_sha256
+        for each in registry.figures.values()
+        for year, partition in published.get(each.table.name, {}).items()
+    }
+    vintages = {f"{name} vintages": content_sha256(history.vintages) for name, history in histories.items()}
+    return logs | vintages
 
 
 class DecodedExtract(Protocol):

@@ -61,9 +61,10 @@ class YearlyRun:
 
     def inputs_of_bronze(self, source: FromBronze, year: int) -> Mapping[str, str]:
         """What a year of Silver is made from."""
-        if source.all_vintages:
-            return self.histories[source.dataset].inputs(year)
-        return self.held[source.dataset].inputs(year)
+        if source.of == "current":
+            return self.held[source.dataset].inputs(year)
+        history = self.histories[source.dataset]
+        return history.inputs(year) if source.of == "vintages" else history.beginnings
 
     def of(self, table: Table) -> pl.DataFrame:
         """The rows of an input."""

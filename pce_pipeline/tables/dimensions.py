@@ -4,7 +4,7 @@ import polars as pl
 
 from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE
 from pce_pipeline.tables.table import Column, Table
-from pce_pipeline.tables.vintages import DIM_FIGURE, DIM_VINTAGE
+from pce_pipeline.tables.vintages import DIM_FIGURE, DIM_VINTAGE, REVISION_STATS
 
 _AREAS = "the catalogue's areas, as BEA lists them"
 _CATEGORIES = "the catalogue's categories"
@@ -85,6 +85,9 @@ CATEGORY_LINE = Table(
 )
 
 DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE, DIM_FIGURE, DIM_VINTAGE)
-"""The tables in one piece, in the order they are loaded."""
+"""The dimensions, in the order they are loaded."""
+
+IN_ONE_PIECE = (*DIMENSIONS, REVISION_STATS)
+"""The tables without partitions, in the order they are loaded."""
 
 DIMENSION_CODE_VERSION = "1"

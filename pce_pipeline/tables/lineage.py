@@ -6,6 +6,7 @@ that a run started by hand, a CI runner with a fresh instance and the sensor all
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pce_pipeline.tables.table import Table
 
@@ -37,8 +38,8 @@ class FromBronze:
 
     dataset: str
     """The dataset."""
-    all_vintages: bool = False
-    """Whether it is every vintage that there was; else the current one."""
+    of: Literal["current", "vintages", "beginnings"] = "current"
+    """What of them: the current figures, every vintage that there was, or which vintage was the first of each table."""
 
 
 Input = FromTable | FromBronze

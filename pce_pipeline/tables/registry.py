@@ -14,12 +14,12 @@ from pathlib import Path
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.tables import wide
-from pce_pipeline.tables.dimensions import DIMENSIONS
+from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
 from pce_pipeline.tables.silver import silver_table
 from pce_pipeline.tables.table import Table
-from pce_pipeline.tables.vintages import gold_vintages, silver_vintages
+from pce_pipeline.tables.vintages import gold_vintages, revisions_table, silver_vintages
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Registry:
         >>> registry = load_registry("smoke", None)
         >>> [derivation.table.name for derivation in registry.derivations]
         ['silver/pce_state', 'silver/pce_state_vintages', 'gold', 'gold/pce_state_annual', 'gold/pce_state_metrics', \
-'gold/pce_state_vintages']
+'gold/pce_state_vintages', 'gold/pce_state_revisions']
     """
 
     datasets: Mapping[str, Dataset]
@@ -46,17 +46,26 @@ class Registry:
     """The tables that each has in Gold of its current figures."""
     figures: Mapping[str, Derivation]
     """The log of every value of the figures of each, in Gold."""
+    revisions: Mapping[str, Derivation]
+    """What was revised of each, in Gold."""
 
     @cached_property
     def derivations(self) -> tuple[Derivation, ...]:
         """The yearly tables, each after those that it is made from."""
         of_gold = (each for tables in self.gold.values() for each in tables)
-        return *self.silver.values(), *self.logs.values(), self.facts, *of_gold, *self.figures.values()
+        return (
+            *self.silver.values(),
+            *self.logs.values(),
+            self.facts,
+            *of_gold,
+            *self.figures.values(),
+            *self.revisions.values(),
+        )
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """All tables: the yearly ones, then the dimensions."""
-        return *(each.table for each in self.derivations), *DIMENSIONS
+        return *(each.table for each in self.derivations), *IN_ONE_PIECE
 
     @cached_property
     def loaded(self) -> tuple[Table, ...]:
@@ -66,7 +75,7 @@ class Registry:
     @cached_property
     def in_postgres(self) -> tuple[Table, ...]:
         """Every table that Postgres holds, in the order they are loaded."""
-        return *(table for table in DIMENSIONS if table.in_postgres), *self.loaded
+        return *(table for table in IN_ONE_PIECE if table.in_postgres), *self.loaded
 
     @cached_property
     def of_lake_only(self) -> tuple[Table, ...]:
@@ -123,13 +132,15 @@ def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
         for name, dataset in datasets.items()
     }
     gold = {name: _gold(dataset) for name, dataset in datasets.items()}
+    in_postgres = {name: any(each.table.in_postgres for each in tables) for name, tables in gold.items()}
+    figures = {name: _figures(dataset, in_postgres=in_postgres[name]) for name, dataset in datasets.items()}
     return Registry(
         datasets=datasets,
         silver=silver,
         logs={
             name: Derivation(
                 silver_vintages(dataset),
-                (FromBronze(name, all_vintages=True),),
+                (FromBronze(name, of="vintages"),),
                 code_version="1",
                 covers_all_vintages=True,
             )
@@ -137,8 +148,9 @@ def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
         },
         facts=Derivation(GOLD_FACTS, tuple(FromTable(each.table) for each in silver.values()), code_version="1"),
         gold=gold,
-        figures={
-            name: _figures(dataset, in_postgres=any(each.table.in_postgres for each in gold[name]))
+        figures=figures,
+        revisions={
+            name: _revisions(dataset, figures[name].table, in_postgres=in_postgres[name])
             for name, dataset in datasets.items()
         },
     )
@@ -154,6 +166,16 @@ def _figures(dataset: Dataset, *, in_postgres: bool) -> Derivation:
     return Derivation(
         gold_vintages(dataset, in_postgres=in_postgres),
         (FromTable(silver_vintages(dataset), by_year=True),),
+        code_version="1",
+        covers_all_vintages=True,
+        follows=(GOLD_FACTS,),
+    )
+
+
+def _revisions(dataset: Dataset, log: Table, *, in_postgres: bool) -> Derivation:
+    return Derivation(
+        revisions_table(dataset, in_postgres=in_postgres),
+        (FromTable(log, by_year=True), FromBronze(dataset.name, of="beginnings")),
         code_version="1",
         covers_all_vintages=True,
         follows=(GOLD_FACTS,),

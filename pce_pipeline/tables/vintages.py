@@ -340,6 +340,8 @@ BANDS = {"ok": "there are enough releases", "too_few_releases": f"fewer than {LE
 
 _STATISTICS = "values of gold/<dataset>_vintages at the last release of each calendar year"
 
+STATS_CODE_VERSION = "1"
+
 REVISION_STATS = Table(
     name="gold/revision_stats",
     partition=None,

@@ -1,4 +1,4 @@
-"""The vintages: which there are, and every value that each figure has had, with numbers for keys."""
+"""The vintages: which there are, every value that each figure has had, and what was revised, with numbers for keys."""
 
 from alembic import op
 
@@ -48,6 +48,27 @@ CREATE TABLE gold.{dataset}_vintages (
 CREATE INDEX {dataset}_vintages_area ON gold.{dataset}_vintages (geo_id, valid_from);
 """
 
+_REVISIONS = """
+CREATE TABLE gold.{dataset}_revisions (
+    figure_id integer NOT NULL,
+    geo_id integer NOT NULL,
+    year smallint NOT NULL,
+    basis smallint NOT NULL,
+    valid_from integer NOT NULL,
+    changed_from integer,
+    released_on date NOT NULL,
+    kind text,
+    from_value numeric(18, 3),
+    to_value numeric(18, 3),
+    from_status text,
+    to_status text,
+    change numeric(18, 3),
+    change_pct double precision,
+    age_years smallint NOT NULL
+);
+CREATE INDEX {dataset}_revisions_area ON gold.{dataset}_revisions (geo_id, valid_from);
+"""
+
 _DATASETS = ("pce_state", "income_state", "summary_state")
 
 
@@ -56,3 +77,4 @@ def upgrade() -> None:
     op.execute(_DIMENSIONS)
     for dataset in _DATASETS:
         op.execute(_VINTAGES.format(dataset=dataset))
+        op.execute(_REVISIONS.format(dataset=dataset))
