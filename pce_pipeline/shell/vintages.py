@@ -81,15 +81,23 @@ def stats_asset(registry: Registry) -> dg.AssetsDefinition:
     """The asset of how far figures usually move, of all datasets and years."""
     key = key_of(REVISION_STATS)
 
-    @dg.asset(
-        key=key,
-        deps=[key_of(each.table) for each in registry.figures.values()],
-        backfill_policy=ONE_RUN,
+    # as the yearly assets: a rule that has nothing to look at gives no result
+    @dg.multi_asset(
+        name=key.to_python_identifier(),
+        specs=[
+            dg.AssetSpec(
+                key,
+                deps=[key_of(each.table) for each in registry.figures.values()],
+                kinds={"polars", "parquet"},
+                code_version=STATS_CODE_VERSION,
+                description=describe(REVISION_STATS),
+                metadata=declared(REVISION_STATS),
+                skippable=True,
+            )
+        ],
         check_specs=check_specs(stats_rules, key),
-        kinds={"polars", "parquet"},
-        code_version=STATS_CODE_VERSION,
-        description=describe(REVISION_STATS),
-        metadata=declared(REVISION_STATS),
+        backfill_policy=ONE_RUN,
+        can_subset=True,
     )
     def stats(
         context: dg.AssetExecutionContext,
@@ -120,6 +128,7 @@ def stats_asset(registry: Registry) -> dg.AssetsDefinition:
             step.outputs(written=publication.written, unchanged=publication.unchanged)
             content = content_sha256(frame)
             yield dg.MaterializeResult(
+                asset_key=key,
                 metadata={
                     "dagster/row_count": frame.height,
                     "content_sha256": content,
