@@ -19,10 +19,14 @@ from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.lineage import Derivation, FromBronze
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
+from pce_pipeline.tables.vintages import DIM_VINTAGE, REVISION_STATS
 from pce_pipeline.tables.years import FIRST_YEAR, hull_with_reach
 
 WAIT_FOR_LATE_RELEASE = timedelta(days=14)
 """How long after an announced release the pipeline looks for figures that have not shown."""
+
+_OTHERWISE = {DIM_VINTAGE.name: "the extracts that are held have changed", REVISION_STATS.name: "the logs have changed"}
+"""Why tables in one piece that do not come from the catalogue alone are out of date."""
 
 SOONEST_REPEAT = timedelta(hours=1)
 """How long after a comparison on a release day the next one may be."""
@@ -312,8 +316,8 @@ def _miscounted(table: str, there: int, loaded: int) -> str:
 
 
 def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str]:
-    """The dimensions that are not what the catalogue says, in the lake or in Postgres, each with its reason."""
-    reasons = dict.fromkeys(lake.stale_dimensions, "the catalogue has changed, or what is held")
+    """The tables in one piece that are not what they are made from, in the lake or in Postgres, each with its reason."""
+    reasons = {name: _OTHERWISE.get(name, "the catalogue has changed") for name in lake.stale_dimensions}
     if loaded is None:
         return reasons
     for table in (each for each in IN_ONE_PIECE if each.in_postgres):

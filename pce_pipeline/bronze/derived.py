@@ -54,7 +54,8 @@ class DerivedFeed:
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Raises `BeaFileRefused` for what cannot be read, `UsageError` for more than one table."""
         if len(tables) != 1:
-            raise UsageError("Derived values are of one table.", remedy="Name it, as in --tables SAPCE1.")
+            first = next(iter(self._dataset.tables))
+            raise UsageError("Derived values are of one table.", remedy=f"Name it, as in --tables {first}.")
         received = _read(self._path)
         table, now = tables[0], datetime.now(UTC)
         made = in_layout_of_bea(self._path.name, received, self._columns, self._dataset, table)

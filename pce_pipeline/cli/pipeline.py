@@ -218,9 +218,10 @@ def _derived(
     """Keep derived values, which never count."""
     named = [(name, table) for name, of_dataset in tables.items() for table in of_dataset]
     if len(files) != 1 or len(named) != 1:
+        table = next(table for dataset in session.datasets.values() for table in dataset.tables)
         raise UsageError(
             "Derived values come as one file, of one table of BEA.",
-            remedy="Write: pce extract --derived --file F --tables SAPCE1 --date 2018-10 --why WHERE-FROM",
+            remedy=f"Write: pce extract --derived --file F --tables {table} --date 2018-10 --why WHERE-FROM",
         )
     if day is None or not why.strip():
         raise UsageError(

@@ -64,12 +64,24 @@ class AsKnown:
 def known_cells(silver: pl.DataFrame, base_years: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """The cells of Silver rows as `AsKnown` has them; of two tables with the same figure, as the facts take it.
 
-    `base_years` are those that `normalise` found, by table and line.
+    `base_years` are those that `normalise` found, by table and line; a measure whose unit names none has that of the
+    measure that it follows.
     """
-    lines = dataset.lines.select("bea_table", "line_code", "measure").join(
-        base_years.select("bea_table", "line_code", "base_year").unique(["bea_table", "line_code"]),
-        on=["bea_table", "line_code"],
-        how="left",
+    followed = {each.name: each.base_year_of for each in dataset.measures.values() if each.base_year_of}
+    lines = (
+        dataset.lines.select("bea_table", "line_code", "measure")
+        .join(
+            base_years.select("bea_table", "line_code", "base_year").unique(["bea_table", "line_code"]),
+            on=["bea_table", "line_code"],
+            how="left",
+        )
+        .with_columns(followed=pl.col("measure").replace_strict(followed, default=None, return_dtype=pl.String))
+    )
+    of_measures = lines.group_by(followed="measure").agg(followed_base_year=pl.col("base_year").max())
+    lines = (
+        lines.join(of_measures, on="followed", how="left")
+        .with_columns(pl.coalesce("base_year", "followed_base_year").alias("base_year"))
+        .drop("followed", "followed_base_year")
     )
     published = silver.join(lines, on=["bea_table", "line_code"]).with_columns(
         decimals=pl.when(pl.col("status") == "reported").then(decimals(pl.col("value_text")))

@@ -75,7 +75,7 @@ def refreshed(lake: LakeState, first: int, last: int) -> tuple[LakeState, Checkp
         name = derivation.table.name
         held = partitions.setdefault(name, {})
         for year in range(first, last + 1):
-            if year in lake.covered_years:
+            if year in lake.covered(derivation):
                 now = replace(lake, partitions=partitions)
                 inputs = derivation.inputs_of(year, now.part_hash, now.inputs_of_bronze)
                 held[str(year)] = partition(str(year), digest(name, year, inputs), inputs, derivation.code_version)
@@ -86,13 +86,25 @@ def refreshed(lake: LakeState, first: int, last: int) -> tuple[LakeState, Checkp
         (table.name, str(year)): after.partitions[table.name][str(year)].content_sha256
         for table in REGISTRY.loaded
         for year in range(first, last + 1)
-        if year in lake.covered_years
+        if year in lake.covered(REGISTRY.derivation_of(table))
     }
     return after, loaded | {(table.name, WHOLE): digest(table.name) for table in IN_ONE_PIECE}
 
 
+def vintages_of(
+    tables: Mapping[str, KnownTable], registry: Registry = REGISTRY
+) -> dict[str, dict[int, dict[str, str]]]:
+    """What the logs are made from where these tables have had no other vintage."""
+    found: dict[str, dict[int, dict[str, str]]] = {}
+    for table, each in tables.items():
+        of_dataset = found.setdefault(registry.bea_tables[table], {})
+        for year in each.vintage.years:
+            of_dataset.setdefault(year, {})[table] = digest(str(each.vintage), each.vintage.inputs(year))
+    return found
+
+
 def settled(tables: Mapping[str, KnownTable]) -> tuple[LakeState, Checkpoints]:
-    empty = LakeState(REGISTRY, tables, {}, has_extracts=HELD)
+    empty = LakeState(REGISTRY, tables, {}, has_extracts=HELD, vintages=vintages_of(tables))
     return refreshed(empty, empty.covered_years[0], empty.covered_years[-1])
 
 
@@ -413,7 +425,7 @@ def test_one_refresh_of_what_it_says_settles_everything_and_touches_no_other_yea
         partitions[name][str(year)] = replace_struct(partitions[name][str(year)], code_version="0")
     for name, year in lost:
         del partitions[name][str(year)]
-    broken = LakeState(REGISTRY, tables, partitions, has_extracts=HELD)
+    broken = LakeState(REGISTRY, tables, partitions, has_extracts=HELD, vintages=vintages_of(tables))
     holds = {
         key: content
         for key, content in loaded.items()

@@ -14,7 +14,17 @@ from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.lineage import FromBronze
 from pce_pipeline.tables.registry import registry_of
-from pce_pipeline_tests.automation.test_next_step import HOUR, MONTH, NOON, NOTE, digest, known, partition, release
+from pce_pipeline_tests.automation.test_next_step import (
+    HOUR,
+    MONTH,
+    NOON,
+    NOTE,
+    digest,
+    known,
+    partition,
+    release,
+    vintages_of,
+)
 
 STATE, INCOME = "pce_state", "income_state"
 REGISTRY = registry_of({name: load_datasets("full")[name] for name in (INCOME, STATE)})
@@ -51,7 +61,7 @@ def made(lake: LakeState, datasets: Collection[str]) -> Held:
 
 def lake_of(**tables: KnownTable) -> LakeState:
     found = {REGISTRY.bea_tables[table] for table in tables}
-    return LakeState(REGISTRY, tables, {}, has_extracts=tuple(sorted(found)))
+    return LakeState(REGISTRY, tables, {}, has_extracts=tuple(sorted(found)), vintages=vintages_of(tables, REGISTRY))
 
 
 def all_of(dataset: str, years: Mapping[int, str] = YEARS, noted: date = NOTE) -> dict[str, KnownTable]:

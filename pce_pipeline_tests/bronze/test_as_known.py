@@ -61,7 +61,7 @@ def test_of_a_part_that_counts_nothing_else_was_withdrawn(lake: Lakeside, cut: C
 
 
 def test_a_day_before_the_first_vintage_is_refused_and_names_it(lake: Lakeside, cut: Cut) -> None:  # noqa: F811
-    with pytest.raises(NotKnownYet, match="No extract of it counts yet"):
+    with pytest.raises(NotKnownYet, match="No extract counts yet"):
         known(lake, OF_RELEASE[1])
     taken(lake, cut(1))
     with pytest.raises(NotKnownYet, match=f"Its first vintage is of {OF_RELEASE[1]}"):

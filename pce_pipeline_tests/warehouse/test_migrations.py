@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 
 import pce_pipeline.warehouse.migrations
 from pce_pipeline.tables.table import MONEY, Table
+from pce_pipeline.tables.vintages import INSTANT
 from pce_pipeline.warehouse.contents import published_tables
 from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseNewer
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
@@ -16,7 +17,10 @@ from pce_pipeline.warehouse.postgres import PostgresResource
 
 SQL_TYPES = {
     pl.String(): "text",
+    pl.Int16(): "smallint",
     pl.Int32(): "integer",
+    pl.Date(): "date",
+    INSTANT: "timestamp with time zone",
     pl.Float64(): "double precision",
     pl.Boolean(): "boolean",
     MONEY: "numeric(18,3)",
@@ -56,7 +60,8 @@ def test_a_migrated_table_is_the_declared_one(migrated, table: Table):
     )
     declared = pl.DataFrame(schema=table.polars_schema).schema
     assert columns == [(column.name, SQL_TYPES[declared[column.name]], column.nullable) for column in table.columns]
-    assert key == [(column,) for column in table.key]
+    # a log of millions of rows has no index that only guards: its rows are those that the lake's rules have judged
+    assert key == ([] if table.coded else [(column,) for column in table.key])
 
 
 @pytest.mark.postgres

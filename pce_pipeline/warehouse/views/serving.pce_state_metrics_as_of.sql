@@ -16,7 +16,19 @@ CREATE OR REPLACE FUNCTION serving.pce_state_metrics_as_of(as_of date) RETURNS T
 )
 LANGUAGE sql STABLE AS $function$
 WITH known AS MATERIALIZED (
-    SELECT levels.*, category.scheme, category.role, category.sign
+    SELECT
+        levels.geo_fips,
+        levels.geo_level,
+        levels.state,
+        levels.category_id,
+        levels.year,
+        levels.pce_millions_usd,
+        levels.pce_status,
+        levels.pce_per_capita_usd,
+        levels.pce_per_capita_status,
+        category.scheme,
+        category.role,
+        category.sign
     FROM serving.pce_state_as_of(as_of) AS levels
     JOIN gold.dim_category AS category USING (category_id)
 ),
@@ -28,7 +40,14 @@ nation AS (
 ),
 series AS (
     SELECT
-        known.*,
+        known.geo_fips,
+        known.geo_level,
+        known.state,
+        known.category_id,
+        known.year,
+        known.pce_millions_usd,
+        known.pce_per_capita_usd,
+        known.sign,
         totals.total,
         nation.us_per_capita,
         CASE WHEN lag(known.year, 1) OVER place = known.year - 1 THEN lag(pce_millions_usd, 1) OVER place END AS pce_1,
