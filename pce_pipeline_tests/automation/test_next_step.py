@@ -22,6 +22,7 @@ from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.registry import Registry
 from pce_pipeline_tests.datasets import REGISTRY
 from pce_pipeline_tests.examples import examples
 
