@@ -316,7 +316,7 @@ def _miscounted(table: str, there: int, loaded: int) -> str:
 
 
 def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str]:
-    """The tables in one piece that are not what they are made from, in the lake or in Postgres, each with the reason."""
+    """The tables in one piece that are not what they are made from, in the lake or in Postgres, each with its why."""
     reasons = {name: _OTHERWISE.get(name, "the catalogue has changed") for name in lake.stale_dimensions}
     if loaded is None:
         return reasons

@@ -16,11 +16,12 @@ from typing import Protocol
 import polars as pl
 
 from pce_pipeline.bea.observations import LINE_SCHEMA
-from pce_pipeline.bronze.cells import kept_cells
+from pce_pipeline.bronze.cells import kept_cells, read_extracts
 from pce_pipeline.bronze.counting import Layer, Source, Vintage, dropped, verdict_of
 from pce_pipeline.bronze.current import Current, releases_of
-from pce_pipeline.bronze.judgement import spoken_of
+from pce_pipeline.bronze.judgement import spoken_of, statements
 from pce_pipeline.bronze.manifest import DERIVED
+from pce_pipeline.bronze.scope import CELL
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.known import VINTAGES
@@ -216,6 +217,32 @@ def _vintage_rows(name: str, now: Current) -> Iterator[tuple[object, ...]]:
             " ".join(sorted(manifest.tables)),
             manifest.provenance,
         )
+
+
+def changed_since(now: Current, extract: ExtractId) -> dict[str, dict[str, int]]:
+    """What an extract changed of the vintage that it follows, by table: cells that are new, other, and gone.
+
+    Of a table that does not count, or that follows nothing, nothing is said.
+    """
+    manifest, found = now.manifests[extract], {}
+    for table, verdict in (manifest.verdicts or {}).items():
+        earlier = [each for each in now.vintages(table) if each.at < extract]
+        if not verdict.counts or not earlier or table not in now.dataset.tables:
+            continue
+        layers = {table: earlier[-1].extracts}
+        before = read_extracts(now.bronze, layers, now.manifests, tolerate_unknown=True).cells
+        after = kept_cells(now.bronze, manifest, tolerate_unknown=True).content([table]).cells
+        was, became = (statements(cells, now.dataset, table) for cells in (before, after))
+        both = became.join(was, on=CELL, suffix="_before")
+        other = both.filter(
+            pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in ("value", "status"))
+        )
+        found[table] = {
+            "new": became.height - both.height,
+            "changed": other.height,
+            "gone": was.height - both.height if manifest.is_live else 0,
+        }
+    return found
 
 
 def dimension_frame(table: Table, held: Mapping[str, Current]) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from pce_pipeline.bronze.extract import (
     stored_subject,
 )
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.bronze.history import changed_since
 from pce_pipeline.bronze.manifest import DERIVED, FROM_FILES, Manifest
 from pce_pipeline.bronze.rules import Extract, bronze_rules, counting_rules, stored_rules
 from pce_pipeline.bronze.store import BronzeStore, bronze_of
@@ -199,6 +200,7 @@ class _Taking:
         self.step.extract(manifest.extract_date)
         self.step.rows(**{key.to_user_string(): rows})
         quarantined = sum(table.quarantined for table in manifest.tables.values())
+        since = changed_since(current(self.bronze, self.dataset), manifest.extract) if outcome == "new" else {}
         self.step.outputs(
             outcome=outcome,
             extract=manifest.extract_date,
@@ -215,6 +217,12 @@ class _Taking:
                     "dagster/partition_row_count": rows,
                     "objects": len(manifest.objects),
                     "quarantined": quarantined,
+                    "released": ", ".join(releases) or "unknown",
+                    **{
+                        f"cells_{what}": sum(counts[what] for counts in since.values())
+                        for what in ("new", "changed", "gone")
+                        if since
+                    },
                     "content_sha256": manifest.content_sha256,
                     "uri": self.lake.uri_of(self.lake.layout.extract(manifest.dataset, manifest.extract)),
                     "tables": dg.MetadataValue.table(
@@ -227,6 +235,11 @@ class _Taking:
                                     "rows": entry.rows,
                                     "quarantined": entry.quarantined,
                                     "years": f"{min(entry.years)}...{max(entry.years)}",
+                                    **{
+                                        what: str(since.get(name, {}).get(what, ""))
+                                        for what in ("new", "changed", "gone")
+                                        if since
+                                    },
                                 }
                             )
                             for name, entry in sorted(manifest.tables.items())

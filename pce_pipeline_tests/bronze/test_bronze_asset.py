@@ -142,6 +142,16 @@ def test_a_run_that_finds_nothing_new_reports_no_materialisation_and_says_so(bro
     assert bronze.store.extracts() == [ExtractId(today())]
 
 
+def test_a_further_vintage_is_reported_with_its_release_and_with_what_it_changed(bronze, bea):
+    bronze.run()
+    bea.emulator.release = 3
+    (reported,) = bronze.run(f"{today()}.2").asset_materializations_for_node("bronze__pce_state")
+    said = {name: value.value for name, value in reported.metadata.items()}
+    assert said["released"] == "2026-09-30"
+    assert (said["cells_new"], said["cells_gone"]) == (3 * 60, 0), "a year was added"
+    assert 0 < said["cells_changed"] < 3 * 60 * 28
+
+
 def test_another_than_the_next_extract_date_is_refused(bronze, bea):
     result = bronze.run(f"{today()}.3", fails=True)
     assert f"Use {today()}." in (bronze.step(result).error or "")
