@@ -31,7 +31,7 @@ from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.silver.observations import check_meanings
-from pce_pipeline.silver.vintages import TICKS, as_states, empty_log, folded
+from pce_pipeline.silver.vintages import TICKS, as_states, empty_log, folded, no_states
 from pce_pipeline.tables.lineage import Derivation
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
@@ -40,6 +40,7 @@ from pce_pipeline.tables.years import FIRST_YEAR
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _FIGURE = ["measure", "category_id", "geo_fips", "year"]
+_VINTAGES_AT_ONCE = 5
 _USES = {
     **{name: dtype for name, dtype in TICKS.items() if name != "source_object"},
     "layer": pl.Int32,
@@ -333,11 +334,19 @@ def fold_year(
     keys = {table: tuple(each.key for each in found) for table, found in moments.items()}
     further = _further(moments, before.keys) if before is not None else None
     log = before.log if before is not None and further is not None else empty_log(history.dataset)
-    todo = further if further is not None else moments
-    if not any(todo.values()):
-        return Folded(log, keys)
-    states, ticks = _states_of(todo, year, decoded, history.dataset), _ticks_of(todo)
-    return Folded(folded(log, states, ticks, history.expected(moments, year)), keys)
+    expected = history.expected(moments, year)
+    for some in _some_at_once(further if further is not None else moments):
+        states = _states_of(some, year, decoded, history.dataset)
+        log = folded(log, states, _ticks_of(some), expected)
+    return Folded(log, keys)
+
+
+def _some_at_once(moments: Moments) -> Iterator[Moments]:
+    """The vintages in order, a few at a time: each is a whole year of cells."""
+    times = sorted({each.at for found in moments.values() for each in found})
+    for first in range(0, len(times), _VINTAGES_AT_ONCE):
+        some = set(times[first : first + _VINTAGES_AT_ONCE])
+        yield {table: [each for each in found if each.at in some] for table, found in moments.items()}
 
 
 def decoded_of(now: Current) -> Callable[[ExtractId], DecodedExtract]:
@@ -415,14 +424,17 @@ def _states_of(
         read = decoded(extract)
         of_extract = pl.DataFrame([use for each, use in uses if each == extract], schema=_USES, orient="row")
         name = pl.lit(str(extract)).alias("extract")
+        of_year = read.of_year(year)
         cells.append(
-            read.of_year(year)
-            .join(of_extract, on="bea_table", maintain_order="left")
-            .with_columns(name, source_object=pl.format("{}/{}", pl.lit(str(extract)), "object"))
+            of_year.join(of_extract, on="bea_table", maintain_order="left")
+            .with_columns(name)
+            .join(_objects_of(extract, of_year), on="object", maintain_order="left")
         )
         lines = read.lines.filter(pl.col("bea_table").is_in(of_extract["bea_table"].implode()))
         check_meanings(lines, dataset)
         texts.append(lines.select(*LINE_SCHEMA).with_columns(name))
+    if not cells:
+        return no_states(dataset)
     # an empty cell of what does not count says nothing, so it answers nothing either
     together = pl.concat(cells).filter((pl.col("basis") == COUNTED) | (pl.col("status") != "blank"))
     if (together["layers"] > 1).any():
@@ -431,3 +443,9 @@ def _states_of(
             [*_CELL, "basis", "at"], keep="last", maintain_order=True
         )
     return as_states(together, pl.concat(texts), dataset)
+
+
+def _objects_of(extract: ExtractId, cells: pl.DataFrame) -> pl.DataFrame:
+    """What the log calls each object, once: in millions of rows a text of their own each would fill the memory."""
+    names = cells.select("object").unique()
+    return names.with_columns(source_object=pl.format("{}/{}", pl.lit(str(extract)), "object"))

@@ -13,9 +13,9 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
-def in_threads(do: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:
-    """Results in order."""
-    with ThreadPoolExecutor(_THREADS) as threads:
+def in_threads(do: Callable[[_In], _Out], items: Iterable[_In], *, at_once: int = _THREADS) -> list[_Out]:
+    """Results in order; so many at once as their size allows."""
+    with ThreadPoolExecutor(at_once) as threads:
         return list(threads.map(do, items))
 
 

@@ -13,6 +13,7 @@ from pce_pipeline.bronze.history import FOLDED, History, PublishedLog, decoded_o
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.revisions import revision_stats, revisions
 from pce_pipeline.gold.vintages import figures
+from pce_pipeline.lake.parquet import in_threads
 from pce_pipeline.lake.pointer import WHOLE, NewPartition, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
@@ -32,6 +33,9 @@ from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import content_sha256
 from pce_pipeline.tables.vintages import REVISION_STATS, STATS_CODE_VERSION
 
+_YEARS_AT_ONCE = 2
+"""How many years are worked on at the same time: each holds all vintages of its year."""
+
 
 def log_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
     """The asset of the log of a dataset's cells, in Silver."""
@@ -41,7 +45,10 @@ def log_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
         decoded = cache(decoded_of(run.now))
         published = PublishedLog(run.lake, derivation)
         history = run.histories[dataset.name]
-        found = {year: fold_year(history, year, decoded, published.of_year(year)) for year in run.years}
+        folded = in_threads(
+            lambda year: fold_year(history, year, decoded, published.of_year(year)), run.years, at_once=_YEARS_AT_ONCE
+        )
+        found = dict(zip(run.years, folded, strict=True))
         logs = {year: each.log for year, each in found.items()}
         return Made(
             logs,
@@ -58,7 +65,12 @@ def figures_asset(derivation: Derivation, registry: Registry) -> dg.AssetsDefini
 
     def compute(run: YearlyRun) -> Made[LogYears]:
         vintages = run.histories[run.dataset.name].vintages
-        logs = {year: figures(run.of_year(source.table, year), vintages, run.dataset) for year in run.years}
+        made = in_threads(
+            lambda year: figures(run.of_year(source.table, year), vintages, run.dataset),
+            run.years,
+            at_once=_YEARS_AT_ONCE,
+        )
+        logs = dict(zip(run.years, made, strict=True))
         return Made(logs, subject=LogYears(derivation.table, logs))
 
     return yearly_asset(derivation, registry, log_rules, compute)

@@ -221,3 +221,8 @@ def _beside(rows: pl.DataFrame, order: pl.DataFrame) -> pl.DataFrame:
 def empty_log(dataset: Dataset) -> pl.DataFrame:
     """The log before the first vintage."""
     return pl.DataFrame(schema=silver_vintages(dataset).polars_schema)
+
+
+def no_states(dataset: Dataset) -> pl.DataFrame:
+    """The cells of vintages that have none."""
+    return empty_log(dataset).rename({"valid_from": "at"}).select(_STATE)

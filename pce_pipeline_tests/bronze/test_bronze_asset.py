@@ -144,7 +144,7 @@ def test_a_run_that_finds_nothing_new_reports_no_materialisation_and_says_so(bro
 
 def test_a_further_vintage_is_reported_with_its_release_and_with_what_it_changed(bronze, bea):
     bronze.run()
-    bea.emulator.release = 3
+    bea.emulator.set_release(3)
     (reported,) = bronze.run(f"{today()}.2").asset_materializations_for_node("bronze__pce_state")
     said = {name: value.value for name, value in reported.metadata.items()}
     assert said["released"] == "2026-09-30"

@@ -102,6 +102,20 @@ def test_parts_and_decisions_are_known_as_they_count(lake: Lakeside, cut: Cut) -
     assert known(decided, AsOf(second)).equals(asked)
 
 
+def test_a_year_that_a_later_vintage_has_no_more_was_known_until_then(lake: Lakeside, cut: Cut) -> None:  # noqa: F811
+    taken(lake, cut(1, years=YEARS))
+    less = taken(lake, cut(2, years=[2021, 2022, 2023]))
+    now = lake.current()
+    planned = plan_use(lake.bronze, lake.bea.dataset, now, less, "instead", why="a test", at=datetime.now(UTC))
+    lake.bronze.decisions.add(planned.decision)
+    now, steps = lake.current(), log_of(now)
+    assert rows_of(log_of(now, steps)).equals(rows_of(log_of(now)))
+    assert set(known(now, AsOf(OF_RELEASE[1]))["year"]) == set(YEARS)
+    assert known(now, AsOf(OF_RELEASE[2])).equals(published(now))
+    ended = rows_of(log_of(now)).filter(pl.col("year") == YEARS[0])
+    assert set(ended["status"]) == {"reported", "not_spoken_of"}
+
+
 def test_the_log_of_figures_says_what_the_facts_say_at_every_vintage(lake: Lakeside, cut: Cut) -> None:  # noqa: F811
     for release in (2, 1, 3):
         taken(lake, cut(release, years=YEARS))
