@@ -18,6 +18,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, RunRecord
 from pce_pipeline.settings import Settings
 from pce_pipeline.tables.registry import Registry
+from pce_pipeline.tables.vintages import DIM_VINTAGE, REVISION_STATS
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -93,6 +94,12 @@ class World:
             for table in self.registry.tables
             for key, partition in self.lake.table(table).latest().items()
         }
+
+    def current_hashes(self) -> dict[tuple[str, str], str]:
+        """Those of the tables that follow from the current figures alone: a log also says when they were taken."""
+        of_vintages = {each.table.name for each in self.registry.derivations if each.covers_all_vintages}
+        of_vintages |= {DIM_VINTAGE.name, REVISION_STATS.name}
+        return {key: digest for key, digest in self.hashes().items() if key[0] not in of_vintages}
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with self.postgres.connect() as connection, connection.cursor() as cursor:

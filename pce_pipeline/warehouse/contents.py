@@ -95,7 +95,7 @@ def contents_held(
 def contents_of(cursor: Cursor, tables: Iterable[Table], years: Sequence[int] | None = None) -> dict[Key, Content]:
     """Rows and hash of these tables, of yearly ones by year: the years given that have rows, or all that have."""
     found: dict[Key, Content] = {}
-    for table in tables:
+    for table in map(form_of, tables):
         columns = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
         parts: Mapping[str, sql.Composable] = {
             "key": sql.SQL("year::text") if table.is_yearly else sql.Literal(WHOLE),

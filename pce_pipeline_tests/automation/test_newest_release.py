@@ -23,7 +23,8 @@ from pce_pipeline_tests.postgres_server import PostgresServer
 pytestmark = [pytest.mark.postgres]
 
 DAY = timedelta(days=1)
-TABLES = {f"{where}pce_state_{table}" for where in ("gold/", "postgres/") for table in ("annual", "metrics")} | {"gold"}
+_OF_GOLD = ("annual", "metrics", "vintages", "revisions")
+TABLES = {f"{where}pce_state_{table}" for where in ("gold/", "postgres/") for table in _OF_GOLD} | {"gold"}
 
 
 @pytest.fixture(scope="module")

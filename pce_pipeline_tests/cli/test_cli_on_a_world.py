@@ -40,7 +40,7 @@ def _runs(home: Path) -> list[tuple[str, str | None]]:
 def test_the_first_run_ends_with_rows_checks_growth_and_a_way_in(first_run: Called) -> None:
     assert re.search(r"SAMPLE .*invented numbers", first_run.out)
     assert re.search(r"gold/pce_state_metrics +5,040 +28 years written", first_run.out)
-    assert re.search(r"postgres +10,390 +10,390 inserted", first_run.out)
+    assert re.search(r"postgres +15,434 +15,434 inserted", first_run.out)
     assert re.search(r"Checks +\d+ passed, 0 warned, 0 failed", first_run.out)
     assert "Fastest growth of PCE, 2024 on 2023" in first_run.out
     assert first_run.err == ""
@@ -85,7 +85,7 @@ def test_status_shows_extracts_years_rows_and_what_is_stale(pce: Pce, home: Path
     assert document["postgres"]["rows"]["gold/pce_state_annual"] == 5040
     assert (document["stale_years"], document["pin"], document["sample_release"]) == ({}, None, 2)
     shown = pce("status").out
-    assert "1997...2024 in all 4 yearly tables" in shown
+    assert "1997...2024 in all 7 yearly tables" in shown
     assert _data(home) == data
 
 
@@ -177,7 +177,7 @@ def test_what_pce_runs_is_on_dagsters_page_as_a_run_of_our_jobs(pce: Pce, home: 
     [
         (("2026-13-01", "2026-12-31"), "'2026-13-01' is not a date"),
         (("2026-12-31", "2026-01-01"), "2026-12-31 is later than 2026-01-01"),
-        (("1990-01-01", "2026-12-31"), "Nothing of pce_state that counts was known on 1990-01-01"),
+        (("1990-01-01", "2026-12-31"), "Nothing that counts was known on 1990-01-01"),
         (("2026-12-31", "2026-12-31", "--state", "XX"), "There is no state XX"),
         (("2026-12-31", "2026-12-31", "--format", "parquet"), "Parquet is not for a terminal"),
         (("2999-12-31", "2999-12-31", "--to", "/nowhere/changes.csv"), "cannot be written"),
@@ -226,7 +226,7 @@ def test_the_dictionary_names_every_table_and_is_the_same_each_time(pce: Pce) ->
     assert all(f"## {name}\n" in text for name in ("silver/pce_state", "gold", "gold/pce_state_metrics"))
     assert "serving.v_pce_state_yoy" in text
     assert pce("dictionary").out == text
-    assert len(pce("dictionary", "--json").document["tables"]) == 7
+    assert len(pce("dictionary", "--json").document["tables"]) == 13
 
 
 def test_smoke_covers_only_its_own_tables(pce: Pce) -> None:
