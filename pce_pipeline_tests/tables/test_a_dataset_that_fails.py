@@ -1,5 +1,6 @@
 """A dataset that fails does not keep the others from Postgres: what was published of it stands, the run ends red."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,10 @@ class Story:
             self.world.extract(dataset=dataset)
 
     def damage(self) -> dict[Path, bytes]:
-        """Flip a byte of everything that the newest extract of the failing dataset holds; what it was before."""
+        """Flip a byte of everything that the newest extract of the failing dataset holds; what it was before.
+
+        What is kept of it decoded is gone, so that it has to be read.
+        """
         bronze = self.world.bronze_of(NAME)
         newest = bronze.extracts()[-1]
         files = {
@@ -58,6 +62,8 @@ class Story:
         whole = {file: file.read_bytes() for file in files}
         for file, body in whole.items():
             file.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
+        layout = self.world.lake.layout
+        shutil.rmtree(Path(self.world.lake.uri) / layout.cells(NAME) / str(newest))
         return whole
 
     def spoil_silver(self) -> None:
