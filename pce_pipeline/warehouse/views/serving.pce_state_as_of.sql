@@ -23,7 +23,9 @@ SELECT
 FROM gold.pce_state_vintages AS log
 JOIN gold.dim_figure AS figure USING (figure_id)
 JOIN gold.dim_geography AS geography ON geography.geo_fips::integer = log.geo_id
-WHERE log.valid_from <= (SELECT serving.vintage_at('pce_state', as_of))
+-- first by itself, so that a day before the first vintage fails even where no row is looked at
+WHERE serving.vintage_at('pce_state', as_of) IS NOT NULL
+    AND log.valid_from <= (SELECT serving.vintage_at('pce_state', as_of))
     AND (log.valid_to IS NULL OR log.valid_to > (SELECT serving.vintage_at('pce_state', as_of)))
     AND log.basis = 0
     AND (log.status IS NULL OR log.status NOT IN ('withdrawn', 'not_spoken_of'))

@@ -15,7 +15,7 @@ CREATE OR REPLACE FUNCTION serving.pce_state_metrics_as_of(as_of date) RETURNS T
     pce_per_capita_index_us100 double precision
 )
 LANGUAGE sql STABLE AS $function$
-WITH known AS MATERIALIZED (
+WITH known AS NOT MATERIALIZED (
     SELECT
         levels.geo_fips,
         levels.geo_level,
@@ -27,13 +27,14 @@ WITH known AS MATERIALIZED (
         levels.pce_per_capita_usd,
         levels.pce_per_capita_status,
         category.scheme,
-        category.role,
         category.sign
     FROM serving.pce_state_as_of(as_of) AS levels
     JOIN gold.dim_category AS category USING (category_id)
 ),
 totals AS (
-    SELECT scheme, geo_fips, year, pce_millions_usd AS total FROM known WHERE role = 'total'
+    SELECT scheme, geo_fips, year, pce_millions_usd AS total
+    FROM known
+    WHERE category_id IN ('product.pce', 'function.pce')
 ),
 nation AS (
     SELECT category_id, year, pce_per_capita_usd AS us_per_capita FROM known WHERE geo_level = 'nation'
