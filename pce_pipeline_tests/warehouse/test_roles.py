@@ -106,6 +106,28 @@ def test_the_reader_reads_what_is_published(rds, loaded):
     assert comments[0][0].startswith(SAMPLE_PREFIX)
 
 
+def test_the_reader_asks_for_a_day_and_gets_for_today_what_is_published(rds, loaded):
+    reader = rds.as_("pce_reader")
+    for function, table in (("pce_state_as_of", "pce_state_annual"), ("pce_state_metrics_as_of", "pce_state_metrics")):
+        compared = _rows(
+            reader,
+            f"WITH known AS (SELECT * FROM serving.{function}((now() AT TIME ZONE 'UTC')::date)), "
+            f"published AS (SELECT * FROM gold.{table}) "
+            "SELECT (SELECT count(*) FROM published), "
+            "(SELECT count(*) FROM known JOIN published USING (geo_fips, category_id, year)), "
+            "(SELECT count(*) FROM (TABLE known EXCEPT TABLE published) AS others)",
+        )
+        ((published, known, others),) = compared
+        assert (known, others) == (published, 0), function
+        assert published > 0
+    ((is_granted,),) = _rows(
+        rds.as_("pce_master"),
+        "SELECT bool_and(proacl::text LIKE '%pce_reader=X/pce_owner%') FROM pg_proc "
+        "WHERE pronamespace = 'serving'::regnamespace",
+    )
+    assert is_granted, "where a server takes from everybody what Postgres lets everybody do, too"
+
+
 @pytest.mark.parametrize(
     ("user", "statement"),
     [
@@ -120,6 +142,8 @@ def test_the_reader_reads_what_is_published(rds, loaded):
         ("pce_reader", "CREATE TABLE public.mine (n integer)"),
         ("pce_reader", "CREATE TABLE gold.mine (n integer)"),
         ("pce_reader", "CREATE VIEW serving.mine AS SELECT 1"),
+        ("pce_reader", "CREATE FUNCTION serving.mine() RETURNS integer LANGUAGE sql RETURN 1"),
+        ("pce_reader", "ALTER FUNCTION serving.vintage_at SECURITY DEFINER"),
         ("pce_reader", "CREATE TEMPORARY TABLE mine (n integer)"),
         ("pce_reader", "CREATE SCHEMA mine"),
         ("pce_reader", "SELECT * FROM public.somebodys"),
@@ -130,6 +154,7 @@ def test_the_reader_reads_what_is_published(rds, loaded):
         ("pce_loader", "COMMENT ON TABLE gold.pce_state_annual IS ''"),
         ("pce_loader", "CREATE TABLE gold.mine (n integer)"),
         ("pce_loader", "CREATE OR REPLACE VIEW serving.v_pce_state_latest AS SELECT 1"),
+        ("pce_loader", "DROP FUNCTION serving.vintage_at"),
         ("pce_loader", "CREATE TABLE meta.mine (n integer)"),
         ("pce_loader", "CREATE TABLE public.mine (n integer)"),
         ("pce_loader", "CREATE SCHEMA mine"),

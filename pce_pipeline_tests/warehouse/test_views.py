@@ -272,3 +272,60 @@ def test_it_makes_no_difference_where_the_one_who_looks_searches_for_names(estab
 def test_how_another_major_version_of_postgres_shows_a_view_is_no_difference(established):
     _execute(established, "UPDATE meta.views SET held_hash = '16:of another version'")
     assert _differing(established) == []
+
+
+AS_OF = "serving.pce_state_as_of"
+FUNCTION = "SELECT pg_get_functiondef(%s::regproc), obj_description(%s::regproc), %s::regproc::oid"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"DROP FUNCTION {AS_OF}",
+        f"ALTER FUNCTION {AS_OF} VOLATILE",
+        f"ALTER FUNCTION {AS_OF} SECURITY DEFINER",
+        f"DROP FUNCTION {AS_OF}; CREATE FUNCTION {AS_OF}(day date) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        f"UPDATE meta.views SET text_sha256 = 'of another version' WHERE view_name = '{AS_OF}'",
+    ],
+)
+def test_a_function_that_somebody_has_dropped_or_changed_is_found_and_made_again(established, change: str):
+    said = _rows(established, FUNCTION, AS_OF, AS_OF, AS_OF)[0][:2]
+    _execute(established, change)
+    assert _differing(established) == [AS_OF]
+    established.establish(is_sample=True)
+    assert _differing(established) == []
+    assert _rows(established, FUNCTION, AS_OF, AS_OF, AS_OF)[0][:2] == said
+
+
+@pytest.mark.postgres
+def test_a_function_is_replaced_in_place_or_else_keeps_what_was_granted_on_it(established):
+    rights = (
+        "SELECT grantee, privilege_type FROM pg_proc, aclexplode(proacl) "
+        "WHERE oid = %s::regproc AND grantee <> proowner ORDER BY 1"
+    )
+    _execute(established, f"GRANT EXECUTE ON FUNCTION {AS_OF} TO pg_monitor")
+    before = _rows(established, rights, AS_OF)
+    ((oid,),) = _rows(established, "SELECT %s::regproc::oid", AS_OF)
+    assert _applied(established, _with(AS_OF, "AND log.basis = 0", "AND log.basis < 1")) == [AS_OF]
+    assert _rows(established, "SELECT %s::regproc::oid", AS_OF) == [(oid,)]
+    assert _applied(established, _with(AS_OF, "    state text,\n", "    postal_code text,\n")) == [AS_OF]
+    assert _rows(established, rights, AS_OF) == before
+    established.establish(is_sample=True)
+    assert _rows(established, rights, AS_OF) == before
+
+
+@pytest.mark.postgres
+def test_what_others_built_on_a_function_is_named_and_not_dropped(established):
+    _execute(established, f"CREATE VIEW public.theirs AS SELECT year FROM {AS_OF}('2024-12-31')")
+    with pytest.raises(ViewBlocked, match=re.escape("view public.theirs depends on function")):
+        _applied(established, _with(AS_OF, "    state text,\n", "    postal_code text,\n"))
+    assert _differing(established) == []
+
+
+def test_a_function_can_be_planned_as_part_of_a_query():
+    """Postgres does so only with SQL that is neither strict nor run with the rights of its owner."""
+    functions = {name: view.text for name, view in VIEWS.items() if view.is_function}
+    assert {name for name, text in functions.items() if "\nLANGUAGE sql STABLE AS $function$\n" in text} == {
+        name for name in functions if name.endswith("_as_of")
+    }
