@@ -25,7 +25,6 @@ from pce_pipeline.bronze.scope import CELL
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.known import VINTAGES
-from pce_pipeline.lake.errors import DamagedObject, MissingObject
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.lake.resource import Lake
@@ -307,9 +306,8 @@ class PublishedLog:
         held = self._partitions.get(str(year))
         if held is None or held.code_version != self._code_version or FOLDED not in held.details:
             return None
-        try:
-            log = self._store.read([held.key])
-        except (DamagedObject, MissingObject):
+        log = self._store.read_version(held)
+        if log is None:
             return None
         return Folded(log, {table: tuple(keys) for table, keys in held.details[FOLDED].items()})
 

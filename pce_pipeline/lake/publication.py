@@ -117,6 +117,11 @@ class TableStore:
         except pl.exceptions.PolarsError:
             raise PartitionsDisagree(self._table, wanted) from None
 
+    def read_partition(self, partition: Partition) -> pl.DataFrame:
+        """The rows of a partition that `latest` gave, without looking at the pointer again; raises what `read` does."""
+        rows = self.read_version(partition)
+        return self.read([partition.key]) if rows is None else rows
+
     def read_version(self, partition: Partition) -> pl.DataFrame | None:
         """The rows of a partition as it was once published; None where its versions were pruned or are damaged."""
         found = self._store.get_many([self._keys.full(o.version_key) for o in partition.objects], missing_ok=True)

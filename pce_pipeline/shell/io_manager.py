@@ -59,6 +59,8 @@ class LakeFrame:
     """The content hash of each year that is published."""
     releases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The releases that each year was made of, by BEA table."""
+    partitions: Mapping[str, Partition] = field(default_factory=dict)
+    """The years as they are published."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,7 @@ class LakeIOManager(dg.IOManager):
             frame,
             {year: digest for year, digest in hashes.items() if digest is not None},
             {year: held[year].details.get(RELEASES, {}) for year in wanted},
+            {year: held[year] for year in wanted},
         )
 
 

@@ -180,7 +180,7 @@ class _Part:
             form_of(self.table),
             self.years_spoken_of,
             {year: self.held[str(year)].content_sha256 for year in self.years},
-            lambda year: encoded(self.table, store.read([str(year)]), dataset),
+            lambda year: encoded(self.table, store.read_partition(self.held[str(year)]), dataset),
             earlier,
         )
 

@@ -123,9 +123,10 @@ def stats_asset(registry: Registry) -> dg.AssetsDefinition:
             histories = {name: History(now) for name, now in held.items()}
             published = {each.table.name: lake.table(each.table).latest() for each in registry.figures.values()}
             inputs = inputs_of_stats(registry, published, histories)
-            store, there = lake.table(REVISION_STATS), lake.table(REVISION_STATS).latest().get(WHOLE)
+            store = lake.table(REVISION_STATS)
+            there = store.latest().get(WHOLE)
             if there is not None and (there.inputs, there.code_version) == (inputs, STATS_CODE_VERSION):
-                frame = store.read([WHOLE])
+                frame = store.read_partition(there)
             else:
                 frame = pl.concat(_stats_of(name, registry, lake, published, histories) for name in held)
             yield from report(
@@ -164,5 +165,5 @@ def _stats_of(
     years = published[table.name]
     if not years:
         return pl.DataFrame(schema=REVISION_STATS.polars_schema)
-    logs = (lake.table(table).read([year]) for year in years)
+    logs = (lake.table(table).read_partition(each) for each in years.values())
     return revision_stats(logs, histories[name].vintages, registry.datasets[name])

@@ -72,8 +72,8 @@ class YearlyRun:
 
     def of_year(self, table: Table, year: int) -> pl.DataFrame:
         """The rows of one year of an input that is read a year at a time."""
-        held = str(year) in self.tables[table.name].hashes
-        return self.lake.table(table).read([str(year)]) if held else pl.DataFrame(schema=table.polars_schema)
+        held = self.tables[table.name].partitions.get(str(year))
+        return self.lake.table(table).read_partition(held) if held else pl.DataFrame(schema=table.polars_schema)
 
     @property
     def now(self) -> Current:
