@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -95,6 +96,14 @@ def test_polars(reader):
     assert "pce_yoy_pct" in shown
 
 
+def test_as_it_was_known_on_a_day(reader):
+    example = _block("python", "As it was known on a day")
+    assert example.count("2024-12-31") == 1
+    shown = _run(reader, sys.executable, "-c", example.replace("2024-12-31", f"{datetime.now(UTC):%Y-%m-%d}"))
+    assert "known_then" in shown
+    assert "2024" in shown
+
+
 def test_pandas(reader):
     pytest.importorskip("pandas", reason="pandas is not installed")
     shown = _run(reader, sys.executable, "-c", _block("python", "pandas"))
@@ -115,5 +124,5 @@ def test_parquet_with_polars_and_duckdb(reader):
 
 
 def test_every_example_of_a_language_that_runs_here_is_run():
-    assert len(_blocks("python")) == 3
+    assert len(_blocks("python")) == 4
     assert len(_blocks("sh")) == len(_blocks("r")) == len(_blocks("ini")) == len(_blocks("sql")) == 1
