@@ -30,8 +30,8 @@ CREATE TABLE gold.dim_vintage (
 );
 """
 
-# Room is left in each page, so that a row whose time ends is changed in place. An index that goes on with a time misleads
-# Postgres about questions for a day; the year is there for the loads, which look for single rows.
+# Room is left in each page, so that a row whose time ends is changed in place. An index that goes on with a time
+# misleads Postgres about questions for a day; the year is there for the loads, which look for single rows.
 _VINTAGES = """
 CREATE TABLE gold.{dataset}_vintages (
     figure_id integer NOT NULL,
