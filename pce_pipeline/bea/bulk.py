@@ -29,6 +29,8 @@ _MOST_RATIO = 200  # BEA's files shrink about six-fold
 _RATIO_MATTERS_FROM = 1024 * 1024
 _ENCRYPTED = 0x1
 
+_OF_A_MAC = "__MACOSX/"
+_SHOWN = 5
 _ENDINGS = (".csv", ".txt", ".tsv", ".tab")
 _CELL = ["line_code", "geo_fips", "year"]
 _UNSAFE_NAME = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)|\\|\x00")
@@ -124,6 +126,23 @@ def members_of(content: bytes) -> list[str]:
     """The names of an archive's members; `BeaFileRefused` as `read_archive`."""
     with _opened(content) as archive:
         return [info.filename for info in archive.infolist() if not info.is_dir()]
+
+
+def sole_member(content: bytes, endings: tuple[str, ...]) -> bytes:
+    """The only member of an archive whose name ends so; what a Mac adds to each file is none.
+
+    Raises `BeaFileRefused` where there is none or are several, and as `read_archive`.
+    """
+    with _opened(content) as archive:
+        names = [info for info in archive.infolist() if not info.filename.startswith(_OF_A_MAC)]
+        found = [info for info in names if info.filename.lower().endswith(endings)]
+        if len(found) != 1:
+            held = ", ".join(info.filename for info in found[:_SHOWN])
+            raise BeaFileRefused(
+                f"The archive holds {len(found)} files of values{': ' if held else ''}{held}; one is wanted.",
+                remedy="Unpack it, and give one of its files.",
+            )
+        return _unpack(archive, found[0])
 
 
 def check_archive(content: bytes) -> None:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from pce_pipeline.bea.bulk import MOST_UNPACKED_BYTES, read_archive, read_csv
+from pce_pipeline.bea.bulk import MOST_UNPACKED_BYTES, read_archive, read_csv, sole_member
 from pce_pipeline.bea.doubts import refuse_doubtful
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.kept import kept_answers
@@ -24,6 +24,7 @@ from pce_pipeline.texts import each
 Kind = Literal["zip", "csv", "json"]
 
 _BEGINNING = 4096  # bytes; an interactive table has lines without a separator above its header
+_MOST_ZIPS = 2  # a zip may be made so that it holds itself
 _ZIP = b"PK\x03\x04"
 _COMPRESSED: dict[bytes, Callable[[io.BytesIO], io.BufferedIOBase]] = {
     b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
@@ -68,6 +69,20 @@ def read_document(
             read = decode_many(kept_answers(plain), tolerate_unknown=tolerate_unknown)
             refuse_doubtful(read.frame, ",")
             return of_tables(_as_published_today(read), wanted)
+
+
+def sole_csv(content: bytes) -> bytes:
+    """The one CSV in a file: itself, or what is compressed in it, or alone in a zip that may lie in another zip.
+
+    Raises `BeaFileRefused` for what holds none or several, and for what is unsafe or damaged.
+    """
+    plain = _unpacked(content)
+    for _ in range(_MOST_ZIPS):
+        if kind_of(plain) == "zip":
+            plain = _unpacked(sole_member(plain, (".csv", ".csv.gz", ".zip")))
+    if (kind := kind_of(plain)) != "csv":
+        raise BeaFileRefused(f"This is {kind}, and no CSV.", remedy="Save it as CSV with commas between its columns.")
+    return plain
 
 
 def storable(content: bytes) -> bytes:

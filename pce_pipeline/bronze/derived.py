@@ -6,7 +6,6 @@ count: no figure that is published comes from them, and they answer only where t
 
 import csv
 import io
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,17 +13,26 @@ from pathlib import Path
 
 import polars as pl
 
+from pce_pipeline.bea.documents import sole_csv
 from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bea.tables import area_code
+from pce_pipeline.bea.values import said, typed
 from pce_pipeline.bronze.feeds import Gathered, file_entry, stored_name
 from pce_pipeline.bronze.manifest import DERIVED
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.texts import is_open, same
+from pce_pipeline.texts import clean_text, is_open, same
 
 _AS_BEA = "002-in-the-layout-of-bea.csv"
+_CELL = ["geo_fips", "line_code", "year"]
 _NO_VALUE = ["NA", "NaN", "nan", "NULL", "null"]
+_WANTED = {
+    "area": "areas are FIPS codes such as 01000, postal codes or BEA's names",
+    "line": "lines are BEA's codes or texts",
+    "year": "years have four digits",
+}
 _HEADER = ("GeoFIPS", "GeoName", "Region", "TableName", "LineCode", "IndustryClassification", "Description", "Unit")
 
 
@@ -43,7 +51,7 @@ class LongColumns:
 
 
 class DerivedFeed:
-    """A long CSV, plain or alone in a zip, of one of BEA's tables."""
+    """A long CSV of one of BEA's tables, plain, compressed, or alone in a zip."""
 
     def __init__(self, path: Path, columns: LongColumns, dataset: Dataset, provenance: str) -> None:
         self._path = path
@@ -76,26 +84,65 @@ class DerivedFeed:
 def in_layout_of_bea(name: str, content: bytes, columns: LongColumns, dataset: Dataset, table: str) -> bytes:
     """The cells of a long CSV as a file of BEA's with a column for each year.
 
-    Raises `BeaFileRefused`, which names row and column, for an area, line or year that is not one, and for a cell that
-    is there twice and differently.
+    Raises `BeaFileRefused`, which names row and column, for an area, line or year that is not one, for a cell that is
+    there twice and differently, and for a file without any number.
     """
-    rows = _long(name, content, columns)
-    cells = pl.DataFrame(
-        {
-            "geo_fips": _each(name, rows[columns.area], columns.area, _areas(dataset)),
-            "line_code": _each(name, rows[columns.line], columns.line, _lines(dataset, table)),
-            "year": _each(name, rows[columns.year], columns.year, _year),
-            "value": rows[columns.value].fill_null("").str.strip_chars().replace(_NO_VALUE, ""),
-        }
-    ).unique(maintain_order=True)
-    twice = cells.filter(cells.select("geo_fips", "line_code", "year").is_duplicated())
-    if twice.height:
-        area, line, year, _ = twice.row(0)
-        raise BeaFileRefused(
-            f"{name} gives line {line}, area {area}, {year} twice and differently.", remedy="Take one of them out."
-        )
-    wide = cells.sort("year").pivot("year", index=["geo_fips", "line_code"], values="value", maintain_order=True)
+    file = _File(name, table, columns)
+    rows = _long(file, content)
+    cells = rows.select(
+        "row",
+        "value",
+        geo_fips=_each(file, rows, "area", _areas(dataset)),
+        line_code=_each(file, rows, "line", _lines(dataset, table)),
+        year=_each(file, rows, "year", _year),
+    )
+    _refuse_no_number(file, cells)
+    each = _once(file, cells).sort("year")
+    wide = each.pivot("year", index=["geo_fips", "line_code"], values="value", maintain_order=True)
     return _written(wide.sort("geo_fips", "line_code"), dataset, table)
+
+
+@dataclass(frozen=True)
+class _File:
+    """What errors name."""
+
+    name: str
+    """The file's name."""
+    table: str
+    """The table its values are of."""
+    columns: LongColumns
+    """What it calls its columns."""
+
+    def refused(
+        self, rows: str, what: str, problem: str, remedy: str, *, line: int | None = None, area: str | None = None
+    ) -> BeaFileRefused:
+        """The refusal of a text of a column, in one row or several."""
+        where = f"{self.name}, {rows}, column {asdict(self.columns)[what]}"
+        return BeaFileRefused(f"{where}: {problem}.", remedy=remedy, table=self.table, line=line, area=area)
+
+
+def _refuse_no_number(file: _File, cells: pl.DataFrame) -> None:
+    if typed(cells.select(value_text="value"))["value"].is_null().all():
+        row, text = cells.select("row", "value").row(0)
+        remedy = "Name the column of the values with --value-column; numbers have a decimal point."
+        raise file.refused(f"row {row}", "value", f"{text!r} is no number, and no other row has one", remedy)
+
+
+def _once(file: _File, cells: pl.DataFrame) -> pl.DataFrame:
+    """Each cell once, however its number is written."""
+    once = cells.with_columns(said=said(pl.col("value"))).unique([*_CELL, "said"], keep="first", maintain_order=True)
+    twice = once.filter(once.select(_CELL).is_duplicated()).sort(_CELL, maintain_order=True)
+    if twice.height:
+        first, second = twice.head(2).iter_rows(named=True)
+        raise file.refused(
+            f"rows {first['row']} and {second['row']}",
+            "value",
+            f"{first['value']!r} and {second['value']!r} are given for one cell of {first['year']}",
+            "Take one of the rows out.",
+            line=first["line_code"],
+            area=first["geo_fips"],
+        )
+    return once
 
 
 def _written(wide: pl.DataFrame, dataset: Dataset, table: str) -> bytes:
@@ -119,48 +166,45 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"{path} cannot be read: {problem.strerror}.", remedy="Name a file that exists.") from None
 
 
-def _long(name: str, content: bytes, columns: LongColumns) -> pl.DataFrame:
-    """The rows of the CSV as texts."""
-    if content.startswith(b"PK"):
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            members = [each for each in packed.namelist() if each.lower().endswith(".csv")]
-            if len(members) != 1:
-                raise BeaFileRefused(f"{name} holds {len(members)} CSV files.", remedy="Unpack it, and give one.")
-            content = packed.read(members[0])
+def _long(file: _File, content: bytes) -> pl.DataFrame:
+    """The rows of the CSV as texts: area, line, year and value, and the number of each row, its header being 1."""
     try:
-        rows = pl.read_csv(io.BytesIO(content), infer_schema=False, encoding="utf8-lossy")
+        read = pl.read_csv(io.BytesIO(sole_csv(content)), infer_schema=False, encoding="utf8-lossy")
     except pl.exceptions.PolarsError as problem:
-        raise BeaFileRefused(f"{name} is no CSV: {problem}.", remedy="Save it as CSV with commas.") from None
-    missing = [column for column in asdict(columns).values() if column not in rows.columns]
+        why = str(problem).partition("\n")[0].rstrip(".")
+        raise BeaFileRefused(
+            f"{file.name} is no CSV: {why}.", remedy="Save it as CSV with commas between its columns.", table=file.table
+        ) from None
+    named = asdict(file.columns)
+    missing = [column for column in named.values() if column not in read.columns]
     if missing:
         raise UsageError(
-            f"{name} has no column {', '.join(missing)}, but {', '.join(rows.columns)}.",
-            remedy="Name its columns with --area-column, --line-column, --year-column and --value-column.",
+            f"{file.name} has no column {', '.join(missing)}, but {', '.join(read.columns)}.",
+            remedy="Name its columns with --area-column, --line-column, --year-column and --value-column, and have "
+            "commas between them.",
         )
+    texts = [pl.col(column).fill_null("").str.strip_chars().alias(what) for what, column in named.items()]
+    rows = read.select(texts).with_row_index("row", offset=2).filter(pl.any_horizontal(pl.col(*named) != ""))
     if rows.is_empty():
-        raise BeaFileRefused(f"{name} has no rows.", remedy="Give a file with values.")
-    return rows
+        raise BeaFileRefused(f"{file.name} has no rows.", remedy="Give a file with values.", table=file.table)
+    return rows.with_columns(pl.col("value").replace(_NO_VALUE, ""))
 
 
-def _each(name: str, texts: pl.Series, column: str, meaning: Callable[[str], str | int | None]) -> pl.Series:
-    """What each text means, each distinct one asked once."""
-    meanings = {text: meaning((text or "").strip()) for text in texts.unique().to_list()}
-    for row, text in enumerate(texts.to_list(), start=2):
+def _each(file: _File, rows: pl.DataFrame, what: str, meaning: Callable[[str], str | int | None]) -> pl.Series:
+    """What each text of a column means, each distinct one asked once."""
+    meanings = {text: meaning(text) for text in rows[what].unique().to_list()}
+    for row, text in rows.select("row", what).iter_rows():
         if meanings[text] is None:
-            raise BeaFileRefused(
-                f"{name}, row {row}, column {column}: {text!r} is not known.",
-                remedy="Mend it or take the row out: areas are codes or names, lines are codes or BEA's texts.",
-            )
-    return pl.Series(texts.name, [meanings[text] for text in texts.to_list()])
+            remedy = f"Mend it or take the row out: {_WANTED[what]}."
+            raise file.refused(f"row {row}", what, f"{text!r} is no {what} of {file.table}", remedy)
+    return pl.Series(what, [meanings[text] for text in rows[what].to_list()])
 
 
 def _areas(dataset: Dataset) -> Callable[[str], str | None]:
     known: dict[str, str] = {}
-    names = dataset.areas.select("geo_fips", "geo_name", "state", "path_segment")
-    for fips, title, state, segment in names.iter_rows():
-        words = {fips, fips.lstrip("0") or "0", title, segment, *([state] if state else [])}
-        known |= {word.casefold(): fips for word in words}
-    return lambda text: known.get(text.casefold())
+    for fips, *words in dataset.areas.select("geo_fips", "geo_name", "path_segment").iter_rows():
+        known |= {word.casefold(): fips for word in (fips, *words)}
+    return lambda text: known.get(area_code(text) or clean_text(text).casefold())
 
 
 def _lines(dataset: Dataset, table: str) -> Callable[[str], int | None]:

@@ -1,6 +1,9 @@
 """Values that somebody took from BEA's files: kept with their provenance, answering when asked for, never current."""
 
+import bz2
+import gzip
 import io
+import random
 import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -8,8 +11,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pce_pipeline.bea.documents import read_document
 from pce_pipeline.bea.errors import BeaFileRefused
+from pce_pipeline.bea.values import typed
 from pce_pipeline.bronze.deciding import plan_use
 from pce_pipeline.bronze.derived import DerivedFeed, LongColumns, in_layout_of_bea
 from pce_pipeline.bronze.errors import DecisionRefused
@@ -24,6 +31,7 @@ from pce_pipeline_tests.bronze.test_what_was_known import known, published
 from pce_pipeline_tests.datasets import PCE_STATE
 
 COLUMNS = LongColumns(area="stabbr", line="line", year="year", value="value")
+CELL = ["geo_fips", "line_code", "year"]
 WHY = "data set PCEstate of a package"
 TEXT = "stabbr,line,year,value\nAL,1,2017,100.5\nUS,1,2017,20000\nDC,1,2017,NA\nAL,2,2017,50\n"
 
@@ -90,19 +98,36 @@ def test_the_same_values_again_are_not_kept(lake: Lakeside, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("XX,1,2021,5", r"row 2, column stabbr: 'XX' is not known"),
-        ("AL,99,2021,5", r"row 2, column line: '99' is not known"),
-        ("AL,Nothing of ours,2021,5", r"column line: 'Nothing of ours' is not known"),
-        ("AL,1,21,5", r"row 2, column year: '21' is not known"),
-        ("AL,1,2021,5\nAL,1,2021,6", "twice and differently"),
+        ("XX,1,2021,5", "row 2, column stabbr: 'XX' is no area of SAPCE1"),
+        ("AL,1,2021,5\n\nXX,1,2021,5", "row 4, column stabbr: 'XX' is no area"),
+        ("1,1,2021,5", "row 2, column stabbr: '1' is no area"),
+        ("AL,99,2021,5", "row 2, column line: '99' is no line"),
+        ("AL,Nothing of ours,2021,5", "column line: 'Nothing of ours' is no line"),
+        ("AL,1,21,5", "row 2, column year: '21' is no year"),
+        ("AL,2,2021,5\nAL,1,2021,5\nAL,1,2021,5.0\nAL,1,2021,6", "rows 3 and 5, column value: '5' and '6' are given"),
+        ("AL,1,2021,NA\nAL,2,2021,abc", "row 2, column value: '' is no number, and no other row has one"),
     ],
 )
 def test_what_cannot_be_placed_is_refused_with_row_and_column(row: str, says: str) -> None:
-    with pytest.raises(BeaFileRefused, match=says):
+    with pytest.raises(BeaFileRefused, match=says) as refused:
         layout(f"stabbr,line,year,value\n{row}\n")
+    assert refused.value.table == "SAPCE1"
+    assert refused.value.remedy
 
 
-@pytest.mark.parametrize("area", ["AL", "1000", "01000", "Alabama", "alabama"])
+def test_a_cell_that_is_there_twice_is_named_by_line_and_area() -> None:
+    with pytest.raises(BeaFileRefused) as refused:
+        layout("stabbr,line,year,value\nAL,2,2021,5\nAL,2,2021,6\n")
+    assert (refused.value.line, refused.value.area) == (2, "01000")
+
+
+def test_a_cell_that_is_there_twice_with_one_number_is_one_cell() -> None:
+    assert layout("stabbr,line,year,value\nAL,1,2021,5\nAL,1,2021,5.0\n").splitlines()[1:] == [
+        "01000,Alabama,,SAPCE1,1,...,Personal consumption expenditures,Millions of current dollars,5"
+    ]
+
+
+@pytest.mark.parametrize("area", ["AL", "1000", "01000", "Alabama", "alabama", "Alabama *"])
 @pytest.mark.parametrize(
     "line", ["1", "1.0", "Personal consumption expenditures", " Personal consumption expenditures 1/"]
 )
@@ -116,12 +141,76 @@ def test_a_column_that_is_called_otherwise_is_named_with_its_option() -> None:
         layout("state,line,year,value\nAL,1,2021,5\n")
 
 
-def test_a_csv_may_come_alone_in_a_zip() -> None:
+def test_every_area_of_the_catalogue_goes_by_code_postal_code_and_name() -> None:
+    areas = PCE_STATE.areas.select("geo_fips", "path_segment", "geo_name").rows()
+    for words in zip(*areas, strict=True):
+        rows = "".join(f'"{word}",1,2021,5\n' for word in words)
+        assert layout(f"stabbr,line,year,value\n{rows}").count("\n") == 1 + len(areas)
+
+
+cells = st.dictionaries(
+    st.tuples(
+        st.sampled_from(PCE_STATE.areas["geo_fips"].to_list()),
+        st.sampled_from(sorted(PCE_STATE.line_codes("SAPCE1"))),
+        st.integers(1997, 2017),
+    ),
+    st.decimals(-999_999, 999_999_999, places=1),
+    min_size=1,
+)
+
+
+@given(cells, st.randoms())
+def test_what_is_written_in_any_order_is_read_again_as_bea_would_have_it(
+    values: dict[tuple[str, int, int], Decimal], order: random.Random
+) -> None:
+    rows = [f"{area},{line},{year},{value}\n" for (area, line, year), value in values.items()]
+    order.shuffle(rows)
+    made = layout("stabbr,line,year,value\n" + "".join(rows)).encode()
+    read = typed(read_document(made, ["SAPCE1"]).frame).filter(pl.col("status") != "blank")
+    found = {(area, line, year): value for area, line, year, value in read.select(*CELL, "value").iter_rows()}
+    assert found == values
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("values.csv", TEXT)
-    made = in_layout_of_bea("values.zip", packed.getvalue(), COLUMNS, PCE_STATE, "SAPCE1")
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        zipped({"values.csv": TEXT.encode(), "readme.txt": b"from a package"}),
+        zipped({"values.zip": zipped({"values.csv": TEXT.encode()})}),
+        zipped({"values.csv": TEXT.encode(), "__MACOSX/._values.csv": b"\x00"}),
+        gzip.compress(TEXT.encode()),
+        bz2.compress(TEXT.encode()),
+    ],
+)
+def test_a_csv_may_come_packed(packed: bytes) -> None:
+    made = in_layout_of_bea("values.zip", packed, COLUMNS, PCE_STATE, "SAPCE1")
     assert made == layout(TEXT).encode()
+
+
+@pytest.mark.parametrize(
+    ("packed", "says"),
+    [
+        (b"PK\x03\x04 and no more", "cannot be opened"),
+        (zipped({"a.csv": TEXT.encode(), "b.csv": TEXT.encode()}), "holds 2 files of values: a.csv, b.csv"),
+        (zipped({"readme.txt": b"nothing"}), "holds 0 files of values"),
+        (zipped({"a.zip": zipped({"b.zip": zipped({"values.csv": TEXT.encode()})})}), "This is zip, and no CSV"),
+        (TEXT.encode("utf-16"), "UTF-16"),
+        (b'[{"area": "AL"}]', "This is json, and no CSV"),
+        (TEXT.replace(",", ";").encode(), "has no column stabbr"),
+        (b"stabbr,line,year,value\n", "has no rows"),
+        (TEXT.encode() + b"AL,1,2016,5,6\n", "is no CSV"),
+    ],
+)
+def test_what_is_no_csv_is_refused_with_what_it_is(packed: bytes, says: str) -> None:
+    with pytest.raises((BeaFileRefused, UsageError), match=says):
+        in_layout_of_bea("values.zip", packed, COLUMNS, PCE_STATE, "SAPCE1")
 
 
 def test_real_derived_values_of_2018_come_in(real_data: Path, tmp_path: Path) -> None:
