@@ -191,6 +191,8 @@ def _judged_anew(bronze: BronzeStore, dataset: Dataset, now: Current, drop: Deci
     anew, what counted together with it, and what followed it while a decision alone made it count.
     """
     gone = now.manifests[ExtractId.parse(drop.extract)]
+    if gone.origin == DERIVED:  # nothing was judged against it
+        return drop
     by_decision = gone.extract in in_use(now.decisions)
     arrivals = sorted(now.manifests.items(), key=lambda item: (item[1].ingested_at, item[0]))
     for later, manifest in arrivals:

@@ -15,7 +15,7 @@ import polars as pl
 import structlog
 
 from pce_pipeline.bea.errors import BeaError
-from pce_pipeline.bronze.counting import Layer, Manifests, Vintage, dropped, vintages
+from pce_pipeline.bronze.counting import Layer, Manifests, Vintage, dropped, verdict_of, vintages
 from pce_pipeline.bronze.decisions import Decision, Verdict
 from pce_pipeline.bronze.manifest import DERIVED, ExtractScope, Manifest, TableScope, with_scope
 from pce_pipeline.bronze.reading import Content, read_content
@@ -232,7 +232,7 @@ class Judge:
         A table is looked at again where others of the extract count, because its lines may have moved to them.
         """
         if manifest.origin == DERIVED:
-            return {name: self._of_derived(manifest, name) for name in content.tables}
+            return {name: self._of_derived(manifest, content, name) for name in content.tables}
         alone = {name: self._table(manifest, content, name, problems.get(name), ()) for name in content.tables}
         counting = [name for name, each in alone.items() if each.verdict.counts]
         return {
@@ -242,16 +242,32 @@ class Judge:
             for name, each in alone.items()
         }
 
-    def _of_derived(self, manifest: Manifest, table: str) -> Judged:
-        """Derived values never count; those that any extract says already are not kept again."""
-        gone, content = dropped(self._decisions), manifest.tables[table].content_sha256
-        same = [
-            extract
-            for extract, other in self._manifests.items()
-            if extract not in gone and table in other.tables and other.tables[table].content_sha256 == content
-        ]
+    def _of_derived(self, manifest: Manifest, content: Content, table: str) -> Judged:
+        """Derived values never count; those that were known at their time already are not kept again.
+
+        Known were those of the vintage before them, and of what is kept beside it since. One that is of an earlier day
+        than what says the same tells since when its figures are known.
+        """
+        extract, before, gone = manifest.extract, self.before(table, manifest.extract), dropped(self._decisions)
+        mine = statements(content.cells, self._dataset, table)
+        candidates = {each.extract for each in before.layers} if before is not None else set()
+        candidates |= {
+            other
+            for other, held in self._manifests.items()
+            if table in held.tables
+            and other not in gone
+            and other < extract
+            and (before is None or other > before.at)
+            and verdict_of(self._manifests, self._decisions, other, table).usable
+        }
+        told = [other for other in sorted(candidates) if self._tells(other, table, mine)]
         found = Verdict(counts=False, why=f"it is derived and not BEA's own file: {manifest.provenance}")
-        return Judged(found, equals=min(same, default=None))
+        return Judged(found, equals=told[0] if told else None)
+
+    def _tells(self, extract: ExtractId, table: str, mine: pl.DataFrame) -> bool:
+        """Whether a kept extract says all of that."""
+        theirs = self._statements(extract, table)
+        return theirs is not None and _differing(mine, theirs).is_empty() and without(mine, theirs).is_empty()
 
     def _table(
         self, manifest: Manifest, content: Content, table: str, problem: str | None, counting: Collection[str]

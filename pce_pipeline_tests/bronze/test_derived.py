@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pce_pipeline.bea.documents import read_document
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.values import typed
-from pce_pipeline.bronze.deciding import plan_use
+from pce_pipeline.bronze.deciding import Planned, plan_drop, plan_use
 from pce_pipeline.bronze.derived import DerivedFeed, LongColumns, in_layout_of_bea
 from pce_pipeline.bronze.errors import DecisionRefused
 from pce_pipeline.bronze.history import History
@@ -41,10 +41,20 @@ def lake(tmp_path: Path) -> Lakeside:
     return Lakeside(tmp_path / "lake", LookAlike(2, profile="smoke"))
 
 
-def derive(lake: Lakeside, folder: Path, text: str = TEXT, day: str = "2018-10-31") -> ExtractId | None:
+def derived_feed(lake: Lakeside, folder: Path, text: str = TEXT) -> DerivedFeed:
     path = folder / "values.csv"
     path.write_text(text)
-    return lake.take(DerivedFeed(path, COLUMNS, lake.bea.dataset, WHY), extract=day, tables=["SAPCE1"])
+    return DerivedFeed(path, COLUMNS, lake.bea.dataset, WHY)
+
+
+def derive(lake: Lakeside, folder: Path, text: str = TEXT, day: str = "2018-10-31") -> ExtractId | None:
+    return lake.take(derived_feed(lake, folder, text), extract=day, tables=["SAPCE1"])
+
+
+def drop(lake: Lakeside, extract: ExtractId) -> Planned:
+    planned = plan_drop(lake.bronze, lake.bea.dataset, lake.current(), extract, why="x", at=datetime.now(UTC))
+    lake.bronze.decisions.add(planned.decision)
+    return planned
 
 
 def layout(text: str) -> str:
@@ -91,8 +101,60 @@ def test_beas_own_file_counts_as_if_it_were_not_there(lake: Lakeside, cut: Cut, 
 
 
 def test_the_same_values_again_are_not_kept(lake: Lakeside, tmp_path: Path) -> None:
-    assert derive(lake, tmp_path) is not None
+    first = derive(lake, tmp_path)
+    assert first is not None
     assert derive(lake, tmp_path, day="2019-01-31") is None
+    drop(lake, first)
+    assert derive(lake, tmp_path, day="2019-01-31") is not None
+
+
+def test_the_same_values_of_an_earlier_day_tell_since_when_they_are_known(lake: Lakeside, tmp_path: Path) -> None:
+    assert derive(lake, tmp_path) is not None
+    assert derive(lake, tmp_path, day="2018-05-31") is not None
+
+
+def test_values_that_came_back_after_others_are_kept(lake: Lakeside, cut: Cut, tmp_path: Path) -> None:  # noqa: F811
+    assert derive(lake, tmp_path, day="2024-01-31") is not None
+    taken(lake, cut(1))
+    assert derive(lake, tmp_path, day="2025-01-31") is not None
+
+
+def values_of(extract: Path, *, areas: set[str], change: str = "") -> str:
+    """A long CSV of what BEA's own file says of these areas."""
+    cells = read_document(extract.read_bytes(), ["SAPCE1"]).frame.filter(
+        pl.col("geo_fips").is_in(areas), pl.col("line_code") == 1
+    )
+    rows = cells.select("geo_fips", "line_code", "year", "value_text").rows()
+    return "stabbr,line,year,value\n" + "".join(f'{a},{line},{year},"{text}{change}"\n' for a, line, year, text in rows)
+
+
+def test_what_beas_own_file_says_already_is_not_kept(lake: Lakeside, cut: Cut, tmp_path: Path) -> None:  # noqa: F811
+    path = cut(1, years=[2021, 2022])
+    real = taken(lake, path)
+    text = values_of(path, areas={"01000", "02000"})
+    feed = derived_feed(lake, tmp_path, text)
+    same = lake.prepare(feed, extract="2025-01-31", tables=["SAPCE1"])
+    assert (same.changed, same.equals) == ((), {"SAPCE1": real})
+    assert derive(lake, tmp_path, text, day="2024-01-31") is not None
+    assert derive(lake, tmp_path, values_of(path, areas={"01000"}, change="1"), day="2025-01-31") is not None
+
+
+def test_beas_own_file_of_the_same_values_is_kept_and_counts(lake: Lakeside, cut: Cut, tmp_path: Path) -> None:  # noqa: F811
+    path = cut(1, areas=["01000"], years=[2021, 2022])
+    assert derive(lake, tmp_path, values_of(path, areas={"01000"}), day="2024-10-03") is not None
+    assert lake.counts(taken(lake, path))
+
+
+def test_dropping_derived_values_judges_nothing_anew(lake: Lakeside, cut: Cut, tmp_path: Path) -> None:  # noqa: F811
+    extract = derive(lake, tmp_path, day="2024-01-31")
+    taken(lake, cut(1))
+    part = taken(lake, cut(2, areas=["01000"]))
+    taken(lake, cut(2))
+    assert extract is not None
+    assert not lake.counts(part)
+    planned = drop(lake, extract)
+    assert (planned.becomes, planned.loses, planned.decision.verdicts) == ({}, {}, {})
+    assert set(History(lake.current()).vintages["basis"]) == {"counted", "partial"}
 
 
 @pytest.mark.parametrize(
