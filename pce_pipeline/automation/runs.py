@@ -109,7 +109,7 @@ class ExtractRun:
     extract: str | None
     """The extract that exists now; None where nothing was new."""
     origin: str
-    """Where it came from: `api`, `bulk`, `file` or `sample`."""
+    """Where it came from: `api`, `bulk`, `file`, `derived` or `sample`."""
     tables: Mapping[str, TableEntry]
     """What it holds, or what it equals."""
     changed: tuple[str, ...]

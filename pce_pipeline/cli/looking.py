@@ -10,7 +10,7 @@ from rich.text import Text
 from pce_pipeline.bronze.counting import dropped, in_use, verdict_of
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.judgement import is_complete, missing_of_catalogue
-from pce_pipeline.bronze.manifest import Manifest
+from pce_pipeline.bronze.manifest import DERIVED, Manifest
 from pce_pipeline.bronze.quarantine import STATES, listed
 from pce_pipeline.bronze.scope import in_words
 from pce_pipeline.cli import shown, summary
@@ -219,6 +219,8 @@ def _standing(now: Current, manifest: Manifest) -> str:
     """Whether an extract counts, in a word or two."""
     if manifest.extract in dropped(now.decisions):
         return "dropped"
+    if manifest.origin == DERIVED:
+        return DERIVED
     used = in_use(now.decisions).get(manifest.extract)
     if used is not None:
         return f"used {used.kind}"

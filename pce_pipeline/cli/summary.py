@@ -190,7 +190,8 @@ def _found(extract: "ExtractRun", table: str) -> str:
     if extract.outcome == "verified":
         return "as stored"
     if table in extract.changed:
-        return "new" if extract.counts.get(table, True) else "partial"
+        not_counting = DERIVED if extract.origin == DERIVED else "partial"
+        return "new" if extract.counts.get(table, True) else not_counting
     return f"equals {extract.equals.get(table, 'the extract before')}"
 
 
@@ -229,9 +230,9 @@ def verdicts_shown(session: Session, extract: "ExtractRun", now: Current) -> lis
     ]
     if extract.refused or not partial:
         return [*lines, *refused_shown(session, [extract])]
-    kept = extract.extract or next(iter(extract.equals.values()), "")
     if extract.origin == DERIVED:
-        return [*lines, *_derived_shown(session, extract, kept)]
+        return [*lines, *_derived_shown(session, extract, now)]
+    kept = extract.extract or next(iter(extract.equals.values()), "")
     for table in partial:
         holds = extract.tables[table].holds
         covers = in_words(cells_of(holds)) if holds else "nothing that the catalogue knows"
@@ -272,12 +273,19 @@ def failed_shown(failed: Mapping[str, str]) -> list[RenderableType]:
     ]
 
 
-def _derived_shown(session: Session, extract: "ExtractRun", kept: str) -> Iterator[RenderableType]:
-    """What is said of derived values: that they change nothing, and how to see them."""
-    for table, why in extract.why.items():
-        yield Text.assemble((f"{table} is kept", "bold"), f", and changes nothing: {why}.")
-    day = ExtractId.parse(kept).day if kept else "DATE"
-    yield Text.assemble("To see it: ", (session.command(f"query --as-of {day} --include derived"), "bold"))
+def _derived_shown(session: Session, extract: "ExtractRun", now: Current) -> Iterator[RenderableType]:
+    """What is said of derived values: that they change nothing and answer only when asked for, or who says them."""
+    for table, equal in extract.equals.items():
+        of_equal = "another derived extract" if now.manifests[ExtractId.parse(equal)].origin == DERIVED else "BEA's own"
+        yield Text(f"{table} is not kept: {equal}, {of_equal}, says all of it already.")
+    for table in extract.changed:
+        yield Text.assemble(
+            (f"{table} is kept as derived", "bold"),
+            f": it changes nothing, and answers only when asked for, because {extract.why[table]}.",
+        )
+    if extract.extract:
+        day = ExtractId.parse(extract.extract).day
+        yield Text.assemble("To see it: ", (session.command(f"query --as-of {day} --include derived"), "bold"))
 
 
 def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[RenderableType]:
@@ -323,7 +331,13 @@ def missing_of(extracts: Sequence["ExtractRun"], held: Mapping[str, Current]) ->
 
 def details_of(extract: "ExtractRun") -> str:
     """How many cells, where from, how long."""
-    from_where = {"api": "BEA's API", "bulk": "BEA's archive", "file": "files", "sample": "the embedded sample"}
+    from_where = {
+        "api": "BEA's API",
+        "bulk": "BEA's archive",
+        "file": "files",
+        "sample": "the embedded sample",
+        DERIVED: "a file that is not BEA's",
+    }
     return (
         f"{shown.number(extract.rows)} cells of {shown.counted(len(extract.tables), 'table')} "
         f"from {from_where.get(extract.origin, extract.origin)} in {shown.seconds(extract.seconds)}"
