@@ -105,13 +105,14 @@ def places(
     """Where the tables of files go: each to the day that its file says it was last updated, oldest first.
 
     Another day may be asked for, up to which BEA published nothing newer: a file that is older than what is held goes
-    to its own day whatever is asked for. Where only a month is asked for, that is its last day, and only files that
-    say no day themselves go there. Raises `UsageError` for a file that says no day where none is asked for, and
+    to its own day whatever is asked for. Where only a month is asked for, the day is its last one, or the file's own if
+    that lies in the month. Raises `UsageError` for a file that says no day where none is asked for, and
     `BeaFileRefused` for files that hold none of the tables.
     """
     found: dict[tuple[date, date | None], tuple[dict[str, None], dict[Path, None]]] = {}
     for path, table, own in feed.own_days(tables):
-        day = own if asked is None or (date_is == "month" and own is not None) else asked
+        wanted = own if date_is == "month" and _is_of_month(own, asked) else asked
+        day = wanted or own
         if day is None:
             raise UsageError(
                 f"{path.name} does not say when BEA last updated {table}.",
@@ -120,7 +121,7 @@ def places(
             )
         if asked is not None and own is not None and own < asked and _is_older(table, own, asked, now):
             day = own
-        moved = asked if asked != day and date_is == "day" else None
+        moved = asked if wanted != day else None
         names, files = found.setdefault((day, moved), ({}, {}))
         names[table] = files[path] = None
     return [
@@ -133,6 +134,11 @@ def places(
         )
         for (day, moved), (names, files) in sorted(found.items(), key=lambda item: item[0][0])
     ]
+
+
+def _is_of_month(own: date | None, last: date | None) -> bool:
+    """Whether a day lies in the month of which the last day is given."""
+    return own is not None and last is not None and own.replace(day=1) == last.replace(day=1)
 
 
 def _is_older(table: str, own: date, asked: date, now: Current) -> bool:

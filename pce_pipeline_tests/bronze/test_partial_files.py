@@ -177,6 +177,26 @@ def test_an_old_file_never_becomes_current_whatever_day_is_asked_for(lake, cut):
     assert current(lake) == str(newest)
 
 
+@pytest.mark.parametrize(
+    ("dated", "month", "day", "date_is"),
+    [
+        (False, date(2024, 10, 31), date(2024, 10, 31), "month"),
+        (True, date(2024, 10, 31), date(2024, 10, 3), "day"),
+        (True, date(2024, 12, 31), date(2024, 12, 31), "month"),
+    ],
+)
+def test_a_file_of_a_month_is_of_its_last_day_or_of_its_own_in_it(lake, cut, dated, month, day, date_is):
+    path = cut(1, dated=dated)
+    (place,) = places(lake.files(path), ["SAPCE1"], month, lake.current(), "month")
+    assert place == Place(day, ("SAPCE1",), (path,), date_is=date_is)
+
+
+def test_an_old_file_of_a_later_month_goes_to_its_own_day_and_it_is_said(lake, cut):
+    lake.taken()
+    (place,) = places(lake.files(path := cut(1)), ["SAPCE1"], date(2026, 12, 31), lake.current(), "month")
+    assert place == Place(OF_RELEASE[1], ("SAPCE1",), (path,), asked=date(2026, 12, 31))
+
+
 def test_a_file_may_be_of_a_later_day_than_its_release_while_nothing_newer_was_out(lake, cut):
     taken(lake, cut(2))
     assert taken(lake, cut(1), asked=date(2025, 1, 31)) == ExtractId(date(2025, 1, 31))
