@@ -174,15 +174,20 @@ def extract(
 ) -> Answer:
     """Take an extract of what BEA publishes, or of files; for the date of one that exists, verify it."""
     if drop is not None:
-        if day or files or tables:
+        if day or files or tables or derived:
             raise UsageError("--drop goes with --why and --yes only.", remedy=f"Write: pce extract --drop {drop}")
         return deciding.drop(session, drop, why=why, yes=yes)
+    columns = {"area": area_column, "line": line_column, "year": year_column, "value": value_column}
+    if not derived and any(column != what for what, column in columns.items()):
+        raise UsageError(
+            "The names of columns are of derived values: BEA's own files say what is what.",
+            remedy="Add --derived if the file is not BEA's, or leave the options out.",
+        )
     if files:
         _choose_world_of_files(session)
     wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
     of_datasets = _tables_by_dataset(session, wanted)
     if derived:
-        columns = {"area": area_column, "line": line_column, "year": year_column, "value": value_column}
         return _derived(session, files or [], of_datasets if wanted else {}, day, why, columns)
     if not files:
         asked = {name: _extract_asked_for(session, name, day) for name in of_datasets}
@@ -351,14 +356,14 @@ def _date(text: str) -> ExtractId:
 
 
 def _day_or_month(text: str) -> tuple[date, Literal["day", "month"]]:
-    """A day, or the last one of a month that has ended."""
+    """A day, or the last one of a month that has ended: what BEA will publish until then is not known."""
     try:
         first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError:
         return _date(text).day, "day"
-    last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
-    if last >= datetime.now(UTC).date():
-        raise UsageError(f"{text} has not ended.", remedy="Give the day: --date 2026-02-23.")
+    last, today = first.replace(day=calendar.monthrange(first.year, first.month)[1]), datetime.now(UTC).date()
+    if last >= today:
+        raise UsageError(f"{text} has not ended.", remedy=f"Give the day, which is at most --date {today}.")
     return last, "month"
 
 

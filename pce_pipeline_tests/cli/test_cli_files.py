@@ -1,12 +1,16 @@
 """Files at the command line: what each covers and lacks, where it was put, and what a person may decide about it."""
 
 import csv
+import hashlib
 import io
+import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg2
 import pytest
+from psycopg2 import sql
 
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.faults import Fault, FaultKind
@@ -97,6 +101,132 @@ def test_a_file_without_a_date_is_wrong_usage_and_says_what_to_add(empty: Pce, t
     assert refused.code == 2
     assert "does not say when BEA last updated SAPCE1" in refused.document["error"]["message"]
     assert "--date" in refused.document["error"]["remedy"]
+
+
+def test_a_file_of_which_only_the_month_is_known_is_of_its_last_day(empty: Pce, tmp_path: Path) -> None:
+    taken = empty("extract", "--file", part(tmp_path, 1, dated=False), "--date", "2024-10", "--json").document
+    assert taken["extract"] == "2024-10-31"
+    (manifest,) = (tmp_path / "home").rglob("bronze/*/pce_state/2024-10-31/manifest.json")
+    assert json.loads(manifest.read_text())["date_is"] == "month"
+
+
+def test_a_month_before_that_in_which_bea_updated_the_file_is_wrong_usage(empty: Pce, tmp_path: Path) -> None:
+    refused = empty("extract", "--file", part(tmp_path, 1), "--date", "2024-09", "--json")
+    assert refused.code == 2
+    assert f"last updated by BEA on {OLD}" in refused.document["error"]["message"]
+    assert f"--date {OLD}" in refused.document["error"]["remedy"]
+
+
+@pytest.mark.parametrize("later", [timedelta(0), timedelta(days=40)])
+def test_a_month_that_has_not_ended_is_wrong_usage(empty: Pce, tmp_path: Path, later: timedelta) -> None:
+    today = datetime.now(UTC).date()
+    month = f"{today + later:%Y-%m}"
+    refused = empty("extract", "--file", part(tmp_path, 1, dated=False), "--date", month, "--json")
+    assert refused.code == 2
+    assert refused.document["error"]["message"] == f"{month} has not ended."
+    assert str(today) in refused.document["error"]["remedy"]
+
+
+LONG = "stabbr,line,year,value\nAL,1,2021,100.5\nUS,1,2021,20000\n"
+OF_PACKAGE = ("--tables", "SAPCE1", "--area-column", "stabbr", "--why", "data set X of a package")
+
+
+def derive(pce: Pce, folder: Path, *given: str, text: str = LONG, **world: str) -> Called:
+    path = folder / "values.csv"
+    path.write_text(text)
+    return pce("extract", "--derived", "--file", str(path), *OF_PACKAGE, *given, **world)
+
+
+def test_derived_values_are_kept_change_nothing_and_answer_when_asked_for(empty: Pce, tmp_path: Path) -> None:
+    taken = derive(empty, tmp_path, "--date", "2018-10", text=LONG.replace("2021", "2017"))
+    assert taken.code == 0
+    assert "New extract 2018-10-31: 2 cells of 1 table from a file that is not BEA's" in words(taken)
+    assert "SAPCE1 is kept as derived: it changes nothing, and answers only when asked for" in words(taken)
+    assert "data set X of a package" in words(taken)
+    assert "pce query --as-of 2018-10-31 --include derived" in words(taken)
+    status = empty("status", "--json", "--source", "bulk").document
+    assert [(each["origin"], each["counts"]) for each in status["extracts"]] == [("derived", "derived")]
+    assert (status["releases"], status["lacks"]) == ({}, {})
+    used = empty("use", "2018-10-31", "--over", "--why", "x", "--source", "bulk")
+    assert (used.code, "2018-10-31 is derived" in words(Called(0, used.err, ""))) == (2, True)
+    assert empty("pin", "2018-10-31", "--reason", "x", "--source", "bulk").code == 2
+    assert empty("diff", "2018-10-31", "2018-12-31", "--source", "bulk").code == 2
+    assert empty("query", "--as-of", "2018-12-31", "--source", "bulk").code == 2
+    asked = empty("query", "--as-of", "2018-12-31", "--include", "derived", "--source", "bulk", "--json").document
+    assert len(asked["figures"]) == 2
+
+
+def test_derived_values_that_are_held_already_are_not_kept_and_it_is_said_who_has_them(
+    empty: Pce, tmp_path: Path
+) -> None:
+    derive(empty, tmp_path, "--date", "2024-01")
+    again = derive(empty, tmp_path, "--date", "2024-02", "--json").document
+    assert (again["outcome"], again["origin"], again["equals"]) == ("unchanged", "derived", {"SAPCE1": "2024-01-31"})
+    assert "2024-01-31, another derived extract, says all of it already" in words(
+        derive(empty, tmp_path, "--date", "2024-02")
+    )
+    dropped = empty("extract", "--drop", "2024-01-31", "--why", "x", "--source", "bulk", "--json").document
+    assert (dropped["becomes"], dropped["recorded"]) == ({}, True)
+    assert derive(empty, tmp_path, "--date", "2024-02", "--json").document["outcome"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--derived", "--why", "x", "--date", "2018-10"], "one file, of one table"),
+        (["--derived", "--file", "FILE", "--why", "x", "--date", "2018-10"], "one file, of one table"),
+        (["--derived", "--file", "FILE", "--tables", "SAPCE1", "--date", "2018-10"], "where they come from"),
+        (["--derived", "--file", "FILE", "--tables", "SAPCE1", "--why", "x"], "their day"),
+        (["--derived", "--file", "FILE", *OF_PACKAGE[:2], "--why", "x", "--date", "2018-10"], "has no column area"),
+        (["--file", "FILE", "--area-column", "stabbr"], "names of columns are of derived values"),
+        (["--drop", "2018-10-31", "--derived"], "--drop goes with"),
+    ],
+)
+def test_what_is_missing_of_derived_values_is_wrong_usage(
+    empty: Pce, tmp_path: Path, given: list[str], says: str
+) -> None:
+    path = tmp_path / "values.csv"
+    path.write_text(LONG)
+    refused = empty("extract", *(str(path) if each == "FILE" else each for each in given), "--json")
+    assert refused.code == 2
+    assert says in refused.document["error"]["message"]
+    assert refused.document["error"]["remedy"]
+
+
+def published(home: Path, url: str) -> dict[str, str]:
+    """A hash of every published file in the lake, and of every table in Postgres, but for what is of vintages."""
+    found = {
+        str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for stage in ("silver", "gold")
+        for path in home.rglob(f"{stage}/**/*.parquet")
+    }
+    connection = psycopg2.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'gold'")
+            for (name,) in cursor.fetchall():
+                rows = sql.SQL("SELECT md5(string_agg(held::text, ' ' ORDER BY held::text)) FROM gold.{} AS held")
+                cursor.execute(rows.format(sql.Identifier(name)))
+                found[f"gold.{name}"] = str(cursor.fetchone())
+    finally:
+        connection.close()
+    return {name: digest for name, digest in found.items() if "vintage" not in name and "revision" not in name}
+
+
+@pytest.mark.postgres
+def test_what_is_published_is_the_same_with_and_without_derived_values(
+    empty: Pce, tmp_path: Path, server: PostgresServer
+) -> None:
+    with server.database() as url:
+        world = {"PCE_DATABASE_URL": url, "PCE_SOURCE": "bulk"}
+        assert empty("extract", "--file", part(tmp_path, 1, years=(2021, 2022)), **world).code == 0
+        assert empty("refresh", **world).code == 0
+        before = published(tmp_path / "home", url)
+        assert derive(empty, tmp_path, "--date", "2025-01", **world).code == 0
+        assert empty("refresh", **world).code == 0
+        assert published(tmp_path / "home", url) == before
+        assert any("/silver/" in name and "/pce_state/year=2021/" in name for name in before)
+        assert "gold.pce_state_annual" in before
 
 
 def test_decisions_ask_before_a_loss_are_recorded_and_taken_back(empty: Pce, tmp_path: Path) -> None:
