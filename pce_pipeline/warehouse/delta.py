@@ -15,7 +15,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.tables.table import Table
-from pce_pipeline.warehouse.contents import Content, contents_of
+from pce_pipeline.warehouse.contents import Content, Key, contents_of
 from pce_pipeline.warehouse.merge import LoadResult, target_of
 
 _NULL = "\\N"
@@ -54,14 +54,18 @@ class DeltaLoad:
 class _Changes:
     """What is to be done, over all years."""
 
+    years: list[int]
     added: list[pl.DataFrame]
     changed: list[pl.DataFrame]
     gone: list[pl.DataFrame]
     replaced: list[int]
 
 
-def apply(cursor: Cursor, load: DeltaLoad) -> LoadResult:
-    """Make the table's rows of these years those of the lake; the caller keeps others from writing until its end."""
+def apply(cursor: Cursor, load: DeltaLoad) -> tuple[LoadResult, dict[Key, Content]]:
+    """Make the table's rows of these years those of the lake; what was written, and what the table holds of them now.
+
+    The caller keeps others from writing until its end.
+    """
     held = contents_of(cursor, [load.table], load.years)
     changes = _changes(cursor, load, held)
     target, key = target_of(load.table), list(load.table.key)
@@ -91,19 +95,22 @@ def apply(cursor: Cursor, load: DeltaLoad) -> LoadResult:
     rows_held = sum(content.rows for content in held.values())
     if inserted + updated + deleted > rows_held * _SHARE_WORTH_NEW_STATISTICS:
         cursor.execute(sql.SQL("ANALYZE {}").format(target))
-    return LoadResult(load.table.name, inserted, updated, deleted, rows_held - updated - deleted)
+    result = LoadResult(load.table.name, inserted, updated, deleted, rows_held - updated - deleted)
+    as_before = {key: content for key, content in held.items() if int(key[1]) not in changes.years}
+    return result, as_before | contents_of(cursor, [load.table], changes.years)
 
 
-def _changes(cursor: Cursor, load: DeltaLoad, held: Mapping[tuple[str, str], Content]) -> _Changes:
+def _changes(cursor: Cursor, load: DeltaLoad, held: Mapping[Key, Content]) -> _Changes:
     cursor.execute(_CHECKPOINTS, (load.table.name,))
     loaded = {int(year): rest for year, *rest in cursor.fetchall()}
-    changes = _Changes([], [], [], [])
+    changes = _Changes([], [], [], [], [])
     for year in load.years:
         here = held.get((load.table.name, str(year)), Content(0))
         content, known, manifest = loaded.get(year, (None, None, {}))
         is_as_loaded = known is not None and here.hash == known
         if is_as_loaded and content == load.contents.get(year):
             continue
+        changes.years.append(year)
         now = load.table.conform(load.rows(year)) if year in load.contents else None
         before = load.earlier(manifest) if is_as_loaded else None
         if now is None or before is None or before.height != here.rows:

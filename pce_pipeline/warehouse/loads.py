@@ -13,6 +13,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.warehouse.comments import apply_comments
+from pce_pipeline.warehouse.contents import contents_of
 from pce_pipeline.warehouse.delta import DeltaLoad, apply
 from pce_pipeline.warehouse.errors import LoadFailed, WarehouseConnectionLost
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad, merge, prepare
@@ -73,14 +74,17 @@ def load(
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         claim_world(cursor, world=world, env=env)
         apply_comments(connection, is_sample=world.startswith("sample"))
-        results = []
+        results, contents = [], {}
         for table in tables:
             with _explained(connection, table.table.name):
                 if isinstance(table, DeltaLoad):
-                    results.append(apply(cursor, table))
+                    result, held = apply(cursor, table)
                 else:
-                    results.append(merge(cursor, incoming[table.table.name].result()))
-        record_contents(cursor, manifests, tables, run.run_id)
+                    result = merge(cursor, incoming[table.table.name].result())
+                    held = contents_of(cursor, [table.table], table.years)
+            results.append(result)
+            contents |= held
+        record_contents(cursor, manifests, tables, contents, run.run_id)
         if quarantine is not None:
             record_quarantine(cursor, quarantine)
         record_run(connection, run, world=world, env=env, status=status, results=results)

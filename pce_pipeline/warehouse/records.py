@@ -15,7 +15,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 from psycopg2.extras import Json
 
 from pce_pipeline.observability.records import RunRecord
-from pce_pipeline.warehouse.contents import contents_of
+from pce_pipeline.warehouse.contents import Content, Key
 from pce_pipeline.warehouse.delta import DeltaLoad
 from pce_pipeline.warehouse.errors import WrongWorld
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad
@@ -232,10 +232,13 @@ def record_run(
 
 
 def record_contents(
-    cursor: Cursor, manifests: Sequence[ManifestRow], loads: Sequence[TableLoad | DeltaLoad], run_id: str
+    cursor: Cursor,
+    manifests: Sequence[ManifestRow],
+    loads: Sequence[TableLoad | DeltaLoad],
+    contents: Mapping[Key, Content],
+    run_id: str,
 ) -> None:
     """Make manifests and checkpoints say what the loaded tables now hold, and keep the other manifests given."""
-    contents = {key: found for load in loads for key, found in contents_of(cursor, [load.table], load.years).items()}
     given = {
         "contents": Json(
             [
