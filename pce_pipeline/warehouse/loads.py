@@ -13,7 +13,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.warehouse.comments import apply_comments
-from pce_pipeline.warehouse.contents import contents_of
+from pce_pipeline.warehouse.contents import Content, Key, contents_of
 from pce_pipeline.warehouse.delta import DeltaLoad, apply
 from pce_pipeline.warehouse.errors import LoadFailed, WarehouseConnectionLost
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad, merge, prepare
@@ -74,7 +74,8 @@ def load(
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         claim_world(cursor, world=world, env=env)
         apply_comments(connection, is_sample=world.startswith("sample"))
-        results, contents = [], {}
+        results: list[LoadResult] = []
+        contents: dict[Key, Content] = {}
         for table in tables:
             with _explained(connection, table.table.name):
                 if isinstance(table, DeltaLoad):
