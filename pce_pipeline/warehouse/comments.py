@@ -20,7 +20,7 @@ SAMPLE_PREFIX = "SAMPLE, synthetic numbers. "
 _SCHEMAS = {
     "meta": "What was loaded, when and from what: runs, manifests, checkpoints, quarantine.",
     "gold": "The published tables, as in the lake: one row per key, loaded by merge.",
-    "serving": "Views and functions for people and tools: names joined in, growth and means ready, tables as of any day.",
+    "serving": "Views and functions to read from: names joined in, growth and means ready, tables as of any day.",
     "dagster": "The history of an orchestrator that keeps it in this database; none of the pipeline's tables.",
 }
 _META = {
