@@ -250,6 +250,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
         gzip.compress(TEXT.encode()),
         bz2.compress(TEXT.encode()),
     ],
+    ids=["zip", "zip in a zip", "zip of a Mac", "gz", "bz2"],
 )
 def test_a_csv_may_come_packed(packed: bytes) -> None:
     made = in_layout_of_bea("values.zip", packed, COLUMNS, PCE_STATE, "SAPCE1")
