@@ -243,7 +243,10 @@ def test_verify_fails_where_covered_years_are_not_there(patient: Patient) -> Non
     assert said.code == 1
     assert "silver/pce_state 1997...2024" in said.out
     assert "pce refresh" in said.out
-    assert patient.pce("verify", "--json", "--years", "2020").document["not_there"] == {"silver/pce_state": [2020]}
+    assert patient.pce("verify", "--json", "--years", "2020").document["not_there"] == {
+        "silver/pce_state": [2020],
+        "silver/pce_state_vintages": [2020],
+    }
     assert patient.pce("refresh").code == 0
     assert patient.pce("verify").code == 0
 
