@@ -64,5 +64,5 @@ def test_a_day_before_the_first_vintage_is_refused_and_names_it(lake: Lakeside, 
     with pytest.raises(NotKnownYet, match="No extract counts yet"):
         known(lake, OF_RELEASE[1])
     taken(lake, cut(1))
-    with pytest.raises(NotKnownYet, match=f"Its first vintage is of {OF_RELEASE[1]}"):
+    with pytest.raises(NotKnownYet, match=f"The first vintages are: pce_state of {OF_RELEASE[1]}"):
         known(lake, OF_RELEASE[1] - timedelta(days=1))
