@@ -174,7 +174,7 @@ def test_of_a_dataset_that_was_never_published_there_is_nothing(story: dict[str,
     assert now.of(NAME) == {}
     assert now.facts.is_empty()
     assert len(now.loaded) == LAST + 1 - FIRST
-    assert len(story["whole"].of(NAME)) == 2 * len(now.loaded)
+    assert len(story["whole"].of(NAME)) == 5 * len(now.loaded), "Silver, the annual table, two logs, the revisions"
 
 
 def test_a_check_that_blocks_one_dataset_of_the_facts_puts_off_that_dataset_alone(story: dict[str, Seen]) -> None:
@@ -191,7 +191,7 @@ def test_a_check_that_blocks_one_dataset_of_the_facts_puts_off_that_dataset_alon
 
 def test_a_run_of_one_dataset_alone_fails_where_it_fails(story: dict[str, Seen]) -> None:
     now = story["alone"]
-    assert now.failed_step == f"silver__{NAME}"
+    assert now.failed_step in {f"silver__{NAME}", f"silver__{NAME}_vintages"}, "each reads the damaged extract"
     assert now.record.put_off == {}
     assert now.hashes == story["spoiled"].hashes
 
