@@ -1,9 +1,7 @@
 """The verb that compares two vintages: what changed, of which kind, where, and by how much."""
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,25 +13,17 @@ from rich.text import Text
 from pce_pipeline.bronze.as_known import KnownVintages, as_known
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import shown
+from pce_pipeline.cli.choosing import Form, as_bytes, write_rows
 from pce_pipeline.cli.heat_map import heat, heat_map, sizes
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.gold.changes import KINDS, changes
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.lake.parquet import to_parquet
 
 _LARGEST = 10
 _LAST_OF_A_DAY = 999_999
 _MOST_IN_JSON = 1000
 _SIDES = ("from_value", "to_value")
-
-
-class Form(StrEnum):
-    """What the changes are written as."""
-
-    TABLE = "table"
-    CSV = "csv"
-    PARQUET = "parquet"
 
 
 def diff(
@@ -45,7 +35,7 @@ def diff(
     state: Annotated[
         str | None, typer.Option(help="Only these states, by postal code, with commas between them.")
     ] = None,
-    form: Annotated[Form, typer.Option("--format", help="All changes as CSV or Parquet, or a summary.")] = Form.TABLE,
+    form: Annotated[Form, typer.Option("--format", help="How to write the changes; table sums them up.")] = Form.TABLE,
     to: Annotated[Path | None, typer.Option(help="Write all changes into this file.")] = None,
 ) -> Answer:
     """What changed between two vintages: how much of it where, a map of the revisions, and the largest of them."""
@@ -66,9 +56,9 @@ def diff(
         raise UsageError("No extract is held, so there is nothing to compare.", remedy=session.command("run"))
     whole = pl.concat([frame.select(pl.lit(name).alias("dataset"), pl.all()) for name, (*_, frame) in found.items()])
     if to is not None:
-        _write(to, whole, form)
+        write_rows(to, whole, form)
     if form is not Form.TABLE and to is None:
-        return Answer({}, as_is=whole.write_csv())
+        return Answer({}, as_is=as_bytes(whole, form).decode())
     return Answer(
         {
             "from": earlier,
@@ -99,20 +89,6 @@ def _states(session: Session, text: str | None) -> list[str]:
     if unknown := [name for name in asked if name not in known]:
         raise UsageError(f"There is no state {', '.join(unknown)}.", remedy="Use postal codes, such as CA,TX.")
     return asked
-
-
-def _write(path: Path, frame: pl.DataFrame, form: Form) -> None:
-    as_parquet = form is Form.PARQUET or (form is Form.TABLE and path.suffix == ".parquet")
-    try:
-        path.write_bytes(to_parquet(frame) if as_parquet else _csv(frame))
-    except OSError as problem:
-        raise UsageError(f"{path} cannot be written: {problem.strerror}.", remedy="Name another file.") from None
-
-
-def _csv(frame: pl.DataFrame) -> bytes:
-    out = io.BytesIO()
-    frame.write_csv(out)
-    return out.getvalue()
 
 
 def _document(dataset: Dataset, before: KnownVintages, after: KnownVintages, changed: pl.DataFrame) -> dict[str, Any]:

@@ -38,8 +38,8 @@ VINTAGES: dict[str, pl.DataType | type[pl.DataType]] = {
 class AsOf:
     """A time, and by which clock.
 
-    >>> AsOf(date(2024, 12, 31)).includes_vintage(2024123101)
-    True
+    >>> AsOf(date(2024, 12, 31)).vintage_id
+    2024123199
     """
 
     day: date
@@ -50,10 +50,6 @@ class AsOf:
     """By which clock: BEA's current publication (`extract`), its release, or when the pipeline took it (`ingest`)."""
     include: Collection[str] = ()
     """What answers beside what counts: `partial`, `derived`."""
-
-    def includes_vintage(self, vintage_id: int) -> bool:
-        """Whether an extract of this number is of the day or earlier."""
-        return vintage_id <= self.vintage_id
 
     @property
     def vintage_id(self) -> int:
