@@ -4,7 +4,8 @@ A unit in parentheses at the end of a text makes none either: BEA's files have "
 its API "Personal income", and the unit is compared by itself.
 
 The only place that compares what BEA prints with what is pinned. A pinned text may leave the base year of constant
-dollars open, written `{base_year}`: the year that stands there, in parentheses or not, is data and not meaning.
+dollars open, written `{base_year}`: the year that stands there, in parentheses or not, is data and not meaning. It may
+name several wordings of one meaning, with ` | ` between them, the usual one first.
 """
 
 import re
@@ -14,6 +15,8 @@ from functools import cache
 import polars as pl
 
 BASE_YEAR = "{base_year}"
+OR = " | "
+"""Between the wordings of a pinned text."""
 
 _TABLE_PREFIX = re.compile(r"^\[\w+\]\s*")
 _FOOTNOTE_MARKS = re.compile(r"(?:[\s,]+\d{1,2}[/.])+$|[\s*¹²³⁴-⁹]+$")
@@ -40,6 +43,11 @@ def meaning(text: str) -> str:
     return _UNIT_SAID_AGAIN.sub("", clean_description(text).casefold())
 
 
+def usual(pinned: str) -> str:
+    """The usual one of the wordings of a pinned text."""
+    return pinned.split(OR, maxsplit=1)[0]
+
+
 def is_open(pinned: str) -> bool:
     """Whether a pinned text leaves the base year open."""
     return BASE_YEAR in pinned
@@ -47,20 +55,27 @@ def is_open(pinned: str) -> bool:
 
 def base_year(pinned: str, published: str) -> int | None:
     """The year that stands where the pinned text leaves it open; None where it leaves none open or means another."""
-    found = re.search(f"(?:{_pattern(pinned).pattern})$", meaning(published)) if is_open(pinned) else None
-    return int(found["base_year"]) if found else None
+    text = meaning(published)
+    for pattern in _patterns(pinned):
+        if "base_year" in pattern.groupindex and (found := re.search(f"(?:{pattern.pattern})$", text)):
+            return int(found["base_year"])
+    return None
 
 
 def same(pinned: str, published: str) -> bool:
     """Whether a published text means what the pinned one says."""
-    return _pattern(pinned).fullmatch(meaning(published)) is not None
+    text = meaning(published)
+    return any(pattern.fullmatch(text) for pattern in _patterns(pinned))
 
 
 def before(pinned: str, published: str) -> str | None:
-    """What a published text has before the pinned one, as `meaning` writes it; None where it ends otherwise."""
+    """What a published text has before the pinned one, as `meaning` writes it; None where it ends otherwise.
+
+    Of several wordings that it ends with, the longest leaves least before it.
+    """
     text = meaning(published)
-    found = re.search(f"(?:{_pattern(pinned).pattern})$", text)
-    return text[: found.start()] if found else None
+    found = (re.search(f"(?:{pattern.pattern})$", text) for pattern in _patterns(pinned))
+    return min((text[: each.start()] for each in found if each), key=len, default=None)
 
 
 def each(texts: pl.Series, function: Callable[[str], str]) -> pl.Series:
@@ -71,6 +86,10 @@ def each(texts: pl.Series, function: Callable[[str], str]) -> pl.Series:
 
 
 @cache
+def _patterns(pinned: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(map(_pattern, pinned.split(OR)))
+
+
 def _pattern(pinned: str) -> re.Pattern[str]:
     first, *others = (re.escape(part) for part in _OPEN.split(meaning(pinned)))
     return re.compile(first + (_BASE_YEAR_FOUND + r"\(?(?P=base_year)\)?".join(others) if others else ""))

@@ -45,6 +45,7 @@ def as_known(now: Current, at: ExtractId) -> KnownVintages:
         now.bronze,
         {table: vintage.extracts for table, vintage in chosen.items()},
         now.manifests,
+        now.dataset,
         tolerate_unknown=True,
     )
     normal = normalise(content.cells.filter(pl.col("year") >= FIRST_YEAR), content.lines, now.dataset)

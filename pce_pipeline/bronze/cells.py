@@ -21,6 +21,7 @@ from pce_pipeline.bea.observations import LINE_SCHEMA
 from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.reading import REPEATED_SCHEMA, Content, read_content, summed
 from pce_pipeline.bronze.store import BronzeStore
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import DamagedObject, LakeAccessDenied
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
@@ -30,6 +31,8 @@ _log = structlog.get_logger()
 
 _CELLS = "cells.parquet"
 _RECORD = "record.json"
+_PARTLY = {"bronze": {"reading.py", "cells.py"}, "silver": {"layouts.py"}}
+"""Rooms of which only some modules decode."""
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
 
 
@@ -72,32 +75,35 @@ class KeptCells:
         return Content(cells, self.lines.filter(within), {}, {}, repeated.filter(within))
 
 
-def kept_cells(bronze: BronzeStore, manifest: Manifest, *, tolerate_unknown: bool = False) -> KeptCells:
+def kept_cells(
+    bronze: BronzeStore, manifest: Manifest, dataset: Dataset, *, tolerate_unknown: bool = False
+) -> KeptCells:
     """The cells of an extract: those that are kept, else decoded from its objects, and then kept.
 
     An extract with fields that this version does not know is decoded each time. Raises what `read_content` raises, and
     `DamagedObject` for an object of Bronze that is missing or changed.
     """
     held = bronze.cells(manifest.extract)
-    found = _fitting(held, manifest)
+    found = _fitting(held, manifest, dataset)
     if found is not None:
         return found
     objects = bronze.read_objects(manifest.extract, manifest=manifest)
     tables = list(manifest.tables)
     try:
-        content = read_content(objects, tables, scope=manifest.scope, is_live=manifest.is_live)
+        content = read_content(objects, tables, dataset, scope=manifest.scope, is_live=manifest.is_live)
     except BeaUnknownField:
         content = read_content(
-            objects, tables, scope=manifest.scope, is_live=manifest.is_live, tolerate_unknown=tolerate_unknown
+            objects, tables, dataset, scope=manifest.scope, is_live=manifest.is_live, tolerate_unknown=tolerate_unknown
         )
-        return KeptCells(*_packed(content, manifest))
-    return keep(bronze, manifest, content)
+        return KeptCells(*_packed(content, manifest, dataset))
+    return keep(bronze, manifest, content, dataset)
 
 
 def read_extracts(
     bronze: BronzeStore,
     layers: Mapping[str, Sequence[ExtractId]],
     manifests: Mapping[ExtractId, Manifest],
+    dataset: Dataset,
     *,
     tolerate_unknown: bool = False,
 ) -> Content:
@@ -111,10 +117,10 @@ def read_extracts(
         for extract in extracts:
             by_extract.setdefault(extract, []).append(table)
     read = {
-        extract: kept_cells(bronze, manifests[extract], tolerate_unknown=tolerate_unknown).content(tables)
+        extract: kept_cells(bronze, manifests[extract], dataset, tolerate_unknown=tolerate_unknown).content(tables)
         for extract, tables in sorted(by_extract.items())
     }
-    parts = list(read.values()) or [read_content([], [])]
+    parts = list(read.values()) or [read_content([], [], dataset)]
     cells, lines = pl.concat([part.cells for part in parts]), pl.concat([part.lines for part in parts])
     mixed = [table for table, extracts in layers.items() if len(extracts) > 1]
     if mixed:
@@ -151,9 +157,9 @@ def _lines_over(table: str, layers: Sequence[Content]) -> pl.DataFrame:
     )
 
 
-def keep(bronze: BronzeStore, manifest: Manifest, content: Content) -> KeptCells:
+def keep(bronze: BronzeStore, manifest: Manifest, content: Content, dataset: Dataset) -> KeptCells:
     """Keep what was read of an extract; a lake that this user may only read goes without."""
-    record, body = _packed(content, manifest)
+    record, body = _packed(content, manifest, dataset)
     try:
         bronze.write_cells(manifest.extract, {_CELLS: body, _RECORD: encode_record(record)})
     except LakeAccessDenied:
@@ -161,18 +167,18 @@ def keep(bronze: BronzeStore, manifest: Manifest, content: Content) -> KeptCells
     return KeptCells(record, body)
 
 
-def _fitting(held: dict[str, bytes], manifest: Manifest) -> KeptCells | None:
+def _fitting(held: dict[str, bytes], manifest: Manifest, dataset: Dataset) -> KeptCells | None:
     if _RECORD not in held or _CELLS not in held:
         return None
     try:
         record = decode_record(_RECORD, held[_RECORD], CellsRecord)
     except DamagedObject:
         return None
-    wanted = (reader(), _extract_hash(manifest), sha256_of(held[_CELLS]))
+    wanted = (reader(), _extract_hash(manifest, dataset), sha256_of(held[_CELLS]))
     return KeptCells(record, held[_CELLS]) if (record.reader, record.extract, record.cells) == wanted else None
 
 
-def _packed(content: Content, manifest: Manifest) -> tuple[CellsRecord, bytes]:
+def _packed(content: Content, manifest: Manifest, dataset: Dataset) -> tuple[CellsRecord, bytes]:
     cells = _with_objects(content).sort("year", *_CELL[:3])
     out = io.BytesIO()
     parts = cells.partition_by("year", maintain_order=True) or [cells]
@@ -183,7 +189,7 @@ def _packed(content: Content, manifest: Manifest) -> tuple[CellsRecord, bytes]:
     body = out.getvalue()
     return CellsRecord(
         reader=reader(),
-        extract=_extract_hash(manifest),
+        extract=_extract_hash(manifest, dataset),
         cells=sha256_of(body),
         lines=tuple(content.lines.select(*LINE_SCHEMA).iter_rows()),
         repeated=tuple(content.repeated.iter_rows()),
@@ -209,12 +215,14 @@ def _with_objects(content: Content) -> pl.DataFrame:
     )
 
 
-def _extract_hash(manifest: Manifest) -> str:
+def _extract_hash(manifest: Manifest, dataset: Dataset) -> str:
     digest = hashlib.sha256(f"{manifest.extract_date} {manifest.origin}\n".encode())
     for entry in sorted(manifest.objects, key=lambda each: each.key):
         digest.update(f"{entry.key} {entry.sha256} {sorted(entry.parameters.items())}\n".encode())
     for table, lines in sorted(manifest.scope.items()):
         digest.update(f"{table} {lines}\n".encode())
+    several = dataset.layouts.filter(pl.col("bea_table").is_in(dataset.with_several_layouts))
+    digest.update(several.write_csv().encode() if several.height else b"")
     return digest.hexdigest()
 
 
@@ -222,9 +230,9 @@ def _extract_hash(manifest: Manifest) -> str:
 def reader() -> str:
     """A hash of all the code that decodes what BEA sends, so that nobody has to remember to raise a version."""
     digest = hashlib.sha256(pl.__version__.encode())
-    for room in ("bea", "bronze", "texts.py", "tables"):
+    for room in ("bea", "bronze", "silver", "texts.py", "tables"):
         for name, body in sorted(_sources(files("pce_pipeline") / room)):
-            if room != "bronze" or name in {"reading.py", "cells.py"}:
+            if room not in _PARTLY or name in _PARTLY[room]:
                 digest.update(f"{name}\n".encode() + body)
     return digest.hexdigest()
 

@@ -85,7 +85,7 @@ def plan_use(
             f"{extract} counts already: {', '.join(tables or manifest.tables)}.",
             remedy="`pce status` shows what is current; `pce pin DATE` goes back to an earlier extract.",
         )
-    content = content_of(bronze, manifest, chosen)
+    content = content_of(bronze, manifest, chosen, dataset)
     for table in chosen:
         problem = refusal(content, table, dataset, extract.day)
         if problem is not None:
@@ -205,7 +205,8 @@ def _judged_anew(bronze: BronzeStore, dataset: Dataset, now: Current, drop: Deci
                 continue
             others = {extract: each for extract, each in now.manifests.items() if extract != later}
             judge = Judge(bronze, dataset, others, [*now.decisions, drop])
-            content = content_of(bronze, manifest, [each for each in manifest.tables if each in dataset.tables])
+            tables = [each for each in manifest.tables if each in dataset.tables]
+            content = content_of(bronze, manifest, tables, dataset)
             problems = refusals(content, dataset, later.day)
             anew = judge.tables(manifest, content, problems)[table].verdict
             if anew != verdict:

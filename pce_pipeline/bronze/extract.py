@@ -28,6 +28,7 @@ from pce_pipeline.bronze.manifest import (
     DERIVED,
     FROM_FILES,
     Manifest,
+    ObjectEntry,
     Verified,
     VerifiedTable,
     content_sha256_of_tables,
@@ -61,6 +62,8 @@ class Prepared:
     """What the rules of Bronze look at."""
     quarantine: pl.DataFrame
     """What could not be read, as `bronze.quarantine` lists it."""
+    dataset: Dataset
+    """The dataset that it is of."""
     content: Content | None = None
     """What was read of it, where nothing in it is unknown to this version."""
 
@@ -191,7 +194,7 @@ def prepare(
     staged = bronze.staged(extract)
     objects = {name: staged[name] for name in gathered.entries}
     try:
-        content, unknown = _read(gathered, objects, tables, _scope_of_profile(dataset))
+        content, unknown = _read(gathered, objects, tables, dataset)
         quarantine = set_aside(content, dataset)
         problems = _problems(content, dataset, extract.day, unknown if not tolerate_unknown else None)
         if gathered.origin in {FROM_FILES, DERIVED}:
@@ -202,10 +205,7 @@ def prepare(
     except BeaError:
         bronze.discard_staging(extract)
         raise
-    entries = tuple(
-        msgspec.structs.replace(entry, rows=content.rows.get(name, 0))
-        for name, entry in sorted(gathered.entries.items())
-    )
+    entries = tuple(_entry_as_read(entry, content) for _, entry in sorted(gathered.entries.items()))
     now = current(bronze, dataset)
     unreadable = counted(quarantine)
     manifest = Manifest(
@@ -242,6 +242,7 @@ def prepare(
             {name: ReadBack(sha256_of(body), len(body)) for name, body in objects.items()},
         ),
         quarantine=quarantine,
+        dataset=dataset,
         content=content if unknown is None else None,
     )
 
@@ -265,7 +266,7 @@ def publish(bronze: BronzeStore, prepared: Prepared) -> ExtractId:
             else:
                 held = manifest
                 if prepared.content is not None:
-                    keep(bronze, manifest, prepared.content)
+                    keep(bronze, manifest, prepared.content, prepared.dataset)
         if held == manifest:
             _clear_staging(bronze, prepared.manifest.extract)
             return extract
@@ -320,7 +321,7 @@ def stored_subject(bronze: BronzeStore, dataset: Dataset, extract: ExtractId) ->
     }
     if damaged.keys() & {entry.key for entry in manifest.objects}:
         return _subject(manifest, _declared_rows(manifest), found)
-    content = content_of(bronze, manifest, list(manifest.tables))
+    content = content_of(bronze, manifest, list(manifest.tables), dataset)
     return _subject(manifest, rows_by_line(content.cells), found)
 
 
@@ -350,17 +351,17 @@ def _existing(bronze: BronzeStore, extract: ExtractId) -> Manifest | None:
 
 
 def _read(
-    gathered: Gathered, objects: Mapping[str, bytes], tables: Sequence[str], scope: Scope | None
+    gathered: Gathered, objects: Mapping[str, bytes], tables: Sequence[str], dataset: Dataset
 ) -> tuple[Content, BeaUnknownField | None]:
     """What was gathered, as far as this version understands it, and what it does not know."""
     stored = [(entry, objects[name]) for name, entry in gathered.entries.items()]
-    is_live = gathered.origin not in {FROM_FILES, DERIVED}
+    is_live, scope = gathered.origin not in {FROM_FILES, DERIVED}, _scope_of_profile(dataset)
     found: BeaUnknownField | None = None
     try:
-        content = read_content(stored, tables, scope=scope, is_live=is_live)
+        content = read_content(stored, tables, dataset, scope=scope, is_live=is_live)
     except BeaUnknownField as unknown:
         found = unknown
-        content = read_content(stored, tables, scope=scope, is_live=is_live, tolerate_unknown=True)
+        content = read_content(stored, tables, dataset, scope=scope, is_live=is_live, tolerate_unknown=True)
     missing = [table for table in tables if table not in content.tables]
     if missing:
         raise BeaFileRefused(
@@ -368,6 +369,13 @@ def _read(
             remedy=f"It holds {', '.join(content.tables) or 'none of the tables asked for'}; name those with --tables.",
         )
     return content, found
+
+
+def _entry_as_read(entry: ObjectEntry, content: Content) -> ObjectEntry:
+    """The entry of an object, with the cells and the tables of today that it gave."""
+    given = content.tables_of_objects.get(entry.key, entry.names)
+    moved = {"tables": given, "published_as": entry.names} if set(given) != set(entry.names) else {}
+    return msgspec.structs.replace(entry, rows=content.rows.get(entry.key, 0), **moved)
 
 
 def _of_file(unknown: BeaUnknownField) -> FileUnusable:

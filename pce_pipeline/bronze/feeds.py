@@ -7,7 +7,7 @@ that they belong together: whatever else BEA changes is stored before it is judg
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,16 +21,18 @@ import structlog
 from pce_pipeline.bea.bulk import members_of, tables_in
 from pce_pipeline.bea.client import BeaClient, RawAnswer
 from pce_pipeline.bea.documents import read_document, storable
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused
+from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaRequestRejected
 from pce_pipeline.bea.observations import Observations
 from pce_pipeline.bea.protocol import decode_lines
 from pce_pipeline.bronze.manifest import FROM_FILES, ObjectEntry
+from pce_pipeline.bronze.reading import notes_of
 from pce_pipeline.bronze.store import BronzeStore, pack
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability import progress
+from pce_pipeline.silver.layouts import as_today, moves
 
 _log = structlog.get_logger()
 
@@ -114,12 +116,12 @@ class ApiFeed:
     async def _gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """All answers of one release: lists before and after the data agree, and no answer is older than another."""
         async with self._client() as client:
-            lists = await _lists(client, tables)
+            lists = await self._lists(client, tables)
             wanted = self._wanted(lists)
             entries = await _left_by_a_killed_extract(client, self._dataset, bronze.staged(extract), wanted)
             for _ in range(_TRIES_OF_A_MOVING_RELEASE):
                 await _fetch(client, bronze, extract, [each for each in wanted if _name(*each) not in entries], entries)
-                listed_before, lists = wanted, await _lists(client, tables)
+                listed_before, lists = wanted, await self._lists(client, tables)
                 wanted = self._wanted(lists)
                 gone = {_name(*each) for each in listed_before} - {_name(*each) for each in wanted}
                 outdated = {*_of_another_release(entries), *gone}
@@ -145,13 +147,25 @@ class ApiFeed:
             if self._in_scope(table, line)
         ]
 
+    async def _lists(self, client: BeaClient, tables: Sequence[str]) -> dict[str, RawAnswer]:
+        """The lists of lines of the tables that BEA has; one may be gone if another once had its lines."""
+        asked = await asyncio.gather(*(client.lines(table) for table in tables), return_exceptions=True)
+        found: dict[str, RawAnswer] = {}
+        for table, answer in zip(tables, asked, strict=True):
+            if isinstance(answer, BaseException):
+                others = set(self._dataset.names_of([table])) - {table}
+                if not isinstance(answer, BeaRequestRejected) or others.isdisjoint(tables):
+                    raise answer
+                _log.warning(
+                    "BEA has no such table; another one may hold its lines", table=table, others=sorted(others)
+                )
+            else:
+                found[table] = answer
+        return found
+
     def _in_scope(self, table: str, line: int) -> bool:
         # under the full profile a line that BEA has added is kept, so that nothing it published is lost
         return self._dataset.profile == "full" or line in self._dataset.line_codes(table)
-
-
-async def _lists(client: BeaClient, tables: Sequence[str]) -> dict[str, RawAnswer]:
-    return dict(zip(tables, await asyncio.gather(*(client.lines(table) for table in tables)), strict=True))
 
 
 async def _fetch(
@@ -210,7 +224,7 @@ class BulkFeed:
         answer = asyncio.run(self._download())
         name = self._dataset.archive
         present = tables_in(answer.body)
-        held = [table for table in tables if table in present]
+        held = [name for name in self._dataset.names_of(tables) if name in present]
         bronze.stage(extract, name, answer.body)
         entry = file_entry(name, answer.body, held, endpoint=answer.endpoint, extracted_at=answer.fetched_at)
         return Gathered("bulk", {name: entry})
@@ -222,19 +236,24 @@ class BulkFeed:
 
 @dataclass(frozen=True)
 class _Kept:
-    """One file: the name and bytes it is stored with, the tables in it, and what it says of those asked for."""
+    """One file: the name and bytes it is stored with, the tables in it, and what it says of those asked for.
+
+    `tables` are called as they are today, `published` are those that were read, as the file calls them.
+    """
 
     name: str
     body: bytes
     tables: frozenset[str]
+    published: tuple[str, ...]
     content: Observations
 
 
 class FileFeed:
     """Files somebody kept: BEA's archive, its CSV files, or answers of its API, also compressed."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], datasets: Collection[Dataset]) -> None:
         self._paths = paths
+        self._datasets = datasets
         self._read: dict[frozenset[str], list[_Kept]] = {}
 
     def own_days(self, tables: Sequence[str]) -> list[tuple[Path, str, date | None]]:
@@ -257,9 +276,8 @@ class FileFeed:
         files = self._files(tables)
         held = {table for kept in files for table in kept.tables}
         wanted = zip(self._paths, files, strict=True)
-        return type(self)([path for path, kept in wanted if not kept.tables.isdisjoint(tables)]), [
-            table for table in tables if table in held
-        ]
+        holding = [path for path, kept in wanted if not kept.tables.isdisjoint(tables)]
+        return type(self)(holding, self._datasets), [table for table in tables if table in held]
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Raises `BeaFileRefused` for a file without any of the tables, and for cells that two files both hold."""
@@ -270,7 +288,9 @@ class FileFeed:
             held = [table for table in tables if table in kept.tables]
             if not held:
                 raise _holds_none(path, kept, tables)
-            entries[kept.name] = file_entry(kept.name, kept.body, held, endpoint=FROM_FILES, extracted_at=now)
+            entry = file_entry(kept.name, kept.body, held, endpoint=FROM_FILES, extracted_at=now)
+            is_of_before = not set(kept.published) >= set(held)
+            entries[kept.name] = msgspec.structs.replace(entry, published_as=kept.published) if is_of_before else entry
         _refuse_overlaps(files, tables)
         for kept in files:
             bronze.stage(extract, kept.name, kept.body)
@@ -279,7 +299,9 @@ class FileFeed:
     def _files(self, tables: Sequence[str]) -> list[_Kept]:
         wanted = frozenset(tables)
         if wanted not in self._read:
-            self._read[wanted] = [_keep(number, path, wanted) for number, path in enumerate(self._paths, start=1)]
+            self._read[wanted] = [
+                _keep(number, path, wanted, self._datasets) for number, path in enumerate(self._paths, start=1)
+            ]
         return self._read[wanted]
 
 
@@ -298,8 +320,11 @@ def _holds_none(path: Path, kept: _Kept, tables: Sequence[str]) -> BeaFileRefuse
     )
 
 
-def _keep(number: int, path: Path, wanted: frozenset[str]) -> _Kept:
-    """Read a file; its stored name is numbered, so that no two are equal and none is a record's."""
+def _keep(number: int, path: Path, wanted: frozenset[str], datasets: Collection[Dataset]) -> _Kept:
+    """Read a file, its tables as they are today.
+
+    Its stored name is numbered, so that no two are equal and none is a record's.
+    """
     try:
         received = path.read_bytes()
     except OSError as problem:
@@ -307,13 +332,25 @@ def _keep(number: int, path: Path, wanted: frozenset[str]) -> _Kept:
     body = storable(received)
     name = path.stem if path.suffix in _COMPRESSED and body != received else path.name
     present = frozenset(tables_in(body)) if body.startswith(_ZIP) else None
-    content = read_document(body, None if present is None else wanted & present, tolerate_unknown=True)
+    names = {each for dataset in datasets for each in dataset.names_of(wanted & dataset.tables.keys())} | wanted
+    came = read_document(body, None if present is None else names & present, tolerate_unknown=True)
+    content, moved = _today(came, datasets)
     return _Kept(
         name=stored_name(number, name),
         body=body,
-        tables=present or frozenset(content.frame["bea_table"].unique()),
+        tables=(present or frozenset(came.frame["bea_table"].unique())) | moved,
+        published=tuple(sorted(came.frame["bea_table"].unique())),
         content=content,
     )
+
+
+def _today(came: Observations, datasets: Collection[Dataset]) -> tuple[Observations, frozenset[str]]:
+    """Observations by the tables and lines of today, and the tables that lines have moved into."""
+    moved = pl.concat([moves(came.frame, came.lines, dataset) for dataset in datasets])
+    if moved.is_empty():
+        return came, frozenset()
+    content = Observations(as_today(came.frame, moved), as_today(came.lines, moved), notes_of(came.notes, moved))
+    return content, frozenset(moved["today_table"])
 
 
 def _refuse_overlaps(files: Sequence[_Kept], tables: Sequence[str]) -> None:

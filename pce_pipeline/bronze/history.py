@@ -230,8 +230,8 @@ def changed_since(now: Current, extract: ExtractId) -> dict[str, dict[str, int]]
         if not verdict.counts or not earlier or table not in now.dataset.tables:
             continue
         layers = {table: earlier[-1].extracts}
-        before = read_extracts(now.bronze, layers, now.manifests, tolerate_unknown=True).cells
-        after = kept_cells(now.bronze, manifest, tolerate_unknown=True).content([table]).cells
+        before = read_extracts(now.bronze, layers, now.manifests, now.dataset, tolerate_unknown=True).cells
+        after = kept_cells(now.bronze, manifest, now.dataset, tolerate_unknown=True).content([table]).cells
         was, became = (statements(cells, now.dataset, table) for cells in (before, after))
         both = became.join(was, on=CELL, suffix="_before")
         other = both.filter(
@@ -349,7 +349,7 @@ def _some_at_once(moments: Moments) -> Iterator[Moments]:
 
 def decoded_of(now: Current) -> Callable[[ExtractId], DecodedExtract]:
     """How the extracts of a dataset are read."""
-    return lambda extract: kept_cells(now.bronze, now.manifests[extract], tolerate_unknown=True)
+    return lambda extract: kept_cells(now.bronze, now.manifests[extract], now.dataset, tolerate_unknown=True)
 
 
 def _further(moments: Moments, before: Mapping[str, Sequence[str]]) -> dict[str, list[Moment]] | None:

@@ -377,7 +377,7 @@ class Judge:
         """What a kept extract says of a table; None where its objects cannot be read."""
         if (extract, table) not in self._said:
             try:
-                content = content_of(self._bronze, self._manifests[extract], [table])
+                content = content_of(self._bronze, self._manifests[extract], [table], self._dataset)
             except (DamagedObject, BeaError) as unreadable:
                 _log.warning("a kept extract cannot be compared with", extract=str(extract), problem=str(unreadable))
                 return None
@@ -419,7 +419,7 @@ def judged_before(bronze: BronzeStore, dataset: Dataset, manifests: Manifests) -
 
 def _scope_of(bronze: BronzeStore, dataset: Dataset, manifest: Manifest, arrived: Manifests) -> ExtractScope:
     tables = [table for table in manifest.tables if table in dataset.tables]
-    content = content_of(bronze, manifest, tables)
+    content = content_of(bronze, manifest, tables, dataset)
     holds = {table: holds_of(content, dataset, table) for table in tables}
     filled = msgspec.structs.replace(
         manifest,
@@ -454,10 +454,10 @@ def _as_it_was(dataset: Dataset, manifest: Manifest) -> ExtractScope:
     )
 
 
-def content_of(bronze: BronzeStore, manifest: Manifest, tables: Sequence[str]) -> Content:
+def content_of(bronze: BronzeStore, manifest: Manifest, tables: Sequence[str], dataset: Dataset) -> Content:
     """What a kept extract says of these tables, as far as this version understands it."""
     objects = bronze.read_objects(manifest.extract, tables)
-    return read_content(objects, tables, scope=manifest.scope, is_live=manifest.is_live, tolerate_unknown=True)
+    return read_content(objects, tables, dataset, scope=manifest.scope, is_live=manifest.is_live, tolerate_unknown=True)
 
 
 def _differing(mine: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:

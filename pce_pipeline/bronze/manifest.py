@@ -41,7 +41,8 @@ class TableEntry(msgspec.Struct, frozen=True, kw_only=True):
 class ObjectEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One stored answer or file: `key` is relative to the extract, `bytes` and `sha256` are of what is stored.
 
-    `line` is None where the object holds more than one; `parameters` never include the API key.
+    `line` is None where the object holds more than one; `parameters` never include the API key. `tables` are called as
+    they are today, `published_as` as they were when BEA published the object, where that is otherwise.
     """
 
     key: str
@@ -54,6 +55,12 @@ class ObjectEntry(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     rows: int
     last_updated: date | None
+    published_as: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tables by the names that they have inside the object."""
+        return self.published_as or self.tables
 
 
 class Manifest(Record, frozen=True, kw_only=True):

@@ -135,7 +135,7 @@ def _kept(bronze: BronzeStore, dataset: Dataset, manifest: Manifest) -> pl.DataF
         except pl.exceptions.PolarsError as problem:
             _log.warning("a quarantine file cannot be read", extract=manifest.extract_date, problem=str(problem))
     tables = [table for table in manifest.tables if table in dataset.tables]
-    again = set_aside(content_of(bronze, manifest, tables), dataset)
+    again = set_aside(content_of(bronze, manifest, tables, dataset), dataset)
     if again.height:
         bronze.write_quarantine(manifest.extract, to_parquet(again))
     return again

@@ -16,6 +16,8 @@ from pce_pipeline.bea.protocol import decode_lines, decode_many
 from pce_pipeline.bea.values import content_hashes, once_each, table_hash, typed
 from pce_pipeline.bronze.manifest import ObjectEntry, TableEntry
 from pce_pipeline.bronze.store import unpack
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.silver.layouts import as_today, moves
 
 _LINE_LIST = {("TargetParameter", "LineCode")}
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
@@ -42,6 +44,8 @@ class Content:
     """The rows of BEA's answers beyond the first of their cell, counted: bea_table, year, rows."""
     places: Sequence[tuple[str, pl.DataFrame]] = ()
     """The objects and what each gave, to find the object of a cell by; none where several extracts were read."""
+    tables_of_objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each object of a layout of before the tables, as they are today, that it gave cells of."""
 
     @cached_property
     def tables(self) -> Mapping[str, TableEntry]:
@@ -52,6 +56,7 @@ class Content:
 def read_content(
     objects: Sequence[tuple[ObjectEntry, bytes]],
     tables: Iterable[str],
+    dataset: Dataset,
     *,
     scope: Scope | None = None,
     is_live: bool = False,
@@ -59,57 +64,80 @@ def read_content(
 ) -> Content:
     """The content of stored objects for the tables named: cells as `bea.values.typed` gives them.
 
-    `scope` narrows the cells to lines asked for, so that a whole archive and single answers compare. A cell that BEA
-    itself (`is_live`) gives several times is one cell; a file that does, and differently, is refused. Raises
-    `BeaContentError` and its kin for objects that are not what BEA documents.
+    Whatever layout a table had when BEA published it, its lines stand where they stand today. `scope` narrows the cells
+    to lines asked for, so that a whole archive and single answers compare. A cell that BEA itself (`is_live`) gives
+    several times is one cell; a file that does, and differently, is refused. Raises `BeaContentError` and its kin for
+    objects that are not what BEA documents.
     """
     wanted = list(tables)
-    answers: dict[str, bytes] = {}
+    answers: dict[str, ObjectEntry] = {}
+    bodies: list[bytes] = []
     line_lists = [pl.DataFrame(schema=LINE_SCHEMA)]
-    parts: list[Observations] = []
+    parts: list[tuple[str | None, Observations]] = []
     rows: dict[str, int] = {}
-    places: list[tuple[str, pl.DataFrame]] = []
+    for entry, body in objects:
+        if set(wanted).isdisjoint(entry.tables):
+            continue
+        if entry.line is not None:
+            answers[entry.key] = entry
+            bodies.append(unpack(body))
+        elif entry.parameters.items() >= _LINE_LIST:
+            line_lists.append(decode_lines(unpack(body), tolerate_unknown=tolerate_unknown))
+            rows[entry.key] = 0
+        else:
+            held = entry.published_as or [table for table in wanted if table in entry.tables]
+            read = read_document(body, tables=held, tolerate_unknown=tolerate_unknown, tolerate_repeats=is_live)
+            parts.append((entry.key, read))
+    if answers:
+        decoded = decode_many(bodies, tolerate_unknown=tolerate_unknown)
+        parts.append((None, Observations(decoded.frame, pl.concat(line_lists), decoded.notes)))
+    came = combined(read for _, read in parts)
+    moved = moves(came.frame, came.lines, dataset)
+    within = pl.col("bea_table").is_in(wanted)
     repeated = [pl.DataFrame(schema=REPEATED_SCHEMA)]
 
     def each_once(frame: pl.DataFrame) -> pl.DataFrame:
+        if moved.height:
+            frame = as_today(frame, moved).filter(within)
         frame = _within(frame, scope)
         once = once_each(frame) if is_live else frame
         if once.height < frame.height:
             repeated.append(_surplus(frame))
         return once
 
-    for entry, body in objects:
-        held = [table for table in wanted if table in entry.tables]
-        if not held:
-            continue
-        if entry.line is not None:
-            answers[entry.key] = unpack(body)
-        elif entry.parameters.items() >= _LINE_LIST:
-            line_lists.append(decode_lines(unpack(body), tolerate_unknown=tolerate_unknown))
-            rows[entry.key] = 0
-        else:
-            document = read_document(body, tables=held, tolerate_unknown=tolerate_unknown, tolerate_repeats=is_live)
-            frame = each_once(document.frame)
-            rows[entry.key] = frame.height
-            places.append((entry.key, frame))
-            parts.append(Observations(frame, document.lines, document.notes))
-    if answers:
-        decoded = decode_many(answers.values(), tolerate_unknown=tolerate_unknown)
-        parts.append(Observations(each_once(decoded.frame), pl.concat(line_lists), decoded.notes))
-    everything = combined(parts)
-    cells = typed(everything.frame)
-    by_line = {
-        (table, line): count for table, line, count in cells.group_by("bea_table", "line_code").len().iter_rows()
+    frames = [(key, each_once(read.frame)) for key, read in parts]
+    cells = typed(pl.concat([came.frame.clear(), *(frame for _, frame in frames)]))
+    places = [(key, frame) for key, frame in frames if key is not None]
+    rows |= {key: frame.height for key, frame in places}
+    of_answers = _places_of_answers(answers, moved)
+    rows |= _counted(of_answers, cells)
+    places += of_answers
+    given = {key: tuple(frame["bea_table"].unique().sort()) for key, frame in places} if moved.height else {}
+    lines = as_today(came.lines, moved).filter(within) if moved.height else came.lines
+    return Content(cells, lines, notes_of(came.notes, moved), rows, summed(repeated), places, given)
+
+
+def _places_of_answers(answers: Mapping[str, ObjectEntry], moved: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """The objects of answers, each with the table and line that it gave, as they are today."""
+    asked = [(entry.names[0], entry.line) for entry in answers.values()]
+    today = as_today(pl.DataFrame(asked, schema=_LINE_SCHEMA, orient="row"), moved)
+    return list(zip(answers, today.iter_slices(1), strict=True))
+
+
+def _counted(places: Iterable[tuple[str, pl.DataFrame]], cells: pl.DataFrame) -> dict[str, int]:
+    """How many of the cells each object gave that holds one line."""
+    counts = {(table, line): count for table, line, count in cells.group_by(*_CELL[:2]).len().iter_rows()}
+    return {key: counts.get(place.row(0), 0) for key, place in places}
+
+
+def notes_of(notes: Mapping[str, ReleaseNote], moved: pl.DataFrame) -> dict[str, ReleaseNote]:
+    """The release notes by the tables of today: a line that moved brings the note of the table it came in."""
+    brought = {
+        today: notes[table]
+        for table, today in moved.select("bea_table", "today_table").unique().sort(pl.all()).iter_rows()
+        if table in notes
     }
-    for entry, _ in objects:
-        if entry.key in answers:
-            rows[entry.key] = by_line.get((entry.tables[0], entry.line), 0)
-    places += [
-        (entry.key, pl.DataFrame({"bea_table": [entry.tables[0]], "line_code": [entry.line]}, schema=_LINE_SCHEMA))
-        for entry, _ in objects
-        if entry.key in answers
-    ]
-    return Content(cells, everything.lines, everything.notes, rows, summed(repeated), places)
+    return {**notes, **brought}
 
 
 def _surplus(frame: pl.DataFrame) -> pl.DataFrame:

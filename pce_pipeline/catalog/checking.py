@@ -12,14 +12,14 @@ import msgspec
 import polars as pl
 
 from pce_pipeline.catalog.dataset import FULL
-from pce_pipeline.catalog.declared import Catalogue, DeclaredTable, Part, tables_of
+from pce_pipeline.catalog.declared import Catalogue, DeclaredTable, Part, of_today, tables_of
 from pce_pipeline.catalog.errors import CatalogMistake
 from pce_pipeline.texts import is_open, meaning
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TABLE_NAME = re.compile(r"[A-Z][A-Z0-9]*")
 ARCHIVE_NAME = re.compile(r"\w+\.zip")
-_LAYOUT = re.compile(r"(?:19|20)[0-9]{2}")
+_LAYOUT = re.compile(r"(?:19|20)[0-9]{2}(?:-[01][0-9])?")
 _A_NAME = "small letters, digits and underscores, a letter first"
 _ROLES = ("total", "subtotal", "part")
 _LEVELS = ("nation", "region", "state")
@@ -74,6 +74,13 @@ def _check_measures(catalogue: Catalogue) -> None:
             whole = measure.per_capita_of
             if whole is not None and (whole not in catalogue.measures or catalogue.measures[whole].per_capita_of):
                 raise part.mistake((*at, "per_capita_of"), f"{whole!r} is not a measure of a whole")
+            instead = measure.growth_instead
+            if instead is not None and (
+                instead not in catalogue.measures or not catalogue.measures[instead].growth_is_meaningful
+            ):
+                raise part.mistake((*at, "growth_instead"), f"{instead!r} is not a measure whose growth has a meaning")
+            if instead is not None and measure.growth_is_meaningful:
+                raise part.mistake((*at, "growth_instead"), "the growth of the measure itself has a meaning")
             based = measure.base_year_of
             if based is not None and not _names_a_base_year(based, part):
                 raise part.mistake(
@@ -149,7 +156,9 @@ def _check_dataset(parts: tuple[Part, ...], catalogue: Catalogue) -> None:
     lines = pl.concat([part.lines for part in parts])
     _check_lines(lines, tables, catalogue)
     _check_bea_units(lines, catalogue)
-    codes = {name: frozenset(lines.filter(pl.col("bea_table") == name)["line_code"]) for name in tables}
+    _check_lines_of_before(lines)
+    today = of_today(lines)
+    codes = {name: frozenset(today.filter(pl.col("bea_table") == name)["line_code"]) for name in tables}
     for part in parts:
         _check_tables(part, codes, catalogue.areas)
         _check_exceptions(part, codes, catalogue.areas)
@@ -203,7 +212,11 @@ def _check_lines(lines: pl.DataFrame, tables: Mapping[str, DeclaredTable], catal
     of_table = pl.struct("bea_table", "layout", "line_code")
     figure = pl.struct("bea_table", "layout", "measure", "category_id")
     _refuse(lines, ~pl.col("bea_table").is_in(list(tables)), "the table {bea_table!r} is not in dataset.toml")
-    _refuse(lines, ~_is(_LAYOUT, "layout"), "the layout {layout!r} is not the year since which BEA has it, as 2022")
+    _refuse(
+        lines,
+        ~_is(_LAYOUT, "layout"),
+        "the layout {layout!r} is not the year or month since which BEA has it, as 2022, or 2025-02",
+    )
     _refuse(lines, pl.col("line_code") < 1, "the line code {line_code} is not a line's number")
     _refuse(lines, ~of_table.is_first_distinct(), "line {line_code} of {bea_table} is declared twice")
     _refuse(lines, ~pl.col("measure").is_in(list(catalogue.measures)), "the measure {measure!r} is not declared")
@@ -213,6 +226,21 @@ def _check_lines(lines: pl.DataFrame, tables: Mapping[str, DeclaredTable], catal
         lines,
         ~figure.is_first_distinct(),
         "a line above has the measure {measure!r} of {category_id!r} in {bea_table} already",
+    )
+
+
+def _check_lines_of_before(lines: pl.DataFrame) -> None:
+    """Every line of an earlier layout is a line of today's, in whichever table of the dataset."""
+    figure = ["measure", "category_id"]
+    newest = of_today(lines)
+    gone = lines.join(newest, on=["bea_table", "layout"], how="anti", maintain_order="left").join(
+        newest, on=figure, how="anti", maintain_order="left"
+    )
+    _refuse(
+        gone,
+        pl.lit(value=True),
+        "no line of today has the measure {measure!r} of {category_id!r}, which line {line_code} of {bea_table} had in "
+        "the layout {layout}",
     )
 
 
@@ -245,6 +273,8 @@ def _check_tables(part: Part, codes: _Codes, areas: pl.DataFrame) -> None:
             raise part.mistake((*at, "name"), f"the table {table.name!r} has no lines in lines.csv")
         if len(set(table.levels)) < len(table.levels):
             raise part.mistake((*at, "levels"), f"a level of {table.name} is there twice")
+        if both := sorted(set(table.levels) & set(table.may_have)):
+            raise part.mistake((*at, "may_have"), f"{table.name} has the level {both[0]} already, by levels")
         if table.probe.line not in codes[table.name]:
             raise part.mistake((*at, "probe"), f"the probe of {table.name} is not one of its lines: {table.probe.line}")
         if table.probe.area not in set(areas.filter(pl.col("geo_level").is_in(table.levels))["geo_fips"]):

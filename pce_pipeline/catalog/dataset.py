@@ -42,6 +42,8 @@ class Measure:
     """The measure that it is when divided by the residents; None for one that is no per-capita measure."""
     base_year_of: str | None = None
     """The measure whose base year it has in each vintage, where its own unit names none: an index; else None."""
+    growth_instead: str | None = None
+    """The measure whose growth says what somebody wants who asks for its own, where that has no meaning; else None."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class BeaTable:
     """The levels of areas that it has: nation, region, state."""
     probe: Probe
     """Where to look for its release note."""
+    may_have: frozenset[str] = frozenset()
+    """The levels of areas that it has in some releases only, or without figures: nobody misses them."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +125,18 @@ class Dataset:
     categories: pl.DataFrame
     """category_id, scheme, name, parent_id, depth, role, sign, nation_only; whole, whatever the profile."""
     lines: pl.DataFrame
-    """The lines of the profile: bea_table, layout, line_code, category_id, measure, description, unit,
-    unit_multiplier. A description or unit may leave the base year open, written `{base_year}`."""
+    """The lines of the profile as the newest layout of each table has them: bea_table, layout, line_code, category_id,
+    measure, description, unit, unit_multiplier. A description or unit may leave the base year open, written
+    `{base_year}`."""
+    layouts: pl.DataFrame
+    """The lines of every layout that a table had or has, with the same columns and the place that each has today:
+    today_table, today_line. A profile that narrows leaves out those that have no place in it."""
     known_exceptions: tuple[KnownException, ...] = ()
     """Sums that BEA itself does not keep."""
     comprehensive_updates: tuple[date, ...] = ()
     """The days of releases that brought a comprehensive update: BEA then revises all years, and what figures mean."""
+    known_releases: tuple[date, ...] = ()
+    """Days on which BEA is known to have released it, ascending: not all of them."""
 
     def line_codes(self, bea_table: str) -> tuple[int, ...]:
         """The pinned line codes of one table, ascending."""
@@ -137,6 +147,17 @@ class Dataset:
     def probes(self) -> dict[str, tuple[int, str]]:
         """The cell (line and area) by which each table is asked for its release note."""
         return {name: (table.probe.line, table.probe.area) for name, table in self.tables.items()}
+
+    @cached_property
+    def with_several_layouts(self) -> tuple[str, ...]:
+        """The tables that had another layout before."""
+        several = self.layouts.filter(pl.col("layout").n_unique().over("bea_table") > 1)
+        return tuple(several["bea_table"].unique().sort())
+
+    def names_of(self, tables: Collection[str]) -> list[str]:
+        """The tables in which BEA publishes, or ever published, what these tables have today."""
+        before = self.layouts.filter(pl.col("today_table").is_in(list(tables)))["bea_table"]
+        return list(dict.fromkeys([*tables, *before]))
 
     @cached_property
     def cells(self) -> pl.DataFrame:

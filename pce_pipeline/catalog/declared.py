@@ -58,6 +58,7 @@ class DeclaredTable(msgspec.Struct, forbid_unknown_fields=True):
     title: Text
     levels: Annotated[tuple[Literal["nation", "region", "state"], ...], msgspec.Meta(min_length=1)]
     probe: Probe
+    may_have: tuple[Literal["nation", "region", "state"], ...] = ()
 
 
 class DeclaredMeasure(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,6 +73,7 @@ class DeclaredMeasure(msgspec.Struct, forbid_unknown_fields=True):
     growth_is_meaningful: bool
     per_capita_of: str | None = None
     base_year_of: str | None = None
+    growth_instead: str | None = None
 
 
 class Declared(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,6 +90,7 @@ class Declared(msgspec.Struct, forbid_unknown_fields=True):
     profiles: dict[str, dict[str, tuple[int, ...]]] = {}
     known_exceptions: tuple[KnownException, ...] = ()
     comprehensive_updates: tuple[date, ...] = ()
+    known_releases: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,11 @@ class Catalogue:
     def measures(self) -> Mapping[str, DeclaredMeasure]:
         """The measures of all datasets, by name."""
         return {measure.name: measure for part in self.every_part for measure in part.declared.measures}
+
+
+def of_today(lines: pl.DataFrame) -> pl.DataFrame:
+    """Those of the lines (with LINES) that are of the newest layout of their table."""
+    return lines.filter(pl.col("layout") == pl.col("layout").max().over("bea_table"))
 
 
 def tables_of(parts: Collection[Part]) -> dict[str, DeclaredTable]:

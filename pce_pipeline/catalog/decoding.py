@@ -28,6 +28,8 @@ _WHAT_MAY_BE = {
     "adds_up_over": "Use some of categories and areas, or [].",
     "comparable_over": "Use some of categories, areas and years, or [].",
     "comprehensive_updates": "Write days, as [2023-10-04], without quotation marks.",
+    "known_releases": "Write days, as [2023-10-04], without quotation marks.",
+    "may_have": "Use some of nation, region and state.",
     "decimals": "Write how many decimals BEA publishes, 0 to 3.",
     "first_year": "Write the first year that BEA publishes, without quotation marks.",
     "growth_is_meaningful": "Write true or false.",

@@ -23,7 +23,7 @@ import polars as pl
 
 from pce_pipeline.catalog.checking import check
 from pce_pipeline.catalog.dataset import BeaTable, Dataset, Measure
-from pce_pipeline.catalog.declared import AREAS, PLACE, UNITS, Catalogue, Part, tables_of
+from pce_pipeline.catalog.declared import AREAS, PLACE, UNITS, Catalogue, Part, of_today, tables_of
 from pce_pipeline.catalog.decoding import read_part, read_rows
 from pce_pipeline.catalog.errors import CatalogMistake
 from pce_pipeline.errors import SettingsError
@@ -103,11 +103,18 @@ def _dataset(name: str, parts: tuple[Part, ...], catalogue: Catalogue, profile: 
     whole = parts[0].declared
     assert whole.title and whole.source and whole.archive and whole.first_year  # noqa: S101, PT018 (it was checked)
     lines = pl.concat([part.lines for part in parts])
+    today = of_today(lines)
     scope = {table: codes for part in parts for table, codes in part.declared.profiles.get(profile, {}).items()}
     in_scope = pl.any_horizontal(
         (pl.col("bea_table") == table) & (pl.col("line_code").is_in(codes) if codes else pl.lit(value=True))
         for table, codes in scope.items()
     )
+    lines_of_scope = today.filter(in_scope).drop(PLACE)
+    tables = {
+        table.name: BeaTable(table.name, table.title, frozenset(table.levels), table.probe, frozenset(table.may_have))
+        for table in tables_of(parts).values()
+        if table.name in scope
+    }
     return Dataset(
         name=name,
         title=whole.title,
@@ -116,17 +123,29 @@ def _dataset(name: str, parts: tuple[Part, ...], catalogue: Catalogue, profile: 
         first_year=whole.first_year,
         release_names=whole.release_names or (),
         profile=profile,
-        tables={
-            table.name: BeaTable(table.name, table.title, frozenset(table.levels), table.probe)
-            for table in tables_of(parts).values()
-            if table.name in scope
-        },
-        measures={each: _measure(each, catalogue) for each in lines["measure"].unique(maintain_order=True)},
+        tables=tables,
+        measures={each: _measure(each, catalogue) for each in today["measure"].unique(maintain_order=True)},
         areas=catalogue.areas.drop(PLACE),
         categories=_categories(parts, lines, catalogue),
-        lines=lines.filter(in_scope).drop(PLACE),
+        lines=lines_of_scope,
+        layouts=_layouts(lines.drop(PLACE), lines_of_scope, list(tables)),
         known_exceptions=tuple(known for part in parts for known in part.declared.known_exceptions),
         comprehensive_updates=tuple(sorted(day for part in parts for day in part.declared.comprehensive_updates)),
+        known_releases=tuple(sorted({day for part in parts for day in part.declared.known_releases})),
+    )
+
+
+def _layouts(lines: pl.DataFrame, today: pl.DataFrame, tables: Collection[str]) -> pl.DataFrame:
+    """All lines, each with its place among those of today: in its own table, if that has the figure, else the first."""
+    order = {name: number for number, name in enumerate(tables)}
+    places = today.select("measure", "category_id", today_table="bea_table", today_line="line_code")
+    is_elsewhere = pl.col("today_table") != pl.col("bea_table")
+    return (
+        lines.with_row_index("nth")
+        .join(places, on=["measure", "category_id"])
+        .sort("nth", is_elsewhere, pl.col("today_table").replace_strict(order, return_dtype=pl.Int64))
+        .unique("nth", keep="first", maintain_order=True)
+        .drop("nth")
     )
 
 

@@ -270,7 +270,7 @@ def _places_of_files(
     date_is: Literal["day", "month"] = "day"
     if day:
         asked, date_is = _day_or_month(day)
-    feed, held = FileFeed(files), session.held()
+    feed, held = FileFeed(files, session.datasets.values()), session.held()
     chosen = {name: session.registry.datasets[name].chosen_tables(tables) for name, tables in of_datasets.items()}
     feed.own_days([table for tables in chosen.values() for table in tables])  # raises for a file that holds none
     holding = {name: feed.holding(tables) for name, tables in chosen.items()}

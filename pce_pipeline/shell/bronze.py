@@ -257,7 +257,7 @@ def feed_of(bea: BeaGateway, dataset: Dataset, config: ExtractConfig) -> Feed:
         (file,) = config.files
         return DerivedFeed(Path(file), LongColumns(**config.columns), dataset, config.derived)
     if config.files:
-        return FileFeed([Path(file) for file in config.files])
+        return FileFeed([Path(file) for file in config.files], [dataset])
     if bea.origin == "bulk":
         return BulkFeed(bea.client, dataset)
     return ApiFeed(bea.client, dataset, bea.origin)

@@ -25,6 +25,7 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
         run.now.bronze,
         {table: vintage.extracts for table, vintage in made_of.items()},
         run.now.manifests,
+        run.dataset,
         tolerate_unknown=run.settings.tolerate_unknown_fields,
     )
     cells = content.cells.filter(pl.col("year").is_in(run.years))

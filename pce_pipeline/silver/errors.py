@@ -1,10 +1,12 @@
 """What stops Silver: BEA's tables no longer mean what the catalogue pins.
 
 SilverRefused
+├── LayoutUnknown        a table has none of the layouts that are known of it
+├── LayoutUnclear        a part of a table could be of several of its layouts
 ├── LineMeaningChanged   the text of a pinned line says something else
 └── UnitChanged          a pinned line comes in another unit
 
-Both stop everywhere: a number under a wrong name is worse than no number.
+All stop everywhere: a number under a wrong name is worse than no number.
 """
 
 from collections.abc import Iterable
@@ -49,6 +51,34 @@ def _listed(differences: Iterable[LineDifference]) -> str:
 
 class SilverRefused(PceError):
     """Base of everything here."""
+
+
+class LayoutUnknown(SilverRefused):
+    """`table` has none of its known layouts; `differences` are those from `nearest`, the one with the fewest."""
+
+    def __init__(self, table: str, nearest: str, differences: Iterable[LineDifference]) -> None:
+        self.table = table
+        self.nearest = nearest
+        self.differences = tuple(differences)
+        super().__init__(
+            f"{table} has a layout that is not known; from the nearest, that of {nearest}, it differs: "
+            f"{_listed(self.differences)}.",
+            remedy="Compare with BEA's line list, and add the layout to the dataset's lines.csv (below catalog/), each "
+            "line with its measure and category. Where a text means the same, add it to the pinned one after ' | '.",
+        )
+
+
+class LayoutUnclear(SilverRefused):
+    """The lines of `table` that are there could be of several of its layouts, in which they mean different things."""
+
+    def __init__(self, table: str, layouts: Iterable[str]) -> None:
+        self.table = table
+        self.layouts = tuple(layouts)
+        super().__init__(
+            f"{table} could have the layout of {' or of '.join(self.layouts)}, and its lines mean "
+            "another thing in each.",
+            remedy="Give BEA's whole file of the table, or answers of its API with the list of its lines.",
+        )
 
 
 class LineMeaningChanged(SilverRefused):

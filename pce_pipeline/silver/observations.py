@@ -5,15 +5,15 @@ named, rows of areas beyond it set aside; what contradicts the catalogue stops w
 and counts are judged by the rules in `quality/`, not here.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
+from pce_pipeline.silver.layouts import check_layouts, means
 from pce_pipeline.tables.silver import KEY, NAMES
-from pce_pipeline.texts import base_year, before, clean_description, is_open, meaning, same
+from pce_pipeline.texts import base_year, clean_description, is_open, same
 
 BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,
@@ -55,10 +55,12 @@ def table_years(cells: pl.DataFrame) -> dict[str, tuple[int, ...]]:
 def normalise(observations: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> Normalised:
     """Silver of typed observations (OBSERVATION_SCHEMA with `value` and `status`), for all years or a selection.
 
-    `lines` has LINE_SCHEMA: the lines BEA lists for the tables at hand. A unit that means the pinned one is spelled as
-    pinned in Silver, or as published where the catalogue leaves its base year open. Raises `LineMeaningChanged` where
-    a pinned line says something else, and `UnitChanged` where a line's unit or multiplier is not the pinned one.
+    `lines` has LINE_SCHEMA: the lines BEA lists for the tables at hand, where they stand today. A unit that means the
+    pinned one is spelled as pinned in Silver, or as published where the catalogue leaves its base year open. Raises
+    `LineMeaningChanged` where a pinned line says something else, `UnitChanged` where a line's unit or multiplier is not
+    the pinned one, and `LayoutUnknown` or `LayoutUnclear` for a table that had several layouts and now has another.
     """
+    check_layouts(observations, lines, dataset)
     check_meanings(lines, dataset)
     units = spelled_units(observations, dataset)
     pinned = dataset.lines.select(*_LINE, "category_id").lazy()
@@ -92,22 +94,10 @@ def check_meanings(lines: pl.DataFrame, dataset: Dataset) -> None:
         differences = [
             LineDifference(code, pinned[code], text)
             for code, text in texts
-            if code in pinned and not _means(text, pinned[code], [other for line, other in texts if line != code])
+            if code in pinned and not means(text, pinned[code], [other for line, other in texts if line != code])
         ]
         if differences:
             raise LineMeaningChanged(table, differences)
-
-
-def _means(published: str, pinned: str, others: Sequence[str]) -> bool:
-    """Whether BEA's text of a line is the pinned one, or ends with it after a statistic.
-
-    BEA's API puts the statistic before the item ("Total ...: Health"), the same for many lines of a table: what stands
-    before one line alone is a qualification, and the line means something else.
-    """
-    statistic = before(pinned, published)
-    if not statistic:
-        return statistic == ""
-    return not statistic.rstrip()[-1].isalnum() and any(meaning(other).startswith(statistic) for other in others)
 
 
 def spelled_units(observations: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:

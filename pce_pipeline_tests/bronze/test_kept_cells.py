@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_decoded_anew_and_kept_again(
     extract = lake.taken()
     before = [path.read_bytes() for path in files_of(lake, extract)]
     spoil(lake.folder / "local/cells/sample-smoke/pce_state" / str(extract) / name)
-    content = read_extracts(lake.bronze, {"SAPCE1": [extract]}, lake.bronze.manifests())
+    content = read_extracts(lake.bronze, {"SAPCE1": [extract]}, lake.bronze.manifests(), lake.dataset)
     assert content.cells.height == 5040
     assert [path.read_bytes() for path in files_of(lake, extract)] == before
 

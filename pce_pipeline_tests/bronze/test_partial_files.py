@@ -98,7 +98,7 @@ def years(lake: Lakeside) -> set[int]:
 def value(lake: Lakeside, area: str, year: int, line: int = 1) -> str | None:
     """What Silver would say of a cell."""
     layers = {table: source.vintage.extracts for table, source in lake.current().sources.items()}
-    content = read_extracts(lake.bronze, layers, lake.bronze.manifests())
+    content = read_extracts(lake.bronze, layers, lake.bronze.manifests(), lake.dataset)
     silver = normalise(content.cells, content.lines, lake.bea.dataset).frame
     found = silver.filter(geo_fips=area, year=year, line_code=line)["value_text"]
     return found.item() if found.len() else None
@@ -274,7 +274,7 @@ def test_an_empty_cell_of_the_only_file_is_blank_and_never_not_available(lake, c
         row[-1] = ""
 
     extract = taken(lake, cut(2, areas=["01000"], change=emptied))
-    content = read_extracts(lake.bronze, {"SAPCE1": [extract]}, lake.bronze.manifests())
+    content = read_extracts(lake.bronze, {"SAPCE1": [extract]}, lake.bronze.manifests(), lake.dataset)
     assert content.cells.filter(year=2024)["status"].unique().to_list() == ["blank"]
 
 

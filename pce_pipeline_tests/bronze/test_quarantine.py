@@ -98,7 +98,7 @@ def kept(lake: Lakeside, extract: ExtractId) -> list[dict[str, Any]]:
 
 def silver(lake: Lakeside) -> pl.DataFrame:
     made_of = {table: source.vintage.extracts for table, source in lake.current().sources.items()}
-    read = read_extracts(lake.bronze, made_of, lake.bronze.manifests())
+    read = read_extracts(lake.bronze, made_of, lake.bronze.manifests(), lake.dataset)
     return normalise(read.cells, read.lines, lake.bea.dataset).frame
 
 
@@ -192,7 +192,7 @@ def test_a_key_that_bea_repeats_with_other_values_is_one_cell_in_quarantine(lake
     assert (cell["rule"], cell["year"], cell["object_key"]) == ("key_is_repeated", YEAR, "SAPCE1/13.json.gz")
     assert "7.5 and " in cell["reason"] or " and 7.5" in cell["reason"]
     assert manifest.tables["SAPCE1"].rows == silver(lake).height == 3 * 60 * 28
-    content = read_extracts(lake.bronze, {"SAPCE1": [extract]}, lake.bronze.manifests())
+    content = read_extracts(lake.bronze, {"SAPCE1": [extract]}, lake.bronze.manifests(), lake.dataset)
     assert content.repeated["rows"].to_list() == [1] * 28
 
 

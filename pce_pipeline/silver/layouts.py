@@ -1,0 +1,180 @@
+"""Which layout a table was published in, and where each of its lines stands today.
+
+BEA has moved lines from one table into another and back, so that "SARPP line 1" meant a price level, then real income,
+then a price level again. A layout is recognised by text *and* unit of every line that it pins and the table has; what
+is recognised reads as today's tables, whatever it was called then, and everything else stays as it is and is refused
+with what differs. Tables that never had another layout are not looked at here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.silver.errors import LayoutUnclear, LayoutUnknown, LineDifference
+from pce_pipeline.texts import before, clean_description, meaning, same
+
+_LINE = ["bea_table", "line_code"]
+MOVES_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "bea_table": pl.String,
+    "line_code": pl.Int32,
+    "today_table": pl.String,
+    "today_line": pl.Int32,
+}
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a table says of its lines."""
+
+    texts: dict[int, list[str]]
+    units: dict[int, list[tuple[str | None, int | None]]]
+
+    @property
+    def lines(self) -> set[int]:
+        return self.texts.keys() | self.units.keys()
+
+
+def moves(cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """Where lines stand today that stood elsewhere when these tables were published: MOVES_SCHEMA.
+
+    `cells` are observations, `lines` the lines that BEA lists with them (LINE_SCHEMA), both under BEA's names of then.
+    Of a table whose layout is today's, or is none that is known, nothing is moved.
+    """
+    found = [pl.DataFrame(schema=MOVES_SCHEMA)]
+    for table in dataset.with_several_layouts:
+        compared = _Compared.of(cells, lines, dataset, table)
+        if compared.fitting and not compared.is_unclear:
+            places = compared.places(compared.fitting[0])
+            is_elsewhere = (pl.col("today_table") != table) | (pl.col("today_line") != pl.col("line_code"))
+            if places.filter(is_elsewhere).height:
+                found.append(places.select(list(MOVES_SCHEMA)))
+    return pl.concat(found)
+
+
+def as_today(frame: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
+    """A frame with bea_table and line_code whose rows stand where `moves` says; other rows stay where they are."""
+    if moved.is_empty():
+        return frame
+    return (
+        frame.join(moved, on=_LINE, how="left", maintain_order="left")
+        .with_columns(
+            bea_table=pl.coalesce("today_table", "bea_table"), line_code=pl.coalesce("today_line", "line_code")
+        )
+        .select(frame.columns)
+    )
+
+
+def check_layouts(cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> None:
+    """Raise `LayoutUnknown` for a table that has none of its known layouts, and `LayoutUnclear` for one that has two.
+
+    Both frames are those of `moves`, after `as_today`.
+    """
+    for table in dataset.with_several_layouts:
+        compared = _Compared.of(cells, lines, dataset, table)
+        if compared.is_unclear:
+            raise LayoutUnclear(table, [_name(layout) for layout in compared.fitting])
+        if compared.said.lines and not compared.fitting:
+            nearest, differences = compared.nearest
+            raise LayoutUnknown(table, _name(nearest), differences)
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """A table as it came, beside the layouts that are known of it, the newest first."""
+
+    said: _Said
+    layouts: list[pl.DataFrame]
+    differences: list[list[LineDifference]]
+
+    @classmethod
+    def of(cls, cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset, table: str) -> "_Compared":
+        of_table = dataset.layouts.filter(pl.col("bea_table") == table)
+        said, known = _said(cells, lines, table), set(of_table["line_code"])
+        layouts = of_table.sort("layout", descending=True, maintain_order=True).partition_by(
+            "layout", maintain_order=True
+        )
+        return cls(said, layouts, [_differences(said, layout, known) for layout in layouts])
+
+    @property
+    def fitting(self) -> list[pl.DataFrame]:
+        """The layouts that it may have; none where nothing of the table came."""
+        each = zip(self.layouts, self.differences, strict=True)
+        return [layout for layout, differences in each if not differences and self.said.lines]
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether it may have several in which its lines mean different things."""
+        places = [self.places(layout) for layout in self.fitting]
+        return not all(places[0].equals(other) for other in places[1:])
+
+    @property
+    def nearest(self) -> tuple[pl.DataFrame, list[LineDifference]]:
+        """The layout from which it differs least."""
+        return min(zip(self.layouts, self.differences, strict=True), key=lambda each: len(each[1]))
+
+    def places(self, layout: pl.DataFrame) -> pl.DataFrame:
+        """Where those of its lines that a layout has stand today."""
+        there = layout.filter(pl.col("line_code").is_in(sorted(self.said.lines)))
+        return there.select(list(MOVES_SCHEMA)).sort("line_code")
+
+
+def _name(layout: pl.DataFrame) -> str:
+    return str(layout["layout"][0])
+
+
+def _said(cells: pl.DataFrame, lines: pl.DataFrame, table: str) -> _Said:
+    texts: dict[int, list[str]] = {}
+    of_table = pl.col("bea_table") == table
+    for code, text in lines.filter(of_table).select("line_code", "description").unique().sort(pl.all()).iter_rows():
+        texts.setdefault(code, []).append(clean_description(text))
+    units: dict[int, list[tuple[str | None, int | None]]] = {}
+    columns = ["line_code", "unit", "unit_multiplier"]
+    for code, *unit in cells.filter(of_table).select(columns).unique().sort(columns).iter_rows():
+        units.setdefault(code, []).append((unit[0], unit[1]))
+    return _Said(texts, units)
+
+
+def _differences(said: _Said, layout: pl.DataFrame, known: set[int]) -> list[LineDifference]:
+    """What a table says otherwise than a layout, of the lines that both have, and of those that other layouts have.
+
+    A line that no layout has is no difference, as long as some line is the layout's: BEA may have added it.
+    """
+    found: list[LineDifference] = []
+    shared = 0
+    lacking = said.lines & (known - set(layout["line_code"]))
+    found += [LineDifference(code, "no line", ", ".join(said.texts.get(code, ()))) for code in sorted(lacking)]
+    for row in layout.iter_rows(named=True):
+        code = row["line_code"]
+        if code not in said.lines:
+            continue
+        shared += 1
+        others = [text for line, texts in said.texts.items() if line != code for text in texts]
+        texts = (text for text in said.texts.get(code, ()) if not means(text, row["description"], others))
+        found += [LineDifference(code, row["description"], text) for text in texts]
+        units = (unit for unit in said.units.get(code, ()) if not _is_unit(unit, row))
+        found += [
+            LineDifference(code, f"{row['unit']} (10^{row['unit_multiplier']})", f"{unit} (10^{multiplier})")
+            for unit, multiplier in units
+        ]
+    if not shared:
+        found = [LineDifference(code, "", ", ".join(said.texts.get(code, ()))) for code in sorted(said.lines)]
+    return found
+
+
+def _is_unit(unit: tuple[str | None, int | None], pinned: dict[str, object]) -> bool:
+    text, multiplier = unit
+    return text is not None and multiplier == pinned["unit_multiplier"] and same(str(pinned["unit"]), text)
+
+
+def means(published: str, pinned: str, others: Sequence[str]) -> bool:
+    """Whether BEA's text of a line is the pinned one, or ends with it after a statistic.
+
+    BEA's API puts the statistic before the item ("Total ...: Health"), the same for many lines of a table: what stands
+    before one line alone is a qualification, and the line means something else.
+    """
+    statistic = before(pinned, published)
+    if not statistic:
+        return statistic == ""
+    return not statistic.rstrip()[-1].isalnum() and any(meaning(other).startswith(statistic) for other in others)
