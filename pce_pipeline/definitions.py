@@ -29,7 +29,7 @@ from pce_pipeline.shell.page import of_world
 from pce_pipeline.shell.postgres import postgres_asset
 from pce_pipeline.shell.silver import silver_asset
 from pce_pipeline.shell.stored_checks import stored_checks
-from pce_pipeline.shell.vintages import figures_asset, log_asset, revisions_asset, stats_asset
+from pce_pipeline.shell.vintages import figures_asset, log_asset, price_releases_asset, revisions_asset, stats_asset
 from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.warehouse.postgres import PostgresResource
 
@@ -52,7 +52,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *_in_group("gold", settings, gold_assets(registry)),
             *_in_group("gold", settings, (figures_asset(each, registry) for each in registry.figures.values())),
             *_in_group("gold", settings, (revisions_asset(each, registry) for each in registry.revisions.values())),
-            *_in_group("gold", settings, [stats_asset(registry)]),
+            *_in_group("gold", settings, [stats_asset(registry), price_releases_asset(registry)]),
             *_in_group("postgres", settings, [postgres_asset(registry)]),
         ],
         asset_checks=[*stored_checks(registry), releases],

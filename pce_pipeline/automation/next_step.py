@@ -15,17 +15,20 @@ from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.tables.dimensions import IN_ONE_PIECE
+from pce_pipeline.tables.dimensions import IN_ONE_PIECE, PIECES_OF_LOGS
 from pce_pipeline.tables.lineage import Derivation, FromBronze
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
-from pce_pipeline.tables.vintages import DIM_VINTAGE, REVISION_STATS
+from pce_pipeline.tables.vintages import DIM_VINTAGE
 from pce_pipeline.tables.years import FIRST_YEAR, hull_with_reach
 
 WAIT_FOR_LATE_RELEASE = timedelta(days=14)
 """How long after an announced release the pipeline looks for figures that have not shown."""
 
-_OTHERWISE = {DIM_VINTAGE.name: "the extracts that are held have changed", REVISION_STATS.name: "the logs have changed"}
+_OTHERWISE = {
+    DIM_VINTAGE.name: "the extracts that are held have changed",
+    **dict.fromkeys(PIECES_OF_LOGS, "the logs have changed"),
+}
 """Why tables in one piece that do not come from the catalogue alone are out of date."""
 
 SOONEST_REPEAT = timedelta(hours=1)

@@ -11,7 +11,7 @@ from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.bronze.counting import Source
 from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.extract import taken_at
-from pce_pipeline.bronze.history import History, dimension_frame, inputs_of_stats
+from pce_pipeline.bronze.history import History, dimension_frame, inputs_of_pieces
 from pce_pipeline.bronze.judgement import is_complete
 from pce_pipeline.bronze.manifest import Verified
 from pce_pipeline.catalog.dataset import Dataset
@@ -19,10 +19,9 @@ from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.settings import Settings
-from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION, IN_ONE_PIECE
+from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION, IN_ONE_PIECE, PIECES_OF_LOGS
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
-from pce_pipeline.tables.vintages import REVISION_STATS, STATS_CODE_VERSION
 from pce_pipeline.warehouse.contents import Key, rows_held
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import Checkpoint, checkpoints
@@ -115,16 +114,14 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
         }
     histories = {name: History(now) for name, now in held.items() if name in registry.datasets}
     partitions = {table.name: lake.table(table).latest() for table in registry.tables}
-    stats_inputs = inputs_of_stats(registry, partitions, histories)
+    of_logs = inputs_of_pieces(registry, partitions, histories)
     events = EventStore.of(lake)
     return LakeState(
         registry,
         tables={table: each for table, each in known.items() if table in counting},
         partitions=partitions,
         stale_dimensions=tuple(
-            table.name
-            for table in IN_ONE_PIECE
-            if _is_stale(held, table, partitions[table.name].get(WHOLE), stats_inputs)
+            table.name for table in IN_ONE_PIECE if _is_stale(held, table, partitions[table.name].get(WHOLE), of_logs)
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=[name for name, now in held.items() if now.manifests],
@@ -179,13 +176,11 @@ def _known(now: Current, verified: Verified | None, counting: Source, unpinned: 
     )
 
 
-def _is_stale(
-    now: Mapping[str, Current], table: Table, held: Partition | None, stats_inputs: Mapping[str, str]
-) -> bool:
+def _is_stale(now: Mapping[str, Current], table: Table, held: Partition | None, of_logs: Mapping[str, str]) -> bool:
     if held is None:
         return True
-    if table.name == REVISION_STATS.name:
-        return held.code_version != STATS_CODE_VERSION or held.inputs != stats_inputs
+    if table.name in PIECES_OF_LOGS:
+        return held.code_version != PIECES_OF_LOGS[table.name] or held.inputs != of_logs
     return held.code_version != DIMENSION_CODE_VERSION or held.content_sha256 != content_sha256(
         dimension_frame(table, now)
     )

@@ -252,10 +252,10 @@ def dimension_frame(table: Table, held: Mapping[str, Current]) -> pl.DataFrame:
     return DIMENSION_FRAMES[table.name]({name: now.dataset for name, now in held.items()})
 
 
-def inputs_of_stats(
+def inputs_of_pieces(
     registry: Registry, published: Mapping[str, Mapping[str, Partition]], histories: Mapping[str, History]
 ) -> dict[str, str]:
-    """What the statistics of revisions are or would be made from: the logs of figures, and the vintages."""
+    """What tables in one piece are or would be made from that are made of logs: those of figures, and the vintages."""
     logs = {
         f"{each.table.name}/{year}": partition.content_sha256
         for each in registry.figures.values()

@@ -23,8 +23,8 @@ def dim_category(datasets: Datasets) -> pl.DataFrame:
 
 
 def category_line(datasets: Datasets) -> pl.DataFrame:
-    """CATEGORY_LINE: the lines of the profile, each with its category."""
-    return CATEGORY_LINE.conform(pl.concat([each.lines for each in datasets.values()]))
+    """CATEGORY_LINE: the lines of the profile in every layout, each with its category."""
+    return CATEGORY_LINE.conform(pl.concat([each.layouts for each in datasets.values()]))
 
 
 def dim_figure(datasets: Datasets) -> pl.DataFrame:

@@ -1,13 +1,10 @@
 """The annual table of any dataset: a column and a status for each measure, from its facts."""
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.made import GoldTable
+from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.quality.wide import WideYears, wide_rules
-from pce_pipeline.tables.lineage import Derivation
 from pce_pipeline.tables.table import NOT_PUBLISHED, Table
 from pce_pipeline.tables.wide import status_column, value_column
 
@@ -29,11 +26,11 @@ def wide(facts: pl.DataFrame, dataset: Dataset, table: Table) -> pl.DataFrame:
     return rows.select(table.column_names).sort(table.key).collect()
 
 
-def wide_table(derivation: Derivation) -> GoldTable[WideYears]:
+def wide_table(table: Table) -> GoldTable[WideYears]:
     """How a wide annual table is made."""
 
-    def compute(facts: pl.DataFrame, dataset: Dataset, _: Sequence[int]) -> tuple[pl.DataFrame, WideYears]:
-        rows = wide(facts, dataset, derivation.table)
-        return rows, WideYears(rows, facts, dataset, derivation.table)
+    def compute(inputs: Inputs) -> tuple[pl.DataFrame, WideYears]:
+        rows = wide(inputs.facts, inputs.dataset, table)
+        return rows, WideYears(rows, inputs.facts, inputs.dataset, table)
 
-    return GoldTable(derivation, compute, wide_rules)
+    return GoldTable(table, compute, wide_rules)

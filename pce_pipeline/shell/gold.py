@@ -14,7 +14,7 @@ from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.bronze.history import dimension_frame
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.gold.made import GoldTable
+from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.gold.wide import wide_table
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
@@ -37,7 +37,9 @@ def gold_assets(registry: Registry) -> list[dg.AssetsDefinition]:
     """The facts, the tables of each dataset, and the dimensions."""
     facts = yearly_asset(registry.facts, registry, facts_rules, partial(_facts, registry=registry))
     own = [
-        yearly_asset(table.derivation, registry, table.rules, partial(_made, table=table))
+        yearly_asset(
+            registry.derivation_of(table.table), registry, table.rules, partial(_made, table=table, registry=registry)
+        )
         for dataset in registry.datasets.values()
         for table in _tables_of(dataset, registry)
     ]
@@ -50,12 +52,14 @@ def _tables_of(dataset: Dataset, registry: Registry) -> Sequence[GoldTable[Any]]
     if find_spec(package) is not None:
         found: Sequence[GoldTable[Any]] = import_module(package).TABLES
         return found
-    return [wide_table(derivation) for derivation in registry.gold[dataset.name]]
+    return [wide_table(derivation.table) for derivation in registry.gold[dataset.name]]
 
 
-def _made(run: YearlyRun, *, table: GoldTable[Any]) -> Made[Any]:
+def _made(run: YearlyRun, *, table: GoldTable[Any], registry: Registry) -> Made[Any]:
     """A table of the years that the facts hold."""
-    rows, subject = table.compute(run.of(GOLD_FACTS), run.dataset, run.years)
+    derivation = registry.derivation_of(table.table)
+    inputs = Inputs({each.table.name: run.of(each.table) for each in derivation.tables}, run.dataset, run.years)
+    rows, subject = table.compute(inputs)
     return Made(rows, subject=subject)
 
 

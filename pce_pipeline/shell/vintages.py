@@ -1,37 +1,27 @@
 """The logs of every value in Dagster: an asset for each dataset in Silver, and what Gold makes of it."""
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection
 from functools import cache
-from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from pce_pipeline.bronze.current import Holdings
-from pce_pipeline.bronze.history import FOLDED, History, PublishedLog, decoded_of, fold_year, inputs_of_stats
+from pce_pipeline.bronze.history import FOLDED, PublishedLog, decoded_of, fold_year
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.price_releases import LEVEL, belongings, is_summary, needed, price_releases, repeated
 from pce_pipeline.gold.revisions import revision_stats, revisions
 from pce_pipeline.gold.vintages import figures
 from pce_pipeline.lake.parquet import in_threads
-from pce_pipeline.lake.pointer import WHOLE, NewPartition, Partition
-from pce_pipeline.lake.resource import Lake
-from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.quality.price_releases import PriceReleases, price_releases_rules
 from pce_pipeline.quality.revision_stats import stats_rules
 from pce_pipeline.quality.revisions import RevisionYears, revisions_rules
-from pce_pipeline.quality.rules import judge
 from pce_pipeline.quality.vintages import LogYears, log_rules
-from pce_pipeline.settings import Settings
-from pce_pipeline.shell.checks import check_specs, report
-from pce_pipeline.shell.keys import key_of
-from pce_pipeline.shell.page import declared, describe, preview
-from pce_pipeline.shell.partitions import ONE_RUN
-from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.shell.pieces import PieceRun, piece_asset
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.registry import Registry
-from pce_pipeline.tables.table import content_sha256
-from pce_pipeline.tables.vintages import REVISION_STATS, STATS_CODE_VERSION
+from pce_pipeline.tables.vintages import REVISION_STATS
 
 _YEARS_AT_ONCE = 2
 """How many years are worked on at the same time: each holds all vintages of its year."""
@@ -91,79 +81,48 @@ def revisions_asset(derivation: Derivation, registry: Registry) -> dg.AssetsDefi
 
 def stats_asset(registry: Registry) -> dg.AssetsDefinition:
     """The asset of how far figures usually move, of all datasets and years."""
-    key = key_of(REVISION_STATS)
 
-    # as the yearly assets: a rule that has nothing to look at gives no result
-    @dg.multi_asset(
-        name=key.to_python_identifier(),
-        specs=[
-            dg.AssetSpec(
-                key,
-                deps=[key_of(each.table) for each in registry.figures.values()],
-                kinds={"polars", "parquet"},
-                code_version=STATS_CODE_VERSION,
-                description=describe(REVISION_STATS),
-                metadata=declared(REVISION_STATS),
-                skippable=True,
-            )
-        ],
-        check_specs=check_specs(stats_rules, key),
-        backfill_policy=ONE_RUN,
-        can_subset=True,
-    )
-    def stats(
-        context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[Lake],
-        holdings: dg.ResourceParam[Holdings],
-        settings: dg.ResourceParam[Settings],
-        journal: dg.ResourceParam[RunJournal],
-    ) -> Iterator[Any]:
-        with recorded_step(context, journal, REVISION_STATS.name, registry.datasets) as step:
-            held = holdings.of_run(context.run.run_id)
-            histories = {name: History(now) for name, now in held.items()}
-            published = {each.table.name: lake.table(each.table).latest() for each in registry.figures.values()}
-            inputs = inputs_of_stats(registry, published, histories)
-            store = lake.table(REVISION_STATS)
-            there = store.latest().get(WHOLE)
-            if there is not None and (there.inputs, there.code_version) == (inputs, STATS_CODE_VERSION):
-                frame = store.read_partition(there)
-            else:
-                frame = pl.concat(_stats_of(name, registry, lake, published, histories) for name in held)
-            yield from report(
-                judge(stats_rules, REVISION_STATS.name, frame), key, step, thresholds=settings.threshold_checks
-            )
-            publication = store.publish(
-                [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs=inputs, code_version=STATS_CODE_VERSION)],
-                run_id=context.run.run_id,
-                now=datetime.now(UTC),
-            )
-            step.rows(**{REVISION_STATS.name: frame.height})
-            step.outputs(written=publication.written, unchanged=publication.unchanged)
-            content = content_sha256(frame)
-            yield dg.MaterializeResult(
-                asset_key=key,
-                metadata={
-                    "dagster/row_count": frame.height,
-                    "content_sha256": content,
-                    "uri": lake.uri_of(lake.prefix(REVISION_STATS)),
-                    "preview": dg.MetadataValue.md(preview(frame)),
-                },
-                data_version=dg.DataVersion(content),
-            )
+    def make(run: PieceRun) -> tuple[pl.DataFrame, pl.DataFrame]:
+        frame = run.unchanged
+        if frame is None:
+            frame = pl.concat(_stats_of(name, registry, run) for name in run.held)
+        return frame, frame
 
-    return stats
+    return piece_asset(REVISION_STATS, registry, stats_rules, make)
 
 
-def _stats_of(
-    name: str,
-    registry: Registry,
-    lake: Lake,
-    published: Mapping[str, Mapping[str, Partition]],
-    histories: Mapping[str, History],
-) -> pl.DataFrame:
+def price_releases_asset(registry: Registry) -> dg.AssetsDefinition:
+    """The asset that says which release of nominal figures each price and real figure belongs to."""
+    with_prices = [name for name, each in registry.datasets.items() if LEVEL in each.measures]
+
+    def make(run: PieceRun) -> tuple[pl.DataFrame, PriceReleases]:
+        logs = {name: _needed(name, registry, run) for name in with_prices if name in run.held}
+        years = {str(year) for log in logs.values() for year in log.filter(measure=LEVEL)["year"].unique()}
+        logs |= {name: _needed(name, registry, run, years) for name in run.held if name not in logs}
+        calendar = {name: each.known_releases for name, each in registry.datasets.items()}
+        found = belongings(logs, calendar)
+        frame = price_releases(found)
+        summaries = [
+            repeated(logs, name).with_columns(dataset=pl.lit(name)) for name, log in logs.items() if is_summary(log)
+        ]
+        newest = [of_dataset[-1] for of_dataset in found.values()]
+        return frame, PriceReleases(frame, newest, pl.concat(summaries) if summaries else None)
+
+    return piece_asset(PRICE_RELEASES, registry, price_releases_rules, make)
+
+
+def _needed(name: str, registry: Registry, run: PieceRun, years: Collection[str] | None = None) -> pl.DataFrame:
+    """Those rows of the log of a dataset's figures that prices are compared with, of all years or of some."""
+    partitions = run.published[registry.figures[name].table.name]
+    store = run.lake.table(registry.figures[name].table)
+    rows = [needed(store.read_partition(each)) for year, each in partitions.items() if years is None or year in years]
+    return pl.concat([needed(pl.DataFrame(schema=registry.figures[name].table.polars_schema)), *rows])
+
+
+def _stats_of(name: str, registry: Registry, run: PieceRun) -> pl.DataFrame:
     table = registry.figures[name].table
-    years = published[table.name]
+    years = run.published[table.name]
     if not years:
         return pl.DataFrame(schema=REVISION_STATS.polars_schema)
-    logs = (lake.table(table).read_partition(each) for each in years.values())
-    return revision_stats(logs, histories[name].vintages, registry.datasets[name])
+    logs = (run.lake.table(table).read_partition(each) for each in years.values())
+    return revision_stats(logs, run.histories[name].vintages, registry.datasets[name])

@@ -3,8 +3,9 @@
 import polars as pl
 
 from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE
+from pce_pipeline.tables.price_releases import PRICE_RELEASES, PRICE_RELEASES_CODE_VERSION
 from pce_pipeline.tables.table import Column, Table
-from pce_pipeline.tables.vintages import DIM_FIGURE, DIM_VINTAGE, REVISION_STATS
+from pce_pipeline.tables.vintages import DIM_FIGURE, DIM_VINTAGE, REVISION_STATS, STATS_CODE_VERSION
 
 _AREAS = "the catalogue's areas, as BEA lists them"
 _CATEGORIES = "the catalogue's categories"
@@ -87,7 +88,9 @@ CATEGORY_LINE = Table(
 DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE, DIM_FIGURE, DIM_VINTAGE)
 """The dimensions, in the order they are loaded."""
 
-IN_ONE_PIECE = (*DIMENSIONS, REVISION_STATS)
+PIECES_OF_LOGS = {REVISION_STATS.name: STATS_CODE_VERSION, PRICE_RELEASES.name: PRICE_RELEASES_CODE_VERSION}
+"""The tables in one piece that are made from the logs of figures, by name, each with the version of its code."""
+IN_ONE_PIECE = (*DIMENSIONS, REVISION_STATS, PRICE_RELEASES)
 """The tables without partitions, in the order they are loaded."""
 
 DIMENSION_CODE_VERSION = "1"

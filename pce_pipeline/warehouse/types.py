@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from pce_pipeline.tables.prices_state import LOG_POINTS
 from pce_pipeline.tables.table import MONEY, Column
 from pce_pipeline.tables.vintages import INSTANT
 
@@ -13,7 +14,7 @@ _TYPES: dict[object, str] = {
     INSTANT: "timestamp with time zone",
     pl.Float64: "double precision",
     pl.Boolean: "boolean",
-    MONEY: f"numeric({MONEY.precision},{MONEY.scale})",
+    **{each: f"numeric({each.precision},{each.scale})" for each in (MONEY, LOG_POINTS)},
 }
 
 

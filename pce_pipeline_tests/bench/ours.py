@@ -95,7 +95,7 @@ def _decode(ours: Ours) -> Task:
         return facts_of_frame(content.cells, CELL)
 
     bronze = bronze_of(ours.lake, ours.dataset)
-    return Task(work=lambda _: read_extracts(bronze, layers, bronze.manifests()), look=look)
+    return Task(work=lambda _: read_extracts(bronze, layers, bronze.manifests(), ours.dataset), look=look)
 
 
 def _normalise(ours: Ours) -> Task:

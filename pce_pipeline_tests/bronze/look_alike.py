@@ -115,6 +115,10 @@ class Lakeside:
             tolerate_unknown=tolerate,
         )
 
+    @property
+    def dataset(self) -> Dataset:
+        return self.bea.dataset
+
     def current(self) -> Current:
         return current(self.bronze, self.bea.dataset)
 
@@ -145,7 +149,7 @@ class Lakeside:
         return extract
 
     def files(self, *paths: Path) -> FileFeed:
-        return FileFeed(paths)
+        return FileFeed(paths, [self.bea.dataset])
 
     def listing(self) -> list[str]:
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())

@@ -68,7 +68,7 @@ def test_a_long_csv_is_kept_as_received_and_read_as_a_file_of_beas(lake: Lakesid
     assert (manifest.origin, manifest.provenance, manifest.is_live) == ("derived", WHY, False)
     objects = {entry.key: body for entry, body in lake.bronze.read_objects(extract)}
     assert objects["001-values.csv"] == TEXT.encode()
-    cells = content_of(lake.bronze, manifest, ["SAPCE1"]).cells.sort("line_code", "geo_fips")
+    cells = content_of(lake.bronze, manifest, ["SAPCE1"], lake.dataset).cells.sort("line_code", "geo_fips")
     assert cells.select("line_code", "geo_fips", "year", "value", "status").rows() == [
         (1, "00000", 2017, Decimal(20000), "reported"),
         (1, "01000", 2017, Decimal("100.5"), "reported"),
@@ -281,7 +281,7 @@ def test_real_derived_values_of_2018_come_in(real_data: Path, tmp_path: Path) ->
     path = real_data / "PCEstate_1997-2017_committed-2019-03-02.zip"
     extract = lake.take(DerivedFeed(path, COLUMNS, lake.bea.dataset, WHY), extract="2018-10-31", tables=["SAPCE1"])
     assert extract is not None
-    cells = content_of(lake.bronze, lake.bronze.manifest(extract), ["SAPCE1"]).cells
+    cells = content_of(lake.bronze, lake.bronze.manifest(extract), ["SAPCE1"], lake.dataset).cells
     alabama = cells.filter((pl.col("geo_fips") == "01000") & (pl.col("year") == 1997) & (pl.col("line_code") == 1))
     assert cells.height == 26_208
     assert alabama["value"].item() == Decimal("74340.3")

@@ -82,7 +82,7 @@ def silver(lake: Lakeside, extract: ExtractId | None, *, tolerate: bool = False)
     assert extract is not None
     dataset = lake.bea.dataset
     sources = {table: [extract] for table in lake.bronze.manifest(extract).tables}
-    read = read_extracts(lake.bronze, sources, lake.bronze.manifests(), tolerate_unknown=tolerate)
+    read = read_extracts(lake.bronze, sources, lake.bronze.manifests(), lake.dataset, tolerate_unknown=tolerate)
     return normalise(read.cells, read.lines, dataset)
 
 

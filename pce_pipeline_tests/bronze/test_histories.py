@@ -184,7 +184,7 @@ class History:
     def published(self) -> dict[tuple[object, ...], tuple[object, object]]:
         """What is published of each cell that says anything: measure, category, area and year to value and status."""
         made_of = {table: source.vintage.extracts for table, source in self.now.sources.items()}
-        content = read_extracts(self.bronze, made_of, self.bronze.manifests())
+        content = read_extracts(self.bronze, made_of, self.bronze.manifests(), CATALOG)
         # as in the facts: of tables that publish the same quantity the first one counts
         said = pl.concat([statements(content.cells, CATALOG, table) for table in reversed(LINES)])
         return {row[:4]: row[4:] for row in said.select(*CELL, "value", "status").iter_rows()}
@@ -205,7 +205,7 @@ class History:
         else:
             path = self.folder / "received.csv"
             path.write_text("\r\n".join(arrival.part.csv()))
-            feed = FileFeed([path])
+            feed = FileFeed([path], [CATALOG])
             where = [(each.day, list(each.tables)) for each in places(feed, list(LINES), arrival.asked, self.now)]
         counting = []
         for day, tables in where:

@@ -93,7 +93,7 @@ def read(*parts: Part, is_live: bool = False) -> tuple[Content, list[tuple[Objec
         for part in parts
     ]
     tables = [part.table for part in parts]
-    return read_content(objects, tables, is_live=is_live, tolerate_unknown=True), objects
+    return read_content(objects, tables, CATALOG, is_live=is_live, tolerate_unknown=True), objects
 
 
 def content(*parts: Part) -> Content:
@@ -520,7 +520,7 @@ def test_a_dropped_extract_is_not_compared_with(shelf):
 
 def test_a_kept_extract_with_a_column_that_is_news_is_compared_with_all_the_same(shelf):
     shelf.keep(FIRST, Part(more="Reliability"), live=True)
-    kept = content_of(shelf.bronze, shelf.manifests[FIRST], ["SAPCE1"])
+    kept = content_of(shelf.bronze, shelf.manifests[FIRST], ["SAPCE1"], CATALOG)
     assert kept.cells.height == 2 * 3 * 2
     assert shelf.judged(SECOND, Part(areas=(US,))).equals == FIRST
 

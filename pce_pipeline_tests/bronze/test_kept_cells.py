@@ -30,8 +30,8 @@ def test_what_is_kept_says_what_the_objects_say(lake: Lakeside, feed: str) -> No
     extract = lake.taken(getattr(lake.bea, feed)())
     manifest = lake.bronze.manifest(extract)
     assert [path.name for path in files_of(lake, extract)] == ["cells.parquet", "record.json"]
-    raw = content_of(lake.bronze, manifest, ["SAPCE1"])
-    held = kept_cells(lake.bronze, manifest)
+    raw = content_of(lake.bronze, manifest, ["SAPCE1"], lake.dataset)
+    held = kept_cells(lake.bronze, manifest, lake.dataset)
     read = held.content(["SAPCE1"])
     assert read.cells.sort(CELL).equals(raw.cells.sort(CELL))
     assert read.lines.sort("line_code").equals(raw.lines.unique().sort("line_code").select(read.lines.columns))
@@ -78,8 +78,8 @@ def test_cells_of_another_extract_are_never_taken_for_its_own(lake: Lakeside) ->
     second = lake.taken()
     for theirs, ours in zip(files_of(lake, first), files_of(lake, second), strict=True):
         ours.write_bytes(theirs.read_bytes())
-    held = kept_cells(lake.bronze, lake.bronze.manifest(second)).content(["SAPCE1"]).cells
-    raw = content_of(lake.bronze, lake.bronze.manifest(second), ["SAPCE1"]).cells
+    held = kept_cells(lake.bronze, lake.bronze.manifest(second), lake.dataset).content(["SAPCE1"]).cells
+    raw = content_of(lake.bronze, lake.bronze.manifest(second), ["SAPCE1"], lake.dataset).cells
     assert held.sort(CELL).equals(raw.sort(CELL))
 
 

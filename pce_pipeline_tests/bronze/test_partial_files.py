@@ -595,7 +595,7 @@ def test_an_extract_of_before_that_lists_no_line_of_its_file_is_read_whole(lake,
     extract = taken(lake, client_frame(tmp_path / "frame.csv", 1, 2), asked=date(2022, 12, 1))
     manifests = lake.bronze.manifests()
     unlisted = {extract: msgspec.structs.replace(manifests[extract], scope={"SAPCE1": ()})}
-    assert read_extracts(lake.bronze, {"SAPCE1": [extract]}, unlisted).cells.height == 4
+    assert read_extracts(lake.bronze, {"SAPCE1": [extract]}, unlisted, lake.dataset).cells.height == 4
 
 
 def test_a_file_of_lines_that_the_catalogue_does_not_hold_is_refused_before_anything_is_stored(wide, tmp_path):

@@ -37,7 +37,7 @@ YEARS = (1997, 2021, 2022, 2023)
 def published(now: Current) -> pl.DataFrame:
     """The facts that Silver and Gold would make of what counts."""
     made_of = {table: source.vintage.extracts for table, source in now.known_sources.items()}
-    content = read_extracts(now.bronze, made_of, now.manifests)
+    content = read_extracts(now.bronze, made_of, now.manifests, now.dataset)
     cells = content.cells.filter(pl.col("year") >= FIRST_YEAR)
     return conform_facts(normalise(cells, content.lines, now.dataset).frame, now.dataset, now.releases)
 
@@ -157,12 +157,12 @@ REAL = {
 
 
 def _import(bronze: BronzeStore, dataset: Dataset, path: Path) -> None:
-    feed, tables = FileFeed([path]).holding(list(dataset.tables))
+    feed, tables = FileFeed([path], [dataset]).holding(list(dataset.tables))
     for place in places(feed, tables, None, current(bronze, dataset)):
         extract = next_extract_id(bronze, place.day)
         prepared = prepare(
             bronze,
-            FileFeed(list(place.files)),
+            FileFeed(list(place.files), [dataset]),
             dataset,
             extract,
             list(place.tables),
@@ -200,6 +200,6 @@ def test_of_real_vintages_it_is_what_a_fresh_pipeline_would_have_published(
 
 
 def _day(file: Path, dataset: Dataset, now: Current) -> date:
-    feed, tables = FileFeed([file]).holding(list(dataset.tables))
+    feed, tables = FileFeed([file], [dataset]).holding(list(dataset.tables))
     (place,) = places(feed, tables, None, now)
     return place.day

@@ -1,0 +1,114 @@
+"""Rules of prices within one release: what price levels, deflators and real figures of a dataset say of one another.
+
+They look at the facts of any dataset that has the measures, and need no figure of another release.
+"""
+
+import polars as pl
+
+from pce_pipeline.gold.price_releases import DEFLATOR, LEVEL, REAL_INCOME, REAL_PCE
+from pce_pipeline.quality.identities import FactYears
+from pce_pipeline.quality.rules import Finding, finding, rule
+
+_CELL = ["geo_fips", "year"]
+_US = 100.0
+_ALL_ITEMS = "prices.all_items"
+
+
+@rule("threshold")
+def price_level_of_the_us_is_100(facts: FactYears) -> Finding:
+    """The regional price parity of all items of the US is 100."""
+    of_all_items = _of(facts, LEVEL).filter(pl.col("category_id") == _ALL_ITEMS)  # parts of the US are near it, not 100
+    levels = of_all_items.filter(pl.col("geo_level") == "nation").drop_nulls("amount")
+    return finding(
+        levels.filter(pl.col("amount") != _US).sort("category_id", "year"),
+        holds=f"the price level of the US is 100 in {levels.height} years",
+        fails="price levels of the US are not 100",
+        example="all items of the US, {year}: {amount}",
+        figures={"compared": levels.height},
+    )
+
+
+@rule("threshold")
+def price_levels_of_parts_bracket_the_total(facts: FactYears) -> Finding:
+    """The price level of all items lies between the lowest and the highest of its parts."""
+    levels = _of(facts, LEVEL)
+    parts = (
+        levels.filter(pl.col("category_id") != _ALL_ITEMS)
+        .group_by(_CELL)
+        .agg(
+            lowest=pl.col("amount").min(),
+            highest=pl.col("amount").max(),
+            complete=pl.col("amount").is_not_null().all(),
+        )
+    )
+    both = levels.filter(pl.col("category_id") == _ALL_ITEMS).drop_nulls("amount").join(parts, on=_CELL)
+    both = both.filter("complete")
+    off = both.filter((pl.col("amount") < pl.col("lowest")) | (pl.col("amount") > pl.col("highest")))
+    return finding(
+        off.sort(_CELL),
+        holds=f"{both.height} price levels lie between those of their parts",
+        fails="price levels lie outside of those of their parts",
+        example="area {geo_fips}, {year}: all items {amount}, parts {lowest} to {highest}",
+        figures={"compared": both.height},
+    )
+
+
+@rule("threshold")
+def deflators_are_price_levels_times_one_index(facts: FactYears) -> Finding:
+    """The deflator of each state is its price level times one number per year, the price index of the nation."""
+    ratio = 100 * pl.col("amount") / pl.col("level")
+    rounding = 0.0005 / pl.col("amount") + 0.0005 / pl.col("level")
+    levels = _of(facts, LEVEL).filter(pl.col("category_id") == _ALL_ITEMS).select(*_CELL, level="amount")
+    both = (
+        _of(facts, DEFLATOR)
+        .filter(pl.col("geo_level") == "state")
+        .join(levels, on=_CELL)
+        .select(*_CELL, "amount", "level", found=ratio, rounding=rounding)
+        .drop_nulls()
+        .with_columns(expected=pl.col("found").median().over("year"))
+    )
+    off = both.filter(
+        (pl.col("found") / pl.col("expected") - 1).abs() > 1.2 * pl.col("rounding") + 2e-6  # the median is rounded, too
+    )
+    return finding(
+        off.sort(_CELL),
+        holds=f"{both.height} deflators are price levels times one index a year",
+        fails="deflators are not their price level times the index of the others",
+        example="area {geo_fips}, {year}: deflator {amount}, price level {level}: index {found:.4f}, "
+        "and {expected:.4f} elsewhere",
+        figures={"compared": both.height},
+    )
+
+
+@rule("threshold")
+def real_figures_imply_one_population(facts: FactYears) -> Finding:
+    """Real PCE and real income, each in total and per resident, imply the same number of residents."""
+    of = {
+        name: _of(facts, measure).select(*_CELL, pl.col("amount").alias(name))
+        for name, measure in (
+            ("pce", REAL_PCE),
+            ("pce_head", f"{REAL_PCE}_per_capita"),
+            ("income", REAL_INCOME),
+            ("income_head", f"{REAL_INCOME}_per_capita"),
+        )
+    }
+    both = of["pce"].join(of["pce_head"], on=_CELL).join(of["income"], on=_CELL).join(of["income_head"], on=_CELL)
+    heads = 0.5 / pl.col("pce_head") + 0.5 / pl.col("income_head")
+    totals = 0.05 / pl.col("pce") + 0.05 / pl.col("income")
+    both = both.drop_nulls().with_columns(
+        by_pce=1e6 * pl.col("pce") / pl.col("pce_head"),
+        by_income=1e6 * pl.col("income") / pl.col("income_head"),
+        rounding=heads + totals,
+    )
+    off = both.filter((pl.col("by_pce") / pl.col("by_income") - 1).abs() > 1.05 * pl.col("rounding"))
+    return finding(
+        off.sort(_CELL),
+        holds=f"{both.height} pairs imply the same number of residents",
+        fails="pairs of real figures imply different numbers of residents",
+        example="area {geo_fips}, {year}: {by_pce:.0f} residents by real PCE, {by_income:.0f} by real income",
+        figures={"compared": both.height},
+    )
+
+
+def _of(facts: FactYears, measure: str) -> pl.DataFrame:
+    return facts.cells.filter(pl.col("measure") == measure)

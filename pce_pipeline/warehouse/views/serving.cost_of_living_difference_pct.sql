@@ -1,0 +1,10 @@
+CREATE OR REPLACE FUNCTION serving.cost_of_living_difference_pct(here text, there text, in_year integer) RETURNS double precision
+LANGUAGE sql STABLE AS $function$
+SELECT round(100 * (one.rpp_all_items / other.rpp_all_items - 1), 6)::double precision
+FROM gold.prices_state_annual AS one
+JOIN gold.prices_state_annual AS other ON other.year = one.year
+WHERE one.year = in_year AND one.state = upper(here) AND other.state = upper(there)
+$function$;
+
+COMMENT ON FUNCTION serving.cost_of_living_difference_pct IS
+    'By how many percent living costs more, or less, in one state than in another, within one year: both by postal code. NULL where a price level is missing.';
