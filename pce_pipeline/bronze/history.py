@@ -334,7 +334,7 @@ def fold_year(
     log = before.log if before is not None and further is not None else empty_log(history.dataset)
     expected = history.expected(moments, year)
     for some in _some_at_once(further if further is not None else moments):
-        states = _states_of(some, year, decoded, history.dataset)
+        states = _states_of(some, year, decoded, history.dataset, log)
         log = folded(log, states, _ticks_of(some), expected)
     return Folded(log, keys)
 
@@ -407,7 +407,11 @@ def _ticks_of(moments: Moments) -> pl.DataFrame:
 
 
 def _states_of(
-    moments: Moments, year: int, decoded: Callable[[ExtractId], DecodedExtract], dataset: Dataset
+    moments: Moments,
+    year: int,
+    decoded: Callable[[ExtractId], DecodedExtract],
+    dataset: Dataset,
+    log: pl.DataFrame,
 ) -> pl.DataFrame:
     """The cells of the vintages: of several layers, of those that say something the last."""
     uses = [
@@ -440,7 +444,7 @@ def _states_of(
         together = together.sort(says_something, "layer", maintain_order=True).unique(
             [*_CELL, "basis", "at"], keep="last", maintain_order=True
         )
-    return as_states(together, pl.concat(texts), dataset)
+    return as_states(together, pl.concat(texts), dataset, log)
 
 
 def _objects_of(extract: ExtractId, cells: pl.DataFrame) -> pl.DataFrame:

@@ -109,6 +109,7 @@ def _dataset(name: str, parts: tuple[Part, ...], catalogue: Catalogue, profile: 
         (pl.col("bea_table") == table) & (pl.col("line_code").is_in(codes) if codes else pl.lit(value=True))
         for table, codes in scope.items()
     )
+    of_before = lines.join(today, on=["bea_table", "layout"], how="anti", maintain_order="left")
     lines_of_scope = today.filter(in_scope).drop(PLACE)
     tables = {
         table.name: BeaTable(table.name, table.title, frozenset(table.levels), table.probe, frozenset(table.may_have))
@@ -128,20 +129,24 @@ def _dataset(name: str, parts: tuple[Part, ...], catalogue: Catalogue, profile: 
         areas=catalogue.areas.drop(PLACE),
         categories=_categories(parts, lines, catalogue),
         lines=lines_of_scope,
-        layouts=_layouts(lines.drop(PLACE), lines_of_scope, list(tables)),
+        layouts=_layouts(of_before.drop(PLACE), lines_of_scope, list(tables)),
         known_exceptions=tuple(known for part in parts for known in part.declared.known_exceptions),
         comprehensive_updates=tuple(sorted(day for part in parts for day in part.declared.comprehensive_updates)),
         known_releases=tuple(sorted({day for part in parts for day in part.declared.known_releases})),
     )
 
 
-def _layouts(lines: pl.DataFrame, today: pl.DataFrame, tables: Collection[str]) -> pl.DataFrame:
-    """All lines, each with its place among those of today: in its own table, if that has the figure, else the first."""
+def _layouts(of_before: pl.DataFrame, today: pl.DataFrame, tables: Collection[str]) -> pl.DataFrame:
+    """The lines of before and of today, each with its place among those of today.
+
+    That is in its own table, if that has the figure, else in the first one that has.
+    """
     order = {name: number for number, name in enumerate(tables)}
     places = today.select("measure", "category_id", today_table="bea_table", today_line="line_code")
     is_elsewhere = pl.col("today_table") != pl.col("bea_table")
     return (
-        lines.with_row_index("nth")
+        pl.concat([of_before, today])
+        .with_row_index("nth")
         .join(places, on=["measure", "category_id"])
         .sort("nth", is_elsewhere, pl.col("today_table").replace_strict(order, return_dtype=pl.Int64))
         .unique("nth", keep="first", maintain_order=True)

@@ -56,6 +56,10 @@ class Choice:
         chosen = {"geo_fips": self.areas, "category_id": self.categories, "measure": self.measures}
         for column, values in chosen.items():
             rows = rows.filter(pl.col(column).is_in(values)) if values else rows
+        return self.of_years(rows)
+
+    def of_years(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those of the rows (with year) whose year is chosen."""
         return rows if self.years is None else rows.filter(pl.col("year").is_in(list(self.years)))
 
 
@@ -70,11 +74,13 @@ def chosen(
 ) -> Choice:
     """What the options say, each with commas between its words; raises `UsageError` for a word that nothing has.
 
-    Areas go by postal code, US, BEA's short name of a region, FIPS code or name, categories by id or name.
+    Areas go by postal code, US, BEA's short name of a region, FIPS code or name; `states` and `regions` mean all of
+    them. Categories go by id or name.
     """
     areas = pl.concat([each.areas for each in datasets])
     categories = pl.concat([each.categories for each in datasets])
     of_areas = _names(areas, ["geo_name", "path_segment", "state", "geo_fips"], "geo_fips")
+    words = [of_level for word in listed(state) for of_level in _of_level(word, areas)]
     of_categories = _names(categories, ["name", "category_id"], "category_id")
     of_measures = {name: name for each in datasets for name in each.measures}
     span = None
@@ -82,11 +88,17 @@ def chosen(
         first, last = parse_years(years, newest=newest)
         span = range(first, last + 1)
     return Choice(
-        _each_known(listed(state), of_areas, "area", "Use postal codes, such as CA,TX, or US."),
+        _each_known(words, of_areas, "area", "Use postal codes, such as CA,TX, or US, states or regions."),
         _each_known(listed(category), of_categories, "category", "docs/data-dictionary.md lists them."),
         _each_known(listed(measure), of_measures, "measure", f"There are {', '.join(of_measures)}."),
         span,
     )
+
+
+def _of_level(word: str, areas: pl.DataFrame) -> list[str]:
+    """The codes of all areas of a level, where a word means them; else the word."""
+    level = {"states": "state", "regions": "region"}.get(word.casefold())
+    return [word] if level is None else areas.filter(geo_level=level)["geo_fips"].unique().sort().to_list()
 
 
 def _names(rows: pl.DataFrame, columns: Sequence[str], what: str) -> dict[str, str]:

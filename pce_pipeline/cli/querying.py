@@ -1,7 +1,10 @@
 """The verb that answers with figures, as they are known now or were known on a day: from the lake alone."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,16 +13,24 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History, log_of
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.choosing import Choice, Form, as_bytes, chosen, day_of, listed, write_rows
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.gold.known import BESIDE, AsOf, as_known, known_cells
+from pce_pipeline.gold.meaning import growth as with_growth
+from pce_pipeline.gold.meaning import sum_over_areas, sum_over_categories, why_no_growth
+from pce_pipeline.gold.price_releases import SUBJECTS
+from pce_pipeline.lake.pointer import WHOLE
+from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.vintages import COUNTED
 
 _SHOWN = 40
+_NO_LEVEL_OVER_YEARS = "{measure} compares areas within one year: two years of it cannot be compared."
 _FIGURE = ["measure", "category_id", "geo_fips", "year"]
 
 
@@ -29,6 +40,13 @@ class By(StrEnum):
     EXTRACT = "extract"
     RELEASE = "release"
     INGEST = "ingest"
+
+
+class Sum(StrEnum):
+    """What figures are added up over."""
+
+    AREAS = "areas"
+    CATEGORIES = "categories"
 
 
 def query(
@@ -45,10 +63,19 @@ def query(
     include: Annotated[
         str | None, typer.Option(help="Values that do not count answer too: partial, derived, or both with a comma.")
     ] = None,
-    state: Annotated[str | None, typer.Option(help="Only these areas: CA,TX, US, a region, or FIPS codes.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only these areas: CA,TX, US, states, a region, or FIPS codes.")
+    ] = None,
     category: Annotated[str | None, typer.Option(help="Only these categories, by id or name.")] = None,
     measure: Annotated[str | None, typer.Option(help="Only these measures.")] = None,
     years: Annotated[str | None, typer.Option(help="Only these years: 2023, 2015...2018, 2015...")] = None,
+    *,
+    growth: Annotated[
+        bool, typer.Option("--growth", help="With the change on the year before, where that has a meaning.")
+    ] = False,
+    sum_over: Annotated[
+        Sum | None, typer.Option("--sum", help="Add up over areas or categories, where that has a meaning.")
+    ] = None,
     form: Annotated[Form, typer.Option("--format", help="How to write the rows.")] = Form.TABLE,
     to: Annotated[Path | None, typer.Option(help="Write the rows into this file.")] = None,
 ) -> Answer:
@@ -59,6 +86,8 @@ def query(
     moment = AsOf(day_of(as_of) if as_of else today, clock=clock.value, include=_beside(include))
     if moment.day > today:
         raise UsageError(f"{moment.day} is in the future.", remedy=f"The latest day is {today}.")
+    if sum_over is not None and not listed(measure):
+        raise UsageError("It is not said what to add up.", remedy="Name a measure: --measure pce")
     choice = chosen(
         list(session.datasets.values()),
         state=state,
@@ -68,15 +97,21 @@ def query(
         newest=today.year,
     )
     with session.watched():
-        rows = _known(session, choice, moment)
+        wanted = choice if choice.years is None or not growth else replace(choice, years=_one_more(choice.years))
+        rows = _known(session, wanted, moment)
+        notes = [*_of_levels(rows, session), *_not_yet_revised(rows, session)]
+        if sum_over is not None:
+            rows = _each_dataset(rows, session, partial(_added_up, over=sum_over))
+        if growth:
+            rows = choice.of_years(_each_dataset(rows, session, partial(_with_growth, is_asked=bool(choice.measures))))
+    known = {"as_of": str(moment.day), "clock": clock.value, "notes": notes}
     if to is not None:
         write_rows(to, rows, form)
         said = f"{shown.counted(rows.height, 'figure')} as known on {moment.day} are in {to}."
-        document = {"as_of": str(moment.day), "clock": clock.value, "rows": rows.height, "file": str(to)}
-        return Answer(document, [Text(said)])
+        return Answer({**known, "rows": rows.height, "file": str(to)}, [Text(said)])
     if form in {Form.CSV, Form.JSON}:
         return Answer({}, as_is=as_bytes(rows, form).decode())
-    return Answer({"as_of": str(moment.day), "clock": clock.value, "figures": rows.to_dicts()}, _shown(rows, moment))
+    return Answer({**known, "figures": rows.to_dicts()}, [*_shown(rows, moment), *map(Text, notes)])
 
 
 def _known(session: Session, choice: Choice, moment: AsOf) -> pl.DataFrame:
@@ -101,6 +136,98 @@ def _known(session: Session, choice: Choice, moment: AsOf) -> pl.DataFrame:
             remedy="Leave one of them out to see what there is.",
         )
     return rows
+
+
+def _one_more(years: range) -> range:
+    """The years with the one before, which growth is on."""
+    return range(years.start - 1, years.stop)
+
+
+def _each_dataset(
+    rows: pl.DataFrame, session: Session, make: Callable[[pl.DataFrame, Dataset], pl.DataFrame]
+) -> pl.DataFrame:
+    """What is made of the rows of each dataset by itself."""
+    parts = rows.partition_by("dataset", maintain_order=True)
+    return pl.concat([make(part, session.datasets[part["dataset"][0]]) for part in parts], how="diagonal")
+
+
+def _added_up(rows: pl.DataFrame, dataset: Dataset, *, over: Sum) -> pl.DataFrame:
+    """The rows added up over areas or categories; raises `Meaningless` where that has no meaning."""
+    if over is Sum.AREAS:
+        total, by, what = sum_over_areas(rows, dataset), "category_id", "areas"
+        named = {"geo_fips": pl.lit("sum"), "geo_name": pl.format("sum of {} areas", what)}
+        level = pl.col("geo_level").first()
+    else:
+        total, by, what = sum_over_categories(rows, dataset), "geo_fips", "categories"
+        named, level = {"category_id": pl.format("sum of {} categories", what)}, pl.col("geo_level").first()
+    key = ["measure", by, "year"]
+    newest = (pl.col(name).max() for name in ("released_on", "vintage"))
+    same = (pl.col(name).first() for name in ("dataset", "unit", "basis", "bea_table"))
+    areas = [pl.col(name).first() for name in ("geo_name", "state")] if over is Sum.CATEGORIES else []
+    of_rows = rows.group_by(key).agg(level, *same, *newest, *areas)
+    status = pl.when(pl.col("value").is_null()).then(pl.lit("a figure is missing")).otherwise(pl.lit("reported"))
+    both = total.join(of_rows, on=key, maintain_order="left").with_columns(**named, status=status)
+    lacking = [pl.lit(None, dtype=rows.schema[name]).alias(name) for name in rows.columns if name not in both.columns]
+    return both.with_columns(lacking).select(rows.columns)
+
+
+def _with_growth(rows: pl.DataFrame, dataset: Dataset, *, is_asked: bool) -> pl.DataFrame:
+    """The rows with their growth; a measure that has none is refused if it was asked for, else told beside its rows."""
+    without = [name for name in rows["measure"].unique() if not dataset.measures[name].growth_is_meaningful]
+    if is_asked or not without:
+        return with_growth(rows, dataset)
+    has_none = pl.col("measure").is_in(without)
+    told = [
+        rows.filter(pl.col("measure") == name).with_columns(
+            why_null=pl.lit(why_no_growth(dataset.measures[name])), yoy_pct=pl.lit(None, dtype=pl.Float64)
+        )
+        for name in sorted(without)
+    ]
+    return pl.concat([with_growth(rows.filter(~has_none), dataset), *told], how="diagonal")
+
+
+def _of_levels(rows: pl.DataFrame, session: Session) -> list[str]:
+    """What is to be known of figures of several years that cannot be compared over years."""
+    years = rows.group_by("dataset", "measure").agg(pl.col("year").n_unique()).filter(pl.col("year") > 1)
+    measures = {
+        name: session.datasets[dataset].measures[name]
+        for dataset, name in years.select("dataset", "measure").sort(pl.all()).iter_rows()
+    }
+    return [
+        _NO_LEVEL_OVER_YEARS.format(measure=name)
+        for name, measure in measures.items()
+        if "years" not in measure.comparable_over
+    ]
+
+
+def _not_yet_revised(rows: pl.DataFrame, session: Session) -> list[str]:
+    """Which of the figures are of an older release than the newest nominal ones that they would be made with."""
+    piece = session.lake.table(PRICE_RELEASES).latest().get(WHOLE)
+    if piece is None:
+        return []
+    belongs = session.lake.table(PRICE_RELEASES).read_partition(piece)
+    newest = belongs.filter(pl.col("vintage_id") == pl.col("vintage_id").max().over("dataset"))
+    held = session.held()
+    notes = []
+    for name, measure in rows.select("dataset", "measure").unique().sort(pl.all()).iter_rows():
+        for of in newest.filter(dataset=name, measure=measure).iter_rows(named=True):
+            released = _newest_release(held, of["belongs_to"])
+            if released is not None and of["nominal_released_on"] is not None and released > of["nominal_released_on"]:
+                notes.append(
+                    f"{measure} of {name} was made with {of['belongs_to']} of {of['nominal_released_on']}, and the "
+                    f"newest is of {released}: real figures not yet revised."
+                )
+    return notes
+
+
+def _newest_release(held: Mapping[str, Current], measure: str) -> date | None:
+    """The day of the newest release of a measure, in the dataset that publishes it first."""
+    (home,) = (each.home for each in SUBJECTS if each.measure == measure)
+    if home not in held:
+        return None
+    vintages = History(held[home]).vintages.filter(pl.col("basis") == COUNTED)
+    newest = vintages["released_on"].max()
+    return newest if isinstance(newest, date) else None
 
 
 def _first(history: History, moment: AsOf) -> dict[str, str]:
@@ -146,9 +273,10 @@ def _rows(log: pl.DataFrame, history: History, moment: AsOf) -> pl.DataFrame:
 
 
 def _shown(rows: pl.DataFrame, moment: AsOf) -> list[RenderableType]:
-    several = rows["dataset"].n_unique() > 1
+    several, grows = rows["dataset"].n_unique() > 1, "yoy_pct" in rows.columns
+    columns = [*(["Dataset"] if several else []), "Area", "Category", "Measure", ">Year", ">Value", "Unit"]
     table = shown.table(
-        [*(["Dataset"] if several else []), "Area", "Category", "Measure", ">Year", ">Value", "Unit", "Vintage"],
+        [*columns, *([">On year before"] if grows else []), "Vintage"],
         [
             (
                 *([row["dataset"]] if several else []),
@@ -158,6 +286,7 @@ def _shown(rows: pl.DataFrame, moment: AsOf) -> list[RenderableType]:
                 str(row["year"]),
                 shown.figure(row["value"]) if row["value"] is not None else row["status"],
                 row["unit"],
+                *([f"{row['yoy_pct']:+.1f} %" if row["why_null"] is None else row["why_null"]] if grows else []),
                 str(row["vintage"]) + ("" if row["basis"] == COUNTED else f" ({row['basis']})"),
             )
             for row in rows.head(_SHOWN).to_dicts()

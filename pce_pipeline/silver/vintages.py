@@ -46,11 +46,14 @@ _STATE = [
 ]
 
 
-def as_states(cells: pl.DataFrame, texts: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+def as_states(
+    cells: pl.DataFrame, texts: pl.DataFrame, dataset: Dataset, log: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Cells of several vintages as `folded` takes them: with our meanings, units as Silver spells them, base years.
 
     `cells` has typed observations with the columns of TICKS and `extract`; `texts` the lines that BEA lists in each
-    extract (LINE_SCHEMA and `extract`). What the catalogue does not hold is left out. Raises `UnitChanged`.
+    extract (LINE_SCHEMA and `extract`), `log` what was folded before. What the catalogue does not hold is left out.
+    Raises `UnitChanged`.
     """
     units = spelled_units(cells, dataset)
     of_units = _of_units(units)
@@ -65,7 +68,7 @@ def as_states(cells: pl.DataFrame, texts: pl.DataFrame, dataset: Dataset) -> pl.
             decimals=pl.when(pl.col("status") == "reported").then(decimals(pl.col("value_text"))),
         )
     )
-    return _with_followed_base_years(known, dataset).select(_STATE)
+    return _with_followed_base_years(known, empty_log(dataset) if log is None else log, dataset).select(_STATE)
 
 
 def _of_units(units: pl.DataFrame) -> pl.DataFrame:
@@ -86,20 +89,31 @@ def _of_texts(texts: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     )
 
 
-def _with_followed_base_years(states: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-    """Measures whose unit names no base year have that of the measure that they follow, in the same vintage."""
+def _with_followed_base_years(states: pl.DataFrame, log: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """Measures whose unit names no base year have that of the measure that they follow, as it was at their time.
+
+    Both may stand in two tables, of which one was published anew and the other was not.
+    """
     followed = {each.name: each.base_year_of for each in dataset.measures.values() if each.base_year_of}
     if not followed:
         return states
-    of_measures = (
-        states.filter(pl.col("measure").is_in(list(followed.values())))
+    named = [
+        rows.filter(pl.col("measure").is_in(list(followed.values())))
+        .drop_nulls("base_year")
         .group_by("basis", "at", pl.col("measure").alias("followed"))
         .agg(base_year_followed=pl.col("base_year").max())
+        for rows in (log.rename({"valid_from": "at"}), states)
+    ]
+    of_measures = pl.concat(named).unique(["basis", "at", "followed"], keep="last").sort("at")
+    earlier = of_measures.filter(pl.col("basis") == COUNTED).select(
+        "at", "followed", base_year_before="base_year_followed"
     )
     return (
         states.with_columns(followed=pl.col("measure").replace_strict(followed, default=None, return_dtype=pl.String))
         .join(of_measures, on=["basis", "at", "followed"], how="left")
-        .with_columns(base_year=pl.coalesce("base_year", "base_year_followed"))
+        .sort("at")
+        .join_asof(earlier, on="at", by="followed", strategy="backward", check_sortedness=False)
+        .with_columns(base_year=pl.coalesce("base_year", "base_year_followed", "base_year_before"))
     )
 
 
