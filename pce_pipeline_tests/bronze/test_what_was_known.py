@@ -11,7 +11,7 @@ import pytest
 from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.deciding import plan_use
-from pce_pipeline.bronze.extract import next_extract_id, places, prepare, publish
+from pce_pipeline.bronze.extract import places
 from pce_pipeline.bronze.feeds import FileFeed
 from pce_pipeline.bronze.history import Folded, History, decoded_of, fold_year
 from pce_pipeline.bronze.store import BronzeStore
@@ -28,6 +28,7 @@ from pce_pipeline.quality.vintages import LogYears, log_rules
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline.tables.vintages import gold_vintages
 from pce_pipeline.tables.years import FIRST_YEAR
+from pce_pipeline_tests.bronze.importing import import_file
 from pce_pipeline_tests.bronze.look_alike import Lakeside, LookAlike
 from pce_pipeline_tests.bronze.test_partial_files import OF_RELEASE, Cut, cut, taken  # noqa: F401 (a fixture)
 
@@ -156,24 +157,6 @@ REAL = {
 }
 
 
-def _import(bronze: BronzeStore, dataset: Dataset, path: Path) -> None:
-    feed, tables = FileFeed([path], [dataset]).holding(list(dataset.tables))
-    for place in places(feed, tables, None, current(bronze, dataset)):
-        extract = next_extract_id(bronze, place.day)
-        prepared = prepare(
-            bronze,
-            FileFeed(list(place.files), [dataset]),
-            dataset,
-            extract,
-            list(place.tables),
-            world="bea",
-            run_id="a-run",
-            tolerate_unknown=False,
-        )
-        if prepared.changed:
-            publish(bronze, prepared)
-
-
 @pytest.mark.parametrize("name", [pytest.param("pce_state", marks=pytest.mark.long), "summary_state"])
 def test_of_real_vintages_it_is_what_a_fresh_pipeline_would_have_published(
     name: str, real_data: Path, tmp_path: Path
@@ -187,14 +170,14 @@ def test_of_real_vintages_it_is_what_a_fresh_pipeline_would_have_published(
 
     held = bronze("all")
     for file in files:
-        _import(held, dataset, file)
+        import_file(held, dataset, file)
     now = current(held, dataset)
     log, vintages = rows_of(log_of(now)), History(now).vintages
     for extract in now.manifests:
         fresh = bronze(f"until-{extract}")
         for file in files:
             if _day(file, dataset, now) <= extract.day:
-                _import(fresh, dataset, file)
+                import_file(fresh, dataset, file)
         expected = published(current(fresh, dataset))
         assert as_known(log, vintages, dataset, AsOf(extract.day)).equals(expected), str(extract)
 

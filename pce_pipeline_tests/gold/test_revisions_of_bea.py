@@ -18,7 +18,8 @@ from pce_pipeline.quality.revision_stats import stats_rules
 from pce_pipeline.quality.revisions import RevisionYears, revisions_rules
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.tables.vintages import REVISION_STATS, revisions_table
-from pce_pipeline_tests.bronze.test_what_was_known import REAL, _import, log_of, rows_of
+from pce_pipeline_tests.bronze.importing import import_file
+from pce_pipeline_tests.bronze.test_what_was_known import REAL, log_of, rows_of
 
 pytestmark = pytest.mark.real
 
@@ -27,7 +28,7 @@ def test_revisions_of_the_summary_of_the_states(real_data: Path, tmp_path: Path)
     dataset = load_datasets("full")["summary_state"]
     bronze = BronzeStore(Store(DirectoryBackend(tmp_path)), Layout("local", "bea"), dataset.name)
     for file in REAL[dataset.name]:
-        _import(bronze, dataset, real_data / file)
+        import_file(bronze, dataset, real_data / file)
     now = current(bronze, dataset)
     vintages, table = History(now).vintages, revisions_table(dataset)
     log = figures(rows_of(log_of(now)), vintages, dataset)
