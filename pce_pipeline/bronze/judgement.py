@@ -171,11 +171,13 @@ def verdict(
     before: Vintage | None,
     elsewhere: pl.DataFrame,
     companions: Mapping[ExtractId, pl.DataFrame],
+    at_times: pl.DataFrame,
 ) -> Verdict:
     """The verdict on a table that Silver can read; frames have CELL.
 
     `before` is the vintage it would follow by date; `companions` are the extracts of the same release that it does not
-    contradict, with their cells.
+    contradict, with their cells. Nobody misses the cells `at_times` (CELL without a year): it has them in some releases
+    only.
     """
     if before is None:
         return Verdict(counts=True, why="nothing of the table counted up to its day")
@@ -186,7 +188,7 @@ def verdict(
             follows=follows,
             why=f"it is of {release}, and {before} is of {before.release}, which is newer",
         )
-    held = cells_of_layers(before.layers)
+    held = cells_of_layers(before.layers).join(at_times, on=[*_LINE, "geo_fips"], how="anti")
     lacks = lacking(held, arriving, elsewhere)
     if lacks.is_empty():
         return Verdict(counts=True, follows=follows, why=f"it covers every cell of {before}")
@@ -294,6 +296,7 @@ class Judge:
                 before=before,
                 elsewhere=self._elsewhere(manifest, table, counting),
                 companions=companions,
+                at_times=self._dataset.cells_at_times.filter(pl.col("bea_table") == table),
             )
         )
         if found.counts and not manifest.is_live and before is not None and before.release == layer.release:

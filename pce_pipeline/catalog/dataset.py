@@ -165,8 +165,16 @@ class Dataset:
 
         A line for the nation only is expected for the nation alone.
         """
+        return self._cells_of({table.name: table.levels for table in self.tables.values()})
+
+    @cached_property
+    def cells_at_times(self) -> pl.DataFrame:
+        """The cells of one year that a table has in some releases only, with the columns of `cells`."""
+        return self._cells_of({table.name: table.may_have for table in self.tables.values()})
+
+    def _cells_of(self, levels_of: Mapping[str, Collection[str]]) -> pl.DataFrame:
         levels = pl.DataFrame(
-            [(table.name, level) for table in self.tables.values() for level in sorted(table.levels)],
+            [(table, level) for table, levels in levels_of.items() for level in sorted(levels)],
             schema={"bea_table": pl.String, "geo_level": pl.String},
             orient="row",
         )

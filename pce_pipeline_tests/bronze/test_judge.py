@@ -339,7 +339,9 @@ def test_releases_that_are_not_known_are_not_compared():
     )
     nothing = cells.clear()
     for release, held in ((None, before), (OLD, unknown), (OLD, before)):
-        found = verdict(cells, is_live=False, release=release, before=held, elsewhere=nothing, companions={})
+        found = verdict(
+            cells, is_live=False, release=release, before=held, elsewhere=nothing, companions={}, at_times=nothing
+        )
         assert (found.counts, found.why) == (True, f"it covers every cell of {FIRST}")
 
 

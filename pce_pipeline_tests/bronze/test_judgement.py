@@ -57,15 +57,29 @@ def judged(
     release: date = NEW,
     elsewhere: pl.DataFrame = NOTHING,
     companions: Mapping[ExtractId, pl.DataFrame] = MappingProxyType({}),
+    at_times: pl.DataFrame = NOTHING,
 ) -> Verdict:
     return verdict(
-        arriving, is_live=is_live, release=release, before=before, elsewhere=elsewhere, companions=companions
+        arriving,
+        is_live=is_live,
+        release=release,
+        before=before,
+        elsewhere=elsewhere,
+        companions=companions,
+        at_times=at_times,
     )
 
 
 def test_where_nothing_is_held_any_extract_counts():
     assert judged(grid("g", "a"), None).counts
     assert judged(grid("g", "a"), None, is_live=True).counts
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_nobody_misses_areas_that_a_table_has_in_some_releases_only(is_live):
+    before = held(grid("g", "ab"))
+    assert not judged(grid("g", "a"), before, is_live=is_live).counts
+    assert judged(grid("g", "a"), before, is_live=is_live, at_times=grid("g", "b")).counts
 
 
 @pytest.mark.parametrize("is_live", [True, False])
