@@ -32,6 +32,7 @@ _STYLE = (
 )
 _MADE_BEFORE_RELEASE = timedelta(days=11)
 _NEXT_RELEASE = date(2035, 9, 27)
+_NEXT_PRICES = date(2036, 2, 20)
 _REAL_PCE = "Real Personal Consumption Expenditures by State and Real Personal Income by State"
 
 
@@ -72,9 +73,13 @@ def _table_members(publication: Publication, table: str) -> Iterator[tuple[str, 
     mark = "" if published.is_guest else "1/"
     footer = _footer(table, f"{published.title} {mark}", published.note)
     rows = _csv_rows(publication, table)
-    yield f"{table}__ALL_AREAS_{span}.csv", _NEWLINE.join([header, *rows["row"], *footer])
+    of_states = not published.is_guest and "region" not in published.levels
+    name = f"{table}_STATE_{span}.csv" if of_states else f"{table}__ALL_AREAS_{span}.csv"
+    yield name, _NEWLINE.join([header, *rows["row"], *footer])
     yield f"{table}__definition.xml", _definition(publication, table)
     yield f"{table}__Footnotes.html", _footnotes(publication, table)
+    if of_states:
+        return  # BEA has one file of a table that has no regions
     for (segment,), of_area in sorted(rows.group_by("path_segment", maintain_order=True)):
         yield f"{table}_{segment}_{span}.csv", _NEWLINE.join([header, *of_area["row"], *footer])
 
@@ -161,13 +166,19 @@ def calendar(release: int, catalog: Path | None = None, *, with_names: bool = Tr
     published = [one for one in VINTAGES if one.number <= release]
     days = [_moment(one.last_updated) for one in published]
     states = {"release_dates": [*days, days[-1], _moment(_NEXT_RELEASE)]}
-    real = {"release_dates": [_moment(one.last_updated + timedelta(days=77)) for one in published]}
+    real = {
+        "release_dates": [
+            *(_moment(one.last_updated) for one in published if one.prices_of is None),
+            _moment(_NEXT_PRICES),
+        ]
+    }
     entries: dict[str, Any] = {
         "Gross Domestic Product": {**states, "url": "https://www.bea.gov/data/gdp/gross-domestic-product"},
         _REAL_PCE: {**real, "to_be_rescheduled": []},
     }
     for dataset in datasets:
-        entries |= {name: states for name in dataset.release_names[:2] if name not in entries}
+        of_dataset = real if _REAL_PCE in dataset.release_names[:1] else states
+        entries |= {name: of_dataset for name in dataset.release_names[:2] if name not in entries}
     if not with_names:
         entries = {name: entry for name, entry in entries.items() if name not in looked_for}
     return json.dumps({**entries, "file_last_updated": _file_date(published[-1])})

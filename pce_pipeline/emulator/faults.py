@@ -43,6 +43,7 @@ class FaultKind(StrEnum):
     LINE_ADDED = "line_added"  # each table has one more line at its end
     CELLS_DROPPED = "cells_dropped"  # cells of `areas` (or Wyoming) in `years` (or all) are published no more
     MARKS_CHANGED = "marks_changed"  # descriptions end with " 1/", names of areas with " *"
+    LAYOUT_OF_BEFORE = "layout_of_before"  # a table holds lines of others, which are gone, as it did before
     SILENT_REVISION = "silent_revision"  # numbers of the two newest years change, "Last updated" does not
     CALENDAR_WITHOUT_NAME = "calendar_without_name"  # no release of the calendar has a known name
 
@@ -56,6 +57,7 @@ OF_PUBLICATION = frozenset(
         FaultKind.LINE_ADDED,
         FaultKind.CELLS_DROPPED,
         FaultKind.MARKS_CHANGED,
+        FaultKind.LAYOUT_OF_BEFORE,
         FaultKind.SILENT_REVISION,
     }
 )

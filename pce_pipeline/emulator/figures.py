@@ -2,8 +2,8 @@
 
 A line says which measure and category it is of; the measure says its unit, its decimals and what it adds up over.
 Amounts are spending itself, or a part or multiple of what was spent or of who lives there. Prices differ by area and
-rise from year to year, and amounts at constant prices are the nominal ones divided by them. Measures that a user's own
-catalogue adds get figures in the same way.
+rise from year to year, and amounts at constant prices are the nominal ones divided by them: those of the release that
+the prices go with, which may be an earlier one. Measures that a user's own catalogue adds get figures in the same way.
 """
 
 import random
@@ -16,6 +16,8 @@ import polars as pl
 from pce_pipeline.catalog.dataset import Dataset, Measure
 from pce_pipeline.emulator import economy
 from pce_pipeline.emulator.vintages import Clock, Vintage
+from pce_pipeline.texts import each as each_text
+from pce_pipeline.texts import usual
 
 RESIDENTS = "population"
 """The measure that the catalogue has of residents."""
@@ -27,6 +29,23 @@ _PRICES_OF_AREAS = "regional_price_deflator"
 _REAL = {"real_pce": economy.SPENDING, "real_personal_income": "personal_income", "real_gdp": "gdp"}
 _TIMES_SPENDING = {"personal_income": 1.27, "disposable_personal_income": 1.11, "gdp": 1.46}
 _TIMES_RESIDENTS = {"employment": 0.61}
+
+OF_PRICES = frozenset(
+    {
+        _PRICE_LEVEL,
+        _PRICES_OF_AREAS,
+        "real_pce",
+        "real_pce_per_capita",
+        "real_personal_income",
+        "real_personal_income_per_capita",
+    }
+)
+"""The measures that are released with prices, months after the amounts that they are made with."""
+
+_SPREADS = {"prices.goods": 0.4, "prices.housing": 2.0, "prices.utilities": 1.3, "prices.other_services": 0.9}
+"""How far the prices of a part are from the US against those of all items: they lie on both sides of these."""
+_SCALED_TO_THE_NATION = frozenset({"real_personal_income"})
+"""Of what BEA scales real amounts so that those of the states add up to the US; spending lacks what is spent abroad."""
 
 _FIRST_YEAR_OF_PRICES = 2008
 _BASE_YEAR_OF_PRICES = 2017
@@ -42,16 +61,32 @@ def clocks_of(dataset: Dataset, bea_table: str) -> set[Clock]:
     """What the figures of a table are revised with."""
     names = dataset.lines.filter(bea_table=bea_table)["measure"].unique()
     found = [dataset.measures[name] for name in names]
+    if OF_PRICES.issuperset(names):
+        with_residents = any(each.per_capita_of for each in found)
+        return {"prices", "residents"} if with_residents else {"prices"}
     clocks: set[Clock] = {"residents"} if any(each.name == RESIDENTS or each.per_capita_of for each in found) else set()
     return clocks | ({"spending"} if any(each.name != RESIDENTS for each in found) else set())
 
 
 def newest_lines(dataset: Dataset) -> pl.DataFrame:
-    """The lines of a dataset as the newest layout of each table has them, the base year filled in."""
-    newest = dataset.lines.filter(pl.col("layout") == pl.col("layout").max().over("bea_table"))
-    return newest.with_columns(
-        pl.col("description", "unit").str.replace("{base_year}", str(_BASE_YEAR_OF_PRICES), literal=True)
+    """The lines of a dataset as the newest layout of each table has them, as they are published."""
+    return as_published(dataset.lines)
+
+
+def as_published(lines: pl.DataFrame) -> pl.DataFrame:
+    """Pinned lines in their usual wording, the base year filled in."""
+    return lines.with_columns(
+        each_text(lines[column], usual)
+        .str.replace("{base_year}", f"{_BASE_YEAR_OF_PRICES}", literal=True)
+        .alias(column)
+        for column in ("description", "unit")
     )
+
+
+def years_of(dataset: Dataset, bea_table: str, release: Vintage) -> range:
+    """The years that a table has in a release: tables of prices end before the others."""
+    has_prices_alone = "prices" in clocks_of(dataset, bea_table)
+    return range(dataset.first_year, (release.last_year_of_prices if has_prices_alone else release.last_year) + 1)
 
 
 def generate(release: Vintage, datasets: Mapping[str, Dataset], *, silently: bool = False) -> pl.DataFrame:
@@ -106,7 +141,7 @@ class Figures:
         """The cells of one table: bea_table, line_code, geo_fips, year, value_text; sorted by these."""
         dataset = next(each for each in self._datasets.values() if table in each.tables)
         lines = newest_lines(dataset).filter(bea_table=table)
-        span = range(dataset.first_year, self.release.last_year + 1)
+        span = years_of(dataset, table, self.release)
         years = pl.DataFrame({"year": span}, schema={"year": pl.Int32})
         values = pl.concat([self._texts(name, of_measure) for (name,), of_measure in lines.group_by("measure")])
         return (
@@ -130,8 +165,16 @@ class Figures:
             )
         return found.select("measure", "category_id", *_PLACE, "value_text")
 
+    @cached_property
+    def _of_prices(self) -> "Figures":
+        """The figures of the release that prices and real figures go with."""
+        with_prices = self.release.with_prices
+        return self if with_prices is self.release else Figures(with_prices, self._datasets, silently=self._silently)
+
     def of(self, name: str) -> pl.DataFrame:
         """A measure in all areas and years that have it: category_id, geo_fips, year, value."""
+        if name in OF_PRICES and self._of_prices is not self:
+            return self._of_prices.of(name)
         if name not in self._known:
             found = self._computed(self._measures[name])
             self._known[name] = found.select("category_id", *_PLACE, pl.col("value").cast(pl.Int64))
@@ -144,9 +187,12 @@ class Figures:
             return self._at_constant_prices(measure, self._measures[_REAL[measure.name]])
         if measure.name == economy.SPENDING:
             return self._spending_by_category
-        if measure.name in {_PRICE_LEVEL, _PRICES_OF_AREAS}:
-            level = pl.col("level") if measure.name == _PRICE_LEVEL else pl.col("level") * pl.col("nation") / 100
-            return self._in_each_category(measure, self._prices, (level * 10**measure.decimals).round())
+        if measure.name == _PRICE_LEVEL:
+            return self._price_levels(measure)
+        if measure.name == _PRICES_OF_AREAS:
+            deflators = self._prices.filter(pl.col("geo_fips") != _NATION)
+            level = pl.col("level") * pl.col("nation") / 100
+            return self._in_each_category(measure, deflators, (level * 10**measure.decimals).round())
         if "areas" in measure.adds_up_over:
             return self._by_category(measure, self._amounts(measure))
         amount = pl.lit(100 * 10**measure.decimals) if measure.unit == "index" else self._times(measure)
@@ -242,6 +288,17 @@ class Figures:
             .select(*_PLACE, "nation", level=100 * mean / pl.col("of_nation"))
         )
 
+    def _price_levels(self, measure: Measure) -> pl.DataFrame:
+        """The price level of all items, and those of its parts further from the US or nearer to it."""
+        return pl.concat(
+            self._prices.select(
+                *_PLACE,
+                category_id=pl.lit(category),
+                value=(100 * (pl.col("level") / 100) ** _SPREADS.get(category, 1.0) * 10**measure.decimals).round(),
+            )
+            for category in sorted(self._categories[measure.name])
+        )
+
     # What is made of them.
 
     def _times(self, measure: Measure) -> pl.Expr:
@@ -327,10 +384,7 @@ class Figures:
         return self.of(total.name).join(self._areas, on=_PLACE).with_columns(value=rounded)
 
     def _at_constant_prices(self, measure: Measure, nominal: Measure) -> pl.DataFrame:
-        """Nominal amounts over prices: those of the area, or of the US where amounts do not add up over areas.
-
-        What adds up over areas does so at constant prices, too: the states' amounts are scaled to the US.
-        """
+        """Nominal amounts over prices: those of the area, or of the US where amounts do not add up over areas."""
         scale = 10.0 ** (measure.decimals - nominal.decimals + nominal.unit_multiplier - measure.unit_multiplier)
         priced = (
             self.of(nominal.name)
@@ -342,7 +396,8 @@ class Figures:
         of_states = priced.join(economy.regions_of_states(), on="geo_fips").with_columns(
             real=pl.col("at_us_prices") * 100 / pl.col("level")
         )
-        together = pl.col("at_us_prices").sum() / pl.col("real").sum()
+        scaled = pl.col("at_us_prices").sum() / pl.col("real").sum()
+        together = scaled if measure.name in _SCALED_TO_THE_NATION else pl.lit(1.0)
         states = of_states.with_columns(value=(pl.col("real") * together.over("category_id", "year")).round())
         regions = states.group_by("category_id", "year", geo_fips="region_fips").agg(pl.col("value").sum())
         nation = priced.filter(geo_fips=_NATION).with_columns(value=pl.col("at_us_prices").round())

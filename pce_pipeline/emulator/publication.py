@@ -6,7 +6,7 @@ Answers and archive are both rendered from it, so they cannot disagree.
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache, partial, reduce
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +15,7 @@ from pce_pipeline.catalog.dataset import Dataset, Measure
 from pce_pipeline.catalog.reading import load_datasets, read_catalogue
 from pce_pipeline.emulator.economy import SPENDING
 from pce_pipeline.emulator.faults import Fault, FaultKind
-from pce_pipeline.emulator.figures import Figures, clocks_of, newest_lines
+from pce_pipeline.emulator.figures import Figures, as_published, clocks_of, newest_lines, years_of
 from pce_pipeline.emulator.vintages import Vintage, vintage
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
@@ -33,6 +33,8 @@ class Published:
     """The dataset it is of."""
     years: range
     """The years it has."""
+    levels: frozenset[str]
+    """The levels of areas it has."""
     note: str
     """BEA's "Last updated" line of it."""
     archives: frozenset[str]
@@ -177,7 +179,8 @@ def _tables(shown: Vintage, datasets: Mapping[str, Dataset], catalog: Path | Non
             tables[table.name] = Published(
                 title=table.title,
                 dataset=dataset,
-                years=range(dataset.first_year, shown.last_year + 1),
+                years=years_of(dataset, table.name, shown),
+                levels=table.levels,
                 note=shown.note(set() if repeated else clocks_of(dataset, table.name)),
                 archives=frozenset({dataset.archive, *(datasets[each].archive for each in repeated)}),
             )
@@ -196,35 +199,73 @@ def _cells(release: int, table: str, catalog: Path | None, *, silently: bool = F
 
 def _spoil(publication: Publication, fault: Fault, catalog: Path | None) -> Publication:
     tables = [table for table in publication.tables if fault.concerns(table)]
-    match fault.kind:
-        case FaultKind.SILENT_REVISION:
-            return _silently_revised(publication, tables, fault, catalog)
-        case FaultKind.MARKS_CHANGED:
-            marked = pl.when(pl.col("bea_table").is_in(tables)).then(pl.col("description") + " 1/")
-            return replace(
-                publication,
-                lines=publication.lines.with_columns(marked.otherwise(pl.col("description")).alias("description")),
-                areas=publication.areas.with_columns(pl.col("geo_name") + " *"),
-            )
-        case FaultKind.TABLE_RENAMED:
-            return _renamed(publication, {table: f"{table}N" for table in tables})
-        case FaultKind.LINES_RENAMED:
-            renamed = pl.col("bea_table").is_in(tables) & pl.col("line_code").is_in(fault.lines or (2,))
-            described = pl.when(renamed).then(pl.lit("Redefined: ") + pl.col("description"))
-            return replace(
-                publication,
-                lines=publication.lines.with_columns(described.otherwise(pl.col("description")).alias("description")),
-            )
-        case FaultKind.LINES_SWAPPED:
-            one, other = (fault.lines or (2, 3))[:2]
-            return _moved(publication, tables, {one: other, other: one})
-        case FaultKind.LINE_DROPPED:
-            return _dropped(publication, tables, fault.lines)
-        case FaultKind.LINE_ADDED:
-            return _added(publication, tables)
-        case FaultKind.CELLS_DROPPED:
-            publication = _without_cells(publication, tables, fault)
-    return publication
+    if fault.kind is FaultKind.SILENT_REVISION:
+        return _silently_revised(publication, tables, fault, catalog)
+    return _SPOILING[fault.kind](publication, tables, fault)
+
+
+def _marked(publication: Publication, tables: list[str]) -> Publication:
+    marked = pl.when(pl.col("bea_table").is_in(tables)).then(pl.col("description") + " 1/")
+    return replace(
+        publication,
+        lines=publication.lines.with_columns(marked.otherwise(pl.col("description")).alias("description")),
+        areas=publication.areas.with_columns(pl.col("geo_name") + " *"),
+    )
+
+
+def _redefined(publication: Publication, tables: list[str], lines: tuple[int, ...]) -> Publication:
+    renamed = pl.col("bea_table").is_in(tables) & pl.col("line_code").is_in(lines)
+    described = pl.when(renamed).then(pl.lit("Redefined: ") + pl.col("description"))
+    return replace(
+        publication,
+        lines=publication.lines.with_columns(described.otherwise(pl.col("description")).alias("description")),
+    )
+
+
+def _swapped(publication: Publication, tables: list[str], lines: tuple[int, ...]) -> Publication:
+    one, other = lines[:2]
+    return _moved(publication, tables, {one: other, other: one})
+
+
+def _in_layout_of_before(publication: Publication, table: str) -> Publication:
+    """The publication with a table as it was when it held lines of others; nothing changes for one that never did.
+
+    Areas for which a line has no figures are there with "(NA)", and tables whose lines it holds are gone.
+    """
+    if table not in publication.tables:
+        return publication
+    dataset = publication.tables[table].dataset
+    moved = (pl.col("today_table") != table) | (pl.col("today_line") != pl.col("line_code"))
+    layouts = dataset.layouts.filter(pl.col("bea_table") == table).filter(moved.any().over("layout"))
+    if layouts.is_empty():
+        return publication
+    held = layouts.filter(pl.col("layout") == pl.col("layout").max())
+    cells = pl.concat(
+        publication.cells[today]
+        .frame.filter(line_code=place)
+        .with_columns(bea_table=pl.lit(table), line_code=pl.lit(line, dtype=pl.Int32))
+        for line, today, place in held.select("line_code", "today_table", "today_line").iter_rows()
+    )
+    everywhere = (
+        cells.select("bea_table", "line_code").unique().join(cells.select("geo_fips", "year").unique(), how="cross")
+    )
+    whole = everywhere.join(cells, on=_CELL, how="left").with_columns(pl.col("value_text").fill_null("(NA)"))
+    gone = set(held["today_table"]) - {table}
+    lines = (
+        as_published(held)
+        .join(dataset.categories, on="category_id")
+        .select(pl.col(name).cast(dtype) for name, dtype in publication.lines.schema.items())
+    )
+    others = publication.lines.filter(~pl.col("bea_table").is_in([table, *gone]))
+    return replace(
+        publication,
+        tables={name: each for name, each in publication.tables.items() if name not in gone},
+        cells={
+            **{name: each for name, each in publication.cells.items() if name not in gone},
+            table: Cells(lambda: whole.sort(_CELL)),
+        },
+        lines=pl.concat([others, lines]).sort("bea_table", "line_code"),
+    )
 
 
 def _without_cells(publication: Publication, tables: list[str], fault: Fault) -> Publication:
@@ -280,3 +321,18 @@ def _added(publication: Publication, tables: list[str]) -> Publication:
     )
     spoilt = publication.with_cells(tables, lambda cells: pl.concat([cells, cells.filter(last).with_columns(more)]))
     return replace(spoilt, lines=pl.concat([spoilt.lines, added]).sort("bea_table", "line_code"))
+
+
+_SPOILING: dict[FaultKind, Callable[[Publication, list[str], Fault], Publication]] = {
+    FaultKind.MARKS_CHANGED: lambda publication, tables, _: _marked(publication, tables),
+    FaultKind.TABLE_RENAMED: lambda publication, tables, _: _renamed(
+        publication, {table: f"{table}N" for table in tables}
+    ),
+    FaultKind.LINES_RENAMED: lambda publication, tables, fault: _redefined(publication, tables, fault.lines or (2,)),
+    FaultKind.LINES_SWAPPED: lambda publication, tables, fault: _swapped(publication, tables, fault.lines or (2, 3)),
+    FaultKind.LINE_DROPPED: lambda publication, tables, fault: _dropped(publication, tables, fault.lines),
+    FaultKind.LINE_ADDED: lambda publication, tables, _: _added(publication, tables),
+    FaultKind.LAYOUT_OF_BEFORE: lambda publication, tables, _: reduce(_in_layout_of_before, tables, publication),
+    FaultKind.CELLS_DROPPED: _without_cells,
+}
+"""What each fault of publication does; that of a silent revision needs the catalogue, too."""
