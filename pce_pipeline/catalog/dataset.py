@@ -42,6 +42,8 @@ class Measure:
     """The measure that it is when divided by the residents; None for one that is no per-capita measure."""
     base_year_of: str | None = None
     """The measure whose base year it has in each vintage, where its own unit names none: an index; else None."""
+    home: str = ""
+    """The dataset that declares it, and publishes it first where others repeat it."""
     growth_instead: str | None = None
     """The measure whose growth says what somebody wants who asks for its own, where that has no meaning; else None."""
 

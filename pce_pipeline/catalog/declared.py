@@ -140,6 +140,13 @@ class Catalogue:
         """The measures of all datasets, by name."""
         return {measure.name: measure for part in self.every_part for measure in part.declared.measures}
 
+    @cached_property
+    def homes(self) -> Mapping[str, str]:
+        """The dataset that declares each measure."""
+        return {
+            measure.name: name for name, own in self.parts.items() for part in own for measure in part.declared.measures
+        }
+
 
 def of_today(lines: pl.DataFrame) -> pl.DataFrame:
     """Those of the lines (with LINES) that are of the newest layout of their table."""

@@ -22,7 +22,7 @@ from pce_pipeline.catalog.dataset import FULL
 from pce_pipeline.catalog.declared import CATEGORIES, LINES, UNITS, Catalogue, Schema
 from pce_pipeline.catalog.decoding import UNDECIDED
 from pce_pipeline.catalog.errors import DraftRefused
-from pce_pipeline.texts import BASE_YEAR, clean_text, meaning
+from pce_pipeline.texts import BASE_YEAR, OR, clean_text, meaning
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TABLE_NAME = re.compile(r"[A-Z][A-Z0-9]*")
@@ -350,8 +350,9 @@ def _take_known(lines: Sequence[_Line], table: str, known: Catalogue) -> None:
     own = every.filter(pl.col("bea_table") == table)
     pairs: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for row in (own if own.height else every).iter_rows(named=True):
-        key = (_bare(meaning(row["description"])), known.measures[row["measure"]].unit)
-        pairs.setdefault(key, set()).add((row["measure"], row["category_id"]))
+        for wording in row["description"].split(OR):
+            key = (_bare(meaning(wording)), known.measures[row["measure"]].unit)
+            pairs.setdefault(key, set()).add((row["measure"], row["category_id"]))
     found = {line.code: pairs.get((_bare(meaning(line.text)), line.conformed), set()) for line in lines}
     trees = _trees(lines)
     together = [list(lines)] if _has_one_measure(lines, trees) else trees

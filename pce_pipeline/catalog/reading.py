@@ -158,7 +158,10 @@ def _measure(name: str, catalogue: Catalogue) -> Measure:
     declared = catalogue.measures[name]
     unit = catalogue.units.filter(pl.col("unit") == declared.unit).row(0, named=True)
     return Measure(
-        unit_title=unit["title"], unit_multiplier=unit["unit_multiplier"], **msgspec.structs.asdict(declared)
+        unit_title=unit["title"],
+        unit_multiplier=unit["unit_multiplier"],
+        home=catalogue.homes[name],
+        **msgspec.structs.asdict(declared),
     )
 
 

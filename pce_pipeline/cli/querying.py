@@ -24,7 +24,6 @@ from pce_pipeline.errors import UsageError
 from pce_pipeline.gold.known import BESIDE, AsOf, as_known, known_cells
 from pce_pipeline.gold.meaning import growth as with_growth
 from pce_pipeline.gold.meaning import sum_over_areas, sum_over_categories, why_no_growth
-from pce_pipeline.gold.price_releases import SUBJECTS
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.vintages import COUNTED
@@ -222,7 +221,8 @@ def _not_yet_revised(rows: pl.DataFrame, session: Session) -> list[str]:
 
 def _newest_release(held: Mapping[str, Current], measure: str) -> date | None:
     """The day of the newest release of a measure, in the dataset that publishes it first."""
-    (home,) = (each.home for each in SUBJECTS if each.measure == measure)
+    homes = {now.dataset.measures[measure].home for now in held.values() if measure in now.dataset.measures}
+    home = next(iter(homes), "")
     if home not in held:
         return None
     vintages = History(held[home]).vintages.filter(pl.col("basis") == COUNTED)

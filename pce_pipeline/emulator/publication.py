@@ -152,7 +152,7 @@ def _publish(release: int, faults: tuple[Fault, ...], catalog: Path | None) -> P
     ]
     publication = Publication(
         vintage=shown,
-        tables=_tables(shown, datasets, catalog),
+        tables=_tables(shown, datasets),
         cells={
             table: Cells(partial(_cells, release, table, catalog))
             for each in datasets.values()
@@ -167,15 +167,13 @@ def _publish(release: int, faults: tuple[Fault, ...], catalog: Path | None) -> P
     return publication
 
 
-def _tables(shown: Vintage, datasets: Mapping[str, Dataset], catalog: Path | None) -> dict[str, Published]:
+def _tables(shown: Vintage, datasets: Mapping[str, Dataset]) -> dict[str, Published]:
     """What each table has. One whose lines repeat measures of other datasets says no more of a release than its day."""
-    parts = read_catalogue(catalog).parts
-    home = {measure.name: name for name, own in parts.items() for part in own for measure in part.declared.measures}
     tables = {}
     for name, dataset in datasets.items():
         for table in dataset.tables.values():
             measures = dataset.lines.filter(bea_table=table.name)["measure"].unique()
-            repeated = {home[measure] for measure in measures} - {name}
+            repeated = {dataset.measures[measure].home for measure in measures} - {name}
             tables[table.name] = Published(
                 title=table.title,
                 dataset=dataset,

@@ -10,21 +10,24 @@ Pure functions over the rows of `gold_vintages` of all years.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 
+from pce_pipeline.quality.price_releases import Belonging
+from pce_pipeline.quality.prices import (
+    DEFLATOR,
+    INCOME,
+    LEVEL,
+    PCE,
+    REAL_INCOME,
+    REAL_PCE,
+    SUBJECTS,
+    Subject,
+    compared,
+)
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.vintages import COUNTED
-
-LEVEL = "regional_price_parity"
-DEFLATOR = "regional_price_deflator"
-REAL_PCE = "real_pce"
-REAL_INCOME = "real_personal_income"
-
-PCE_TOLERANCE = 0.0011
-"""How far 100 x nominal / real may be from the deflator: three figures are rounded."""
 
 _CELL = ["geo_fips", "year"]
 _MOSTLY = 0.5
@@ -40,30 +43,6 @@ _NO_SOURCE = pl.DataFrame(
 )
 _PLACE = {"vintage_id": pl.Int32, "geo_fips": pl.String, "geo_level": pl.String, "year": pl.Int32}
 
-
-@dataclass(frozen=True)
-class Subject:
-    """What is released by a clock of its own, and the measures that are made with it."""
-
-    measure: str
-    """Its measure."""
-    category_id: str
-    """Its category."""
-    home: str
-    """The dataset that publishes it first; others repeat it."""
-    made_with_it: tuple[str, ...]
-    """The measures of prices that are made with it."""
-
-
-PCE = Subject("pce", "product.pce", "pce_state", (REAL_PCE, DEFLATOR, LEVEL))
-INCOME = Subject("personal_income", "income.all_sources", "income_state", (REAL_INCOME,))
-RESIDENTS = Subject(
-    "population",
-    "population.all_residents",
-    "income_state",
-    ("real_pce_per_capita", "real_personal_income_per_capita"),
-)
-SUBJECTS = (PCE, INCOME, RESIDENTS)
 
 _OF_PRICES = {
     LEVEL: "prices.all_items",
@@ -101,37 +80,21 @@ def needed(log: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-@dataclass(frozen=True)
-class Belonging:
-    """The prices of a dataset's vintage beside the figures of the release that they belong to."""
-
-    dataset: str
-    """The dataset of the prices."""
-    vintage_id: int
-    """The vintage that brought them."""
-    released_on: date
-    """The day of their newest release."""
-    prices: pl.DataFrame
-    """geo_fips, geo_level, year and a column for each measure of prices: what was published."""
-    nominal: Mapping[str, pl.DataFrame]
-    """By what is released by another clock (`pce`), its figures as known then: geo_fips, year, nominal. Nothing of
-    what is not held."""
-    rows: pl.DataFrame
-    """Its rows of PRICE_RELEASES."""
-
-
 def belongings(
-    logs: Mapping[str, pl.DataFrame], calendar: Mapping[str, Sequence[date]]
+    logs: Mapping[str, pl.DataFrame], homes: Mapping[str, str], calendar: Mapping[str, Sequence[date]]
 ) -> dict[str, tuple[Belonging, ...]]:
     """The vintages of prices of each dataset that has any, in order.
 
-    `logs` are the needed rows of each dataset; `calendar` has the days on which each is known to have been released.
+    `logs` are the needed rows of each dataset; `homes` names the dataset that publishes each measure first; `calendar`
+    has the days on which each is known to have been released.
     """
     found = {}
     for dataset, log in logs.items():
         states = _wide(log)
         if not states.is_empty():
-            of_subjects = {each.measure: _settled(states, each, logs, calendar) for each in SUBJECTS}
+            of_subjects = {
+                each.measure: _settled(states, each, homes.get(each.measure, ""), logs, calendar) for each in SUBJECTS
+            }
             found[dataset] = tuple(
                 _belonging(dataset, int(at), prices, of_subjects, logs)
                 for (at,), prices in states.group_by("vintage_id", maintain_order=True)
@@ -220,59 +183,12 @@ def _candidates(subject: Subject, logs: Mapping[str, pl.DataFrame]) -> pl.DataFr
     return pl.concat(found)
 
 
-def compared(rows: pl.DataFrame, subject: Subject, by: Sequence[str] = ()) -> pl.DataFrame:
-    """The rows of states (the measures of prices beside `nominal`) with `found`, `expected` and the `tolerance`.
-
-    A row that cannot be compared is left out. `by` are columns that keep comparisons apart.
-    """
-    states = rows.filter(pl.col("geo_level") == "state").drop_nulls("nominal")
-    if subject is RESIDENTS:
-        each = [
-            states.select(
-                *by,
-                *_CELL,
-                found=pl.col(total) * 1e6 / pl.col("nominal"),
-                expected=pl.col(f"{total}_per_capita"),
-                tolerance=0.5 + 0.06e6 / pl.col("nominal"),
-            )
-            for total in (REAL_PCE, REAL_INCOME)
-        ]
-        return pl.concat(each).drop_nulls()
-    if subject is PCE:
-        by_deflator = states.select(
-            *by,
-            *_CELL,
-            found=100 * pl.col("nominal") / pl.col(REAL_PCE),
-            expected=pl.col(DEFLATOR),
-            tolerance=pl.lit(PCE_TOLERANCE),
-        ).drop_nulls()
-        by_level = over_real_and_level(states, REAL_PCE, by).join(by_deflator, on=[*by, *_CELL], how="anti")
-        return pl.concat([by_deflator, by_level])
-    return over_real_and_level(states, REAL_INCOME, by)
-
-
-def over_real_and_level(rows: pl.DataFrame, real: str, by: Sequence[str] = ()) -> pl.DataFrame:
-    """Nominal / (real x price level) of each row, and the one number that it should be in all of them of a year.
-
-    That number is the price index of the nation; for income, which BEA scales so that the states add up to the nation,
-    it is a little less. What is expected is the median of the rows.
-    """
-    rounding = 0.0005 / pl.col(LEVEL) + 0.05 / pl.col(real) + 0.05 / pl.col("nominal")
-    return (
-        rows.select(
-            *by,
-            *_CELL,
-            found=1e4 * pl.col("nominal") / (pl.col(real) * pl.col(LEVEL)),
-            rounding=rounding,
-        )
-        .drop_nulls()
-        .with_columns(expected=pl.col("found").median().over(*by, "year"))
-        .select(*by, *_CELL, "found", "expected", tolerance=pl.col("expected") * (1.2 * pl.col("rounding") + 2e-6))
-    )
-
-
 def _settled(
-    states: pl.DataFrame, subject: Subject, logs: Mapping[str, pl.DataFrame], calendar: Mapping[str, Sequence[date]]
+    states: pl.DataFrame,
+    subject: Subject,
+    home: str,
+    logs: Mapping[str, pl.DataFrame],
+    calendar: Mapping[str, Sequence[date]],
 ) -> dict[int, dict[str, object]]:
     """What each vintage of prices belongs to, by its number: the columns of PRICE_RELEASES from nominal_dataset on."""
     candidates = _candidates(subject, logs)
@@ -292,7 +208,7 @@ def _settled(
         .sort(
             "vintage_id",
             "cells_off",
-            pl.col("nominal_dataset") != subject.home,
+            pl.col("nominal_dataset") != home,
             pl.col("nominal_released_on") > pl.col("released_on"),
             (pl.col("nominal_released_on") - pl.col("released_on")).abs(),
             *nominal,
@@ -300,7 +216,7 @@ def _settled(
         .unique("vintage_id", keep="first", maintain_order=True)
     )
     chosen = {row.pop("vintage_id"): row for row in fitting.drop("released_on", "fails").to_dicts()}
-    known = {*calendar.get(subject.home, ()), *candidates.filter(nominal_dataset=subject.home)["nominal_released_on"]}
+    known = {*calendar.get(home, ()), *candidates.filter(nominal_dataset=home)["nominal_released_on"]}
     return {
         at: {**chosen[at], "settled_by": "figures"}
         if at in chosen

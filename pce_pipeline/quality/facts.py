@@ -13,12 +13,7 @@ from pce_pipeline.quality.identities import (
     states_add_up_to_regions,
     states_add_up_to_the_nation,
 )
-from pce_pipeline.quality.prices import (
-    deflators_are_price_levels_times_one_index,
-    price_level_of_the_us_is_100,
-    price_levels_of_parts_bracket_the_total,
-    real_figures_imply_one_population,
-)
+from pce_pipeline.quality.prices import prices_rules
 from pce_pipeline.quality.rules import EXAMPLES, Figure, Finding, Rule, rule
 from pce_pipeline.tables.facts import GOLD_FACTS
 
@@ -187,9 +182,6 @@ facts_rules: tuple[Rule[Facts], ...] = (
     of_each(states_add_up_to_regions),
     of_each(states_add_up_to_the_nation),
     of_each(per_capita_times_population_is_the_total),
-    of_each(price_level_of_the_us_is_100),
-    of_each(price_levels_of_parts_bracket_the_total),
-    of_each(deflators_are_price_levels_times_one_index),
-    of_each(real_figures_imply_one_population),
+    *map(of_each, prices_rules),
     sources_agree,
 )

@@ -6,22 +6,22 @@ never block, because two releases that contradict each other do not say which of
 release, the rules of the facts find.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
-from pce_pipeline.gold.price_releases import (
+from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
+from pce_pipeline.quality.prices import (
     INCOME,
     PCE,
     REAL_PCE,
     RESIDENTS,
-    Belonging,
     Subject,
     compared,
     over_real_and_level,
 )
-from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 
@@ -29,6 +29,25 @@ _GAPS_APART = 1e-6
 """How far the shares may be apart that the states' sums lack of the nation: 51 figures are rounded."""
 
 _CELL = ["geo_fips", "year"]
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """The prices of a dataset's vintage beside the figures of the release that they belong to."""
+
+    dataset: str
+    """The dataset of the prices."""
+    vintage_id: int
+    """The vintage that brought them."""
+    released_on: date
+    """The day of their newest release."""
+    prices: pl.DataFrame
+    """geo_fips, geo_level, year and a column for each measure of prices: what was published."""
+    nominal: Mapping[str, pl.DataFrame]
+    """By what is released by another clock (`pce`), its figures as known then: geo_fips, year, nominal. Nothing of
+    what is not held."""
+    rows: pl.DataFrame
+    """Its rows of PRICE_RELEASES."""
 
 
 @dataclass(frozen=True)

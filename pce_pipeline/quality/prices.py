@@ -1,17 +1,102 @@
-"""Rules of prices within one release: what price levels, deflators and real figures of a dataset say of one another.
+"""What links price levels, deflators and real figures to one another, and to what they were made with.
 
-They look at the facts of any dataset that has the measures, and need no figure of another release.
+The rules here look at the facts of any dataset that has the measures, within one release of prices. The comparisons
+with nominal figures, income and residents, each of a release of its own, serve to tell that release, and the rules on
+it in `price_releases`.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
-from pce_pipeline.gold.price_releases import DEFLATOR, LEVEL, REAL_INCOME, REAL_PCE
 from pce_pipeline.quality.identities import FactYears
-from pce_pipeline.quality.rules import Finding, finding, rule
+from pce_pipeline.quality.rules import Finding, Rule, finding, rule
+
+LEVEL = "regional_price_parity"
+DEFLATOR = "regional_price_deflator"
+REAL_PCE = "real_pce"
+REAL_INCOME = "real_personal_income"
+
+PCE_TOLERANCE = 0.0011
+"""How far 100 x nominal / real may be from the deflator: three figures are rounded."""
 
 _CELL = ["geo_fips", "year"]
 _US = 100.0
 _ALL_ITEMS = "prices.all_items"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is released by a clock of its own, and the measures that are made with it."""
+
+    measure: str
+    """Its measure."""
+    category_id: str
+    """Its category."""
+    made_with_it: tuple[str, ...]
+    """The measures of prices that are made with it."""
+
+
+PCE = Subject("pce", "product.pce", (REAL_PCE, DEFLATOR, LEVEL))
+INCOME = Subject("personal_income", "income.all_sources", (REAL_INCOME,))
+RESIDENTS = Subject(
+    "population",
+    "population.all_residents",
+    ("real_pce_per_capita", "real_personal_income_per_capita"),
+)
+SUBJECTS = (PCE, INCOME, RESIDENTS)
+
+
+def compared(rows: pl.DataFrame, subject: Subject, by: Sequence[str] = ()) -> pl.DataFrame:
+    """The rows of states (the measures of prices beside `nominal`) with `found`, `expected` and the `tolerance`.
+
+    A row that cannot be compared is left out. `by` are columns that keep comparisons apart.
+    """
+    states = rows.filter(pl.col("geo_level") == "state").drop_nulls("nominal")
+    if subject is RESIDENTS:
+        each = [
+            states.select(
+                *by,
+                *_CELL,
+                found=pl.col(total) * 1e6 / pl.col("nominal"),
+                expected=pl.col(f"{total}_per_capita"),
+                tolerance=0.5 + 0.06e6 / pl.col("nominal"),
+            )
+            for total in (REAL_PCE, REAL_INCOME)
+        ]
+        return pl.concat(each).drop_nulls()
+    if subject is PCE:
+        by_deflator = states.select(
+            *by,
+            *_CELL,
+            found=100 * pl.col("nominal") / pl.col(REAL_PCE),
+            expected=pl.col(DEFLATOR),
+            tolerance=pl.lit(PCE_TOLERANCE),
+        ).drop_nulls()
+        by_level = over_real_and_level(states, REAL_PCE, by).join(by_deflator, on=[*by, *_CELL], how="anti")
+        return pl.concat([by_deflator, by_level])
+    return over_real_and_level(states, REAL_INCOME, by)
+
+
+def over_real_and_level(rows: pl.DataFrame, real: str, by: Sequence[str] = ()) -> pl.DataFrame:
+    """Nominal / (real x price level) of each row, and the one number that it should be in all of them of a year.
+
+    That number is the price index of the nation; for income, which BEA scales so that the states add up to the nation,
+    it is a little less. What is expected is the median of the rows.
+    """
+    rounding = 0.0005 / pl.col(LEVEL) + 0.05 / pl.col(real) + 0.05 / pl.col("nominal")
+    return (
+        rows.select(
+            *by,
+            *_CELL,
+            found=1e4 * pl.col("nominal") / (pl.col(real) * pl.col(LEVEL)),
+            rounding=rounding,
+        )
+        .drop_nulls()
+        .with_columns(expected=pl.col("found").median().over(*by, "year"))
+        .select(*by, *_CELL, "found", "expected", tolerance=pl.col("expected") * (1.2 * pl.col("rounding") + 2e-6))
+    )
 
 
 @rule("threshold")
@@ -112,3 +197,11 @@ def real_figures_imply_one_population(facts: FactYears) -> Finding:
 
 def _of(facts: FactYears, measure: str) -> pl.DataFrame:
     return facts.cells.filter(pl.col("measure") == measure)
+
+
+prices_rules: tuple[Rule[FactYears], ...] = (
+    price_level_of_the_us_is_100,
+    price_levels_of_parts_bracket_the_total,
+    deflators_are_price_levels_times_one_index,
+    real_figures_imply_one_population,
+)

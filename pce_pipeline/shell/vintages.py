@@ -8,11 +8,12 @@ import polars as pl
 
 from pce_pipeline.bronze.history import FOLDED, PublishedLog, decoded_of, fold_year
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.price_releases import LEVEL, belongings, is_summary, needed, price_releases, repeated
+from pce_pipeline.gold.price_releases import belongings, is_summary, needed, price_releases, repeated
 from pce_pipeline.gold.revisions import revision_stats, revisions
 from pce_pipeline.gold.vintages import figures
 from pce_pipeline.lake.parquet import in_threads
 from pce_pipeline.quality.price_releases import PriceReleases, price_releases_rules
+from pce_pipeline.quality.prices import LEVEL
 from pce_pipeline.quality.revision_stats import stats_rules
 from pce_pipeline.quality.revisions import RevisionYears, revisions_rules
 from pce_pipeline.quality.vintages import LogYears, log_rules
@@ -100,7 +101,10 @@ def price_releases_asset(registry: Registry) -> dg.AssetsDefinition:
         years = {str(year) for log in logs.values() for year in log.filter(measure=LEVEL)["year"].unique()}
         logs |= {name: _needed(name, registry, run, years) for name in run.held if name not in logs}
         calendar = {name: each.known_releases for name, each in registry.datasets.items()}
-        found = belongings(logs, calendar)
+        homes = {
+            measure.name: measure.home for each in registry.datasets.values() for measure in each.measures.values()
+        }
+        found = belongings(logs, homes, calendar)
         frame = price_releases(found)
         summaries = [
             repeated(logs, name).with_columns(dataset=pl.lit(name)) for name, log in logs.items() if is_summary(log)

@@ -24,7 +24,7 @@ PRICE_RELEASES = Table(
     hazard="BEA revises nominal figures in autumn and prices in the winter after: in between, the newest nominal "
     "figure is not the one that prices and real figures were made with.",
     columns=(
-        Column("dataset", pl.String, "the dataset of the prices: prices_state, summary_state", source="the log's name"),
+        Column("dataset", pl.String, "the dataset of the prices", source="the log's name"),
         Column(
             "vintage_id",
             pl.Int32,

@@ -7,10 +7,7 @@ from pce_pipeline.tables.columns import GEO_FIPS, GEO_LEVEL, STATE, STATUS_TEXT,
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.silver import silver_table
-from pce_pipeline.tables.table import MONEY, Column, Table
-
-LOG_POINTS = pl.Decimal(18, 6)
-"""Decimals, so that contributions add up exactly."""
+from pce_pipeline.tables.table import LOG_POINTS, MONEY, Column, Table
 
 _INDEX = "index, US = 100 in the same year"
 _MILLIONS = "millions of constant dollars of base_year"

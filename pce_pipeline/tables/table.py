@@ -15,6 +15,8 @@ import polars as pl
 from pce_pipeline.errors import PceError
 
 MONEY = pl.Decimal(18, 3)
+LOG_POINTS = pl.Decimal(18, 6)
+"""Decimals, so that contributions to growth add up exactly."""
 
 _ROWS_HASHED_AT_ONCE = 50_000
 """A large frame is not written out as a whole to be hashed."""

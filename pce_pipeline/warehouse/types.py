@@ -2,8 +2,7 @@
 
 import polars as pl
 
-from pce_pipeline.tables.prices_state import LOG_POINTS
-from pce_pipeline.tables.table import MONEY, Column
+from pce_pipeline.tables.table import LOG_POINTS, MONEY, Column
 from pce_pipeline.tables.vintages import INSTANT
 
 _TYPES: dict[object, str] = {

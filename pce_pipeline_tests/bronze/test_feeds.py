@@ -50,6 +50,7 @@ HARMLESS = {
     FaultKind.RELEASE_CHANGES,
     FaultKind.CALENDAR_WITHOUT_NAME,
     FaultKind.MARKS_CHANGED,
+    FaultKind.LAYOUT_OF_BEFORE,  # of tables that had several: test_layouts_of_before.py
 }
 OF_ERRORS = {FaultKind.ERROR_AT_TOP, FaultKind.ERROR_AS_LIST}
 OF_MEANING = {

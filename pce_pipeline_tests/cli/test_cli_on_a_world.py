@@ -226,7 +226,7 @@ def test_the_dictionary_names_every_table_and_is_the_same_each_time(pce: Pce) ->
     assert all(f"## {name}\n" in text for name in ("silver/pce_state", "gold", "gold/pce_state_metrics"))
     assert "serving.v_pce_state_yoy" in text
     assert pce("dictionary").out == text
-    assert len(pce("dictionary", "--json").document["tables"]) == 13
+    assert len(pce("dictionary", "--json").document["tables"]) == 14
 
 
 def test_smoke_covers_only_its_own_tables(pce: Pce) -> None:

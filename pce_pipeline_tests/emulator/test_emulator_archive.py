@@ -108,7 +108,7 @@ def test_equal_releases_give_equal_bytes_dated_before_the_release(get):
         assert {member.date_time[:3] for member in packed.infolist()} == {(2024, 9, 22)}
     response = get(create_app(1), "/regional/zip/SAPCE.zip")
     assert response.content == kept
-    assert get(create_app(1), "/regional/zip/SARPP.zip").status_code == 404
+    assert get(create_app(1), "/regional/zip/MARPP.zip").status_code == 404
 
 
 def test_given_bytes_are_served_as_they_are(get):

@@ -14,12 +14,12 @@ from pce_pipeline.bronze.errors import FileUnusable
 from pce_pipeline.bronze.history import History, decoded_of, fold_year
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.gold.price_releases import Belonging, belongings, is_summary, needed, price_releases, repeated
+from pce_pipeline.gold.price_releases import belongings, is_summary, needed, price_releases, repeated
 from pce_pipeline.gold.vintages import figures
 from pce_pipeline.lake.backends import DirectoryBackend
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.store import Store
-from pce_pipeline.quality.price_releases import PriceReleases, price_releases_rules
+from pce_pipeline.quality.price_releases import Belonging, PriceReleases, price_releases_rules
 from pce_pipeline.quality.rules import RuleResult, judge
 from pce_pipeline_tests.bronze.importing import import_file
 from pce_pipeline_tests.prices import ten_lines
@@ -27,6 +27,7 @@ from pce_pipeline_tests.prices import ten_lines
 pytestmark = pytest.mark.real
 
 DATASETS = load_datasets("full")
+HOMES = {measure.name: measure.home for each in DATASETS.values() for measure in each.measures.values()}
 PRICES, SPENDING, INCOME = "SARPP_2022-12-15.zip", "SAPCE_2022-10-06.zip", "SAINC1_2025-03-28.zip"
 SUMMARIES = ("SASUMMARY_2024-12-12.zip", "SASUMMARY_2025-03-28.zip", "SASUMMARY_2025-09-26.zip")
 CROSSING = [each.name for each in price_releases_rules if each.blocking == "never"]
@@ -69,7 +70,7 @@ class Held:
 
     def found(self) -> tuple[dict[str, tuple[Belonging, ...]], dict[str, RuleResult]]:
         logs = self.logs
-        found = belongings(logs, {name: each.known_releases for name, each in DATASETS.items()})
+        found = belongings(logs, HOMES, {name: each.known_releases for name, each in DATASETS.items()})
         summaries = [
             repeated(logs, name).with_columns(dataset=pl.lit(name)) for name, log in logs.items() if is_summary(log)
         ]

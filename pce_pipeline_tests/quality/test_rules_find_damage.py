@@ -11,6 +11,7 @@ from pce_pipeline.bronze.rules import bronze_rules
 from pce_pipeline.gold.pce_state.annual_rules import annual_rules
 from pce_pipeline.gold.pce_state.metrics_rules import metrics_rules
 from pce_pipeline.quality.facts import Facts, facts_rules
+from pce_pipeline.quality.prices import prices_rules
 from pce_pipeline.quality.rules import Rule, RuleResult, judge
 from pce_pipeline.quality.silver import silver_rules
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
@@ -256,8 +257,8 @@ def test_a_few_quarantined_cells_and_rows_fail_no_rule_of_silver_and_are_counted
 @pytest.mark.parametrize("layer", RULES)
 def test_every_rule_is_shown_to_find_damage(layer):
     shown = {name for of, rules, _ in DAMAGES if of == layer for name in names_of(rules)}
-    # it takes two datasets: test_sources_agree.py
-    shown |= {"sources_agree"} if layer == "facts" else set()
+    # it takes two datasets: test_sources_agree.py; or prices: test_prices_of_the_sample.py
+    shown |= {"sources_agree", *(each.name for each in prices_rules)} if layer == "facts" else set()
     assert shown == {rule.name for rule in RULES[layer]}
 
 

@@ -17,6 +17,7 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
+from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.table import content_sha256
 from pce_pipeline_tests.carried.published import PUBLISHED, hash_by_table, over_partitions
 from pce_pipeline_tests.datasets import SILVER_PCE_STATE
@@ -102,10 +103,13 @@ def test_the_sample_passes_every_check(full: World) -> None:
     record = full.record(full.refresh(2020, 2024))
     assert [check.name for check in record.checks if not check.passed] == []
     (agreement,) = [check for check in record.checks if check.name == "sources_agree"]
-    assert agreement.figures["compared"] == 4 * _STATES_AND_NATION * 5, "PCE and income, in total and per capita"
+    nominal = 4 * _STATES_AND_NATION * 5  # PCE and income, in total and per capita
+    of_prices = (4 + 1) * _STATES_AND_NATION * 4 + (_STATES_AND_NATION - 1) * 4  # real figures, levels; no US deflator
+    assert agreement.figures["compared"] == nominal + of_prices
     of_one_vintage = {each.table.name for each in full.registry.revisions.values()}  # nothing was revised
     assert {check.asset for check in record.checks} == {
-        each.table.name for each in full.registry.derivations if each.table.name not in of_one_vintage
+        *(each.table.name for each in full.registry.derivations if each.table.name not in of_one_vintage),
+        PRICE_RELEASES.name,
     }
 
 

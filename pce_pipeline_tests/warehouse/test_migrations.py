@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import pce_pipeline.warehouse.migrations
-from pce_pipeline.tables.table import MONEY, Table
+from pce_pipeline.tables.table import LOG_POINTS, MONEY, Table
 from pce_pipeline.tables.vintages import INSTANT
 from pce_pipeline.warehouse.contents import published_tables
 from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseNewer
@@ -24,6 +24,7 @@ SQL_TYPES = {
     pl.Float64(): "double precision",
     pl.Boolean(): "boolean",
     MONEY: "numeric(18,3)",
+    LOG_POINTS: "numeric(18,6)",
 }
 
 PUBLISHED = published_tables()

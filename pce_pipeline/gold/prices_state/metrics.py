@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from pce_pipeline.tables.prices_state import GOLD_STATE_PRICE_METRICS, LOG_POINTS
+from pce_pipeline.tables.prices_state import GOLD_STATE_PRICE_METRICS
+from pce_pipeline.tables.table import LOG_POINTS
 
 _DECIMALS = 6
 _PRICES = pl.col("irpd")
