@@ -17,8 +17,9 @@ from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, RunRecord
 from pce_pipeline.settings import Settings
+from pce_pipeline.tables.dimensions import PIECES_OF_LOGS
 from pce_pipeline.tables.registry import Registry
-from pce_pipeline.tables.vintages import DIM_VINTAGE, REVISION_STATS
+from pce_pipeline.tables.vintages import DIM_VINTAGE
 from pce_pipeline.warehouse.postgres import PostgresResource
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -98,7 +99,7 @@ class World:
     def current_hashes(self) -> dict[tuple[str, str], str]:
         """Those of the tables that follow from the current figures alone: a log also says when they were taken."""
         of_vintages = {each.table.name for each in self.registry.derivations if each.covers_all_vintages}
-        of_vintages |= {DIM_VINTAGE.name, REVISION_STATS.name}
+        of_vintages |= {DIM_VINTAGE.name, *PIECES_OF_LOGS}
         return {key: digest for key, digest in self.hashes().items() if key[0] not in of_vintages}
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:

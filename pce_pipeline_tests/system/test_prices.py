@@ -1,0 +1,194 @@
+"""Prices on the whole way: a September, a February, the examples of their document, and what must not be asked."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pce_pipeline.tables.price_releases import PRICE_RELEASES
+from pce_pipeline.tables.prices_state import GOLD_PRICES_STATE_ANNUAL
+from pce_pipeline_tests.cli.conftest import Called, call
+from pce_pipeline_tests.postgres_server import PostgresServer
+from pce_pipeline_tests.worlds import World
+
+pytestmark = [pytest.mark.postgres]
+
+ROOT = Path(__file__).parents[2]
+PROFILES = {
+    "pce_state": "SAPCE1 = [1, 2, 13]",
+    "income_state": "SAINC1 = []",
+    "prices_state": "SARPP = []\nSARPI = []\nSAIRPD = []",
+    "summary_state": "SASUMMARY = []",
+}
+"""What a lean profile takes of each dataset."""
+YEARS = (1997, 2024)
+
+
+@pytest.fixture(scope="module")
+def lean(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[World]:
+    """All datasets with few lines of spending, brought to Postgres: the default release, then a September."""
+    catalog = tmp_path_factory.mktemp("catalog")
+    for name, scope in PROFILES.items():
+        (catalog / name).mkdir()
+        (catalog / name / "dataset.toml").write_text(f'name = "{name}"\n\n[profiles.lean]\n{scope}\n')
+    with server.database(migrated=False) as url:
+        world = World(tmp_path_factory.mktemp("lean"), url, profile="lean", catalog=catalog)
+        for dataset in world.registry.datasets:
+            world.extract(dataset=dataset)
+        world.refresh(*YEARS)
+        yield world
+
+
+@pytest.fixture
+def pce(lean: World) -> Callable[..., Called]:
+    url = lean.settings.chosen_database_url
+    assert url is not None
+    settings = {
+        "PCE_HOME": str(lean.settings.home),
+        "PCE_PROFILE": "lean",
+        "PCE_CATALOG": str(lean.settings.catalog),
+        "PCE_DATABASE_URL": url.get_secret_value(),
+    }
+    return lambda *arguments: call(*arguments, **settings)
+
+
+def test_levels_and_metrics_reach_postgres_as_the_lake_has_them(lean: World) -> None:
+    levels = lean.lake.table(GOLD_PRICES_STATE_ANNUAL).read()
+    assert levels.height == 52 * 16
+    assert lean.query("SELECT count(*), count(irpd) FROM gold.prices_state_annual") == [(52 * 16, 51 * 16)]
+    assert lean.query("SELECT count(*), count(inflation_pct) FROM gold.state_price_metrics") == [(52 * 16, 51 * 15)]
+    exactly = "price_contribution_log_points + quantity_contribution_log_points <> nominal_pce_growth_log_points"
+    assert lean.query(f"SELECT count(*) FROM gold.state_price_metrics WHERE {exactly}") == [(0,)]
+    as_of = lean.query("SELECT * FROM serving.prices_state_as_of(CURRENT_DATE) ORDER BY geo_fips, year")
+    assert as_of == lean.query("SELECT * FROM gold.prices_state_annual ORDER BY geo_fips, year")
+
+
+def test_growth_is_given_or_there_is_a_reason(lean: World) -> None:
+    grown = lean.query("SELECT figure, count(yoy_pct), count(why_null) FROM serving.v_state_price_growth GROUP BY 1")
+    counts = {figure: (growth, why) for figure, growth, why in grown}
+    assert {counts[name] for name in counts if name.startswith("rpp_")} == {(0, 52 * 16)}
+    assert counts["irpd"] == (51 * 15, 52 * 16 - 51 * 15)
+    assert counts["real_pce_millions_constant_usd"] == (52 * 15, 52)
+    ((why,),) = lean.query("SELECT DISTINCT why_null FROM serving.v_state_price_growth WHERE figure = 'rpp_all_items'")
+    assert "each year is estimated by itself; use the growth of irpd" in why
+    same = lean.query(
+        "SELECT count(*) FROM serving.v_state_price_growth AS v "
+        "JOIN gold.state_price_metrics AS m USING (geo_fips, year) "
+        "WHERE v.figure = 'irpd' AND v.yoy_pct IS DISTINCT FROM m.inflation_pct"
+    )
+    assert same == [(0,)]
+
+
+def test_a_category_at_the_prices_of_all_items_is_an_estimate_and_says_so(lean: World) -> None:
+    rows = lean.query(
+        "SELECT pce_millions_usd, irpd, pce_millions_constant_usd_at_all_items_prices, is_estimated, base_year "
+        "FROM serving.v_pce_at_all_items_prices WHERE state = 'CA' AND category_id = 'product.goods' AND year = 2020"
+    )
+    ((nominal, deflator, real, is_estimated, base_year),) = rows
+    assert (real, is_estimated, base_year) == (round(100 * nominal / deflator, 3), True, 2017)
+    of_all = "SELECT count(*) FROM serving.v_pce_at_all_items_prices WHERE geo_level <> 'state'"
+    assert lean.query(of_all) == [(0,)]
+
+
+def test_living_costs_are_compared_within_one_year(lean: World) -> None:
+    levels = dict(lean.query("SELECT state, rpp_all_items FROM gold.prices_state_annual WHERE year = 2020"))
+    ((found,),) = lean.query("SELECT serving.cost_of_living_difference_pct('ca', 'AL', 2020)")
+    assert found == pytest.approx(float(levels["CA"] / levels["AL"] - 1) * 100, abs=1e-6)
+    assert lean.query("SELECT serving.cost_of_living_difference_pct('CA', 'AL', 1999)") == [(None,)]
+
+
+def test_the_examples_of_the_document_run(lean: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gold = (Path(lean.lake.uri) / lean.lake.prefix(GOLD_PRICES_STATE_ANNUAL)).parent
+    (tmp_path / ".pce/sample/lake/local/gold").mkdir(parents=True)
+    (tmp_path / ".pce/sample/lake/local/gold/sample").symlink_to(gold)
+    monkeypatch.chdir(tmp_path)
+    document = (ROOT / "docs" / "prices.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", document, flags=re.DOTALL)
+    exec(compile(example, "docs/prices.md", "exec"), {})
+    (statements,) = re.findall(r"```sql\n(.*?)```", document, flags=re.DOTALL)
+    found = [len(lean.query(each)) for each in statements.split(";") if each.strip()]
+    assert found == [5, 1, 5, 0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (["--measure", "regional_price_parity", "--growth"], "Use the growth of regional_price_deflator."),
+        (["--measure", "regional_price_deflator", "--sum", "areas"], "it is an index"),
+        (["--measure", "real_pce", "--sum", "categories"], "deflated as a whole"),
+        (["--measure", "real_gdp", "--sum", "areas", "--state", "CA,TX"], "chained dollars do not add up"),
+        (["--measure", "real_pce", "--sum", "areas", "--state", "states,US"], "counts people twice"),
+        (["--measure", "pce", "--sum", "categories", "--category", "product.pce,product.goods"], "is a part of"),
+        (["--sum", "areas"], "It is not said what to add up."),
+    ],
+)
+def test_what_has_no_meaning_is_wrong_usage_that_says_what_to_ask(
+    pce: Callable[..., Called], asked: list[str], why: str
+) -> None:
+    refused = pce("query", *asked, "--years", "2019...2021", "--json")
+    assert refused.code == 2
+    error = refused.document["error"]
+    assert why in f"{error['message']} {error['remedy']}"
+
+
+def test_what_has_a_meaning_is_answered(pce: Callable[..., Called], lean: World) -> None:
+    summed = pce(
+        "query", "--dataset", "prices_state", "--measure", "real_pce", "--state", "states", "--sum", "areas",
+        "--growth", "--years", "2020", "--json",
+    ).document  # fmt: skip
+    (row,) = summed["figures"]
+    of_states = "SELECT sum(real_pce_millions_constant_usd) FROM gold.prices_state_annual WHERE geo_level = 'state'"
+    ((now,), (before,)) = (lean.query(f"{of_states} AND year = {year}")[0] for year in (2020, 2019))
+    assert float(row["value"]) == float(now)
+    assert row["yoy_pct"] == pytest.approx(float(now / before - 1) * 100, abs=1e-5)
+    levels = pce("query", "--measure", "regional_price_parity", "--state", "CA", "--years", "2019...2020", "--json")
+    assert levels.document["notes"][0].startswith("regional_price_parity compares areas within one year")
+    everything = pce("query", "--dataset", "prices_state", "--state", "CA", "--years", "2020", "--growth", "--json")
+    told = {row["measure"]: (row["yoy_pct"], row["why_null"]) for row in everything.document["figures"]}
+    assert told["regional_price_parity"][0] is None
+    assert "two years cannot be compared" in told["regional_price_parity"][1]
+    assert told["real_pce"][1] is None
+
+
+def test_after_a_september_real_figures_are_marked_and_after_a_february_they_follow(
+    lean: World, pce: Callable[..., Called]
+) -> None:
+    state = "SELECT real_figures, count(*) FROM serving.v_state_prices WHERE geo_level = 'state' GROUP BY 1 ORDER BY 1"
+    in_step = "real figures are of this nominal figure"
+    assert lean.query(state) == [(in_step, 51 * 16)]
+
+    assert pce("sample", "release", "3").code == 0
+    for dataset in lean.registry.datasets:
+        lean.extract(dataset=dataset)
+    lean.refresh(2016, 2025)
+    counts = dict(lean.query(state))
+    assert counts == {in_step: 51 * 13, "real figures not yet revised": 51 * 3}
+    ((then, now, real, deflator),) = lean.query(
+        "SELECT pce_as_known_then_millions_usd, pce_millions_usd, real_pce_millions_constant_usd, irpd "
+        "FROM serving.v_state_prices WHERE state = 'CA' AND year = 2022"
+    )
+    assert abs(100 * then / real - deflator) < 0.0011
+    assert abs(100 * now / real - deflator) > 0.0011
+    said = pce("query", "--measure", "real_pce", "--state", "CA", "--years", "2022", "--json").document["notes"]
+    assert said[0] == (
+        "real_pce of prices_state was made with pce of 2025-09-26, and the newest is of 2026-09-30: real figures not "
+        "yet revised."
+    )
+    releases = lean.lake.table(PRICE_RELEASES).read()
+    assert releases["settled_by"].unique().to_list() == ["figures"]
+    assert releases["cells_off"].sum() == 0
+    assert releases.filter(measure="real_pce")["nominal_released_on"].cast(pl.String).unique().to_list() == [
+        "2025-09-26"
+    ]
+
+    assert pce("sample", "release", "4").code == 0
+    for dataset in lean.registry.datasets:
+        lean.extract(dataset=dataset)
+    record = lean.record(lean.refresh(2016, 2025))
+    assert [json.dumps([check.name, check.summary]) for check in record.checks if not check.passed] == []
+    assert dict(lean.query(state)) == {in_step: 51 * 17}
+    newest = lean.lake.table(PRICE_RELEASES).read().filter(dataset="prices_state", measure="real_pce")
+    assert newest["nominal_released_on"].cast(pl.String).to_list() == ["2025-09-26", "2026-10-29"]
