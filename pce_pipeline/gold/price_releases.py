@@ -29,6 +29,11 @@ from pce_pipeline.quality.prices import (
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.vintages import COUNTED
 
+Released = dict[int, dict[str, date]]
+"""The day on which BEA released each measure of prices, by vintage."""
+Settled = dict[int, dict[str, dict[str, object]]]
+"""What each measure belongs to, by vintage: columns of PRICE_RELEASES."""
+
 _CELL = ["geo_fips", "year"]
 _MOSTLY = 0.5
 _NO_SOURCE = pl.DataFrame(
@@ -90,15 +95,16 @@ def belongings(
     """
     found = {}
     for dataset, log in logs.items():
-        states = _wide(log)
+        states = _states(log.filter(pl.col("measure").is_in(list(_OF_PRICES))))
         if not states.is_empty():
+            wide, released = _wide(states), _released(states)
             of_subjects = {
-                each.measure: _settled(states, each, homes.get(each.measure, ""), logs, calendar) for each in SUBJECTS
+                each.measure: _settled(wide, released, each, homes.get(each.measure, ""), logs, calendar)
+                for each in SUBJECTS
             }
             found[dataset] = tuple(
-                _belonging(dataset, int(at), prices, of_subjects, logs)
-                for (at,), prices in states.group_by("vintage_id", maintain_order=True)
-                for at in [str(at)]
+                _belonging(dataset, prices, released[prices["vintage_id"][0]], of_subjects, logs)
+                for prices in wide.partition_by("vintage_id", maintain_order=True)
             )
     return found
 
@@ -155,15 +161,27 @@ def _states(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _wide(log: pl.DataFrame) -> pl.DataFrame:
-    """The prices of each vintage: _PLACE, released_on, and a column for each measure; no rows where there are none."""
-    states = _states(log.filter(pl.col("measure").is_in(list(_OF_PRICES))))
-    released = states.group_by("vintage_id").agg(pl.col("released_on").max())
-    if states.is_empty():
-        return pl.DataFrame(schema=_PLACE)
+def _wide(states: pl.DataFrame) -> pl.DataFrame:
+    """The prices of each vintage: _PLACE, and a column for each measure."""
     wide = states.pivot("measure", index=list(_PLACE), values="value")
     lacking = [pl.lit(None, dtype=pl.Float64).alias(name) for name in _OF_PRICES if name not in wide.columns]
-    return wide.with_columns(lacking).join(released, on="vintage_id").sort("vintage_id", *_CELL)
+    return wide.with_columns(lacking).sort("vintage_id", *_CELL)
+
+
+def _released(states: pl.DataFrame) -> Released:
+    """The day of the newest release of each measure, by vintage: its tables may be of several releases."""
+    days = states.group_by("vintage_id", "measure").agg(pl.col("released_on").max()).sort(pl.all())
+    found: Released = {}
+    for at, measure, day in days.iter_rows():
+        found.setdefault(at, {})[measure] = day
+    return found
+
+
+def _day_of(subject: Subject, released: Mapping[str, date]) -> date | None:
+    """The day of the prices that are compared: levels count where there is nothing else."""
+    of_subject = {measure: released[measure] for measure in subject.made_with_it if measure in released}
+    others = [day for measure, day in of_subject.items() if measure != LEVEL]
+    return max(others or of_subject.values(), default=None)
 
 
 def _candidates(subject: Subject, logs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -184,21 +202,23 @@ def _candidates(subject: Subject, logs: Mapping[str, pl.DataFrame]) -> pl.DataFr
 
 
 def _settled(
-    states: pl.DataFrame,
+    wide: pl.DataFrame,
+    released: Released,
     subject: Subject,
     home: str,
     logs: Mapping[str, pl.DataFrame],
     calendar: Mapping[str, Sequence[date]],
-) -> dict[int, dict[str, object]]:
-    """What each vintage of prices belongs to, by its number: the columns of PRICE_RELEASES from nominal_dataset on."""
+) -> Settled:
+    """What each measure of each vintage of prices belongs to: the columns of PRICE_RELEASES from nominal_dataset on."""
     candidates = _candidates(subject, logs)
     nominal = ["nominal_dataset", "nominal_vintage_id", "nominal_released_on"]
-    of_prices = ["vintage_id", "released_on"]
-    cells = compared(states.join(candidates, on=_CELL), subject, [*of_prices, *nominal])
+    cells = compared(wide.join(candidates, on=_CELL), subject, ["vintage_id", *nominal])
     off = (pl.col("found") - pl.col("expected")).abs() > pl.col("tolerance")
-    years = cells.group_by(*of_prices, *nominal, "year").agg(compared=pl.len(), off=off.sum())
+    years = cells.group_by("vintage_id", *nominal, "year").agg(compared=pl.len(), off=off.sum())
+    days = {at: _day_of(subject, of_measures) for at, of_measures in released.items()}
+    apart = pl.col("nominal_released_on") - pl.col("vintage_id").replace_strict(days, return_dtype=pl.Date)
     fitting = (
-        years.group_by(*of_prices, *nominal)
+        years.group_by("vintage_id", *nominal)
         .agg(
             cells_compared=pl.col("compared").sum().cast(pl.Int32),
             cells_off=pl.col("off").sum().cast(pl.Int32),
@@ -207,21 +227,36 @@ def _settled(
         .filter(~pl.col("fails"))
         .sort(
             "vintage_id",
-            "cells_off",
+            pl.col("cells_off") - pl.col("cells_compared"),  # where most cells agree
             pl.col("nominal_dataset") != home,
-            pl.col("nominal_released_on") > pl.col("released_on"),
-            (pl.col("nominal_released_on") - pl.col("released_on")).abs(),
+            apart > pl.duration(),
+            apart.abs(),
             *nominal,
         )
         .unique("vintage_id", keep="first", maintain_order=True)
     )
-    chosen = {row.pop("vintage_id"): row for row in fitting.drop("released_on", "fails").to_dicts()}
+    chosen = {row.pop("vintage_id"): row for row in fitting.drop("fails").to_dicts()}
     known = {*calendar.get(home, ()), *candidates.filter(nominal_dataset=home)["nominal_released_on"]}
+
+    def of_measure(at: int, day: date) -> dict[str, object]:
+        if at in chosen and day == days[at]:
+            return {**chosen[at], "settled_by": "figures"}
+        return _by_calendar([each for each in known if each < day])
+
     return {
-        at: {**chosen[at], "settled_by": "figures"}
-        if at in chosen
-        else _by_calendar([day for day in known if day < released])
-        for at, released in states.select(of_prices).unique().iter_rows()
+        at: {measure: of_measure(at, day) for measure, day in of.items() if measure in subject.made_with_it}
+        for at, of in _days_within(released, subject).items()
+    }
+
+
+def _days_within(released: Released, subject: Subject) -> Released:
+    """The days of the measures, those of one comparison alike: a level of another release is compared with nothing."""
+    return {
+        at: {
+            measure: day if measure == LEVEL else _day_of(subject, of_measures) or day
+            for measure, day in of_measures.items()
+        }
+        for at, of_measures in released.items()
     }
 
 
@@ -236,35 +271,35 @@ def _by_calendar(before: Sequence[date]) -> dict[str, object]:
 
 def _belonging(
     dataset: str,
-    at: int,
     prices: pl.DataFrame,
-    settled: Mapping[str, Mapping[int, Mapping[str, object]]],
+    released: Mapping[str, date],
+    settled: Mapping[str, Settled],
     logs: Mapping[str, pl.DataFrame],
 ) -> Belonging:
-    released = prices["released_on"][0]
+    at = prices["vintage_id"][0]
     rows = [
         {
             "dataset": dataset,
             "vintage_id": at,
-            "released_on": released,
+            "released_on": released[measure],
             "measure": measure,
             "belongs_to": subject.measure,
-            **settled[subject.measure][at],
+            **belongs_to,
         }
         for subject in SUBJECTS
-        for measure in subject.made_with_it
-        if prices[measure].is_not_null().any()
+        for measure, belongs_to in settled[subject.measure][at].items()
     ]
+    held = {
+        subject.measure: belongs_to
+        for subject in SUBJECTS
+        for belongs_to in settled[subject.measure][at].values()
+        if belongs_to.get("nominal_dataset") is not None
+    }
     return Belonging(
         dataset,
-        at,
         released,
-        prices.drop("vintage_id", "released_on"),
-        {
-            subject.measure: _as_known(subject, settled[subject.measure][at], logs)
-            for subject in SUBJECTS
-            if settled[subject.measure][at].get("nominal_dataset") is not None
-        },
+        prices.drop("vintage_id"),
+        {each.measure: _as_known(each, held[each.measure], logs) for each in SUBJECTS if each.measure in held},
         pl.DataFrame(rows, schema=PRICE_RELEASES.polars_schema),
     )
 

@@ -15,6 +15,7 @@ import polars as pl
 from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
 from pce_pipeline.quality.prices import (
     INCOME,
+    LEVEL,
     PCE,
     REAL_PCE,
     RESIDENTS,
@@ -33,14 +34,12 @@ _CELL = ["geo_fips", "year"]
 
 @dataclass(frozen=True)
 class Belonging:
-    """The prices of a dataset's vintage beside the figures of the release that they belong to."""
+    """The prices of a dataset's vintage beside the figures of the releases that they belong to."""
 
     dataset: str
     """The dataset of the prices."""
-    vintage_id: int
-    """The vintage that brought them."""
-    released_on: date
-    """The day of their newest release."""
+    released: Mapping[str, date]
+    """The day on which BEA released each measure of them."""
     prices: pl.DataFrame
     """geo_fips, geo_level, year and a column for each measure of prices: what was published."""
     nominal: Mapping[str, pl.DataFrame]
@@ -48,6 +47,11 @@ class Belonging:
     what is not held."""
     rows: pl.DataFrame
     """Its rows of PRICE_RELEASES."""
+
+    @property
+    def name(self) -> str:
+        """The dataset and the newest of these days, for sentences."""
+        return f"{self.dataset} of {max(self.released.values())}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def spending_over_real_times_level_is_one_number(releases: PriceReleases) -> Fin
         releases,
         PCE,
         lambda rows: over_real_and_level(rows, REAL_PCE),
-        "nominal / (real x price level) is {found:.4f}, and {expected:.4f} elsewhere",
+        alike=(REAL_PCE, LEVEL),
+        said="nominal / (real x price level) is {found:.4f}, and {expected:.4f} elsewhere",
     )
 
 
@@ -159,18 +164,27 @@ def _sources(repeated: pl.DataFrame) -> str:
 
 
 def _linked(
-    releases: PriceReleases, subject: Subject, compare: Callable[[pl.DataFrame], pl.DataFrame], said: str
+    releases: PriceReleases,
+    subject: Subject,
+    compare: Callable[[pl.DataFrame], pl.DataFrame],
+    said: str,
+    alike: Sequence[str] = (),
 ) -> Finding:
-    """What a comparison finds in the newest prices of all datasets whose nominal release is held."""
+    """What a comparison finds in the newest prices of all datasets whose nominal release is held.
+
+    Measures that must be `alike` are compared only where they are of one release themselves.
+    """
     cells, named = [], []
     for each in releases.newest:
-        if subject.measure in each.nominal:
+        if len({each.released.get(measure) for measure in alike}) > 1:
+            named.append(f"{each.name}: {' and '.join(alike)} are of different releases")
+        elif subject.measure in each.nominal:
             rows = each.prices.join(each.nominal[subject.measure], on=_CELL)
             found = compare(rows)
             cells.append(found.select(pl.lit(each.dataset).alias("dataset"), *_CELL, "found", "expected", "tolerance"))
-            named.append(f"{each.dataset} of {each.released_on}: {found.height} compared")
+            named.append(f"{each.name}: {found.height} compared")
         else:
-            named.append(f"{each.dataset} of {each.released_on}: its release of {subject.measure} is not held")
+            named.append(f"{each.name}: the release of {subject.measure} that they belong to is not held")
     every = pl.concat(cells) if cells else _NOTHING
     off = every.filter((pl.col("found") - pl.col("expected")).abs() > pl.col("tolerance"))
     return finding(

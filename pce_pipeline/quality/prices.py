@@ -152,6 +152,8 @@ def deflators_are_price_levels_times_one_index(facts: FactYears) -> Finding:
         .drop_nulls()
         .with_columns(expected=pl.col("found").median().over("year"))
     )
+    if not _of_one_release(facts, LEVEL, DEFLATOR):
+        both = both.clear()  # `tables_are_of_one_release` tells it
     off = both.filter(
         (pl.col("found") / pl.col("expected") - 1).abs() > 1.2 * pl.col("rounding") + 2e-6  # the median is rounded, too
     )
@@ -193,6 +195,12 @@ def real_figures_imply_one_population(facts: FactYears) -> Finding:
         example="area {geo_fips}, {year}: {by_pce:.0f} residents by real PCE, {by_income:.0f} by real income",
         figures={"compared": both.height},
     )
+
+
+def _of_one_release(facts: FactYears, *measures: str) -> bool:
+    """Whether the tables of these measures are of one release, or nothing is known of theirs."""
+    tables = facts.dataset.lines.filter(pl.col("measure").is_in(measures))["bea_table"].unique()
+    return len({facts.releases[table] for table in tables if table in facts.releases}) <= 1
 
 
 def _of(facts: FactYears, measure: str) -> pl.DataFrame:

@@ -34,7 +34,7 @@ PRICE_RELEASES = Table(
         Column(
             "released_on",
             pl.Date,
-            "the day on which BEA released the newest of these prices",
+            "the day on which BEA released the newest figures of the measure",
             source="released_on of gold/<dataset>_vintages",
         ),
         Column("measure", pl.String, "the measure that belongs to it: real_pce", source="the catalogue"),

@@ -162,7 +162,7 @@ def test_where_only_the_september_is_held_nothing_is_judged() -> None:
 
 def test_the_newest_prices_of_all_releases_belong_to_their_own() -> None:
     found, results = found_in(logs_until(*RELEASES))
-    settled = {each.vintage_id: belongs_to(each)["real_pce"][0] for each in found["prices_state"]}
+    settled = {each.rows["vintage_id"][0]: belongs_to(each)["real_pce"][0] for each in found["prices_state"]}
     assert settled == {NUMBERS[1]: NUMBERS[1], NUMBERS[2]: NUMBERS[2], NUMBERS[3]: NUMBERS[2], NUMBERS[4]: NUMBERS[4]}
     assert failing(results) == []
 
@@ -214,6 +214,34 @@ def test_levels_alone_belong_to_the_newest_release_before_them() -> None:
     (row,) = found["prices_state"][0].rows.iter_rows(named=True)
     assert (row["measure"], row["settled_by"]) == ("regional_price_parity", "calendar")
     assert row["nominal_released_on"] == date(2024, 10, 3)  # not of the same day: that came out with it
+
+
+def test_levels_of_a_newer_release_than_the_deflators_are_compared_with_nothing() -> None:
+    logs = logs_until(2)
+    is_level = pl.col("measure") == "regional_price_parity"
+    newer = facts_of(4, "prices_state").filter(is_level).select("geo_fips", "year", "category_id", newer="value")
+    of_all_items = newer.filter(category_id="prices.all_items").drop("category_id")
+    prices = logs["prices_state"].join(of_all_items, on=["geo_fips", "year"], how="left")
+    mixed = prices.with_columns(
+        value=pl.when(is_level).then(pl.col("newer").cast(pl.Float64)).otherwise("value"),
+        released_on=pl.when(is_level).then(pl.lit(date(2026, 2, 19))).otherwise("released_on"),
+    ).drop("newer")
+    found, results = found_in({**logs, "prices_state": mixed, "summary_state": logs["summary_state"].clear()})
+    of = belongs_to(found["prices_state"][0])
+    assert (of["real_pce"][:2], of["regional_price_parity"][:2]) == ((NUMBERS[2], "figures"), (None, "calendar"))
+    assert of["real_personal_income"][1] == "unknown"  # told by levels alone, which are not those that it was made with
+    assert failing(results) == []
+    assert results["deflators_are_nominal_over_real_spending"].figures["compared"] == 51 * 16
+    assert not results["spending_over_real_times_level_is_one_number"].has_subject
+
+
+def test_the_release_that_agrees_in_most_cells_is_taken_and_not_one_that_says_little() -> None:
+    logs = logs_until(2)
+    is_it = (pl.col("measure") == "real_pce") & (pl.col("geo_fips") == "06000") & (pl.col("year") == 2019)
+    broken = logs["prices_state"].with_columns(value=pl.when(is_it).then(pl.col("value") * 1.01).otherwise("value"))
+    little = logs["pce_state"].filter(pl.col("year") < 2012).with_columns(valid_from=pl.lit(2019010101, dtype=pl.Int32))
+    found, _ = found_in({**logs, "prices_state": broken, "a_little": little})
+    assert belongs_to(found["prices_state"][0])["real_pce"] == (NUMBERS[2], "figures", 1)
 
 
 def levels_of(release: int) -> pl.DataFrame:
