@@ -91,11 +91,12 @@ class _Compared:
     @classmethod
     def of(cls, cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset, table: str) -> "_Compared":
         of_table = dataset.layouts.filter(pl.col("bea_table") == table)
-        said, known = _said(cells, lines, table), set(of_table["line_code"])
+        said = _said(cells, lines, table)
+        taken = set(dataset.lines.filter(pl.col("bea_table") == table)["line_code"])
         layouts = of_table.sort("layout", descending=True, maintain_order=True).partition_by(
             "layout", maintain_order=True
         )
-        return cls(said, layouts, [_differences(said, layout, known) for layout in layouts])
+        return cls(said, layouts, [_differences(said, layout, taken) for layout in layouts])
 
     @property
     def fitting(self) -> list[pl.DataFrame]:
@@ -136,14 +137,15 @@ def _said(cells: pl.DataFrame, lines: pl.DataFrame, table: str) -> _Said:
     return _Said(texts, units)
 
 
-def _differences(said: _Said, layout: pl.DataFrame, known: set[int]) -> list[LineDifference]:
-    """What a table says otherwise than a layout, of the lines that both have, and of those that other layouts have.
+def _differences(said: _Said, layout: pl.DataFrame, taken: set[int]) -> list[LineDifference]:
+    """What a table says otherwise than a layout, of the lines that both have.
 
-    A line that no layout has is no difference, as long as some line is the layout's: BEA may have added it.
+    A line that the layout lacks is no difference, as long as some line is the layout's: BEA may have added it, and it
+    is left out. One whose number is `taken` today is: nothing would keep it apart from the line that has it now.
     """
     found: list[LineDifference] = []
     shared = 0
-    lacking = said.lines & (known - set(layout["line_code"]))
+    lacking = said.lines & (taken - set(layout["line_code"]))
     found += [LineDifference(code, "no line", ", ".join(said.texts.get(code, ()))) for code in sorted(lacking)]
     for row in layout.iter_rows(named=True):
         code = row["line_code"]

@@ -73,6 +73,26 @@ def test_a_line_that_no_layout_has_is_left_where_it_is() -> None:
     assert as_today(cells, found).filter(bea_table="SARPP")["line_code"].to_list() == [1, 2, 3, 4, 5, 11]
 
 
+def test_a_line_that_bea_adds_to_the_layout_of_today_is_no_other_layout() -> None:
+    cells, lines = published(FIVE)
+    sixth = pl.lit(6, dtype=pl.Int32)
+    more = lines.head(1).with_columns(line_code=sixth, description=pl.lit("RPPs: Services: Of a new kind"))
+    both = pl.concat([cells, cells.head(1).with_columns(line_code=sixth)]), pl.concat([lines, more])
+    assert moves(*both, PRICES).is_empty()
+    check_layouts(*both, PRICES)
+
+
+def test_a_line_of_before_under_a_number_that_is_taken_today_is_no_layout_that_is_known() -> None:
+    of_income = TEN.filter(pl.col("line_code") <= 4)
+    cells, lines = published(of_income)
+    fifth = pl.lit(5, dtype=pl.Int32)
+    more = lines.head(1).with_columns(line_code=fifth, description=pl.lit("Real income of a new kind"))
+    both = pl.concat([cells, cells.head(1).with_columns(line_code=fifth)]), pl.concat([lines, more])
+    assert moves(*both, PRICES).is_empty()
+    with pytest.raises(LayoutUnknown, match="'Real income of a new kind'"):
+        check_layouts(*both, PRICES)
+
+
 @pytest.mark.parametrize(
     ("column", "line", "to", "differs"),
     [
