@@ -12,6 +12,7 @@ import polars as pl
 from pce_pipeline.bea.values import decimals
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.facts import conform_facts
+from pce_pipeline.gold.rounding import rounded
 from pce_pipeline.tables.table import MONEY, QUARANTINED
 
 FIGURE = ["measure", "category_id", "geo_fips", "year"]
@@ -170,7 +171,7 @@ def with_kind(pairs: pl.DataFrame) -> pl.DataFrame:
     growth = value.cast(pl.Float64) / value_before.cast(pl.Float64) - 1
     return pairs.with_columns(kind=kind).with_columns(
         change=pl.when(is_revision).then(value - value_before).cast(MONEY),
-        change_pct=pl.when(is_revision & (value_before > 0)).then((growth * 100).round(6)),
+        change_pct=pl.when(is_revision & (value_before > 0)).then(rounded(growth * 100)),
     )
 
 
@@ -185,8 +186,8 @@ def mean_revisions(changed: pl.DataFrame, *by: str) -> pl.DataFrame:
         .group_by(by)
         .agg(
             revised=pl.len(),
-            mean_pct=pl.col("change_pct").mean().round(6),
-            mean_abs_pct=pl.col("change_pct").abs().mean().round(6),
+            mean_pct=rounded(pl.col("change_pct").mean()),
+            mean_abs_pct=rounded(pl.col("change_pct").abs().mean()),
         )
         .sort(by)
     )

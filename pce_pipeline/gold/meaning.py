@@ -11,9 +11,9 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset, Measure
 from pce_pipeline.errors import UsageError
+from pce_pipeline.gold.rounding import rounded
 from pce_pipeline.tables.table import MONEY
 
-_DECIMALS = 6
 _FIGURE = ["measure", "category_id", "geo_fips"]
 NO_YEAR_BEFORE = "there is no figure of the year before"
 NOT_ABOVE_ZERO = "the figure of the year before is not above zero"
@@ -47,9 +47,7 @@ def growth(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     return (
         rows.join(before, on=[*_FIGURE, "year"], how="left", maintain_order="left")
         .with_columns(why_null=why)
-        .with_columns(
-            yoy_pct=pl.when(pl.col("why_null").is_null()).then((100 * (value / earlier - 1)).round(_DECIMALS) + 0.0)
-        )
+        .with_columns(yoy_pct=pl.when(pl.col("why_null").is_null()).then(rounded(100 * (value / earlier - 1))))
         .drop("value_before", "base_year_before")
     )
 
@@ -88,7 +86,9 @@ def sum_over_categories(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
 
 
 def _summed(rows: pl.DataFrame, by: Sequence[str], **counted: pl.Expr) -> pl.DataFrame:
-    mixed = rows.group_by(by).agg(years=pl.col("base_year").unique().sort()).filter(pl.col("years").list.len() > 1)
+    mixed = (
+        rows.group_by(by).agg(years=pl.col("base_year").unique().sort()).filter(pl.col("years").list.len() > 1).sort(by)
+    )
     if mixed.height:
         years = ", ".join(map(str, mixed["years"][0].to_list()))
         raise Meaningless(

@@ -11,6 +11,7 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.changes import FIGURE, FROM_AND_TO, SAID, with_kind
+from pce_pipeline.gold.rounding import rounded
 from pce_pipeline.tables.vintages import (
     BANDS,
     COUNTED,
@@ -111,11 +112,11 @@ def revision_stats(logs: Iterable[pl.DataFrame], vintages: pl.DataFrame, dataset
         .agg(
             pl.col("release_year").n_unique().cast(pl.Int32).alias("n_releases"),
             pl.len().cast(pl.Int32).alias("n_figures"),
-            pl.col("pct").mean().round(6).alias("mean_pct"),
-            size.mean().round(6).alias("mean_abs_pct"),
-            pl.col("pct").quantile(0.05, "linear").round(6).alias("pct05"),
-            pl.col("pct").quantile(0.95, "linear").round(6).alias("pct95"),
-            size.quantile(0.90, "linear").round(6).alias("abs_pct90"),
+            rounded(pl.col("pct").mean()).alias("mean_pct"),
+            rounded(size.mean()).alias("mean_abs_pct"),
+            rounded(pl.col("pct").quantile(0.05, "linear")).alias("pct05"),
+            rounded(pl.col("pct").quantile(0.95, "linear")).alias("pct95"),
+            rounded(size.quantile(0.90, "linear")).alias("abs_pct90"),
         )
         .with_columns(
             pl.when(has_band).then(pl.col("pct05", "pct95", "abs_pct90")),

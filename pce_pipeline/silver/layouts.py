@@ -46,7 +46,7 @@ def moves(cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> pl.Data
     for table in dataset.with_several_layouts:
         compared = _Compared.of(cells, lines, dataset, table)
         if compared.fitting and not compared.is_unclear:
-            places = compared.places(compared.fitting[0])
+            places = compared.places(compared.fitting[0])  # all that fit have the same
             is_elsewhere = (pl.col("today_table") != table) | (pl.col("today_line") != pl.col("line_code"))
             if places.filter(is_elsewhere).height:
                 found.append(places.select(list(MOVES_SCHEMA)))
@@ -74,10 +74,10 @@ def check_layouts(cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) ->
     for table in dataset.with_several_layouts:
         compared = _Compared.of(cells, lines, dataset, table)
         if compared.is_unclear:
-            raise LayoutUnclear(table, [_name(layout) for layout in compared.fitting])
+            raise LayoutUnclear(table, compared.fitting)
         if compared.said.lines and not compared.fitting:
-            nearest, differences = compared.nearest
-            raise LayoutUnknown(table, _name(nearest), differences)
+            nearest = min(compared.layouts, key=lambda name: len(compared.differences[name]))
+            raise LayoutUnknown(table, nearest, compared.differences[nearest])
 
 
 @dataclass(frozen=True)
@@ -85,44 +85,32 @@ class _Compared:
     """A table as it came, beside the layouts that are known of it, the newest first."""
 
     said: _Said
-    layouts: list[pl.DataFrame]
-    differences: list[list[LineDifference]]
+    layouts: dict[str, pl.DataFrame]
+    differences: dict[str, list[LineDifference]]
 
     @classmethod
     def of(cls, cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset, table: str) -> "_Compared":
         of_table = dataset.layouts.filter(pl.col("bea_table") == table)
         said = _said(cells, lines, table)
         taken = set(dataset.lines.filter(pl.col("bea_table") == table)["line_code"])
-        layouts = of_table.sort("layout", descending=True, maintain_order=True).partition_by(
-            "layout", maintain_order=True
-        )
-        return cls(said, layouts, [_differences(said, layout, taken) for layout in layouts])
+        newest_first = sorted(of_table["layout"].unique(), reverse=True)
+        layouts = {name: of_table.filter(pl.col("layout") == name) for name in newest_first}
+        return cls(said, layouts, {name: _differences(said, layout, taken) for name, layout in layouts.items()})
 
     @property
-    def fitting(self) -> list[pl.DataFrame]:
-        """The layouts that it may have; none where nothing of the table came."""
-        each = zip(self.layouts, self.differences, strict=True)
-        return [layout for layout, differences in each if not differences and self.said.lines]
+    def fitting(self) -> list[str]:
+        """The layouts that it may have, the newest first; none where nothing of the table came."""
+        return [name for name, differences in self.differences.items() if self.said.lines and not differences]
 
     @property
     def is_unclear(self) -> bool:
         """Whether it may have several in which its lines mean different things."""
-        places = [self.places(layout) for layout in self.fitting]
-        return not all(places[0].equals(other) for other in places[1:])
+        return len({tuple(self.places(name).iter_rows()) for name in self.fitting}) > 1
 
-    @property
-    def nearest(self) -> tuple[pl.DataFrame, list[LineDifference]]:
-        """The layout from which it differs least."""
-        return min(zip(self.layouts, self.differences, strict=True), key=lambda each: len(each[1]))
-
-    def places(self, layout: pl.DataFrame) -> pl.DataFrame:
+    def places(self, layout: str) -> pl.DataFrame:
         """Where those of its lines that a layout has stand today."""
-        there = layout.filter(pl.col("line_code").is_in(sorted(self.said.lines)))
+        there = self.layouts[layout].filter(pl.col("line_code").is_in(sorted(self.said.lines)))
         return there.select(list(MOVES_SCHEMA)).sort("line_code")
-
-
-def _name(layout: pl.DataFrame) -> str:
-    return str(layout["layout"][0])
 
 
 def _said(cells: pl.DataFrame, lines: pl.DataFrame, table: str) -> _Said:
@@ -144,14 +132,12 @@ def _differences(said: _Said, layout: pl.DataFrame, taken: set[int]) -> list[Lin
     is left out. One whose number is `taken` today is: nothing would keep it apart from the line that has it now.
     """
     found: list[LineDifference] = []
-    shared = 0
     lacking = said.lines & (taken - set(layout["line_code"]))
     found += [LineDifference(code, "no line", ", ".join(said.texts.get(code, ()))) for code in sorted(lacking)]
     for row in layout.iter_rows(named=True):
         code = row["line_code"]
         if code not in said.lines:
             continue
-        shared += 1
         others = [text for line, texts in said.texts.items() if line != code for text in texts]
         texts = (text for text in said.texts.get(code, ()) if not means(text, row["description"], others))
         found += [LineDifference(code, row["description"], text) for text in texts]
@@ -160,7 +146,7 @@ def _differences(said: _Said, layout: pl.DataFrame, taken: set[int]) -> list[Lin
             LineDifference(code, f"{row['unit']} (10^{row['unit_multiplier']})", f"{unit} (10^{multiplier})")
             for unit, multiplier in units
         ]
-    if not shared:
+    if said.lines.isdisjoint(layout["line_code"]):
         found = [LineDifference(code, "", ", ".join(said.texts.get(code, ()))) for code in sorted(said.lines)]
     return found
 

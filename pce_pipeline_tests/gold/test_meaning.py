@@ -38,6 +38,15 @@ def test_growth_is_on_the_year_before_of_the_same_figure() -> None:
     assert of["why_null"].to_list() == [none, None, none]
 
 
+def test_growth_has_six_decimals_and_no_negative_zero() -> None:
+    of = growth(
+        rows(real("01000", 2020, 0.3), real("01000", 2021, 0.4), real("06000", 2020, 5), real("06000", 2021, 5)), PRICES
+    )
+    assert of["yoy_pct"].to_list() == [None, 33.333333, None, 0.0]
+    a_little_less = growth(rows(real("01000", 2020, 100_000_000), real("01000", 2021, 99_999_999.999)), PRICES)
+    assert str(a_little_less["yoy_pct"][1]) == "0.0"
+
+
 def test_growth_over_two_base_years_is_null_with_the_reason() -> None:
     of = growth(rows(real("01000", 2020, 100, 2012), real("01000", 2021, 110, 2017)), PRICES)
     assert (of["yoy_pct"][1], of["why_null"][1]) == (None, "the year before is of another base year")
@@ -114,8 +123,12 @@ def test_the_us_and_regions_are_never_added_to_states(other: str) -> None:
 
 
 def test_figures_of_two_base_years_are_never_added_up() -> None:
+    of_two_years = [
+        *(real("01000", 2021, 1, 2012), real("06000", 2021, 2, 2017)),
+        *(real("01000", 2022, 1, 2009), real("06000", 2022, 2, 2012)),
+    ]
     with pytest.raises(Meaningless, match=r"different base years \(2012, 2017\)"):
-        sum_over_areas(rows(real("01000", 2021, 1, 2012), real("06000", 2021, 2, 2017)), PRICES)
+        sum_over_areas(rows(*of_two_years), PRICES)
 
 
 def test_real_spending_adds_up_over_states() -> None:

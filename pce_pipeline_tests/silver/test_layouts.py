@@ -1,5 +1,7 @@
 """Tables that BEA published in several layouts read as today's, and are refused in any other."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -80,6 +82,41 @@ def test_a_line_that_bea_adds_to_the_layout_of_today_is_no_other_layout() -> Non
     both = pl.concat([cells, cells.head(1).with_columns(line_code=sixth)]), pl.concat([lines, more])
     assert moves(*both, PRICES).is_empty()
     check_layouts(*both, PRICES)
+
+
+def test_a_line_that_a_layout_of_before_lacked_is_not_taken_for_the_one_that_has_its_number_today() -> None:
+    before = TEN.filter(pl.col("line_code").is_in([3, 5])).with_columns(
+        layout=pl.lit("2010"), line_code=pl.col("line_code").replace({3: 1, 5: 2})
+    )
+    dataset = replace(PRICES, layouts=pl.concat([before, PRICES.layouts]))
+    assert moves(*published(before), dataset).height == 2
+    cells, lines = published(before)
+    fifth = pl.lit(5, dtype=pl.Int32)
+    more = lines.head(1).with_columns(line_code=fifth, description=pl.lit("Something else"))
+    both = pl.concat([cells, cells.tail(1).with_columns(line_code=fifth)]), pl.concat([lines, more])
+    assert moves(*both, dataset).is_empty()
+    with pytest.raises(LayoutUnknown, match="line 5 was pinned as 'no line' and now says 'Something else'"):
+        check_layouts(*both, dataset)
+
+
+def test_a_statistic_before_all_texts_is_no_other_meaning_and_before_one_it_is() -> None:
+    prefixed = {"description": pl.lit("Prices: ") + pl.col("description")}
+    check_layouts(*published(FIVE, **prefixed), PRICES)
+    assert where(published(TEN, **prefixed)) == TODAY
+    but_one = pl.when(pl.col("line_code") > 1).then(prefixed["description"]).otherwise("description")
+    check_layouts(*published(FIVE, description=but_one), PRICES)
+    with pytest.raises(LayoutUnknown):
+        check_layouts(*published(FIVE, **changed(2, "description", "Redefined: RPPs: Goods")), PRICES)
+    with pytest.raises(LayoutUnknown):
+        check_layouts(*published(FIVE, description=pl.lit("Other ") + pl.col("description")), PRICES)
+
+
+def test_lines_that_no_layout_has_are_no_layout_that_is_known() -> None:
+    cells, lines = published(FIVE)
+    elsewhere = {"line_code": pl.col("line_code") + 40}
+    with pytest.raises(LayoutUnknown) as unknown:
+        check_layouts(cells.with_columns(**elsewhere), lines.with_columns(**elsewhere), PRICES)
+    assert len(unknown.value.differences) == 5
 
 
 def test_a_line_of_before_under_a_number_that_is_taken_today_is_no_layout_that_is_known() -> None:

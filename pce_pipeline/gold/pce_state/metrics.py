@@ -11,10 +11,10 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.pce_state.annual import annual
+from pce_pipeline.gold.rounding import rounded
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS
 from pce_pipeline.tables.table import NOT_PUBLISHED, QUARANTINED
 
-_DECIMALS = 6
 _PCE = pl.col("pce_millions_usd")
 _PER_CAPITA = pl.col("pce_per_capita_usd")
 
@@ -68,7 +68,7 @@ def _earlier(level: pl.Expr, years: int) -> pl.Expr:
 
 def _percent(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
     quotient = numerator.cast(pl.Float64) / pl.when(denominator > 0).then(denominator).cast(pl.Float64)
-    return _rounded(quotient * 100)
+    return rounded(quotient * 100)
 
 
 def _mean(level: pl.Expr, years: int) -> pl.Expr:
@@ -76,12 +76,7 @@ def _mean(level: pl.Expr, years: int) -> pl.Expr:
     window = level
     for back in range(1, years):
         window = window + _earlier(level, back)
-    return _rounded(window.cast(pl.Float64) / years)
-
-
-def _rounded(value: pl.Expr) -> pl.Expr:
-    # Adding zero turns -0.0 into 0.0, which reads the same everywhere.
-    return value.round(_DECIMALS) + 0.0
+    return rounded(window.cast(pl.Float64) / years)
 
 
 def _rank_among_states(level: pl.Expr, status: str, states: int) -> pl.Expr:

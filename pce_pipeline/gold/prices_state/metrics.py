@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from pce_pipeline.gold.rounding import rounded
 from pce_pipeline.tables.prices_state import GOLD_STATE_PRICE_METRICS
 from pce_pipeline.tables.table import LOG_POINTS
 
@@ -39,7 +40,7 @@ def metrics(levels: pl.DataFrame, years: Sequence[int]) -> pl.DataFrame:
             **{name: _percent(pl.col(of) - _earlier(pl.col(of)), _earlier(pl.col(of))) for name, of in _GROWTH.items()},
             price_contribution_log_points=pl.when(quantity.is_not_null()).then(price),
             quantity_contribution_log_points=pl.when(price.is_not_null()).then(quantity),
-            value_of_100_usd=_rounded(1e4 / _positive(pl.col("rpp_all_items"))),
+            value_of_100_usd=rounded(1e4 / _positive(pl.col("rpp_all_items"))),
             real_pce_per_capita_index_us100=_percent(pl.col("real_pce_per_capita_constant_usd"), pl.col("us_pce")),
             real_personal_income_per_capita_index_us100=_percent(
                 pl.col("real_personal_income_per_capita_constant_usd"), pl.col("us_income")
@@ -87,9 +88,4 @@ def _positive(level: pl.Expr) -> pl.Expr:
 
 
 def _percent(numerator: pl.Expr, denominator: pl.Expr) -> pl.Expr:
-    return _rounded(100 * numerator.cast(pl.Float64) / _positive(denominator))
-
-
-def _rounded(value: pl.Expr) -> pl.Expr:
-    # Adding zero turns -0.0 into 0.0, which reads the same everywhere.
-    return value.round(_DECIMALS) + 0.0
+    return rounded(100 * numerator.cast(pl.Float64) / _positive(denominator))
