@@ -29,6 +29,7 @@ from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.vintages import COUNTED
 
 _SHOWN = 40
+_NONE = "none"
 _NO_LEVEL_OVER_YEARS = "{measure} compares areas within one year: two years of it cannot be compared."
 _FIGURE = ["measure", "category_id", "geo_fips", "year"]
 
@@ -273,10 +274,12 @@ def _rows(log: pl.DataFrame, history: History, moment: AsOf) -> pl.DataFrame:
 
 
 def _shown(rows: pl.DataFrame, moment: AsOf) -> list[RenderableType]:
+    head = rows.head(_SHOWN)
     several, grows = rows["dataset"].n_unique() > 1, "yoy_pct" in rows.columns
+    has_base = head["base_year"].is_not_null().any()
     columns = [*(["Dataset"] if several else []), "Area", "Category", "Measure", ">Year", ">Value", "Unit"]
     table = shown.table(
-        [*columns, *([">On year before"] if grows else []), "Vintage"],
+        [*columns, *([">Base"] if has_base else []), *([">On year before"] if grows else []), "Vintage"],
         [
             (
                 *([row["dataset"]] if several else []),
@@ -286,16 +289,23 @@ def _shown(rows: pl.DataFrame, moment: AsOf) -> list[RenderableType]:
                 str(row["year"]),
                 shown.figure(row["value"]) if row["value"] is not None else row["status"],
                 row["unit"],
-                *([f"{row['yoy_pct']:+.1f} %" if row["why_null"] is None else row["why_null"]] if grows else []),
+                *([str(row["base_year"] or "")] if has_base else []),
+                *([f"{row['yoy_pct']:+.1f} %" if row["why_null"] is None else _NONE] if grows else []),
                 str(row["vintage"]) + ("" if row["basis"] == COUNTED else f" ({row['basis']})"),
             )
-            for row in rows.head(_SHOWN).to_dicts()
+            for row in head.to_dicts()
         ],
     )
     said = f"{shown.counted(rows.height, 'figure')} as known on {moment.day}"
     if rows.height > _SHOWN:
         said += f", of which {_SHOWN} are shown: --format csv prints all, --to FILE writes them"
-    return [table, Text(f"{said}.")]
+    return [table, *(_whys(head) if grows else []), Text(f"{said}.")]
+
+
+def _whys(rows: pl.DataFrame) -> list[Text]:
+    """Why some of the figures have no growth, each reason once."""
+    told = rows.drop_nulls("why_null").group_by("why_null").agg(pl.col("measure").unique().sort()).sort("why_null")
+    return [Text(f"{_NONE}: {why} ({', '.join(measures)})") for why, measures in told.iter_rows()]
 
 
 def _day(number: str) -> pl.Expr:

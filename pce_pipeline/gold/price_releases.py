@@ -2,9 +2,9 @@
 
 BEA revises nominal spending and income in September, residents by a clock of their own, and prices and real figures in
 the February after. So the newest nominal figure beside a deflator is often not the one that it was made with. The right
-release agrees with the prices in every year, a wrong one fails in whole years: among the releases that are held, the
-one is taken from which fewest cells are off, if there is no year in which most are. Where none is like that, the
-release is not held, and nothing is compared: an older one never stands in.
+release agrees with the prices in every year, a wrong one fails in whole years: of the releases that are held, and in no
+year of which most cells are off, the one is taken that agrees in most cells. Where none is like that, the release is
+not held, and nothing is compared: an older one never stands in.
 
 Pure functions over the rows of `gold_vintages` of all years.
 """
@@ -228,8 +228,8 @@ def _settled(
         .sort(
             "vintage_id",
             pl.col("cells_off") - pl.col("cells_compared"),  # where most cells agree
+            apart > pl.duration(),  # prices are not made with what came out after them
             pl.col("nominal_dataset") != home,
-            apart > pl.duration(),
             apart.abs(),
             *nominal,
         )

@@ -97,6 +97,8 @@ def test_living_costs_are_compared_within_one_year(lean: World) -> None:
     levels = dict(lean.query("SELECT state, rpp_all_items FROM gold.prices_state_annual WHERE year = 2020"))
     ((found,),) = lean.query("SELECT serving.cost_of_living_difference_pct('ca', 'AL', 2020)")
     assert found == pytest.approx(float(levels["CA"] / levels["AL"] - 1) * 100, abs=1e-6)
+    ((of_us,),) = lean.query("SELECT serving.cost_of_living_difference_pct('CA', 'US', 2020)")
+    assert of_us == pytest.approx(float(levels["CA"]) - 100, abs=1e-6)
     assert lean.query("SELECT serving.cost_of_living_difference_pct('CA', 'AL', 1999)") == [(None,)]
 
 

@@ -3,8 +3,10 @@ LANGUAGE sql STABLE AS $function$
 SELECT round(100 * (one.rpp_all_items / other.rpp_all_items - 1), 6)::double precision
 FROM gold.prices_state_annual AS one
 JOIN gold.prices_state_annual AS other ON other.year = one.year
-WHERE one.year = in_year AND one.state = upper(here) AND other.state = upper(there)
+WHERE one.year = in_year
+    AND (one.state = upper(here) OR one.geo_level = 'nation' AND upper(here) = 'US')
+    AND (other.state = upper(there) OR other.geo_level = 'nation' AND upper(there) = 'US')
 $function$;
 
 COMMENT ON FUNCTION serving.cost_of_living_difference_pct IS
-    'By how many percent living costs more, or less, in one state than in another, within one year: both by postal code. NULL where a price level is missing.';
+    'By how many percent living costs more, or less, in one state than in another, within one year: both by postal code, or US. NULL where there is no such state or no price level of the year.';
