@@ -39,7 +39,7 @@ class FaultKind(StrEnum):
     TABLE_RENAMED = "table_renamed"  # SAPCE3 is now SAPCE3N; the old name is error 40
     LINES_SWAPPED = "lines_swapped"  # the first two of `lines` (or lines 2 and 3) change places
     LINES_RENAMED = "lines_renamed"  # descriptions of `lines` (or line 2) change
-    LINE_DROPPED = "line_dropped"  # `lines` (or the last) are published no more
+    LINE_DROPPED = "line_dropped"  # `lines` (or the last) are published no more, nor is a table of no others
     LINE_ADDED = "line_added"  # each table has one more line at its end
     CELLS_DROPPED = "cells_dropped"  # cells of `areas` (or Wyoming) in `years` (or all) are published no more
     MARKS_CHANGED = "marks_changed"  # descriptions end with " 1/", names of areas with " *"

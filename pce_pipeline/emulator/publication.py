@@ -4,7 +4,7 @@ Answers and archive are both rendered from it, so they cannot disagree.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial, reduce
 from pathlib import Path
@@ -116,6 +116,12 @@ class Publication:
         """The cells of one line, by area and year, with the area's name as JSON text in `geo_json`."""
         start, count = self.cells[table].place_of_line[line]
         return self.cells[table].frame.slice(start, count).join(self._area_names, on="geo_fips", maintain_order="left")
+
+    def areas_of(self, table: str) -> frozenset[str]:
+        """The areas of the levels that a table has."""
+        published = self.tables[table]
+        levels = published.dataset.areas.filter(pl.col("geo_level").is_in(published.levels))
+        return frozenset(self.areas.join(levels, on="geo_fips", how="semi")["geo_fips"])
 
     @property
     def every_cell(self) -> pl.DataFrame:
@@ -254,15 +260,23 @@ def _in_layout_of_before(publication: Publication, table: str) -> Publication:
         .join(dataset.categories, on="category_id")
         .select(pl.col(name).cast(dtype) for name, dtype in publication.lines.schema.items())
     )
-    others = publication.lines.filter(~pl.col("bea_table").is_in([table, *gone]))
+    clocks = {clock for today in held["today_table"] for clock in clocks_of(dataset, today)}
+    noted = replace(publication.tables[table], note=publication.vintage.note(clocks))
+    others = _without(publication, gone)
+    return replace(
+        others,
+        tables={**others.tables, table: noted},
+        cells={**others.cells, table: Cells(lambda: whole.sort(_CELL))},
+        lines=pl.concat([others.lines.filter(pl.col("bea_table") != table), lines]).sort("bea_table", "line_code"),
+    )
+
+
+def _without(publication: Publication, gone: Collection[str]) -> Publication:
     return replace(
         publication,
         tables={name: each for name, each in publication.tables.items() if name not in gone},
-        cells={
-            **{name: each for name, each in publication.cells.items() if name not in gone},
-            table: Cells(lambda: whole.sort(_CELL)),
-        },
-        lines=pl.concat([others, lines]).sort("bea_table", "line_code"),
+        cells={name: each for name, each in publication.cells.items() if name not in gone},
+        lines=publication.lines.filter(~pl.col("bea_table").is_in(list(gone))),
     )
 
 
@@ -308,7 +322,9 @@ def _dropped(publication: Publication, tables: list[str], lines: tuple[int, ...]
     last = pl.col("line_code") == pl.col("line_code").max().over("bea_table")
     gone = pl.col("line_code").is_in(lines) if lines else last
     spoilt = publication.with_cells(tables, lambda cells: cells.filter(~gone))
-    return replace(spoilt, lines=spoilt.lines.filter(~(pl.col("bea_table").is_in(tables) & gone)))
+    left = spoilt.lines.filter(~(pl.col("bea_table").is_in(tables) & gone))
+    # A table of no lines is none.
+    return _without(replace(spoilt, lines=left), set(tables) - set(left["bea_table"]))
 
 
 def _added(publication: Publication, tables: list[str]) -> Publication:

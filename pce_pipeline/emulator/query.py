@@ -131,7 +131,7 @@ def read_data_query(parameters: Parameters, publication: Publication, *, year_is
     """Raises `Refusal` for whatever BEA refuses."""
     table = table_of(parameters, publication)
     code = parameters.required("LINECODE")
-    areas = _areas(parameters.required("GEOFIPS"), publication)
+    areas = _areas(parameters.required("GEOFIPS"), publication.areas_of(table))
     known = publication.line_texts[table]
     if code == "ALL":
         # That BEA refuses ALL with several areas is documented; with which error is a guess.
@@ -147,11 +147,12 @@ def read_data_query(parameters: Parameters, publication: Publication, *, year_is
     return DataQuery(table, lines, all_lines=code == "ALL", areas=areas, years=years)
 
 
-def _areas(text: str, publication: Publication) -> frozenset[str] | None:
+def _areas(text: str, known: frozenset[str]) -> frozenset[str] | None:
     if text == "STATE":
         return None
     asked = frozenset(part.strip() for part in text.split(","))
-    if not asked <= set(publication.areas["geo_fips"]):
+    # That an area is unknown to a table that has none of its level, too, is a guess.
+    if not asked <= known:
         raise Refusal("101")
     return asked
 
