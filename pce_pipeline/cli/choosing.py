@@ -123,6 +123,10 @@ def write_rows(path: Path, rows: pl.DataFrame, form: Form) -> None:
     """Write rows into a file: as the form says, else as its name says, else as CSV. Raises `UsageError`."""
     by_name = {".parquet": Form.PARQUET, ".json": Form.JSON}
     chosen = by_name.get(path.suffix, Form.CSV) if form is Form.TABLE else form
+    if by_name.get(path.suffix, chosen) is not chosen:
+        raise UsageError(
+            f"{path.name} is not the name of a {chosen.value} file.", remedy="Leave --format out, or change the name."
+        )
     try:
         path.write_bytes(as_bytes(rows, chosen))
     except OSError as problem:

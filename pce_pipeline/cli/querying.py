@@ -1,8 +1,8 @@
 """The verb that answers with figures, as they are known now or were known on a day: from the lake alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.current import current_of
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History, log_of
 from pce_pipeline.catalog.dataset import Dataset
@@ -24,9 +24,10 @@ from pce_pipeline.errors import UsageError
 from pce_pipeline.gold.known import BESIDE, AsOf, as_known, known_cells
 from pce_pipeline.gold.meaning import growth as with_growth
 from pce_pipeline.gold.meaning import sum_over_areas, sum_over_categories, why_no_growth
-from pce_pipeline.lake.pointer import WHOLE
-from pce_pipeline.tables.price_releases import PRICE_RELEASES
+from pce_pipeline.gold.price_releases import MADE_WITH_NOMINAL, NEEDED, NOT_YET, as_by, needed, standings
+from pce_pipeline.gold.vintages import figures
 from pce_pipeline.tables.vintages import COUNTED
+from pce_pipeline.tables.years import years_text
 
 _SHOWN = 40
 _NONE = "none"
@@ -99,11 +100,15 @@ def query(
     with session.watched():
         wanted = choice if choice.years is None or not growth else replace(choice, years=_one_more(choice.years))
         rows = _known(session, wanted, moment)
-        notes = [*_of_levels(rows, session), *_not_yet_revised(rows, session)]
+        rows = _with_standing(rows, session, moment)
+        notes = [*_of_levels(rows, session), *_not_yet_revised(choice.of_years(rows)), *_pinned(rows, session)]
+        rows = rows.drop("belongs_to", "newest_released_on")
         if sum_over is not None:
             rows = _each_dataset(rows, session, partial(_added_up, over=sum_over))
         if growth:
             rows = choice.of_years(_each_dataset(rows, session, partial(_with_growth, is_asked=bool(choice.measures))))
+            if rows.is_empty():
+                raise _nothing_known(moment)
     known = {"as_of": str(moment.day), "clock": clock.value, "notes": notes}
     if to is not None:
         write_rows(to, rows, form)
@@ -131,11 +136,15 @@ def _known(session: Session, choice: Choice, moment: AsOf) -> pl.DataFrame:
         raise NotKnownYet(str(moment.day), first)
     rows = pl.concat(found)
     if rows.is_empty():
-        raise UsageError(
-            f"Nothing was known on {moment.day} of these areas, categories, measures and years together.",
-            remedy="Leave one of them out to see what there is.",
-        )
+        raise _nothing_known(moment)
     return rows
+
+
+def _nothing_known(moment: AsOf) -> UsageError:
+    return UsageError(
+        f"Nothing was known on {moment.day} of these areas, categories, measures and years together.",
+        remedy="Leave one of them out to see what there is.",
+    )
 
 
 def _one_more(years: range) -> range:
@@ -200,35 +209,46 @@ def _of_levels(rows: pl.DataFrame, session: Session) -> list[str]:
     ]
 
 
-def _not_yet_revised(rows: pl.DataFrame, session: Session) -> list[str]:
-    """Which of the figures are of an older release than the newest nominal ones that they would be made with."""
-    piece = session.lake.table(PRICE_RELEASES).latest().get(WHOLE)
-    if piece is None:
-        return []
-    belongs = session.lake.table(PRICE_RELEASES).read_partition(piece)
-    newest = belongs.filter(pl.col("vintage_id") == pl.col("vintage_id").max().over("dataset"))
-    held = session.held()
-    notes = []
-    for name, measure in rows.select("dataset", "measure").unique().sort(pl.all()).iter_rows():
-        for of in newest.filter(dataset=name, measure=measure).iter_rows(named=True):
-            released = _newest_release(held, of["belongs_to"])
-            if released is not None and of["nominal_released_on"] is not None and released > of["nominal_released_on"]:
-                notes.append(
-                    f"{measure} of {name} was made with {of['belongs_to']} of {of['nominal_released_on']}, and the "
-                    f"newest is of {released}: real figures not yet revised."
-                )
-    return notes
+def _with_standing(rows: pl.DataFrame, session: Session, moment: AsOf) -> pl.DataFrame:
+    """The rows with `real_figures`, and what it goes by: how a real figure stands to the nominal ones known then.
+
+    Whatever datasets the call is about, all that are held tell it.
+    """
+    of_prices = rows.filter(pl.col("measure").is_in(list(MADE_WITH_NOMINAL)))
+    logs: dict[str, pl.DataFrame] = {}
+    homes: dict[str, str] = {}
+    for name, now in current_of(session.lake, session.registry.datasets).items() if of_prices.height else ():
+        homes |= {measure: of.home for measure, of in now.dataset.measures.items()}
+        if not NEEDED.keys().isdisjoint(now.dataset.measures):
+            history = History(now)
+            log = log_of(now, session.lake, session.registry.logs[name], of_prices["year"].unique())
+            of_totals = log.filter(pl.col("measure").is_in(list(NEEDED)))
+            logs[name] = needed(as_by(figures(of_totals, history.vintages, now.dataset), moment))
+    told = standings(logs, homes)
+    return rows.join(told, on=["dataset", "measure", "geo_fips", "year"], how="left", maintain_order="left")
 
 
-def _newest_release(held: Mapping[str, Current], measure: str) -> date | None:
-    """The day of the newest release of a measure, in the dataset that publishes it first."""
-    homes = {now.dataset.measures[measure].home for now in held.values() if measure in now.dataset.measures}
-    home = next(iter(homes), "")
-    if home not in held:
-        return None
-    vintages = History(held[home]).vintages.filter(pl.col("basis") == COUNTED)
-    newest = vintages["released_on"].max()
-    return newest if isinstance(newest, date) else None
+def _not_yet_revised(rows: pl.DataFrame) -> list[str]:
+    """Which of the figures were made with nominal ones that BEA has revised since."""
+    late = rows.filter(pl.col("real_figures") == NOT_YET)
+    groups = late.group_by("dataset", "belongs_to").agg(
+        pl.col("measure").unique().sort(), pl.col("year").unique().sort(), pl.col("newest_released_on").max()
+    )
+    return [
+        f"{', '.join(measures)} of {dataset}, {years_text(years)}: {NOT_YET}. They were made with {belongs_to} as it "
+        f"was before the release of {day}."
+        for dataset, belongs_to, measures, years, day in groups.sort("dataset", "belongs_to").iter_rows()
+    ]
+
+
+def _pinned(rows: pl.DataFrame, session: Session) -> list[str]:
+    """Which datasets are pinned: tables and Postgres show them as of an earlier vintage."""
+    return [
+        f"{name} is pinned to {now.pin.extract}: Postgres and the tables of Gold show that vintage, and these figures "
+        "are those that were known."
+        for name, now in session.held().items()
+        if now.pin is not None and name in rows["dataset"]
+    ]
 
 
 def _first(history: History, moment: AsOf) -> dict[str, str]:

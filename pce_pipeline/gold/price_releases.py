@@ -14,6 +14,7 @@ from datetime import date
 
 import polars as pl
 
+from pce_pipeline.gold.known import AsOf
 from pce_pipeline.quality.price_releases import Belonging
 from pce_pipeline.quality.prices import (
     DEFLATOR,
@@ -22,6 +23,7 @@ from pce_pipeline.quality.prices import (
     PCE,
     REAL_INCOME,
     REAL_PCE,
+    RESIDENTS,
     SUBJECTS,
     Subject,
     compared,
@@ -35,6 +37,7 @@ Settled = dict[int, dict[str, dict[str, object]]]
 """What each measure belongs to, by vintage: columns of PRICE_RELEASES."""
 
 _CELL = ["geo_fips", "year"]
+_CELLS = {"geo_fips": pl.String, "year": pl.Int32}
 _MOSTLY = 0.5
 _NO_SOURCE = pl.DataFrame(
     schema={
@@ -58,6 +61,9 @@ _OF_PRICES = {
     "real_personal_income_per_capita": INCOME.category_id,
 }
 """The measures of prices, each with the category that is looked at."""
+
+MADE_WITH_NOMINAL = frozenset(_OF_PRICES) - {LEVEL}
+"""The measures that are made with nominal figures of a release: a price level is made with their weights alone."""
 
 NEEDED = {
     **_OF_PRICES,
@@ -107,6 +113,89 @@ def belongings(
                 for prices in wide.partition_by("vintage_id", maintain_order=True)
             )
     return found
+
+
+OF_THIS = "real figures are of this nominal figure"
+NOT_YET = "real figures not yet revised"
+NOT_HELD = "the nominal figure that they were made with is not held"
+"""How a real figure stands to the newest nominal one: the texts are those of serving.v_state_prices."""
+
+_STANDING_SCHEMA = {
+    "dataset": pl.String,
+    "measure": pl.String,
+    "geo_fips": pl.String,
+    "year": pl.Int32,
+    "real_figures": pl.String,
+    "belongs_to": pl.String,
+    "newest_released_on": pl.Date,
+}
+
+
+def as_by(log: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:
+    """A log (`gold_vintages`) as it stood at a time: later vintages were not known, and ended nothing."""
+    cell = ["measure", "category_id", "geo_fips", "year"]
+    known = log.filter((pl.col("basis") == COUNTED) & as_of.is_known("valid_from")).sort(*cell, "valid_from")
+    return known.with_columns(valid_to=pl.col("valid_from").shift(-1).over(cell))
+
+
+def standings(logs: Mapping[str, pl.DataFrame], homes: Mapping[str, str]) -> pl.DataFrame:
+    """How each of the newest real figures and deflators stands to the newest nominal figures, cell by cell.
+
+    `logs` are the needed rows of each dataset, of all states of some years. Columns dataset, measure, geo_fips, year,
+    real_figures, belongs_to, newest_released_on. A price level has no line: it is no real figure.
+    """
+    found = [pl.DataFrame(schema=_STANDING_SCHEMA)]
+    for of_dataset in belongings(logs, homes, {}).values():
+        newest = of_dataset[-1]
+        of_subjects = {
+            subject.measure: _standing(newest, subject, _newest(subject, logs, homes.get(subject.measure, "")))
+            for subject in SUBJECTS
+        }
+        found += [of_subjects[PCE.measure], of_subjects[INCOME.measure], _of_heads(of_subjects)]
+    return pl.concat(found)
+
+
+def _newest(subject: Subject, logs: Mapping[str, pl.DataFrame], home: str) -> pl.DataFrame:
+    """The newest figure of each area and year, whichever dataset has it: geo_fips, year, now, newest_released_on."""
+    rows = [
+        log.filter((pl.col("measure") == subject.measure) & pl.col("valid_to").is_null()).select(
+            *_CELL, now="value", newest_released_on="released_on", is_home=pl.lit(name == home)
+        )
+        for name, log in logs.items()
+    ]
+    newest = pl.concat(rows).sort("newest_released_on", "is_home", maintain_order=True)
+    return newest.unique(_CELL, keep="last", maintain_order=True).drop("is_home")
+
+
+def _standing(prices: Belonging, subject: Subject, newest: pl.DataFrame) -> pl.DataFrame:
+    """How the figures of a vintage of prices that are made with a subject stand to its newest figures."""
+    then = prices.nominal.get(subject.measure, pl.DataFrame(schema={**_CELLS, "nominal": pl.Float64}))
+    measures = [name for name in subject.made_with_it if name in prices.released and name != LEVEL]
+    cells = prices.prices.unpivot(measures, index=_CELL, variable_name="measure").drop_nulls("value")
+    both = cells.join(then, on=_CELL, how="left").join(newest, on=_CELL, how="left")
+    day = pl.col("measure").replace_strict(prices.released, return_dtype=pl.Date)
+    is_newer = pl.col("nominal").is_not_null() | (pl.col("newest_released_on") > day)
+    standing = (
+        pl.when(pl.col("nominal") == pl.col("now"))
+        .then(pl.lit(OF_THIS))
+        .when(pl.col("now").is_not_null() & is_newer)
+        .then(pl.lit(NOT_YET))
+        .otherwise(pl.lit(NOT_HELD))
+    )
+    columns = {"dataset": pl.lit(prices.dataset), "real_figures": standing, "belongs_to": pl.lit(subject.measure)}
+    return both.with_columns(**columns).select(list(_STANDING_SCHEMA))
+
+
+def _of_heads(of_subjects: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Figures per resident, which are made with residents and with their totals: the worse of both holds."""
+    totals = pl.concat([of_subjects[PCE.measure], of_subjects[INCOME.measure]]).with_columns(
+        pl.col("measure") + "_per_capita"
+    )
+    worst_last = pl.col("real_figures").replace_strict({OF_THIS: 0, NOT_HELD: 1, NOT_YET: 2})
+    heads = of_subjects[RESIDENTS.measure]
+    of_totals = totals.join(heads, on=["measure", *_CELL], how="semi")
+    both = pl.concat([heads, of_totals]).sort(worst_last, maintain_order=True)
+    return both.unique(["measure", *_CELL], keep="last", maintain_order=True)
 
 
 def repeated(logs: Mapping[str, pl.DataFrame], dataset: str) -> pl.DataFrame:

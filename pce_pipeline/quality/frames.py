@@ -1,4 +1,4 @@
-"""What rules of several layers look at in the same way: declared schemas, explained NULLs, expected cells."""
+"""What rules of several layers look at in the same way: declared schemas, explained NULLs, expected cells, facts kept."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.rules import EXAMPLES, Finding, finding
-from pce_pipeline.tables.table import STATUSES, Column, Table
+from pce_pipeline.tables.table import NOT_PUBLISHED, STATUSES, Column, Table
 
 
 def violations_of_schema(frame: pl.DataFrame, columns: Sequence[Column]) -> Finding:
@@ -69,3 +69,30 @@ def expected_cells(dataset: Dataset, held: Mapping[str, Sequence[int]]) -> pl.Da
         orient="row",
     )
     return dataset.cells.lazy().join(years, on="bea_table").collect()
+
+
+def unlike_facts(facts: pl.DataFrame, stacked: pl.LazyFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The facts that are not in their row, and figures of rows that are no facts; none where all are there unchanged.
+
+    Both have `key`, value and status; `stacked` are the figures of a wide table, one below the other. The columns are
+    those of the facts, beside them `value_there` and `status_there`.
+    """
+    return (
+        facts.lazy()
+        .select(*key, "value", "status", here=True)
+        .join(
+            stacked.filter(pl.col("status") != NOT_PUBLISHED).with_columns(there=True),
+            on=list(key),
+            how="full",
+            coalesce=True,
+            suffix="_there",
+        )
+        .filter(
+            pl.col("here").is_null()
+            | pl.col("there").is_null()
+            | pl.col("value").ne_missing(pl.col("value_there"))
+            | (pl.col("status") != pl.col("status_there"))
+        )
+        .sort(key)
+        .collect()
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from psycopg2 import errors
 
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.prices_state import GOLD_PRICES_STATE_ANNUAL
@@ -100,6 +101,9 @@ def test_living_costs_are_compared_within_one_year(lean: World) -> None:
     ((of_us,),) = lean.query("SELECT serving.cost_of_living_difference_pct('CA', 'US', 2020)")
     assert of_us == pytest.approx(float(levels["CA"]) - 100, abs=1e-6)
     assert lean.query("SELECT serving.cost_of_living_difference_pct('CA', 'AL', 1999)") == [(None,)]
+    for here, there in (("CA", "Alabama"), ("XX", "AL"), ("PR", "US")):
+        with pytest.raises(errors.InvalidParameterValue, match="There is no state"):
+            lean.query(f"SELECT serving.cost_of_living_difference_pct('{here}', '{there}', 2020)")
 
 
 def test_the_examples_of_the_document_run(lean: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +159,17 @@ def test_what_has_a_meaning_is_answered(pce: Callable[..., Called], lean: World)
     assert told["real_pce"][1] is None
 
 
+def test_a_year_that_was_not_known_is_an_error_and_a_name_of_another_form_is_refused(
+    pce: Callable[..., Called], tmp_path: Path
+) -> None:
+    asked = ["query", "--dataset", "prices_state", "--measure", "real_pce", "--state", "CA"]
+    none = pce(*asked, "--growth", "--years", "2024", "--json")
+    assert (none.code, none.document["error"]["message"].startswith("Nothing was known on ")) == (2, True)
+    other = pce(*asked, "--years", "2020", "--format", "csv", "--to", str(tmp_path / "figures.parquet"), "--json")
+    assert (other.code, other.document["error"]["message"]) == (2, "figures.parquet is not the name of a csv file.")
+    assert not (tmp_path / "figures.parquet").exists()
+
+
 def test_after_a_september_real_figures_are_marked_and_after_a_february_they_follow(
     lean: World, pce: Callable[..., Called]
 ) -> None:
@@ -174,11 +189,7 @@ def test_after_a_september_real_figures_are_marked_and_after_a_february_they_fol
     )
     assert abs(100 * then / real - deflator) < 0.0011
     assert abs(100 * now / real - deflator) > 0.0011
-    said = pce("query", "--measure", "real_pce", "--state", "CA", "--years", "2022", "--json").document["notes"]
-    assert said[0] == (
-        "real_pce of prices_state was made with pce of 2025-09-26, and the newest is of 2026-09-30: real figures not "
-        "yet revised."
-    )
+    _the_command_says_what_the_view_says(lean, pce)
     releases = lean.lake.table(PRICE_RELEASES).read()
     assert releases["settled_by"].unique().to_list() == ["figures"]
     assert releases["cells_off"].sum() == 0
@@ -194,3 +205,40 @@ def test_after_a_september_real_figures_are_marked_and_after_a_february_they_fol
     assert dict(lean.query(state)) == {in_step: 51 * 17}
     newest = lean.lake.table(PRICE_RELEASES).read().filter(dataset="prices_state", measure="real_pce")
     assert newest["nominal_released_on"].cast(pl.String).to_list() == ["2025-09-26", "2026-10-29"]
+
+
+def _the_command_says_what_the_view_says(lean: World, pce: Callable[..., Called]) -> None:
+    """After the September: cell by cell, whatever datasets are asked for, and as of the day that is asked for."""
+
+    def asked(*options: str, dataset: str = "prices_state") -> tuple[list[str], dict[int, str | None]]:
+        said = pce("query", "--dataset", dataset, "--state", "CA", *options, "--json")
+        document = said.document
+        return document["notes"], {row["year"]: row["real_figures"] for row in document["figures"]}
+
+    in_view = dict(lean.query("SELECT year, real_figures FROM serving.v_state_prices WHERE state = 'CA'"))
+    told = (
+        "real_pce of {}, 2021...2023: real figures not yet revised. "
+        "They were made with pce as it was before the release of 2026-09-30."
+    )
+    assert asked("--measure", "real_pce", "--years", "2008...2023") == ([told.format("prices_state")], in_view)
+    assert asked("--measure", "real_pce", "--years", "2008...2023", dataset="summary_state") == (
+        [told.format("summary_state")],
+        in_view,
+    )
+    assert asked("--measure", "real_pce", "--years", "2019")[0] == []
+    then = asked("--measure", "real_pce", "--years", "2022", "--as-of", "2025-10-30", "--clock", "release")
+    assert then == ([], {2022: "real figures are of this nominal figure"})
+    notes, of_level = asked("--measure", "regional_price_parity", "--category", "prices.all_items", "--years", "2022")
+    assert (notes, of_level) == ([], {2022: None})
+    # residents of 2016 on are counted anew with the release, and totals from 2021 on
+    _, of_heads = asked("--measure", "real_pce_per_capita", "--years", "2015...2017")
+    assert [of_heads[year] for year in (2015, 2016, 2017)] == [
+        "real figures are of this nominal figure",
+        *["real figures not yet revised"] * 2,
+    ]
+    csv = pce("query", "--measure", "real_pce", "--state", "CA", "--years", "2022", "--format", "csv").out
+    assert "real figures not yet revised" in csv
+    revised = lean.query(
+        "SELECT pce_released_on FROM serving.v_state_prices WHERE state = 'CA' AND year IN (2019, 2022)"
+    )
+    assert sorted(str(day) for (day,) in revised) == ["2025-09-26", "2026-09-30"]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pce_pipeline.quality.frames import repeated_keys, unexplained, violations_of_schema
+from pce_pipeline.quality.frames import repeated_keys, unexplained, unlike_facts, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 
@@ -55,21 +55,9 @@ def every_fact_is_in_one_row(years: AnnualYears) -> Finding:
                 ("pce_per_capita", "pce_per_capita_usd", "pce_per_capita_status"),
             )
         ]
-    ).filter(pl.col("status") != "not_published")
-    fact = [*_CELL, "measure"]
-    compared = (
-        years.facts.lazy()
-        .select(*fact, "value", "status", here=True)
-        .join(stacked.with_columns(there=True), on=fact, how="full", coalesce=True, suffix="_there")
-        .filter(
-            pl.col("here").is_null()
-            | pl.col("there").is_null()
-            | pl.col("value").ne_missing(pl.col("value_there"))
-            | (pl.col("status") != pl.col("status_there"))
-        )
-        .sort(fact)
-        .collect()
     )
+    fact = [*_CELL, "measure"]
+    compared = unlike_facts(years.facts, stacked, fact)
     return finding(
         compared,
         holds=f"{years.facts.height} facts in {years.frame.height} rows",

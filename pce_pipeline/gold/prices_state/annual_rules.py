@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pce_pipeline.quality.frames import repeated_keys, unexplained, violations_of_schema
+from pce_pipeline.quality.frames import repeated_keys, unexplained, unlike_facts, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
 from pce_pipeline.tables.prices_state import FIGURES, GOLD_PRICES_STATE_ANNUAL, status_of
-from pce_pipeline.tables.table import NOT_PUBLISHED
 
 _CELL = ["geo_fips", "year"]
 _CELL_TEXT = "area {geo_fips}, {year}"
@@ -56,21 +55,9 @@ def every_fact_is_in_one_row(years: AnnualYears) -> Finding:
             )
             for column, measure, category, *_ in FIGURES
         ]
-    ).filter(pl.col("status") != NOT_PUBLISHED)
-    fact = [*_CELL, "measure", "category_id"]
-    compared = (
-        years.facts.lazy()
-        .select(*fact, "value", "status", here=True)
-        .join(stacked.with_columns(there=True), on=fact, how="full", coalesce=True, suffix="_there")
-        .filter(
-            pl.col("here").is_null()
-            | pl.col("there").is_null()
-            | pl.col("value").ne_missing(pl.col("value_there"))
-            | (pl.col("status") != pl.col("status_there"))
-        )
-        .sort(fact)
-        .collect()
     )
+    fact = [*_CELL, "measure", "category_id"]
+    compared = unlike_facts(years.facts, stacked, fact)
     return finding(
         compared,
         holds=f"{years.facts.height} facts in {years.frame.height} rows",

@@ -45,8 +45,11 @@ LEFT JOIN (
     ORDER BY dataset, vintage_id DESC, measure
 ) AS belongs ON true
 LEFT JOIN (
-    SELECT max(released_on) AS released_on FROM gold.dim_vintage WHERE dataset = 'pce_state' AND basis = 'counted'
-) AS newest ON true
+    SELECT log.geo_id, log.year, log.released_on
+    FROM gold.pce_state_vintages AS log
+    JOIN gold.dim_figure AS figure USING (figure_id)
+    WHERE figure.measure = 'pce' AND figure.category_id = 'product.pce' AND log.basis = 0 AND log.valid_to IS NULL
+) AS newest ON newest.geo_id = prices.geo_fips::integer AND newest.year = prices.year
 LEFT JOIN (
     SELECT 'pce_state' AS dataset, log.geo_id, log.year, log.valid_from, log.valid_to, log.value AS pce_millions_usd
     FROM gold.pce_state_vintages AS log
@@ -72,6 +75,6 @@ COMMENT ON COLUMN serving.v_state_prices.pce_as_known_then_millions_usd IS
 COMMENT ON COLUMN serving.v_state_prices.prices_released_on IS 'the day on which BEA released these prices';
 COMMENT ON COLUMN serving.v_state_prices.pce_as_known_then_released_on IS
     'the day of the release of nominal PCE that these prices belong to';
-COMMENT ON COLUMN serving.v_state_prices.pce_released_on IS 'the day of the newest release of nominal PCE that is held';
+COMMENT ON COLUMN serving.v_state_prices.pce_released_on IS 'the day on which BEA first released the nominal PCE beside it';
 COMMENT ON COLUMN serving.v_state_prices.real_figures IS
     'whether the real figures were made with the nominal figure beside them, or are not yet revised';
