@@ -1,6 +1,6 @@
 """The verb that answers with figures, as they are known now or were known on a day: from the lake alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline.bronze.current import current_of
+from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History, log_of
 from pce_pipeline.catalog.dataset import Dataset
@@ -99,9 +99,9 @@ def query(
     )
     with session.watched():
         wanted = choice if choice.years is None or not growth else replace(choice, years=_one_more(choice.years))
-        rows = _known(session, wanted, moment)
-        rows = _with_standing(rows, session, moment)
-        notes = [*_of_levels(rows, session), *_not_yet_revised(choice.of_years(rows)), *_pinned(rows, session)]
+        held = current_of(session.lake, session.registry.datasets)
+        rows = _with_standing(_known(session, held, wanted, moment), session, held, moment)
+        notes = [*_of_levels(rows, session), *_not_yet_revised(choice.of_years(rows)), *_pinned(rows, held)]
         rows = rows.drop("belongs_to", "newest_released_on")
         if sum_over is not None:
             rows = _each_dataset(rows, session, partial(_added_up, over=sum_over))
@@ -119,11 +119,11 @@ def query(
     return Answer({**known, "figures": rows.to_dicts()}, [*_shown(rows, moment), *map(Text, notes)])
 
 
-def _known(session: Session, choice: Choice, moment: AsOf) -> pl.DataFrame:
+def _known(session: Session, held: Mapping[str, Current], choice: Choice, moment: AsOf) -> pl.DataFrame:
     """The figures chosen of every dataset that has any; raises `UsageError` where nothing was known, or is chosen."""
     found: list[pl.DataFrame] = []
     first: dict[str, str] = {}
-    for name, now in session.held().items():
+    for name, now in ((name, held[name]) for name in session.datasets):
         if choice.measures and set(choice.measures).isdisjoint(now.dataset.measures):
             continue
         history = History(now)
@@ -209,7 +209,7 @@ def _of_levels(rows: pl.DataFrame, session: Session) -> list[str]:
     ]
 
 
-def _with_standing(rows: pl.DataFrame, session: Session, moment: AsOf) -> pl.DataFrame:
+def _with_standing(rows: pl.DataFrame, session: Session, held: Mapping[str, Current], moment: AsOf) -> pl.DataFrame:
     """The rows with `real_figures`, and what it goes by: how a real figure stands to the nominal ones known then.
 
     Whatever datasets the call is about, all that are held tell it.
@@ -217,7 +217,7 @@ def _with_standing(rows: pl.DataFrame, session: Session, moment: AsOf) -> pl.Dat
     of_prices = rows.filter(pl.col("measure").is_in(list(MADE_WITH_NOMINAL)))
     logs: dict[str, pl.DataFrame] = {}
     homes: dict[str, str] = {}
-    for name, now in current_of(session.lake, session.registry.datasets).items() if of_prices.height else ():
+    for name, now in held.items() if of_prices.height else ():
         homes |= {measure: of.home for measure, of in now.dataset.measures.items()}
         if not NEEDED.keys().isdisjoint(now.dataset.measures):
             history = History(now)
@@ -241,12 +241,12 @@ def _not_yet_revised(rows: pl.DataFrame) -> list[str]:
     ]
 
 
-def _pinned(rows: pl.DataFrame, session: Session) -> list[str]:
+def _pinned(rows: pl.DataFrame, held: Mapping[str, Current]) -> list[str]:
     """Which datasets are pinned: tables and Postgres show them as of an earlier vintage."""
     return [
         f"{name} is pinned to {now.pin.extract}: Postgres and the tables of Gold show that vintage, and these figures "
         "are those that were known."
-        for name, now in session.held().items()
+        for name, now in held.items()
         if now.pin is not None and name in rows["dataset"]
     ]
 

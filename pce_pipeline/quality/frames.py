@@ -1,4 +1,4 @@
-"""What rules of several layers look at in the same way: declared schemas, explained NULLs, expected cells, facts kept."""
+"""What rules of several layers look at in the same way: schemas, explained NULLs, expected cells, facts kept."""
 
 from collections.abc import Mapping, Sequence
 

@@ -14,7 +14,16 @@ from pce_pipeline.emulator.figures import newest_lines
 from pce_pipeline.emulator.publication import publish
 from pce_pipeline.emulator.vintages import VINTAGES, vintage
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.gold.price_releases import belongings, needed, price_releases, repeated
+from pce_pipeline.gold.price_releases import (
+    NOT_HELD,
+    NOT_YET,
+    OF_THIS,
+    belongings,
+    needed,
+    price_releases,
+    repeated,
+    standings,
+)
 from pce_pipeline.gold.prices_state.annual import annual
 from pce_pipeline.gold.prices_state.annual_rules import AnnualYears, annual_rules
 from pce_pipeline.gold.prices_state.metrics import cost_of_living_difference_pct, metrics
@@ -242,6 +251,27 @@ def test_the_release_that_agrees_in_most_cells_is_taken_and_not_one_that_says_li
     little = logs["pce_state"].filter(pl.col("year") < 2012).with_columns(valid_from=pl.lit(2019010101, dtype=pl.Int32))
     found, _ = found_in({**logs, "prices_state": broken, "a_little": little})
     assert belongs_to(found["prices_state"][0])["real_pce"] == (NUMBERS[2], "figures", 1)
+
+
+def standing_of(logs: Mapping[str, pl.DataFrame], measure: str, year: int) -> set[str]:
+    """How the figures of all areas in prices_state stand."""
+    found = standings(logs, HOMES).filter(dataset="prices_state", measure=measure, year=year)
+    return set(found["real_figures"])
+
+
+def test_real_figures_stand_to_the_newest_nominal_ones_cell_by_cell() -> None:
+    after_september = logs_until(2, 3)
+    assert standing_of(after_september, "real_pce", 2020) == {OF_THIS}
+    assert standing_of(after_september, "real_pce", 2022) == {NOT_YET}
+    assert standing_of(after_september, "regional_price_deflator", 2022) == {NOT_YET}
+    assert standing_of(after_september, "real_pce_per_capita", 2017) == {NOT_YET}  # residents, from 2016 on
+    assert standing_of(after_september, "real_pce_per_capita", 2015) == {OF_THIS}
+    assert standing_of(after_september, "regional_price_parity", 2022) == set()
+    assert standing_of(logs_until(2), "real_pce", 2022) == {OF_THIS}
+    # their release is not held: a later one has come out since, or an earlier one says nothing
+    assert standing_of(logs_until(3), "real_pce", 2022) == {NOT_YET}
+    mixed = {**logs_until(2), "prices_state": logs_until(4)["prices_state"]}
+    assert standing_of({**mixed, "summary_state": mixed["summary_state"].clear()}, "real_pce", 2022) == {NOT_HELD}
 
 
 def levels_of(release: int) -> pl.DataFrame:
