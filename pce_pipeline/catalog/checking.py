@@ -19,11 +19,13 @@ from pce_pipeline.texts import is_open, meaning
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TABLE_NAME = re.compile(r"[A-Z][A-Z0-9]*")
 ARCHIVE_NAME = re.compile(r"\w+\.zip")
+_FILE_OF_SERIES = re.compile(r"\w+\.txt")
 _LAYOUT = re.compile(r"(?:19|20)[0-9]{2}(?:-[01][0-9])?")
 _A_NAME = "small letters, digits and underscores, a letter first"
 _ROLES = ("total", "subtotal", "part")
 _LEVELS = ("nation", "region", "state")
 _OF_THE_WHOLE = ("title", "source", "archive", "first_year", "release_names")
+_MAY_BE_LEFT_OUT = ("grain",)
 
 
 def check(catalogue: Catalogue) -> None:
@@ -178,10 +180,8 @@ def _check_head(parts: tuple[Part, ...]) -> None:
     if missing := [key for key in _OF_THE_WHOLE if said[key] is None]:
         raise first.mistake((), f"it does not say {', '.join(missing)}")
     _check_facts(first)
-    if not ARCHIVE_NAME.fullmatch(said["archive"]):
-        raise first.mistake(("archive",), f"{said['archive']!r} is not the name of a zip")
     for other in others:
-        for key in _OF_THE_WHOLE:
+        for key in (*_OF_THE_WHOLE, *_MAY_BE_LEFT_OUT):
             if getattr(other.declared, key) is not None:
                 raise other.mistake(
                     (key,),
@@ -191,20 +191,37 @@ def _check_head(parts: tuple[Part, ...]) -> None:
 
 
 def _check_facts(part: Part) -> None:
-    """Source, first year and names of releases can be."""
+    """Source and what goes with it, first year and names of releases can be."""
     this_year = datetime.now(UTC).year
     if (part.declared.first_year or 0) > this_year:
         raise part.mistake(("first_year",), f"BEA cannot have published {part.declared.first_year} yet")
-    if part.declared.source != "Regional":
-        raise part.mistake(
-            ("source",), f"tables of {part.declared.source} cannot be ingested", remedy='Write source = "Regional".'
-        )
+    if part.declared.source == "NIPA":
+        _check_national(part)
+    elif part.declared.grain == "month":
+        raise part.mistake(("grain",), "BEA has regional tables by year only", remedy="Take it out.")
+    elif not ARCHIVE_NAME.fullmatch(part.declared.archive or ""):
+        raise part.mistake(("archive",), f"{part.declared.archive!r} is not the name of a zip")
     if not part.declared.release_names:
         raise part.mistake(
             ("release_names",),
             "it has no name under which BEA's calendar announces it",
             remedy="Write the release as https://www.bea.gov/news/schedule does.",
         )
+
+
+def _check_national(part: Part) -> None:
+    """National tables are taken by month, of the nation alone, and lie in a file of series."""
+    if part.declared.grain != "month":
+        raise part.mistake(
+            ("source",) if part.declared.grain is None else ("grain",),
+            "national tables are ingested by month only",
+            remedy='Write grain = "month".',
+        )
+    if not _FILE_OF_SERIES.fullmatch(part.declared.archive or ""):
+        raise part.mistake(("archive",), f"{part.declared.archive!r} is not the name of a file of series (.txt)")
+    for nth, table in enumerate(part.declared.tables):
+        if (*table.levels, *table.may_have) != ("nation",):
+            raise part.mistake(("tables", nth, "levels"), f"{table.name} is a national table: it has the nation alone")
 
 
 def _check_lines(lines: pl.DataFrame, tables: Mapping[str, DeclaredTable], catalogue: Catalogue) -> None:
@@ -275,6 +292,8 @@ def _check_tables(part: Part, codes: _Codes, areas: pl.DataFrame) -> None:
             raise part.mistake((*at, "levels"), f"a level of {table.name} is there twice")
         if both := sorted(set(table.levels) & set(table.may_have)):
             raise part.mistake((*at, "may_have"), f"{table.name} has the level {both[0]} already, by levels")
+        if (table.first_year or 0) > datetime.now(UTC).year:
+            raise part.mistake((*at, "first_year"), f"BEA cannot have published {table.first_year} yet")
         if table.probe.line not in codes[table.name]:
             raise part.mistake((*at, "probe"), f"the probe of {table.name} is not one of its lines: {table.probe.line}")
         if table.probe.area not in set(areas.filter(pl.col("geo_level").is_in(table.levels))["geo_fips"]):

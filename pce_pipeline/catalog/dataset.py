@@ -14,6 +14,7 @@ FULL = "full"
 """The profile that takes everything that a dataset declares."""
 
 Over = Literal["categories", "areas", "years"]
+Grain = Literal["year", "month"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class BeaTable:
     """Where to look for its release note."""
     may_have: frozenset[str] = frozenset()
     """The levels of areas that it has in some releases only, or without figures: nobody misses them."""
+    first_year: int | None = None
+    """The first year that it has, where that is a later one than its dataset's; else None."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Dataset:
     source: Literal["Regional", "NIPA"]
     """The name of BEA's dataset that its tables are asked from."""
     archive: str
-    """The name of BEA's archive that holds its tables without a key."""
+    """The name of BEA's archive that holds its tables without a key; of national tables, of the file of all series."""
     first_year: int
     """The first year that BEA publishes; what is before the pipeline's first year stays in Bronze."""
     release_names: tuple[str, ...]
@@ -139,6 +142,16 @@ class Dataset:
     """The days of releases that brought a comprehensive update: BEA then revises all years, and what figures mean."""
     known_releases: tuple[date, ...] = ()
     """Days on which BEA is known to have released it, ascending: not all of them."""
+    grain: Grain = "year"
+    """What one figure is of: a year, or a month of it."""
+
+    @property
+    def is_monthly(self) -> bool:
+        return self.grain == "month"
+
+    def first_year_of(self, bea_table: str) -> int:
+        """The first year that BEA publishes of a table."""
+        return self.tables[bea_table].first_year or self.first_year
 
     def line_codes(self, bea_table: str) -> tuple[int, ...]:
         """The pinned line codes of one table, ascending."""

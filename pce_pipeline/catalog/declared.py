@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 import polars as pl
 
-from pce_pipeline.catalog.dataset import KnownException, Over, Probe
+from pce_pipeline.catalog.dataset import Grain, KnownException, Over, Probe
 from pce_pipeline.catalog.errors import CatalogMistake
 from pce_pipeline.catalog.places import line_at
 
@@ -59,6 +59,7 @@ class DeclaredTable(msgspec.Struct, forbid_unknown_fields=True):
     levels: Annotated[tuple[Literal["nation", "region", "state"], ...], msgspec.Meta(min_length=1)]
     probe: Probe
     may_have: tuple[Literal["nation", "region", "state"], ...] = ()
+    first_year: Year | None = None
 
 
 class DeclaredMeasure(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,6 +83,7 @@ class Declared(msgspec.Struct, forbid_unknown_fields=True):
     name: Text
     title: Text | None = None
     source: Literal["Regional", "NIPA"] | None = None
+    grain: Grain | None = None
     archive: Text | None = None
     first_year: Year | None = None
     release_names: tuple[Text, ...] | None = None

@@ -33,6 +33,8 @@ _WHAT_MAY_BE = {
     "decimals": "Write how many decimals BEA publishes, 0 to 3.",
     "first_year": "Write the first year that BEA publishes, without quotation marks.",
     "growth_is_meaningful": "Write true or false.",
+    "grain": 'Write "year" or "month", or leave it out for years.',
+    "source": 'Write "Regional" or "NIPA".',
 }
 """What a value of dataset.toml may be, by its key."""
 _WHAT_TO_DECIDE = {

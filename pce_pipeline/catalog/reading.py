@@ -112,7 +112,14 @@ def _dataset(name: str, parts: tuple[Part, ...], catalogue: Catalogue, profile: 
     of_before = lines.join(today, on=["bea_table", "layout"], how="anti", maintain_order="left")
     lines_of_scope = today.filter(in_scope).drop(PLACE)
     tables = {
-        table.name: BeaTable(table.name, table.title, frozenset(table.levels), table.probe, frozenset(table.may_have))
+        table.name: BeaTable(
+            table.name,
+            table.title,
+            frozenset(table.levels),
+            table.probe,
+            frozenset(table.may_have),
+            table.first_year,
+        )
         for table in tables_of(parts).values()
         if table.name in scope
     }
@@ -133,6 +140,7 @@ def _dataset(name: str, parts: tuple[Part, ...], catalogue: Catalogue, profile: 
         known_exceptions=tuple(known for part in parts for known in part.declared.known_exceptions),
         comprehensive_updates=tuple(sorted(day for part in parts for day in part.declared.comprehensive_updates)),
         known_releases=tuple(sorted({day for part in parts for day in part.declared.known_releases})),
+        grain=whole.grain or "year",
     )
 
 
