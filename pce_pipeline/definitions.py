@@ -48,7 +48,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[
             *_in_group("bronze", settings, (bronze_asset(dataset) for dataset in datasets)),
             *_in_group("silver", settings, (silver_asset(dataset, registry) for dataset in datasets)),
-            *_in_group("silver", settings, (log_asset(dataset, registry) for dataset in datasets)),
+            *_in_group("silver", settings, (log_asset(registry.datasets[name], registry) for name in registry.logs)),
             *_in_group("gold", settings, gold_assets(registry)),
             *_in_group("gold", settings, (figures_asset(each, registry) for each in registry.figures.values())),
             *_in_group("gold", settings, (revisions_asset(each, registry) for each in registry.revisions.values())),

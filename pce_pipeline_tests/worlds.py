@@ -99,7 +99,7 @@ class World:
     def current_hashes(self) -> dict[tuple[str, str], str]:
         """Those of the tables that follow from the current figures alone: a log also says when they were taken."""
         of_vintages = {each.table.name for each in self.registry.derivations if each.covers_all_vintages}
-        of_vintages |= {DIM_VINTAGE.name, *PIECES_OF_LOGS}
+        of_vintages |= {DIM_VINTAGE.name, *(each.table.name for each in PIECES_OF_LOGS)}
         return {key: digest for key, digest in self.hashes().items() if key[0] not in of_vintages}
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:

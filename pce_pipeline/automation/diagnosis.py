@@ -14,7 +14,6 @@ from pce_pipeline.automation.next_step import LakeState, LoadState, stale_dimens
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
-from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.parity import Parity
 
@@ -108,7 +107,7 @@ def not_there(lake: LakeState, years: Collection[int] | None = None) -> dict[str
         lacking[derivation.table.name] = [year for year in covered if str(year) not in held]
     whole: dict[str, list[int]] = {
         table.name: []
-        for table in IN_ONE_PIECE
+        for table in lake.registry.in_one_piece
         if lake.covered_years and WHOLE not in lake.partitions.get(table.name, {})
     }
     return {table: absent for table, absent in lacking.items() if absent} | whole

@@ -13,7 +13,6 @@ from pce_pipeline.bronze.feeds import NO_FILES, Files
 from pce_pipeline.instance.private import AssetJob
 from pce_pipeline.shell.keys import bronze_key, key_of, postgres_key
 from pce_pipeline.shell.stored_checks import stored_checks
-from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.registry import Registry
 
 REFRESH = "refresh"
@@ -53,8 +52,8 @@ def build_jobs(registry: Registry) -> list[AssetJob]:
 def assets_of(registry: Registry, datasets: Collection[str]) -> list[dg.AssetKey]:
     """What a refresh of these datasets makes: their tables, those that they share, and what Postgres has of them."""
     tables = [each.table for each in registry.derivations_of(datasets)]
-    in_postgres = [table for table in (*IN_ONE_PIECE, *tables) if table.in_postgres]
-    return [*map(key_of, (*tables, *IN_ONE_PIECE)), *map(postgres_key, in_postgres)]
+    in_postgres = [table for table in (*registry.in_one_piece, *tables) if table.in_postgres]
+    return [*map(key_of, (*tables, *registry.in_one_piece)), *map(postgres_key, in_postgres)]
 
 
 def extract_config(dataset: str, tables: Sequence[str] = (), files: Files = NO_FILES) -> dict[str, object]:

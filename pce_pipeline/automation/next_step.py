@@ -15,7 +15,7 @@ from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.tables.dimensions import IN_ONE_PIECE, PIECES_OF_LOGS
+from pce_pipeline.tables.dimensions import PIECES_OF_LOGS
 from pce_pipeline.tables.lineage import Derivation, FromBronze
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
@@ -25,11 +25,7 @@ from pce_pipeline.tables.years import FIRST_YEAR, hull_with_reach
 WAIT_FOR_LATE_RELEASE = timedelta(days=14)
 """How long after an announced release the pipeline looks for figures that have not shown."""
 
-_OTHERWISE = {
-    DIM_VINTAGE.name: "the extracts that are held have changed",
-    **dict.fromkeys(PIECES_OF_LOGS, "the logs have changed"),
-}
-"""Why tables in one piece that do not come from the catalogue alone are out of date."""
+_OF_LOGS = {each.table.name for each in PIECES_OF_LOGS}
 
 SOONEST_REPEAT = timedelta(hours=1)
 """How long after a comparison on a release day the next one may be."""
@@ -320,10 +316,10 @@ def _miscounted(table: str, there: int, loaded: int) -> str:
 
 def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str]:
     """The tables in one piece that are not what they are made from, in the lake or in Postgres, each with its why."""
-    reasons = {name: _OTHERWISE.get(name, "the catalogue has changed") for name in lake.stale_dimensions}
+    reasons = {name: _why_stale(name, lake.registry) for name in lake.stale_dimensions}
     if loaded is None:
         return reasons
-    for table in (each for each in IN_ONE_PIECE if each.in_postgres):
+    for table in (each for each in lake.registry.in_one_piece if each.in_postgres):
         key = (table.name, WHOLE)
         held = loaded.hashes.get(key)
         if held != _content(lake, table):
@@ -331,6 +327,14 @@ def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str
         elif key in loaded.miscounted:
             reasons.setdefault(table.name, _miscounted(table.name, *loaded.miscounted[key]))
     return reasons
+
+
+def _why_stale(table: str, registry: Registry) -> str:
+    if table == DIM_VINTAGE.name:
+        return "the extracts that are held have changed"
+    if table in _OF_LOGS:
+        return "the logs have changed"
+    return "what it is made of has changed" if table in registry.pieces else "the catalogue has changed"
 
 
 def next_step(

@@ -11,7 +11,7 @@ from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.bronze.counting import Source
 from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.extract import taken_at
-from pce_pipeline.bronze.history import History, dimension_frame, inputs_of_pieces
+from pce_pipeline.bronze.history import History, dimension_frame, inputs_of_piece
 from pce_pipeline.bronze.judgement import is_complete
 from pce_pipeline.bronze.manifest import Verified
 from pce_pipeline.catalog.dataset import Dataset
@@ -19,7 +19,7 @@ from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.settings import Settings
-from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION, IN_ONE_PIECE, PIECES_OF_LOGS
+from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.warehouse.contents import Key, rows_held
@@ -114,14 +114,16 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
         }
     histories = {name: History(now) for name, now in held.items() if name in registry.datasets}
     partitions = {table.name: lake.table(table).latest() for table in registry.tables}
-    of_logs = inputs_of_pieces(registry, partitions, histories)
+    inputs = {name: inputs_of_piece(piece, registry, partitions, histories) for name, piece in registry.pieces.items()}
     events = EventStore.of(lake)
     return LakeState(
         registry,
         tables={table: each for table, each in known.items() if table in counting},
         partitions=partitions,
         stale_dimensions=tuple(
-            table.name for table in IN_ONE_PIECE if _is_stale(held, table, partitions[table.name].get(WHOLE), of_logs)
+            table.name
+            for table in registry.in_one_piece
+            if _is_stale(held, table, partitions[table.name].get(WHOLE), registry, inputs)
         ),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=[name for name, now in held.items() if now.manifests],
@@ -176,11 +178,18 @@ def _known(now: Current, verified: Verified | None, counting: Source, unpinned: 
     )
 
 
-def _is_stale(now: Mapping[str, Current], table: Table, held: Partition | None, of_logs: Mapping[str, str]) -> bool:
+def _is_stale(
+    now: Mapping[str, Current],
+    table: Table,
+    held: Partition | None,
+    registry: Registry,
+    inputs: Mapping[str, Mapping[str, str]],
+) -> bool:
     if held is None:
         return True
-    if table.name in PIECES_OF_LOGS:
-        return held.code_version != PIECES_OF_LOGS[table.name] or held.inputs != of_logs
+    piece = registry.pieces.get(table.name)
+    if piece is not None:
+        return held.code_version != piece.code_version or held.inputs != inputs[table.name]
     return held.code_version != DIMENSION_CODE_VERSION or held.content_sha256 != content_sha256(
         dimension_frame(table, now)
     )

@@ -128,6 +128,12 @@ def members_of(content: bytes) -> list[str]:
         return [info.filename for info in archive.infolist() if not info.is_dir()]
 
 
+def member(content: bytes, name: str) -> bytes:
+    """The bytes of one member of an archive; `BeaFileRefused` as `read_archive`."""
+    with _opened(content) as archive:
+        return _unpack(archive, archive.getinfo(name))
+
+
 def sole_member(content: bytes, endings: tuple[str, ...]) -> bytes:
     """The only member of an archive whose name ends so; what a Mac adds to each file is none.
 

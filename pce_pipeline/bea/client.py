@@ -12,7 +12,7 @@ import io
 import logging
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,6 +36,7 @@ from pce_pipeline.bea.errors import (
     BeaRequestRejected,
     BeaTransportError,
 )
+from pce_pipeline.bea.national import REGISTER, SeriesOf, check_months, is_register
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.protocol import check_data, decode_lines, redact, redact_key
 from pce_pipeline.bea.releases import parse_calendar
@@ -49,9 +50,12 @@ _STATE_ANSWER_BYTES = 300_000  # one line, all areas, all years; 262 kB measured
 _SMALL_ANSWER_BYTES = 20_000
 _LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 _LARGEST_ARCHIVE_BYTES = 256 * 1024 * 1024
+_NATIONAL_ANSWER_BYTES = 8_000_000  # one table, all months since 1959
+_NATIONAL_YEAR_BYTES = 120_000
 _LOCK_WITHOUT_WORD = timedelta(hours=1)
 _LONGEST_LOCK = timedelta(days=1)
 _ARCHIVE_NAME = re.compile(r"\w+\.zip")
+_NATIONAL_FILES = "/national/Release/TXT"
 
 
 @dataclass(frozen=True)
@@ -159,9 +163,49 @@ class BeaClient:
             line=line,
         )
 
-    async def last_updated(self, table: str, *, line: int, geo: str) -> ReleaseNote | None:
+    async def last_updated(self, table: str, line: int, geo: str) -> ReleaseNote | None:
         """A table's release note, by one small request for a cell that the table has."""
         return (await self.data(table, line, geo=geo, year="LAST5")).last_updated
+
+    async def months(self, table: str, *, year: str = "ALL") -> RawAnswer:
+        """A whole national table by month (`national.decode_months` reads it), or a year of it."""
+        return await self._api(
+            {
+                "method": "GetData",
+                "datasetname": "NIPA",
+                "TableName": table,
+                "Frequency": "M",
+                "Year": year,
+                "ResultFormat": "JSON",
+            },
+            _NATIONAL_ANSWER_BYTES if year == "ALL" else _NATIONAL_YEAR_BYTES,
+            check=lambda body: check_months(body, table),
+            table=table,
+        )
+
+    async def months_last_updated(self, table: str, year: int) -> ReleaseNote | None:
+        """A national table's release note, by one request for a year that it has: BEA answers whole tables only."""
+        return (await self.months(table, year=str(year))).last_updated
+
+    async def series(self, file: str, tables: Collection[str]) -> RawAnswer:
+        """The monthly series that some national tables have (`national.read_series` reads them); needs no key.
+
+        The file of all series is read as it comes and nothing else of it kept. `parameters` say when BEA wrote it, its
+        bytes and its hash.
+        """
+        register = await self._file(f"{_NATIONAL_FILES}/{REGISTER}", _LARGEST_ANSWER_BYTES, check=_is_of_series)
+        return await self._persistently(
+            _Question(
+                f"{_NATIONAL_FILES}/{file}",
+                MappingProxyType({}),
+                _is_of_series,
+                0,
+                _LARGEST_ARCHIVE_BYTES,
+                series_of=lambda: SeriesOf(register.body, tables),
+            ),
+            self._unkeyed,
+            None,
+        )
 
     async def bulk(self, archive: str) -> RawAnswer:
         """A whole archive of regional tables, every checksum verified; needs no key."""
@@ -267,12 +311,13 @@ class BeaClient:
         body = b""
         failed = True
         try:
-            status, retry_after, body = await self._receive(question, auth)
+            received = await self._receive(question, auth)
+            status, retry_after = received.status, received.headers.get("Retry-After")
             if status == httpx.codes.TOO_MANY_REQUESTS:
                 raise self._locked(question, budget, retry_after)
             if status != httpx.codes.OK:
                 raise _unusable(status, question)
-            body = redact_key(redact(body), self._key.get_secret_value() if self._key is not None else "")
+            body = redact_key(redact(received.body), self._key.get_secret_value() if self._key is not None else "")
             try:
                 note = question.check(body)
             except BeaQuotaExceeded:
@@ -283,25 +328,27 @@ class BeaClient:
         return RawAnswer(
             body=body,
             endpoint=f"{self._http.base_url}".rstrip("/") + question.path,
-            parameters=question.parameters,
+            parameters=MappingProxyType({**question.parameters, **received.told}),
             fetched_at=datetime.now(UTC),
             last_updated=note,
         )
 
-    async def _receive(self, question: "_Question", auth: httpx.Auth | None) -> tuple[int, str | None, bytes]:
-        """Status, Retry-After and body; raises our errors outside of httpx's, whose requests carry the key."""
+    async def _receive(self, question: "_Question", auth: httpx.Auth | None) -> "_Received":
+        """Status, headers and body; raises our errors outside of httpx's, whose requests carry the key."""
         problem = ""
         try:
             async with (
                 asyncio.timeout(self._whole_timeout),
                 self._http.stream("GET", question.path, params=dict(question.parameters), auth=auth) as response,
             ):
-                received = io.BytesIO()
+                sink = io.BytesIO() if question.series_of is None else question.series_of()
+                size = 0
                 async for chunk in response.aiter_bytes():
-                    received.write(chunk)
-                    if received.tell() > question.largest:
+                    sink.write(chunk)
+                    size += len(chunk)
+                    if size > question.largest:
                         raise BeaFileRefused(f"{question.path} is larger than {question.largest >> 20} MB.")
-                return response.status_code, response.headers.get("Retry-After"), received.getvalue()
+                return _Received(response.status_code, response.headers, sink)
         except (httpx.HTTPError, httpx.StreamError) as failure:
             problem = type(failure).__name__
         except TimeoutError:
@@ -329,6 +376,32 @@ class _Question:
     largest: int
     table: str | None = None
     line: int | None = None
+    series_of: Callable[[], SeriesOf] | None = None
+
+
+@dataclass(frozen=True)
+class _Received:
+    status: int
+    headers: httpx.Headers
+    sink: io.BytesIO | SeriesOf
+
+    @property
+    def body(self) -> bytes:
+        if isinstance(self.sink, io.BytesIO):
+            return self.sink.getvalue()
+        try:
+            return self.sink.body
+        except BeaContentError as odd:  # a page or a cut file may be whole the next time
+            raise BeaTransportError(odd.message, remedy="Try again.") from None
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Of a file of which only a part is kept, what it was as a whole."""
+        if isinstance(self.sink, io.BytesIO):
+            return {}
+        written = self.headers.get("Last-Modified")
+        whole = {"bytes": str(self.sink.size), "sha256": self.sink.sha256}
+        return {**({"Last-Modified": written} if written else {}), **whole}
 
 
 class _UserId(httpx.Auth):
@@ -384,6 +457,12 @@ def _is_list_of_lines(body: bytes, table: str) -> None:
 
 def _is_calendar(body: bytes) -> None:
     parse_calendar(body)
+
+
+def _is_of_series(body: bytes) -> None:
+    """A page where a register was due may be one the next time."""
+    if not is_register(body):
+        raise BeaTransportError("BEA sent something else than its register of series.", remedy="Try again.")
 
 
 def _is_archive(body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""One file of unknown kind, as someone kept it: a zip, a CSV, API answers, each perhaps compressed.
+"""One file of unknown kind, as someone kept it: a zip, a CSV, API answers, series, each perhaps compressed.
 
 What a file is, its content says and never its name. Everything that is not BEA's is refused with what it looks like.
 """
@@ -9,19 +9,21 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Literal
 
 from pce_pipeline.bea.bulk import MOST_UNPACKED_BYTES, read_archive, read_csv, sole_member
 from pce_pipeline.bea.doubts import refuse_doubtful
 from pce_pipeline.bea.errors import BeaFileRefused
-from pce_pipeline.bea.kept import kept_answers
+from pce_pipeline.bea.kept import is_national, kept_answers
 from pce_pipeline.bea.layouts import canonical
+from pce_pipeline.bea.national import decode_months, is_series, read_series
 from pce_pipeline.bea.observations import Observations, of_tables
 from pce_pipeline.bea.protocol import decode_many, redact
 from pce_pipeline.bea.tables import area_code, without_repeats
 from pce_pipeline.texts import each
 
-Kind = Literal["zip", "csv", "json"]
+Kind = Literal["zip", "csv", "json", "series"]
 
 _BEGINNING = 4096  # bytes; an interactive table has lines without a separator above its header
 _MOST_ZIPS = 2  # a zip may be made so that it holds itself
@@ -59,16 +61,30 @@ def read_document(
     `read_archive`, `read_csv` and `decode_many` raise.
     """
     wanted = frozenset(tables) if tables is not None else None
-    plain = _unpacked(content)
+    plain = unpacked(content)
     match kind_of(plain):
         case "zip":
             return read_archive(plain, wanted, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats)
         case "csv":
             return read_csv(plain, wanted, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats)
+        case "series":
+            return of_tables(read_series(plain, wanted), wanted)
         case "json":
-            read = decode_many(kept_answers(plain), tolerate_unknown=tolerate_unknown)
-            refuse_doubtful(read.frame, ",")
-            return of_tables(_as_published_today(read), wanted)
+            return _read_answers(kept_answers(plain), wanted, tolerate_unknown=tolerate_unknown)
+
+
+def _read_answers(answers: list[bytes], wanted: frozenset[str] | None, *, tolerate_unknown: bool) -> Observations:
+    national = [answer for answer in answers if is_national(answer)]
+    if national and len(national) < len(answers):
+        raise BeaFileRefused(
+            "Answers about national and about regional tables are together in one file.", remedy="Give them apart."
+        )
+    if national:
+        read = decode_months(national, tolerate_unknown=tolerate_unknown)
+        return of_tables(replace(read, frame=read.frame.unique(maintain_order=True)), wanted)
+    read = decode_many(answers, tolerate_unknown=tolerate_unknown)
+    refuse_doubtful(read.frame, ",")
+    return of_tables(_as_published_today(read), wanted)
 
 
 def sole_csv(content: bytes) -> bytes:
@@ -76,10 +92,10 @@ def sole_csv(content: bytes) -> bytes:
 
     Raises `BeaFileRefused` for what holds none or several, and for what is unsafe or damaged.
     """
-    plain = _unpacked(content)
+    plain = unpacked(content)
     for _ in range(_MOST_ZIPS):
         if kind_of(plain) == "zip":
-            plain = _unpacked(sole_member(plain, (".csv", ".csv.gz", ".zip")))
+            plain = unpacked(sole_member(plain, (".csv", ".csv.gz", ".zip")))
     if (kind := kind_of(plain)) != "csv":
         raise BeaFileRefused(f"This is {kind}, and no CSV.", remedy="Save it as CSV with commas between its columns.")
     return plain
@@ -87,7 +103,7 @@ def sole_csv(content: bytes) -> bytes:
 
 def storable(content: bytes) -> bytes:
     """The bytes of a document to keep: as received, but for BEA's echo of the key (which ends a compression too)."""
-    plain = _unpacked(content)
+    plain = unpacked(content)
     clean = redact(plain) if kind_of(plain) == "json" else plain
     return content if clean == plain else clean
 
@@ -106,6 +122,10 @@ def kind_of(content: bytes) -> Kind:
             raise _refused(name)
     if start[:1] in b"{[":
         return "json"
+    return "series" if is_series(start) else _csv(content, start)
+
+
+def _csv(content: bytes, start: bytes) -> Kind:
     if content[257:262] == b"ustar":
         raise _refused("a tar archive: unpack it first")
     beginning = content[:_BEGINNING]
@@ -116,7 +136,7 @@ def kind_of(content: bytes) -> Kind:
     raise _refused(f"neither zip, CSV nor JSON (it begins with {start[:16]!r})")
 
 
-def _unpacked(content: bytes) -> bytes:
+def unpacked(content: bytes) -> bytes:
     """The content without gzip, bz2 or xz around it."""
     for magic, opener in _COMPRESSED.items():
         if content.startswith(magic):
@@ -149,5 +169,6 @@ def _as_published_today(read: Observations) -> Observations:
 def _refused(looks_like: str) -> BeaFileRefused:
     return BeaFileRefused(
         f"This is {looks_like}.",
-        remedy="Wanted: BEA's regional zip or CSV, or answers of its API as JSON, plain or as .gz, .bz2, .xz.",
+        remedy="Wanted: BEA's regional zip or CSV, its files of national series, or answers of its API as JSON, "
+        "plain or as .gz, .bz2, .xz.",
     )

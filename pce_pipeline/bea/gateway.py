@@ -36,8 +36,8 @@ _SAMPLE_RELEASE_FILE = "sample-release"
 _LONG = timedelta(seconds=120)
 _SHORT = timedelta(seconds=20)
 
-Probes = Mapping[str, tuple[int, str]]
-"""The cell (line and area) by which each table is asked for its release note."""
+Probes = Mapping[str, tuple[int, str] | int]
+"""The cell (line and area) by which each table is asked for its release note; of a national table, a year."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,12 @@ async def _notes(client: BeaClient, probes: Probes) -> dict[str, ReleaseNote | N
     """The notes of a dataset's tables, or what kept BEA from giving them."""
     try:
         found = await asyncio.gather(
-            *(client.last_updated(table, line=line, geo=area) for table, (line, area) in probes.items())
+            *(
+                client.months_last_updated(table, probe)
+                if isinstance(probe, int)
+                else client.last_updated(table, *probe)
+                for table, probe in probes.items()
+            )
         )
     except BeaError as problem:
         return problem

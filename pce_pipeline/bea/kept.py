@@ -13,7 +13,8 @@ import msgspec
 from pce_pipeline.bea.answers import load_json
 from pce_pipeline.bea.errors import BeaFileRefused, BeaTransportError
 
-_ROW = {"Code", "DataValue"}
+_ROWS = ({"Code", "DataValue"}, {"SeriesCode", "DataValue"})
+_NATIONAL = re.compile(rb'"SeriesCode"\s*:')
 _NEXT = re.compile(r"\S")
 
 
@@ -25,13 +26,18 @@ def kept_answers(content: bytes) -> list[bytes]:
     answers: list[bytes] = []
     rows: list[dict[str, Any]] = []
     for item in _items(content):
-        if isinstance(item, dict) and item.keys() >= _ROW:
+        if isinstance(item, dict) and any(item.keys() >= names for names in _ROWS):
             rows.append(item)
         else:
             answers.append(_answer(item))
     if rows:
         answers.append(_answer({"Data": rows}))
     return answers
+
+
+def is_national(answer: bytes) -> bool:
+    """Whether an answer is about a national table, whose rows are of series."""
+    return _NATIONAL.search(answer) is not None
 
 
 def _items(content: bytes) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import polars as pl
 
+from pce_pipeline.bea.observations import cell_of
 from pce_pipeline.tables.table import MONEY, QUARANTINED
 
 STATUS_OF_CODE = {
@@ -42,8 +43,7 @@ _BETWEEN_REPEATS = " | "
 _CODE_IN_NOTE = r"\([^()\s]+\)|n\.a\.|n\.s\.|\.\.\."
 _ZERO_OR_BLANK = r"^(?:-?0+(?:\.0*)?)?$"
 
-_CELL = ("bea_table", "line_code", "geo_fips", "year")
-_HASHED = (*_CELL, "value", "status", "unit")
+_HASHED = ("value", "status", "unit")
 
 
 def typed(frame: pl.DataFrame) -> pl.DataFrame:
@@ -160,7 +160,7 @@ def once_each(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def content_hashes(frame: pl.DataFrame) -> dict[str, dict[int, str]]:
-    """Per table and year the sha256 of what is published: table, line, area, year, value, status and unit.
+    """Per table and year the sha256 of what is published: table, line, area, year (and month), value, status and unit.
 
     `frame` comes from `typed`, one row per cell. Row order, source, and how a number is written make no difference.
     A quarantined cell counts by its text, and so does a code that was learned later.
@@ -170,13 +170,14 @@ def content_hashes(frame: pl.DataFrame) -> dict[str, dict[int, str]]:
     hashed = frame
     if not frame.select(of_old.all()).item():
         hashed = frame.with_columns(status=pl.when(of_old).then("status").otherwise(pl.coalesce(text, "status")))
-    ordered = hashed.select(_HASHED).sort("bea_table", "year", "line_code", "geo_fips")
+    cell = cell_of(frame)
+    ordered = hashed.select(*cell, *_HASHED).sort("bea_table", "year", *cell)
     partitions = ordered.select(pl.struct("bea_table", "year").rle().alias("run")).unnest("run")
     ends = [0, *partitions["len"].cum_sum()]
     hashes: dict[str, dict[int, str]] = {}
     for (start, end), partition in zip(pairwise(ends), partitions["value"], strict=True):
         rows = ordered.slice(start, end - start).write_csv(include_header=False, quote_style="non_numeric")
-        digest = hashlib.sha256(f"{','.join(_HASHED)}\n{rows}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{','.join(ordered.columns)}\n{rows}".encode()).hexdigest()
         hashes.setdefault(partition["bea_table"], {})[partition["year"]] = digest
     return hashes
 

@@ -10,7 +10,8 @@ from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.judgement import spoken_of
-from pce_pipeline.gold.changes import FIGURE, AsKnown, known_cells
+from pce_pipeline.bronze.scope import together
+from pce_pipeline.gold.changes import AsKnown, known_cells
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline.tables.years import FIRST_YEAR
@@ -57,6 +58,6 @@ def as_known(now: Current, at: ExtractId) -> KnownVintages:
         chosen,
         AsKnown(
             known_cells(normal.frame, normal.base_years, now.dataset),
-            pl.concat(expected).select(FIGURE).unique(),
+            together(expected),
         ),
     )

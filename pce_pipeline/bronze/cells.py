@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import structlog
 
 from pce_pipeline.bea.errors import BeaUnknownField
-from pce_pipeline.bea.observations import LINE_SCHEMA
+from pce_pipeline.bea.observations import LINE_SCHEMA, cell_of
 from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.bronze.reading import REPEATED_SCHEMA, Content, read_content, summed
 from pce_pipeline.bronze.store import BronzeStore
@@ -33,7 +33,7 @@ _CELLS = "cells.parquet"
 _RECORD = "record.json"
 _PARTLY = {"bronze": {"reading.py", "cells.py"}, "silver": {"layouts.py"}}
 """Rooms of which only some modules decode."""
-_CELL = ["bea_table", "line_code", "geo_fips", "year"]
+_LINE = ["bea_table", "line_code"]
 
 
 class CellsRecord(Record, frozen=True, kw_only=True):
@@ -146,7 +146,7 @@ def _laid_over(table: str, layers: Sequence[Content]) -> pl.DataFrame:
     return (
         pl.concat(ordered)
         .sort((pl.col("status") != "blank").cast(pl.Int8), "layer", maintain_order=True)
-        .unique(["line_code", "geo_fips", "year"], keep="last", maintain_order=True)
+        .unique(cell_of(layers[0].cells), keep="last", maintain_order=True)
         .drop("layer")
     )
 
@@ -179,7 +179,7 @@ def _fitting(held: dict[str, bytes], manifest: Manifest, dataset: Dataset) -> Ke
 
 
 def _packed(content: Content, manifest: Manifest, dataset: Dataset) -> tuple[CellsRecord, bytes]:
-    cells = _with_objects(content).sort("year", *_CELL[:3])
+    cells = _with_objects(content).sort("year", *cell_of(content.cells))
     out = io.BytesIO()
     parts = cells.partition_by("year", maintain_order=True) or [cells]
     tables = [part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in parts]
@@ -198,18 +198,19 @@ def _packed(content: Content, manifest: Manifest, dataset: Dataset) -> tuple[Cel
 
 def _with_objects(content: Content) -> pl.DataFrame:
     """The cells with the key of the object that gave each."""
-    places = [pl.DataFrame(schema={**{name: content.cells.schema[name] for name in _CELL}, "object": pl.String})]
-    by_line = [pl.DataFrame(schema={**{name: content.cells.schema[name] for name in _CELL[:2]}, "of_line": pl.String})]
+    cell = cell_of(content.cells)
+    places = [pl.DataFrame(schema={**{name: content.cells.schema[name] for name in cell}, "object": pl.String})]
+    by_line = [pl.DataFrame(schema={**{name: content.cells.schema[name] for name in _LINE}, "of_line": pl.String})]
     for key, frame in content.places:
-        if set(_CELL) <= set(frame.columns):
-            places.append(frame.select(*_CELL, object=pl.lit(key)))
+        if set(cell) <= set(frame.columns):
+            places.append(frame.select(*cell, object=pl.lit(key)))
         else:
-            by_line.append(frame.select(*_CELL[:2], of_line=pl.lit(key)))
-    found = pl.concat(places).unique(_CELL, keep="first", maintain_order=True)
-    lines = pl.concat(by_line).unique(_CELL[:2], keep="first", maintain_order=True)
+            by_line.append(frame.select(*_LINE, of_line=pl.lit(key)))
+    found = pl.concat(places).unique(cell, keep="first", maintain_order=True)
+    lines = pl.concat(by_line).unique(_LINE, keep="first", maintain_order=True)
     return (
-        content.cells.join(found, on=_CELL, how="left", maintain_order="left")
-        .join(lines, on=_CELL[:2], how="left", maintain_order="left")
+        content.cells.join(found, on=cell, how="left", maintain_order="left")
+        .join(lines, on=_LINE, how="left", maintain_order="left")
         .with_columns(object=pl.coalesce("object", "of_line", pl.lit("")))
         .drop("of_line")
     )

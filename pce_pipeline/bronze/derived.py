@@ -61,6 +61,8 @@ class DerivedFeed:
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Raises `BeaFileRefused` for what cannot be read, `UsageError` for more than one table."""
+        if self._dataset.is_monthly:
+            raise UsageError("Derived values are of a table by year.", remedy="Give BEA's own files of months.")
         if len(tables) != 1:
             first = next(iter(self._dataset.tables))
             raise UsageError("Derived values are of one table.", remedy=f"Name it, as in --tables {first}.")

@@ -20,9 +20,16 @@ import structlog
 
 from pce_pipeline.bea.bulk import members_of, tables_in
 from pce_pipeline.bea.client import BeaClient, RawAnswer
-from pce_pipeline.bea.documents import read_document, storable
+from pce_pipeline.bea.documents import read_document, storable, unpacked
 from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaRequestRejected
-from pce_pipeline.bea.observations import Observations
+from pce_pipeline.bea.national import (
+    has_values,
+    is_register,
+    is_series,
+    series_document,
+    series_in_archive,
+)
+from pce_pipeline.bea.observations import Observations, ReleaseNote, cell_of
 from pce_pipeline.bea.protocol import decode_lines
 from pce_pipeline.bronze.manifest import FROM_FILES, ObjectEntry
 from pce_pipeline.bronze.reading import notes_of
@@ -37,7 +44,6 @@ from pce_pipeline.silver.layouts import as_today, moves
 _log = structlog.get_logger()
 
 _TRIES_OF_A_MOVING_RELEASE = 3
-_CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 100
 _COMPRESSED = {".gz", ".bz2", ".xz"}
@@ -134,10 +140,7 @@ class ApiFeed:
                 _log.warning("a release came out midway; taking tables again", answers=len(outdated))
                 for name in outdated & entries.keys():
                     del entries[name]
-        raise ReleaseKeptMoving(
-            f"BEA published tables anew during each of {_TRIES_OF_A_MOVING_RELEASE} tries.",
-            remedy="Run the same command again in an hour.",
-        )
+        raise _kept_moving()
 
     def _wanted(self, lists: Mapping[str, RawAnswer]) -> list[tuple[str, int]]:
         return [
@@ -199,8 +202,7 @@ async def _left_by_a_killed_extract(
     }
     whole = {name: entry for name, entry in left.items() if sha256_of(staged[name]) == entry.sha256}
     tables = sorted({names[name] for name in whole})
-    probes = {table: dataset.probes[table] for table in tables}
-    asked = (client.last_updated(table, line=line, geo=area) for table, (line, area) in probes.items())
+    asked = (_note(client, table, dataset) for table in tables)
     notes = await asyncio.gather(*asked)
     current = {table: note.last_updated if note else None for table, note in zip(tables, notes, strict=True)}
     fresh = {
@@ -211,6 +213,67 @@ async def _left_by_a_killed_extract(
     if fresh:
         _log.info("going on with a killed extract", answers=len(fresh))
     return fresh
+
+
+async def _note(client: BeaClient, table: str, dataset: Dataset) -> ReleaseNote | None:
+    """The release note that BEA has of a table now."""
+    probe = dataset.probes[table]
+    if isinstance(probe, int):
+        return await client.months_last_updated(table, probe)
+    return await client.last_updated(table, *probe)
+
+
+class MonthsFeed:
+    """National tables by month from BEA's API, or its look-alike: one answer for each table."""
+
+    def __init__(self, client: Callable[[], BeaClient], dataset: Dataset, origin: str) -> None:
+        self._client = client
+        self._dataset = dataset
+        self._origin = origin
+
+    def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
+        return asyncio.run(self._gather(bronze, extract, tables))
+
+    async def _gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
+        """The tables of one release: what was taken first is still what BEA publishes when the last one came."""
+        async with self._client() as client:
+            for _ in range(_TRIES_OF_A_MOVING_RELEASE):
+                answers = await asyncio.gather(*(client.months(table) for table in tables))
+                notes = await asyncio.gather(*(_note(client, table, self._dataset) for table in tables))
+                if all(answer.last_updated == note for answer, note in zip(answers, notes, strict=True)):
+                    entries = [
+                        _stage(bronze, extract, table, None, answer, name=f"{table}/months.json.gz")
+                        for table, answer in zip(tables, answers, strict=True)
+                    ]
+                    return Gathered(self._origin, {entry.key: entry for entry in entries})
+                _log.warning("a release came out midway; taking tables again", tables=list(tables))
+        raise _kept_moving()
+
+
+class SeriesFeed:
+    """BEA's keyless file of all monthly series: those that national tables have."""
+
+    def __init__(self, client: Callable[[], BeaClient], dataset: Dataset) -> None:
+        self._client = client
+        self._dataset = dataset
+
+    def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
+        answer = asyncio.run(self._download(tables))
+        name = self._dataset.archive
+        bronze.stage(extract, name, answer.body)
+        entry = file_entry(
+            name,
+            answer.body,
+            tables,
+            endpoint=answer.endpoint,
+            extracted_at=answer.fetched_at,
+            parameters=answer.parameters,
+        )
+        return Gathered("bulk", {name: entry})
+
+    async def _download(self, tables: Sequence[str]) -> RawAnswer:
+        async with self._client() as client:
+            return await client.series(self._dataset.archive, tables)
 
 
 class BulkFeed:
@@ -249,10 +312,16 @@ class _Kept:
 
 
 class FileFeed:
-    """Files somebody kept: BEA's archive, its CSV files, or answers of its API, also compressed."""
+    """Files somebody kept: BEA's archive, its CSV files, its national series, or answers of its API, also compressed.
+
+    BEA's register of series is no file by itself: it says what the codes in the files of values mean.
+    """
 
     def __init__(self, paths: Sequence[Path], datasets: Collection[Dataset]) -> None:
-        self._paths = paths
+        registers = [path for path in paths if _is_register_alone(path)]
+        values = [path for path in paths if path not in registers]
+        self._register = registers[-1] if registers and values else None
+        self._paths = values or registers
         self._datasets = datasets
         self._read: dict[frozenset[str], list[_Kept]] = {}
 
@@ -277,7 +346,8 @@ class FileFeed:
         held = {table for kept in files for table in kept.tables}
         wanted = zip(self._paths, files, strict=True)
         holding = [path for path, kept in wanted if not kept.tables.isdisjoint(tables)]
-        return type(self)(holding, self._datasets), [table for table in tables if table in held]
+        beside = [self._register] if self._register is not None else []
+        return type(self)([*holding, *beside], self._datasets), [table for table in tables if table in held]
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Raises `BeaFileRefused` for a file without any of the tables, and for cells that two files both hold."""
@@ -300,7 +370,8 @@ class FileFeed:
         wanted = frozenset(tables)
         if wanted not in self._read:
             self._read[wanted] = [
-                _keep(number, path, wanted, self._datasets) for number, path in enumerate(self._paths, start=1)
+                _keep(number, path, wanted, self._datasets, self._register)
+                for number, path in enumerate(self._paths, start=1)
             ]
         return self._read[wanted]
 
@@ -320,16 +391,16 @@ def _holds_none(path: Path, kept: _Kept, tables: Sequence[str]) -> BeaFileRefuse
     )
 
 
-def _keep(number: int, path: Path, wanted: frozenset[str], datasets: Collection[Dataset]) -> _Kept:
-    """Read a file, its tables as they are today.
+def _keep(
+    number: int, path: Path, wanted: frozenset[str], datasets: Collection[Dataset], register: Path | None
+) -> _Kept:
+    """Read a file, its tables as they are today; of all series only those of known tables are kept.
 
     Its stored name is numbered, so that no two are equal and none is a record's.
     """
-    try:
-        received = path.read_bytes()
-    except OSError as problem:
-        raise UsageError(f"{path} cannot be read: {problem.strerror}.", remedy="Name a file that exists.") from None
-    body = storable(received)
+    received = _bytes_of(path)
+    national = {table for dataset in datasets if dataset.is_monthly for table in dataset.tables}
+    body = (_series(received, register, national) if national else None) or storable(received)
     name = path.stem if path.suffix in _COMPRESSED and body != received else path.name
     present = frozenset(tables_in(body)) if body.startswith(_ZIP) else None
     names = {each for dataset in datasets for each in dataset.names_of(wanted & dataset.tables.keys())} | wanted
@@ -344,6 +415,32 @@ def _keep(number: int, path: Path, wanted: frozenset[str], datasets: Collection[
     )
 
 
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise UsageError(f"{path} cannot be read: {problem.strerror}.", remedy="Name a file that exists.") from None
+
+
+def _is_register_alone(path: Path) -> bool:
+    """Whether it is BEA's register of series, without values; what cannot be read is told when it is wanted."""
+    try:
+        content = unpacked(path.read_bytes()) if path.is_file() else b""
+    except (OSError, BeaFileRefused):
+        return False
+    return is_register(content) and not has_values(content)
+
+
+def _series(received: bytes, register: Path | None, tables: Collection[str]) -> bytes | None:
+    """The document to store of files of all series; None for any other file."""
+    content = unpacked(received)
+    if content.startswith(_ZIP):
+        return series_in_archive(content, tables)
+    if is_series(content) and not is_register(content) and register is not None:
+        return series_document(unpacked(_bytes_of(register)), content, tables)
+    return None
+
+
 def _today(came: Observations, datasets: Collection[Dataset]) -> tuple[Observations, frozenset[str]]:
     """Observations by the tables and lines of today, and the tables that lines have moved into."""
     moved = pl.concat([moves(came.frame, came.lines, dataset) for dataset in datasets])
@@ -354,7 +451,10 @@ def _today(came: Observations, datasets: Collection[Dataset]) -> tuple[Observati
 
 
 def _refuse_overlaps(files: Sequence[_Kept], tables: Sequence[str]) -> None:
-    cells = pl.concat([kept.content.frame.select(_CELL) for kept in files]).filter(pl.col("bea_table").is_in(tables))
+    of_tables = pl.col("bea_table").is_in(tables)
+    cells = pl.concat(
+        [kept.content.frame.select(cell_of(kept.content.frame)).filter(of_tables) for kept in files], how="diagonal"
+    )
     twice = cells.filter(cells.is_duplicated())
     if twice.height:
         table, line, *_ = twice.row(0)
@@ -371,9 +471,24 @@ def _passport(name: str) -> str:
     return f"{name}.entry.json"
 
 
-def _stage(bronze: BronzeStore, extract: ExtractId, table: str, line: int | None, answer: RawAnswer) -> ObjectEntry:
+def _kept_moving() -> ReleaseKeptMoving:
+    return ReleaseKeptMoving(
+        f"BEA published tables anew during each of {_TRIES_OF_A_MOVING_RELEASE} tries.",
+        remedy="Run the same command again in an hour.",
+    )
+
+
+def _stage(
+    bronze: BronzeStore,
+    extract: ExtractId,
+    table: str,
+    line: int | None,
+    answer: RawAnswer,
+    *,
+    name: str | None = None,
+) -> ObjectEntry:
     """Keep one answer and, after it, its entry: an answer without one does not count when the extract is resumed."""
-    name = _name(table, line)
+    name = name or _name(table, line)
     packed = pack(answer.body)
     entry = ObjectEntry(
         key=name,

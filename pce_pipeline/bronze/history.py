@@ -21,7 +21,6 @@ from pce_pipeline.bronze.counting import Layer, Source, Vintage, dropped, verdic
 from pce_pipeline.bronze.current import Current, releases_of
 from pce_pipeline.bronze.judgement import spoken_of, statements
 from pce_pipeline.bronze.manifest import DERIVED
-from pce_pipeline.bronze.scope import CELL
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.known import VINTAGES
@@ -31,7 +30,8 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.silver.observations import check_meanings
 from pce_pipeline.silver.vintages import TICKS, as_states, empty_log, folded, no_states
-from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.columns import figure_of
+from pce_pipeline.tables.lineage import Derivation, FromTable, Piece
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.tables.vintages import COUNTED, DIM_VINTAGE
@@ -233,7 +233,7 @@ def changed_since(now: Current, extract: ExtractId) -> dict[str, dict[str, int]]
         before = read_extracts(now.bronze, layers, now.manifests, now.dataset, tolerate_unknown=True).cells
         after = kept_cells(now.bronze, manifest, now.dataset, tolerate_unknown=True).content([table]).cells
         was, became = (statements(cells, now.dataset, table) for cells in (before, after))
-        both = became.join(was, on=CELL, suffix="_before")
+        both = became.join(was, on=figure_of(became), suffix="_before")
         other = both.filter(
             pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_before")) for name in ("value", "status"))
         )
@@ -252,17 +252,28 @@ def dimension_frame(table: Table, held: Mapping[str, Current]) -> pl.DataFrame:
     return DIMENSION_FRAMES[table.name]({name: now.dataset for name, now in held.items()})
 
 
-def inputs_of_pieces(
-    registry: Registry, published: Mapping[str, Mapping[str, Partition]], histories: Mapping[str, History]
+def inputs_of_piece(
+    piece: Piece,
+    registry: Registry,
+    published: Mapping[str, Mapping[str, Partition]],
+    histories: Mapping[str, History],
 ) -> dict[str, str]:
-    """What tables in one piece are or would be made from that are made of logs: those of figures, and the vintages."""
+    """What a table in one piece is or would be made from: its tables, or the logs of figures and the vintages."""
     logs = {
-        f"{each.table.name}/{year}": partition.content_sha256
-        for each in registry.figures.values()
-        for year, partition in published.get(each.table.name, {}).items()
+        f"{each.table.name}/{key}": digest
+        for each in sources_of(piece, registry)
+        for key, partition in published.get(each.table.name, {}).items()
+        if (digest := partition.part_sha256(each.part)) is not None
     }
-    vintages = {f"{name} vintages": content_sha256(history.vintages) for name, history in histories.items()}
+    if piece.made_of:
+        return logs
+    vintages = {f"{name} vintages": content_sha256(histories[name].vintages) for name in registry.figures}
     return logs | vintages
+
+
+def sources_of(piece: Piece, registry: Registry) -> tuple[FromTable, ...]:
+    """The tables that a table in one piece is made of."""
+    return piece.made_of or tuple(FromTable(each.table) for each in registry.figures.values())
 
 
 class DecodedExtract(Protocol):

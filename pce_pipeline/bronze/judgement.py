@@ -15,11 +15,12 @@ import polars as pl
 import structlog
 
 from pce_pipeline.bea.errors import BeaError
+from pce_pipeline.bea.observations import cell_of
 from pce_pipeline.bronze.counting import Layer, Manifests, Vintage, dropped, verdict_of, vintages
 from pce_pipeline.bronze.decisions import Decision, Verdict
 from pce_pipeline.bronze.manifest import DERIVED, ExtractScope, Manifest, TableScope, with_scope
 from pce_pipeline.bronze.reading import Content, read_content
-from pce_pipeline.bronze.scope import CELL, Block, blocks_of, cells_of, in_words, without
+from pce_pipeline.bronze.scope import Block, blocks_of, cells_of, in_words, together, without
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.lake.errors import DamagedObject, LakeAccessDenied
@@ -28,6 +29,7 @@ from pce_pipeline.observability import progress
 from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.silver.errors import SilverRefused
 from pce_pipeline.silver.observations import normalise
+from pce_pipeline.tables.columns import figure_of
 from pce_pipeline.tables.table import QUARANTINED
 
 _log = structlog.get_logger()
@@ -55,28 +57,29 @@ def meanings(dataset: Dataset, table: str | None = None) -> pl.DataFrame:
 
 
 def statements(cells: pl.DataFrame, dataset: Dataset, table: str) -> pl.DataFrame:
-    """What typed cells of a table say: CELL with value and status, and the text of a quarantined one.
+    """What typed cells of a table say: its figures with value and status, and the text of a quarantined one.
 
     An empty cell says nothing and is left out, as is an area that the catalogue does not hold. What cannot be read
     does say something.
     """
-    return (
+    said = (
         cells.filter((pl.col("bea_table") == table) & (pl.col("status") != "blank"))
         .join(dataset.areas, on="geo_fips", how="semi")
         .join(meanings(dataset, table), on=["bea_table", "line_code"])
         .with_columns(text=pl.when(pl.col("status") == QUARANTINED).then("value_text"))
-        .select(*CELL, *_SAID)
     )
+    return said.select(*figure_of(said), *_SAID)
 
 
 def whole_table(dataset: Dataset, table: str, years: Collection[int]) -> pl.DataFrame:
-    """Every cell that the catalogue expects of a table in these years, as CELL."""
-    return expected_cells(dataset, {table: sorted(years)}).select(*CELL)
+    """Every figure that the catalogue expects of a table in these years, of which months may not be out yet."""
+    expected = expected_cells(dataset, {table: sorted(years)})
+    return expected.select(figure_of(expected))
 
 
 def cells_of_layers(layers: Sequence[Layer]) -> pl.DataFrame:
-    """The cells that the layers hold together, as CELL."""
-    return pl.concat([cells_of(()), *(cells_of(layer.entry.holds or ()) for layer in layers)]).unique()
+    """The figures that the layers hold together."""
+    return together(cells_of(layer.entry.holds or ()) for layer in layers)
 
 
 def is_complete(vintage: Vintage, dataset: Dataset) -> bool:
@@ -88,8 +91,16 @@ def is_complete(vintage: Vintage, dataset: Dataset) -> bool:
 
 def missing_of_catalogue(vintage: Vintage, dataset: Dataset) -> pl.DataFrame:
     """The cells that the catalogue expects up to the vintage's newest year, and that none of its layers holds."""
-    years = range(dataset.first_year, max(vintage.years) + 1)
-    return without(whole_table(dataset, vintage.table, years), cells_of_layers(vintage.layers))
+    years, held = range(dataset.first_year_of(vintage.table), max(vintage.years) + 1), cells_of_layers(vintage.layers)
+    return without(_published_by_then(whole_table(dataset, vintage.table, years), held), held)
+
+
+def _published_by_then(expected: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """Of cells of months those up to the newest month that is held: a year grows by one at a time."""
+    if "month" not in expected.columns or held.is_empty():
+        return expected
+    month = pl.col("year") * 12 + pl.col("month")
+    return expected.filter(month <= held.select(month.max()).item())
 
 
 def spoken_of(vintage: Vintage, dataset: Dataset, years: Collection[int]) -> pl.DataFrame:
@@ -98,11 +109,10 @@ def spoken_of(vintage: Vintage, dataset: Dataset, years: Collection[int]) -> pl.
     A live answer speaks of the whole table. Files speak of the cells they hold, and so does what a person decided on.
     """
     table, held = vintage.table, [year for year in sorted(years) if year in vintage.years]
-    expected = expected_cells(dataset, {table: held})
+    expected, cells = expected_cells(dataset, {table: held}), cells_of_layers(vintage.layers)
     if vintage.decided is None and any(layer.is_live for layer in vintage.layers):
-        return expected
-    cells = cells_of_layers(vintage.layers).filter(pl.col("year").is_in(held))
-    return cells.join(meanings(dataset, table), on=_LINE).select(expected.columns)
+        return _published_by_then(expected, cells)
+    return cells.filter(pl.col("year").is_in(held)).join(meanings(dataset, table), on=_LINE).select(expected.columns)
 
 
 def refusals(content: Content, dataset: Dataset, day: date) -> dict[str, str]:
@@ -124,6 +134,8 @@ def refusal(content: Content, table: str, dataset: Dataset, day: date) -> str | 
             f"{table} has figures of {', '.join(map(str, sorted(impossible)))}; on {day} BEA could have published "
             f"{dataset.first_year} to {day.year}."
         )
+    if late := _months_to_come(content.cells.filter(of_table), day):
+        return f"{table} has figures of {late}; on {day} BEA could not have published that month."
     try:
         normal = normalise(content.cells.filter(of_table), content.lines.filter(of_table), dataset)
     except SilverRefused as refused:
@@ -145,12 +157,22 @@ def refusal(content: Content, table: str, dataset: Dataset, day: date) -> str | 
             f"{unread.height} of {silver.height} cells of {table} are neither numbers nor known codes: "
             f"{', '.join(map(repr, texts))}."
         )
-    key = ["line_code", "geo_fips", "year"]
+    key = cell_of(silver)[1:]
     repeated = silver.filter(silver.select(key).is_duplicated()).sort(key)
     if repeated.is_empty():
         return None
-    line, area, year = repeated.select(key).row(0)
-    return f"{table} line {line}, area {area}, {year} is there more than once."
+    line, area, year, *month = repeated.select(key).row(0)
+    when = f"{year}M{month[0]:02}" if month else str(year)
+    return f"{table} line {line}, area {area}, {when} is there more than once."
+
+
+def _months_to_come(cells: pl.DataFrame, day: date) -> str | None:
+    """The first month of the cells that was not over on a day; None where all were, or they are of years."""
+    if "month" not in cells.columns:
+        return None
+    late = cells.filter(pl.col("year") * 12 + pl.col("month") >= day.year * 12 + day.month)
+    found = late.select("year", "month").unique().sort("year", "month").head(1).rows()
+    return f"{found[0][0]}M{found[0][1]:02}" if found else None
 
 
 def lacking(held: pl.DataFrame, arriving: pl.DataFrame, elsewhere: pl.DataFrame) -> pl.DataFrame:
@@ -159,8 +181,10 @@ def lacking(held: pl.DataFrame, arriving: pl.DataFrame, elsewhere: pl.DataFrame)
     `elsewhere` are the cells of other tables of the same release.
     """
     absent = without(held, arriving)
-    moved = absent.join(arriving.select(_LINE).unique(), on=_LINE, how="anti").join(elsewhere, on=CELL, how="semi")
-    return without(absent, moved)
+    if absent.is_empty() or elsewhere.is_empty():
+        return absent
+    of_lines_gone = absent.join(arriving.select(_LINE).unique(), on=_LINE, how="anti")
+    return without(absent, of_lines_gone.join(elsewhere, on=figure_of(absent), how="semi"))
 
 
 def verdict(
@@ -173,11 +197,11 @@ def verdict(
     companions: Mapping[ExtractId, pl.DataFrame],
     at_times: pl.DataFrame,
 ) -> Verdict:
-    """The verdict on a table that Silver can read; frames have CELL.
+    """The verdict on a table that Silver can read; frames have the columns of `scope.figure_of`.
 
     `before` is the vintage it would follow by date; `companions` are the extracts of the same release that it does not
-    contradict, with their cells. Nobody misses the cells `at_times` (CELL without a year): it has them in some releases
-    only.
+    contradict, with their cells. Nobody misses the cells `at_times` (measure, category and area): it has them in some
+    releases only.
     """
     if before is None:
         return Verdict(counts=True, why="nothing of the table counted up to its day")
@@ -192,13 +216,12 @@ def verdict(
     lacks = lacking(held, arriving, elsewhere)
     if lacks.is_empty():
         return Verdict(counts=True, follows=follows, why=f"it covers every cell of {before}")
-    if not is_live and companions:
-        together = pl.concat([arriving.select(CELL), *(cells.select(CELL) for cells in companions.values())])
-        if lacking(held, together, elsewhere).is_empty():
-            others = tuple(str(extract) for extract in sorted(companions))
-            return Verdict(
-                counts=True, follows=follows, completes=others, why=f"it completes {', '.join(others)} of its release"
-            )
+    of_release = together([arriving, *companions.values()])
+    if not is_live and companions and lacking(held, of_release, elsewhere).is_empty():
+        others = tuple(str(extract) for extract in sorted(companions))
+        return Verdict(
+            counts=True, follows=follows, completes=others, why=f"it completes {', '.join(others)} of its release"
+        )
     return Verdict(counts=False, follows=follows, lacks=lacks.height, why=f"{before} also holds {in_words(lacks)}")
 
 
@@ -324,7 +347,7 @@ class Judge:
                 for layer in vintage.layers
                 if layer.is_live and layer.entry.last_updated == release
             ]
-        return pl.concat([cells_of(()), *(cells_of(entry.holds or ()) for entry in others)]).unique()
+        return together(cells_of(entry.holds or ()) for entry in others)
 
     def _of_same_release(
         self, layer: Layer, content: Content, table: str, before: Vintage | None
@@ -465,5 +488,5 @@ def content_of(bronze: BronzeStore, manifest: Manifest, tables: Sequence[str], d
 
 def _differing(mine: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
     """The cells of which both say something, and not the same."""
-    both = mine.join(theirs, on=CELL, suffix="_theirs")
+    both = mine.join(theirs, on=figure_of(mine), suffix="_theirs")
     return both.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_theirs")) for name in _SAID))

@@ -31,6 +31,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "line_code": pl.Int32,
     "geo_fips": pl.String,
     "year": pl.Int32,
+    "month": pl.Int32,
     "unit": pl.String,
     "unit_multiplier": pl.Int32,
     "object_key": pl.String,
@@ -38,7 +39,8 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "rule": pl.String,
     "reason": pl.String,
 }
-"""The columns of a quarantine file, sorted by the first four; `object_key` is relative to the extract."""
+"""The columns of a quarantine file, sorted by the first five; `object_key` is relative to the extract, and `month` NULL
+where a cell is of a whole year."""
 
 LISTED_SCHEMA = {"extract": pl.String, "state": pl.String, **SCHEMA}
 """The columns of the listing."""
@@ -49,7 +51,7 @@ another of BEA's tables; not missing any more, because a later extract brought a
 or of an extract that does not count."""
 
 _LINE = ["bea_table", "line_code"]
-_CELL = [*_LINE, "geo_fips", "year"]
+_CELL = [*_LINE, "geo_fips", "year", "month"]
 
 
 def set_aside(content: Content, dataset: Dataset) -> pl.DataFrame:
@@ -64,7 +66,7 @@ def set_aside(content: Content, dataset: Dataset) -> pl.DataFrame:
     ]
     places = pl.concat([pl.DataFrame(schema={name: SCHEMA[name] for name in (*_CELL, "object_key")}), *located])
     return (
-        found.join(places.unique(_CELL, keep="first", maintain_order=True), on=_CELL, how="left")
+        found.join(places.unique(_CELL, keep="first", maintain_order=True), on=_CELL, how="left", nulls_equal=True)
         .select(list(SCHEMA))
         .sort(_CELL)
     )
@@ -95,7 +97,7 @@ def listed(now: Current) -> pl.DataFrame:
         state=pl.lit(CURRENT), better=pl.lit(READ_ELSEWHERE)
     )
     return (
-        cells.join(elsewhere, on=[*_CELL, "state"], how="left", maintain_order="left")
+        cells.join(elsewhere, on=[*_CELL, "state"], how="left", maintain_order="left", nulls_equal=True)
         .with_columns(state=pl.coalesce("better", "state"))
         .select(cells.columns)
     )
@@ -122,16 +124,18 @@ def _unreadable(cells: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     strange = pinned.join(dataset.areas, on="geo_fips", how="anti").with_columns(
         rule=pl.lit("area_is_unknown"), reason=pl.format("'{}' is not an area that the catalogue holds.", "geo_fips")
     )
-    return pl.concat([explained(pinned.join(dataset.areas, on="geo_fips", how="semi")), strange])
+    found = pl.concat([explained(pinned.join(dataset.areas, on="geo_fips", how="semi")), strange])
+    return _with_month(found)
 
 
 def _kept(bronze: BronzeStore, dataset: Dataset, manifest: Manifest) -> pl.DataFrame:
     body = bronze.quarantine(manifest.extract)
     if body is not None:
         try:
-            return pl.read_parquet(io.BytesIO(body)).select(
-                [pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()]
-            )
+            kept = pl.read_parquet(io.BytesIO(body))
+            if "month" not in kept.columns:  # as versions wrote it that knew no months
+                kept = kept.with_columns(month=None)
+            return kept.select([pl.col(name).cast(dtype) for name, dtype in SCHEMA.items()])
         except pl.exceptions.PolarsError as problem:
             _log.warning("a quarantine file cannot be read", extract=manifest.extract_date, problem=str(problem))
     tables = [table for table in manifest.tables if table in dataset.tables]
@@ -142,28 +146,29 @@ def _kept(bronze: BronzeStore, dataset: Dataset, manifest: Manifest) -> pl.DataF
 
 
 def _with_state(kept: pl.DataFrame, dataset: Dataset, now: Current, extract: ExtractId) -> pl.DataFrame:
-    unreadable = _unreadable(typed(kept.drop("rule", "reason")), dataset).select(_CELL)
+    cells = kept.drop("rule", "reason", *(() if dataset.is_monthly else ("month",)))
+    unreadable = _unreadable(typed(cells), dataset).select(_CELL)
     above = {table: _layers_above(now, table, extract) for table in kept["bea_table"].unique()}
     standing = {
         table: CURRENT if layers is not None else HEALED if _is_followed(now, table, extract) else NOT_IN_USE
         for table, layers in above.items()
     }
     covered = [pl.DataFrame(schema={name: SCHEMA[name] for name in _CELL})] + [
-        cells_of_layers(layers).join(meanings(dataset, table), on=["measure", "category_id"]).select(_CELL)
+        _with_month(cells_of_layers(layers).join(meanings(dataset, table), on=["measure", "category_id"])).select(_CELL)
         for table, layers in above.items()
         if layers
     ]
     healed = pl.concat(
         [
-            kept.join(unreadable, on=_CELL, how="anti").select(_CELL),
-            kept.join(pl.concat(covered), on=_CELL, how="semi").select(_CELL),
+            kept.join(unreadable, on=_CELL, how="anti", nulls_equal=True).select(_CELL),
+            kept.join(pl.concat(covered), on=_CELL, how="semi", nulls_equal=True).select(_CELL),
         ]
     ).unique()
     return (
         kept.with_columns(
             extract=pl.lit(str(extract)), state=pl.col("bea_table").replace_strict(standing, return_dtype=pl.String)
         )
-        .join(healed.with_columns(is_healed=True), on=_CELL, how="left", maintain_order="left")
+        .join(healed.with_columns(is_healed=True), on=_CELL, how="left", maintain_order="left", nulls_equal=True)
         .with_columns(state=pl.when("is_healed").then(pl.lit(HEALED)).otherwise("state"))
     )
 
@@ -171,8 +176,9 @@ def _with_state(kept: pl.DataFrame, dataset: Dataset, now: Current, extract: Ext
 def _read_elsewhere(unread: pl.DataFrame, now: Current) -> pl.DataFrame:
     """Those of the cells, as _CELL, whose figure Gold takes from another of BEA's tables."""
     figures = unread.select(_CELL).join(meanings(now.dataset), on=_LINE)
-    if figures.is_empty():
-        return figures.select(_CELL)
+    if figures.is_empty() or now.dataset.is_monthly:  # each figure of a month is in one table
+        return figures.select(_CELL).clear()
+    of_year = _CELL[:-1]
     held = pl.concat(
         cells_of_layers(source.vintage.layers)
         .join(figures, on=CELL, how="semi")
@@ -181,12 +187,16 @@ def _read_elsewhere(unread: pl.DataFrame, now: Current) -> pl.DataFrame:
     )
     # Gold itself is asked which table it takes, with rows of Silver that say no more than whether they could be read
     silver = (
-        held.join(unread.select(*_CELL, status=pl.lit(QUARANTINED)), on=_CELL, how="left")
+        held.join(unread.select(*of_year, status=pl.lit(QUARANTINED)), on=of_year, how="left")
         .join(now.dataset.areas.select("geo_fips", "geo_level", "state"), on="geo_fips")
-        .select(*_CELL, "category_id", "geo_level", "state", pl.col("status").fill_null("reported"), value=None)
+        .select(*of_year, "category_id", "geo_level", "state", pl.col("status").fill_null("reported"), value=None)
     )
     facts = conform_facts(silver, now.dataset, now.releases)
     return figures.join(facts.filter(pl.col("status") != QUARANTINED), on=CELL, how="semi").select(_CELL)
+
+
+def _with_month(cells: pl.DataFrame) -> pl.DataFrame:
+    return cells if "month" in cells.columns else cells.with_columns(month=pl.lit(None, pl.Int32))
 
 
 def _layers_above(now: Current, table: str, extract: ExtractId) -> list[Layer] | None:

@@ -11,7 +11,14 @@ from functools import cached_property
 import polars as pl
 
 from pce_pipeline.bea.documents import read_document
-from pce_pipeline.bea.observations import LINE_SCHEMA, OBSERVATION_SCHEMA, Observations, ReleaseNote, combined
+from pce_pipeline.bea.observations import (
+    LINE_SCHEMA,
+    OBSERVATION_SCHEMA,
+    Observations,
+    ReleaseNote,
+    cell_of,
+    combined,
+)
 from pce_pipeline.bea.protocol import decode_lines, decode_many
 from pce_pipeline.bea.values import content_hashes, once_each, table_hash, typed
 from pce_pipeline.bronze.manifest import ObjectEntry, TableEntry
@@ -20,8 +27,8 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.layouts import as_today, moves
 
 _LINE_LIST = {("TargetParameter", "LineCode")}
-_CELL = ["bea_table", "line_code", "geo_fips", "year"]
-_LINE_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in ("bea_table", "line_code")}
+_LINE = ["bea_table", "line_code"]
+_LINE_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in _LINE}
 REPEATED_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in ("bea_table", "year")} | {"rows": pl.UInt32()}
 
 Scope = Mapping[str, Collection[int]]
@@ -91,7 +98,7 @@ def read_content(
     if answers:
         decoded = decode_many(bodies, tolerate_unknown=tolerate_unknown)
         parts.append((None, Observations(decoded.frame, pl.concat(line_lists), decoded.notes)))
-    came = combined(read for _, read in parts)
+    came = combined((read for _, read in parts), dataset.grain)
     moved = moves(came.frame, came.lines, dataset)
     within = pl.col("bea_table").is_in(wanted)
     repeated = [pl.DataFrame(schema=REPEATED_SCHEMA)]
@@ -106,7 +113,7 @@ def read_content(
         return once
 
     frames = [(key, each_once(read.frame)) for key, read in parts]
-    cells = typed(pl.concat([came.frame.clear(), *(frame for _, frame in frames)]))
+    cells = typed(pl.concat([came.frame.clear(), *(frame for _, frame in frames if frame.height)]))
     places = [(key, frame) for key, frame in frames if key is not None]
     rows |= {key: frame.height for key, frame in places}
     of_answers = _places_of_answers(answers, moved)
@@ -126,7 +133,7 @@ def _places_of_answers(answers: Mapping[str, ObjectEntry], moved: pl.DataFrame) 
 
 def _counted(places: Iterable[tuple[str, pl.DataFrame]], cells: pl.DataFrame) -> dict[str, int]:
     """How many of the cells each object gave that holds one line."""
-    counts = {(table, line): count for table, line, count in cells.group_by(*_CELL[:2]).len().iter_rows()}
+    counts = {(table, line): count for table, line, count in cells.group_by(_LINE).len().iter_rows()}
     return {key: counts.get(place.row(0), 0) for key, place in places}
 
 
@@ -144,7 +151,7 @@ def _surplus(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows beyond the first of each cell, counted by table and year."""
     return (
         frame.group_by("bea_table", "year")
-        .agg(rows=pl.len() - pl.struct(*_CELL, "unit", "unit_multiplier").n_unique())
+        .agg(rows=pl.len() - pl.struct(*cell_of(frame), "unit", "unit_multiplier").n_unique())
         .filter(pl.col("rows") > 0)
         .select(pl.col(name).cast(dtype) for name, dtype in REPEATED_SCHEMA.items())
     )

@@ -159,9 +159,12 @@ class Dataset:
         return tuple(of_table["line_code"].sort().to_list())
 
     @property
-    def probes(self) -> dict[str, tuple[int, str]]:
-        """The cell (line and area) by which each table is asked for its release note."""
-        return {name: (table.probe.line, table.probe.area) for name, table in self.tables.items()}
+    def probes(self) -> dict[str, tuple[int, str] | int]:
+        """The cell (line and area) by which each table is asked for its release note; of a national table, a year."""
+        return {
+            name: self.first_year_of(name) if self.source == "NIPA" else (table.probe.line, table.probe.area)
+            for name, table in self.tables.items()
+        }
 
     @cached_property
     def with_several_layouts(self) -> tuple[str, ...]:

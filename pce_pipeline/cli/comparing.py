@@ -54,7 +54,9 @@ def diff(
                 found[name] = before, after, changed.filter(pl.col("state").is_in(states)) if states else changed
     if not found:
         raise UsageError("No extract is held, so there is nothing to compare.", remedy=session.command("run"))
-    whole = pl.concat([frame.select(pl.lit(name).alias("dataset"), pl.all()) for name, (*_, frame) in found.items()])
+    whole = pl.concat(
+        [frame.select(pl.lit(name).alias("dataset"), pl.all()) for name, (*_, frame) in found.items()], how="diagonal"
+    )
     if to is not None:
         write_rows(to, whole, form)
     if form is not Form.TABLE and to is None:

@@ -20,7 +20,6 @@ from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.local import world
 from pce_pipeline.observability import progress
-from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.years import parse_years, years_text
 
@@ -77,7 +76,7 @@ def verify(
 
 def tables_of(session: Session) -> list[Table]:
     """The tables of the lake that are made of the datasets of the call, and the dimensions."""
-    return [*(each.table for each in session.registry.derivations_of(session.chosen)), *IN_ONE_PIECE]
+    return [*(each.table for each in session.registry.derivations_of(session.chosen)), *session.registry.in_one_piece]
 
 
 def extracts_held(session: Session) -> list[tuple[str, ExtractId]]:

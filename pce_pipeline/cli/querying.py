@@ -89,8 +89,14 @@ def query(
         raise UsageError(f"{moment.day} is in the future.", remedy=f"The latest day is {today}.")
     if sum_over is not None and not listed(measure):
         raise UsageError("It is not said what to add up.", remedy="Name a measure: --measure pce")
+    of_years = [each for each in session.datasets.values() if not each.is_monthly]
+    if not of_years:
+        raise UsageError(
+            f"The figures of {', '.join(session.datasets)} are by month, and this command answers by year.",
+            remedy="Read gold/pce_us_monthly of the lake, or the view serving.v_pce_us_mom of Postgres.",
+        )
     choice = chosen(
-        list(session.datasets.values()),
+        of_years,
         state=state,
         category=category,
         measure=measure,
@@ -123,7 +129,7 @@ def _known(session: Session, held: Mapping[str, Current], choice: Choice, moment
     """The figures chosen of every dataset that has any; raises `UsageError` where nothing was known, or is chosen."""
     found: list[pl.DataFrame] = []
     first: dict[str, str] = {}
-    for name, now in ((name, held[name]) for name in session.datasets):
+    for name, now in ((name, held[name]) for name in session.datasets if name in session.registry.logs):
         if choice.measures and set(choice.measures).isdisjoint(now.dataset.measures):
             continue
         history = History(now)

@@ -13,9 +13,8 @@ from pce_pipeline.bea.values import decimals
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.gold.rounding import rounded
+from pce_pipeline.tables.columns import figure_of
 from pce_pipeline.tables.table import MONEY, QUARANTINED
-
-FIGURE = ["measure", "category_id", "geo_fips", "year"]
 
 KINDS = {
     "new": "the later vintage has it, the earlier one does not speak of it",
@@ -57,9 +56,9 @@ class AsKnown:
     """What was known of a dataset at one time."""
 
     cells: pl.DataFrame
-    """One row per cell: FIGURE, geo_level, state, bea_table and SAID."""
+    """One row per cell: its figure (`tables.columns.figure_of`), geo_level, state, bea_table and SAID."""
     spoken_of: pl.DataFrame
-    """The cells that it should have: FIGURE."""
+    """The cells that it should have, as figures."""
 
 
 def known_cells(silver: pl.DataFrame, base_years: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
@@ -87,42 +86,44 @@ def known_cells(silver: pl.DataFrame, base_years: pl.DataFrame, dataset: Dataset
     published = silver.join(lines, on=["bea_table", "line_code"]).with_columns(
         decimals=pl.when(pl.col("status") == "reported").then(decimals(pl.col("value_text")))
     )
-    taken = conform_facts(silver, dataset).select(*FIGURE, "value", "status")
-    same = [*FIGURE, "value", "status"]
+    figure = figure_of(published)
+    if not dataset.is_monthly:  # figures of months are in one table each
+        same = [*figure, "value", "status"]
+        published = published.join(conform_facts(silver, dataset).select(same), on=same, how="semi", nulls_equal=True)
     return (
-        published.join(taken, on=same, how="semi", nulls_equal=True)
-        .unique(FIGURE, keep="first", maintain_order=True)
-        .select(*FIGURE, "geo_level", "state", "bea_table", *SAID)
-        .sort(FIGURE)
+        published.unique(figure, keep="first", maintain_order=True)
+        .select(*figure, "geo_level", "state", "bea_table", *SAID)
+        .sort(figure)
     )
 
 
 def changes(before: AsKnown, after: AsKnown) -> pl.DataFrame:
-    """What changed, sorted by FIGURE: FIGURE, geo_level, state, bea_table, unit, kind, from_ and to_ value and status.
+    """What changed, by figure: its columns, geo_level, state, bea_table, unit, kind, from_ and to_ value and status.
 
     `change` is in the measure's unit and `change_pct` in percent of the earlier number; both are NULL unless the kind
     is a revision.
     """
+    figure = figure_of(after.cells)
     earlier, later = (each.cells.filter(pl.col("status") != BLANK) for each in (before, after))
     gone = (
-        earlier.join(later, on=FIGURE, how="anti")
-        .join(after.spoken_of, on=FIGURE, how="semi")
+        earlier.join(later, on=figure, how="anti")
+        .join(after.spoken_of, on=figure, how="semi")
         .with_columns(
             pl.lit(WITHDRAWN).alias("status"),
             *(pl.lit(None, dtype=earlier.schema[name]).alias(name) for name in ("value", "decimals", "base_year")),
         )
     )
-    pairs = pl.concat([later, gone]).join(earlier.select(*FIGURE, *SAID), on=FIGURE, how="left", suffix="_before")
+    pairs = pl.concat([later, gone]).join(earlier.select(*figure, *SAID), on=figure, how="left", suffix="_before")
     return (
         with_kind(pairs)
         .filter(pl.col("kind").is_not_null())
         .select(
-            *FIGURE,
+            *figure,
             *("geo_level", "state", "bea_table", "unit", "kind"),
             *FROM_AND_TO,
             *("change", "change_pct"),
         )
-        .sort(FIGURE)
+        .sort(figure)
     )
 
 

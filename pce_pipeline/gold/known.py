@@ -14,7 +14,7 @@ import polars as pl
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.lake.layout import ExtractId
-from pce_pipeline.tables.silver import KEY, NAMES
+from pce_pipeline.tables.silver import YEARLY_KEY, silver_table
 from pce_pipeline.tables.vintages import COUNTED, ENDINGS, INSTANT
 
 Clock = Literal["extract", "release", "ingest"]
@@ -84,8 +84,8 @@ def known_cells(log: pl.DataFrame, vintages: pl.DataFrame, as_of: AsOf) -> pl.Da
         held = held.join(newest, on="bea_table", how="left", maintain_order="left").filter(~is_over).drop("newest")
     precedence = pl.col("basis").replace_strict({name: -place for place, name in enumerate([COUNTED, *BESIDE])})
     return (
-        held.sort(*KEY, "valid_from", precedence)
-        .unique(list(KEY), keep="last", maintain_order=True)
+        held.sort(*YEARLY_KEY, "valid_from", precedence)
+        .unique(list(YEARLY_KEY), keep="last", maintain_order=True)
         .filter(~pl.col("status").is_in(list(ENDINGS)))
     )
 
@@ -96,7 +96,9 @@ def as_known(log: pl.DataFrame, vintages: pl.DataFrame, dataset: Dataset, as_of:
     They are what a pipeline would have published then that had only the extracts up to that time.
     """
     releases = dict(_counting(vintages, as_of).drop_nulls("release").select("bea_table", "release").iter_rows())
-    return conform_facts(known_cells(log, vintages, as_of).select(NAMES), dataset, releases)
+    return conform_facts(
+        known_cells(log, vintages, as_of).select(silver_table(dataset).column_names), dataset, releases
+    )
 
 
 def _counting(vintages: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:

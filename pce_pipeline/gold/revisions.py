@@ -10,8 +10,9 @@ from collections.abc import Iterable
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.changes import FIGURE, FROM_AND_TO, SAID, with_kind
+from pce_pipeline.gold.changes import FROM_AND_TO, SAID, with_kind
 from pce_pipeline.gold.rounding import rounded
+from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.vintages import (
     BANDS,
     COUNTED,

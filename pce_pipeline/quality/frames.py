@@ -62,13 +62,19 @@ def unexplained(frame: pl.DataFrame, statuses: Mapping[str, str], example: str) 
 
 
 def expected_cells(dataset: Dataset, held: Mapping[str, Sequence[int]]) -> pl.DataFrame:
-    """Every cell that the catalogue expects in the tables and years held: the columns of `Dataset.cells`, and year."""
+    """Every cell that the catalogue expects in the tables and years held: the columns of `Dataset.cells`, and year.
+
+    Of a monthly dataset, all twelve months of each year.
+    """
     years = pl.LazyFrame(
         [(table, year) for table, covered in held.items() for year in covered],
         schema={"bea_table": pl.String, "year": pl.Int32},
         orient="row",
     )
-    return dataset.cells.lazy().join(years, on="bea_table").collect()
+    cells = dataset.cells.lazy().join(years, on="bea_table")
+    if dataset.is_monthly:
+        cells = cells.join(pl.LazyFrame({"month": range(1, 13)}, schema={"month": pl.Int32}), how="cross")
+    return cells.collect()
 
 
 def unlike_facts(facts: pl.DataFrame, stacked: pl.LazyFrame, key: Sequence[str]) -> pl.DataFrame:

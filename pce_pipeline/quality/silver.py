@@ -13,14 +13,14 @@ import polars as pl
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.frames import expected_cells, unexplained, violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, finding, rule
-from pce_pipeline.tables.silver import COLUMNS
+from pce_pipeline.tables.silver import YEARLY_KEY, silver_table
 from pce_pipeline.tables.table import QUARANTINED
 from pce_pipeline.texts import is_open, same
 
-_CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _MOST_QUARANTINED = 0.05
 _MOST_ROWS_LOST = 0.01
 _CELL_TEXT = "{bea_table} line {line_code}, area {geo_fips}, {year}"
+_CELL_TEXT_OF_MONTHS = f"{_CELL_TEXT}M{{month}}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SilverYears:
     """The years that each BEA table should have here: of the tables in the extracts, the years asked for."""
     spoken_of: pl.DataFrame | None = None
     """The cells that the extracts speak of (bea_table, line_code, geo_fips, year); all that is expected if None."""
-    set_aside: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(_CELL, pl.Null)))
+    set_aside: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(YEARLY_KEY, pl.Null)))
     """The observations of areas that the catalogue does not hold."""
     repeated: int = 0
     """The observations beyond the first of their cell, which BEA gave several times."""
@@ -48,24 +48,34 @@ class SilverYears:
     def missing(self) -> pl.DataFrame:
         """Cells that should be there in the tables and years held, and are not."""
         expected = expected_cells(self.dataset, self.held) if self.spoken_of is None else self.spoken_of
-        return expected.join(self.frame, on=_CELL, how="anti")
+        return expected.join(self.frame, on=self.cell, how="anti")
+
+    @property
+    def cell(self) -> list[str]:
+        """The columns that name a cell."""
+        return list(silver_table(self.dataset).key)
+
+    @property
+    def cell_text(self) -> str:
+        """How examples name a cell."""
+        return _CELL_TEXT_OF_MONTHS if self.dataset.is_monthly else _CELL_TEXT
 
 
 @rule("always")
 def schema_is_as_declared(years: SilverYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
-    return violations_of_schema(years.frame, COLUMNS)
+    return violations_of_schema(years.frame, silver_table(years.dataset).columns)
 
 
 @rule("always")
 def primary_key_is_unique(years: SilverYears) -> Finding:
     """No two rows share table, line, area and year."""
-    repeated = years.frame.filter(years.frame.select(_CELL).is_duplicated()).unique(_CELL).sort(_CELL)
+    repeated = years.frame.filter(years.frame.select(years.cell).is_duplicated()).unique(years.cell).sort(years.cell)
     return finding(
         repeated,
         holds=f"{years.frame.height} rows, each with its own key",
         fails="keys are repeated",
-        example=_CELL_TEXT,
+        example=years.cell_text,
         figures={"rows": years.frame.height},
     )
 
@@ -133,12 +143,12 @@ def expected_areas_are_present(years: SilverYears) -> Finding:
 def expected_lines_are_present(years: SilverYears) -> Finding:
     """Every table and year has all pinned lines that its extracts speak of, for every area that it has at all."""
     area = ["bea_table", "geo_fips", "year"]
-    absent = years.missing.join(years.frame, on=area, how="semi").sort(_CELL)
+    absent = years.missing.join(years.frame, on=area, how="semi").sort(years.cell)
     return finding(
         absent,
         holds="all pinned lines are there",
         fails="cells of pinned lines are missing",
-        example=_CELL_TEXT,
+        example=years.cell_text,
         figures={"rows": years.frame.height},
     )
 
@@ -175,7 +185,7 @@ def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
 @rule("always")
 def no_unexplained_nulls(years: SilverYears) -> Finding:
     """A value is NULL exactly where its status says why."""
-    return unexplained(years.frame, {"value": "status"}, _CELL_TEXT)
+    return unexplained(years.frame, {"value": "status"}, years.cell_text)
 
 
 @rule("threshold")
@@ -190,7 +200,7 @@ def quarantined_cells_are_few(years: SilverYears) -> Finding:
         .filter(pl.col("unread") >= _MOST_QUARANTINED * pl.col("cells"))
         .sort("bea_table", "year")
     )
-    weighty = unread.filter((pl.col("role") == "total") | (pl.col("geo_level") == "nation")).sort(_CELL)
+    weighty = unread.filter((pl.col("role") == "total") | (pl.col("geo_level") == "nation")).sort(years.cell)
     violations = pl.concat(
         [
             weighty.select(
@@ -246,7 +256,7 @@ def shared_lines_agree(years: SilverYears) -> Finding:
         .with_columns(
             quantity=pl.when(pl.col("role") == "total").then(pl.lit("total PCE")).otherwise(pl.col("category_id"))
         )
-        .filter(pl.len().over("measure", "quantity") > 1)
+        .filter(pl.col("bea_table").n_unique().over("measure", "quantity") > 1)
         .select("bea_table", "line_code", "measure", "quantity")
     )
     figure = ["measure", "quantity", "geo_fips", "year"]

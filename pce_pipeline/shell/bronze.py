@@ -21,7 +21,7 @@ from pce_pipeline.bronze.extract import (
     publish,
     stored_subject,
 )
-from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed, MonthsFeed, SeriesFeed
 from pce_pipeline.bronze.history import changed_since
 from pce_pipeline.bronze.manifest import DERIVED, FROM_FILES, Manifest
 from pce_pipeline.bronze.rules import Extract, bronze_rules, counting_rules, stored_rules
@@ -259,5 +259,6 @@ def feed_of(bea: BeaGateway, dataset: Dataset, config: ExtractConfig) -> Feed:
     if config.files:
         return FileFeed([Path(file) for file in config.files], [dataset])
     if bea.origin == "bulk":
-        return BulkFeed(bea.client, dataset)
-    return ApiFeed(bea.client, dataset, bea.origin)
+        return SeriesFeed(bea.client, dataset) if dataset.is_monthly else BulkFeed(bea.client, dataset)
+    feed = MonthsFeed if dataset.is_monthly else ApiFeed
+    return feed(bea.client, dataset, bea.origin)

@@ -1,6 +1,7 @@
-"""The factory of assets in one piece that are made from the logs of figures of all datasets.
+"""The factory of assets in one piece that are made of other tables: of the logs of figures, or of those they name.
 
-They come after all logs, are made again when any log or vintage has changed, and are judged before they are published.
+They come after all that they are made of, are made again when any of it has changed, and are judged before they are
+published.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ import dagster as dg
 import polars as pl
 
 from pce_pipeline.bronze.current import Current, Holdings
-from pce_pipeline.bronze.history import History, inputs_of_pieces
+from pce_pipeline.bronze.history import History, inputs_of_piece, sources_of
 from pce_pipeline.lake.pointer import WHOLE, NewPartition, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
@@ -23,9 +24,9 @@ from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.tables.dimensions import PIECES_OF_LOGS
+from pce_pipeline.tables.lineage import FromTable, Piece
 from pce_pipeline.tables.registry import Registry
-from pce_pipeline.tables.table import Table, content_sha256
+from pce_pipeline.tables.table import content_sha256
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,31 @@ class PieceRun:
     lake: Lake
     """The lake."""
     held: Mapping[str, Current]
-    """What is held of each dataset."""
+    """What is held of each dataset of years."""
     histories: Mapping[str, History]
     """The vintages of each."""
     published: Mapping[str, Mapping[str, Partition]]
-    """The years of the log of figures of each, by the name of its table."""
+    """The partitions of each table that it is made of, by its name."""
     unchanged: pl.DataFrame | None
     """What is published, where nothing that it is made of has changed since."""
 
+    def rows(self, source: FromTable, chosen: pl.Expr) -> pl.DataFrame:
+        """Those of the rows of a table that are chosen, of all years and of the part that is read."""
+        table, store = source.table, self.lake.table(source.table)
+        wanted = chosen if source.part is None else chosen & (pl.col(str(table.parts_by)) == source.part)
+        found = [store.read_partition(each).filter(wanted) for each in self.published[table.name].values()]
+        return pl.concat([pl.DataFrame(schema=table.polars_schema), *found])
+
 
 def piece_asset(
-    table: Table,
+    piece: Piece,
     registry: Registry,
     rules: Sequence[Rule[Subject]],
     make: Callable[[PieceRun], tuple[pl.DataFrame, Subject]],
 ) -> dg.AssetsDefinition:
     """The asset of a table in one piece: `make` gives its rows, and what the rules look at."""
-    key, code_version = key_of(table), PIECES_OF_LOGS[table.name]
+    table, sources = piece.table, [each.table for each in sources_of(piece, registry)]
+    key, code_version = key_of(table), piece.code_version
 
     # as the yearly assets: a rule that has nothing to look at gives no result
     @dg.multi_asset(
@@ -59,7 +68,7 @@ def piece_asset(
         specs=[
             dg.AssetSpec(
                 key,
-                deps=[key_of(each.table) for each in registry.figures.values()],
+                deps=[key_of(each) for each in sources],
                 kinds={"polars", "parquet"},
                 code_version=code_version,
                 description=describe(table),
@@ -71,7 +80,7 @@ def piece_asset(
         backfill_policy=ONE_RUN,
         can_subset=True,
     )
-    def piece(
+    def in_one_piece(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         holdings: dg.ResourceParam[Holdings],
@@ -79,10 +88,10 @@ def piece_asset(
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
         with recorded_step(context, journal, table.name, registry.datasets) as step:
-            held = holdings.of_run(context.run.run_id)
+            held = {name: now for name, now in holdings.of_run(context.run.run_id).items() if name in registry.figures}
             histories = {name: History(now) for name, now in held.items()}
-            published = {each.table.name: lake.table(each.table).latest() for each in registry.figures.values()}
-            inputs = inputs_of_pieces(registry, published, histories)
+            published = {each.name: lake.table(each).latest() for each in sources}
+            inputs = inputs_of_piece(piece, registry, published, histories)
             store = lake.table(table)
             there = store.latest().get(WHOLE)
             is_same = there is not None and (there.inputs, there.code_version) == (inputs, code_version)
@@ -108,4 +117,4 @@ def piece_asset(
                 data_version=dg.DataVersion(content),
             )
 
-    return piece
+    return in_one_piece

@@ -12,7 +12,6 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from pce_pipeline.bronze.current import Current, Holdings, absence
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.bronze.history import covered_years
-from pce_pipeline.bronze.quarantine import standing
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
@@ -28,9 +27,11 @@ from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import encoded, form_of
+from pce_pipeline.warehouse.contents import contents_held
 from pce_pipeline.warehouse.loads import DeltaLoad, LoadResult, ManifestRow, TableLoad, load
+from pce_pipeline.warehouse.parity import parity
 from pce_pipeline.warehouse.postgres import PostgresResource
-from pce_pipeline.warehouse.reading import recorded_runs
+from pce_pipeline.warehouse.reading import checkpoints, recorded_runs
 from pce_pipeline.warehouse.records import record_run, run_row
 from pce_pipeline.warehouse.types import postgres_type
 
@@ -88,14 +89,14 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                 raise NothingHeld(lake.uri)
             asked = [int(year) for year in partition_keys_of(context)]
             parts = [_Part.of(table, registry, everything, lake, asked) for table in chosen]
-            loads = [each.load(lake, registry) for each in parts]
             manifests = [_manifest_row(each.table, each.held[key]) for each in parts for key in each.keys]
             postgres.migrate()
             with postgres.connect() as connection:
                 _record_extract_runs(connection, everything, lake, journal)
-                results = load(
+                standing = _standing(connection, parts, registry)
+                loaded = load(
                     connection,
-                    loads,
+                    [each.load(lake, registry) for each in parts if each.table.name not in standing],
                     world=lake.layout.world,
                     env=lake.layout.env,
                     run=run_row(step.run),
@@ -106,6 +107,8 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
             if missing := [table.name for table in registry.of_lake_only if lake.table(table).latest()]:
                 step.outputs(without_a_table=missing)
                 context.log.warning(_WITHOUT_A_TABLE, ", ".join(missing))
+            of_table = {each.table: each for each in (*loaded, *standing.values())}
+            results = [of_table[each.table.name] for each in parts]
             for result in results:
                 rows = sum(result.counts().values()) - result.deleted
                 step.rows(**{f"postgres/{result.table.partition('/')[2]}": rows})
@@ -187,6 +190,23 @@ class _Part:
     def rows(self, lake: Lake) -> pl.DataFrame:
         """What Postgres shall hold of these years."""
         return lake.table(self.table).read(self.keys) if self.keys else pl.DataFrame(schema=self.table.polars_schema)
+
+
+def _standing(connection: Connection, parts: Sequence[_Part], registry: Registry) -> dict[str, LoadResult]:
+    """The tables in one piece, made of others, that hold what the lake does by the database's own word.
+
+    They are made as a whole or not at all, and some are large: nothing of them is read or sent.
+    """
+    pieces = [each for each in parts if each.table.name in registry.pieces and each.held]
+    known = checkpoints(connection)
+    loaded = [each for each in pieces if (each.table.name, WHOLE) in known]
+    contents = contents_held(connection, [each.table for each in loaded]) if loaded else {}
+    found = {each.table.name: parity(each.table, each.held, known, contents) for each in loaded}
+    return {
+        name: LoadResult(name, inserted=0, updated=0, deleted=0, unchanged=known[name, WHOLE].rows)
+        for name, each in found.items()
+        if not each.problems and not each.unknown
+    }
 
 
 def _manifest_row(table: Table, partition: Partition) -> ManifestRow:

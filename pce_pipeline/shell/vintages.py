@@ -89,7 +89,7 @@ def stats_asset(registry: Registry) -> dg.AssetsDefinition:
             frame = pl.concat(_stats_of(name, registry, run) for name in run.held)
         return frame, frame
 
-    return piece_asset(REVISION_STATS, registry, stats_rules, make)
+    return piece_asset(registry.pieces[REVISION_STATS.name], registry, stats_rules, make)
 
 
 def price_releases_asset(registry: Registry) -> dg.AssetsDefinition:
@@ -112,7 +112,7 @@ def price_releases_asset(registry: Registry) -> dg.AssetsDefinition:
         newest = [of_dataset[-1] for of_dataset in found.values()]
         return frame, PriceReleases(frame, newest, pl.concat(summaries) if summaries else None)
 
-    return piece_asset(PRICE_RELEASES, registry, price_releases_rules, make)
+    return piece_asset(registry.pieces[PRICE_RELEASES.name], registry, price_releases_rules, make)
 
 
 def _needed(name: str, registry: Registry, run: PieceRun, years: Collection[str] | None = None) -> pl.DataFrame:

@@ -4,6 +4,9 @@ BEA has moved lines from one table into another and back, so that "SARPP line 1"
 then a price level again. A layout is recognised by text *and* unit of every line that it pins and the table has; what
 is recognised reads as today's tables, whatever it was called then, and everything else stays as it is and is refused
 with what differs. Tables that never had another layout are not looked at here.
+
+A national table has no codes of lines: a line is its text, and the number beside it is where BEA prints it. What is
+pinned therefore stands at its pinned number, wherever it was printed, and a line that is not pinned makes way for it.
 """
 
 from collections.abc import Sequence
@@ -43,6 +46,8 @@ def moves(cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> pl.Data
     Of a table whose layout is today's, or is none that is known, nothing is moved.
     """
     found = [pl.DataFrame(schema=MOVES_SCHEMA)]
+    if dataset.source == "NIPA":
+        found += [_by_text(lines.filter(pl.col("bea_table") == table), dataset, table) for table in dataset.tables]
     for table in dataset.with_several_layouts:
         compared = _Compared.of(cells, lines, dataset, table)
         if compared.fitting and not compared.is_unclear:
@@ -51,6 +56,31 @@ def moves(cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> pl.Data
             if places.filter(is_elsewhere).height:
                 found.append(places.select(list(MOVES_SCHEMA)))
     return pl.concat(found)
+
+
+def _by_text(lines: pl.DataFrame, dataset: Dataset, table: str) -> pl.DataFrame:
+    """Where the lines of a national table stand by their texts: MOVES_SCHEMA, of those that stand elsewhere.
+
+    A line with another text than its number is pinned to stays there if that text came nowhere: then it is the one that
+    changed, and is refused for it. Of two lines with a pinned text (BEA repeats some below the table) the one with the
+    pinned number is meant, else the first.
+    """
+    said = {code: clean_description(text) for code, text in lines.select("line_code", "description").iter_rows()}
+    pinned = dict(dataset.lines.filter(bea_table=table).select("line_code", "description").iter_rows())
+    printed = {
+        code: code
+        if same(text, said.get(code, ""))
+        else next((at for at in sorted(said) if same(text, said[at])), None)
+        for code, text in pinned.items()
+    }
+    today = {at: code for code, at in printed.items() if at is not None}
+    free = max([*said, *pinned, 0])
+    for at in sorted(said.keys() - today.keys()):
+        if printed.get(at) is not None:
+            free += 1
+            today[at] = free
+    rows = [(table, at, table, code) for at, code in sorted(today.items()) if at != code]
+    return pl.DataFrame(rows, schema=MOVES_SCHEMA, orient="row")
 
 
 def as_today(frame: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import polars as pl
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 from pce_pipeline.silver.layouts import check_layouts, means
-from pce_pipeline.tables.silver import KEY, NAMES
+from pce_pipeline.tables.silver import silver_table
 from pce_pipeline.texts import base_year, clean_description, is_open, same
 
 BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -63,6 +63,7 @@ def normalise(observations: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset)
     check_layouts(observations, lines, dataset)
     check_meanings(lines, dataset)
     units = spelled_units(observations, dataset)
+    table = silver_table(dataset)
     pinned = dataset.lines.select(*_LINE, "category_id").lazy()
     areas = dataset.areas.select("geo_fips", "geo_level", "state").lazy()
     inside = observations.lazy().join(pinned, on=_LINE).join(areas, on="geo_fips", how="left")
@@ -72,7 +73,7 @@ def normalise(observations: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset)
     is_known = pl.col("geo_level").is_not_null()
     frame, strange = pl.collect_all(
         [
-            inside.filter(is_known).select(NAMES).sort(KEY),
+            inside.filter(is_known).select(table.column_names).sort(table.key),
             inside.filter(~is_known).select(observations.columns),
         ]
     )

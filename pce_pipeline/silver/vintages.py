@@ -13,7 +13,7 @@ import polars as pl
 from pce_pipeline.bea.values import decimals
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.observations import spelled_units
-from pce_pipeline.tables.silver import KEY
+from pce_pipeline.tables.silver import YEARLY_KEY
 from pce_pipeline.tables.table import MONEY, QUARANTINED
 from pce_pipeline.tables.vintages import COUNTED, ENDINGS, INSTANT, silver_vintages
 from pce_pipeline.texts import BASE_YEAR, base_year
@@ -31,7 +31,7 @@ TICKS: dict[str, pl.DataType | type[pl.DataType]] = {
 ExpectedCells = Callable[[str, int], pl.DataFrame]
 """The cells (measure, category_id, geo_fips, year) that a vintage of a table should have, by its number."""
 
-_CELL = list(KEY)
+_CELL = list(YEARLY_KEY)
 _LINE = ["bea_table", "line_code"]
 _UNIT = ["unit", "unit_multiplier"]
 _FIGURE = ["measure", "category_id", "geo_fips", "year"]

@@ -3,6 +3,7 @@
 import polars as pl
 
 from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE
+from pce_pipeline.tables.lineage import Piece
 from pce_pipeline.tables.price_releases import PRICE_RELEASES, PRICE_RELEASES_CODE_VERSION
 from pce_pipeline.tables.table import Column, Table
 from pce_pipeline.tables.vintages import DIM_FIGURE, DIM_VINTAGE, REVISION_STATS, STATS_CODE_VERSION
@@ -88,9 +89,7 @@ CATEGORY_LINE = Table(
 DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE, DIM_FIGURE, DIM_VINTAGE)
 """The dimensions, in the order they are loaded."""
 
-PIECES_OF_LOGS = {REVISION_STATS.name: STATS_CODE_VERSION, PRICE_RELEASES.name: PRICE_RELEASES_CODE_VERSION}
-"""The tables in one piece that are made from the logs of figures, by name, each with the version of its code."""
-IN_ONE_PIECE = (*DIMENSIONS, REVISION_STATS, PRICE_RELEASES)
-"""The tables without partitions, in the order they are loaded."""
+PIECES_OF_LOGS = (Piece(REVISION_STATS, STATS_CODE_VERSION), Piece(PRICE_RELEASES, PRICE_RELEASES_CODE_VERSION))
+"""The tables in one piece that are made from the logs of figures of all datasets."""
 
 DIMENSION_CODE_VERSION = "1"

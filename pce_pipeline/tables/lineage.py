@@ -96,3 +96,15 @@ class Derivation:
                 if digest is not None:
                     found[f"{each.table.name}/{earlier}"] = digest
         return found
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A table in one piece that is made of other tables of the lake, of all their years."""
+
+    table: Table
+    """The table that is made."""
+    code_version: str
+    """Raised when the same input should give other rows."""
+    made_of: tuple[FromTable, ...] = ()
+    """The tables, or parts of them, that it is made of; none where it is made of the logs of figures of all."""

@@ -1,22 +1,24 @@
 """Every published table of some datasets, and how they derive from one another.
 
 A dataset has a table in Silver, its rows in the facts, and tables in Gold: those that a module of its name in this room
-declares (`gold(dataset)`), or one wide annual table made from its measures.
+declares (`gold(dataset)`), or one wide annual table made from its measures. The grain of the facts is the year: a
+dataset of months has none among them, nor a log of every value, and its tables read Silver.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.tables import wide
-from pce_pipeline.tables.dimensions import IN_ONE_PIECE
+from pce_pipeline.tables.dimensions import DIMENSIONS, PIECES_OF_LOGS
 from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
+from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable, Piece
 from pce_pipeline.tables.silver import silver_table
 from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.vintages import gold_vintages, revisions_table, silver_vintages
@@ -39,15 +41,17 @@ class Registry:
     silver: Mapping[str, Derivation]
     """The table of each in Silver."""
     logs: Mapping[str, Derivation]
-    """The log of every value of each in Silver."""
+    """The log of every value in Silver, of each that is of years."""
     facts: Derivation
-    """The conformed facts of all."""
+    """The conformed facts of all that are of years."""
     gold: Mapping[str, tuple[Derivation, ...]]
     """The tables that each has in Gold of its current figures."""
     figures: Mapping[str, Derivation]
-    """The log of every value of the figures of each, in Gold."""
+    """The log of every value of the figures in Gold, of each that is of years."""
     revisions: Mapping[str, Derivation]
-    """What was revised of each, in Gold."""
+    """What was revised in Gold, of each that is of years."""
+    pieces: Mapping[str, Piece]
+    """The tables in one piece that are made of other tables, by name, each after those that it is made of."""
 
     @cached_property
     def derivations(self) -> tuple[Derivation, ...]:
@@ -65,7 +69,12 @@ class Registry:
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """All tables: the yearly ones, then the dimensions."""
-        return *(each.table for each in self.derivations), *IN_ONE_PIECE
+        return *(each.table for each in self.derivations), *self.in_one_piece
+
+    @cached_property
+    def in_one_piece(self) -> tuple[Table, ...]:
+        """The tables without partitions, in the order they are loaded: the dimensions, then what is made of tables."""
+        return *DIMENSIONS, *(each.table for each in self.pieces.values())
 
     @cached_property
     def loaded(self) -> tuple[Table, ...]:
@@ -75,7 +84,7 @@ class Registry:
     @cached_property
     def in_postgres(self) -> tuple[Table, ...]:
         """Every table that Postgres holds, in the order they are loaded."""
-        return *(table for table in IN_ONE_PIECE if table.in_postgres), *self.loaded
+        return *(table for table in self.in_one_piece if table.in_postgres), *self.loaded
 
     @cached_property
     def of_lake_only(self) -> tuple[Table, ...]:
@@ -133,7 +142,8 @@ def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
     }
     gold = {name: _gold(dataset) for name, dataset in datasets.items()}
     in_postgres = {name: any(each.table.in_postgres for each in tables) for name, tables in gold.items()}
-    figures = {name: _figures(dataset, in_postgres=in_postgres[name]) for name, dataset in datasets.items()}
+    of_years = {name: dataset for name, dataset in datasets.items() if not dataset.is_monthly}
+    figures = {name: _figures(dataset, in_postgres=in_postgres[name]) for name, dataset in of_years.items()}
     return Registry(
         datasets=datasets,
         silver=silver,
@@ -144,15 +154,16 @@ def registry_of(datasets: Mapping[str, Dataset]) -> Registry:
                 code_version="1",
                 covers_all_vintages=True,
             )
-            for name, dataset in datasets.items()
+            for name, dataset in of_years.items()
         },
-        facts=Derivation(GOLD_FACTS, tuple(FromTable(each.table) for each in silver.values()), code_version="1"),
+        facts=Derivation(GOLD_FACTS, tuple(FromTable(silver[name].table) for name in of_years), code_version="1"),
         gold=gold,
         figures=figures,
         revisions={
             name: _revisions(dataset, figures[name].table, in_postgres=in_postgres[name])
-            for name, dataset in datasets.items()
+            for name, dataset in of_years.items()
         },
+        pieces={each.table.name: each for each in (*PIECES_OF_LOGS, *_pieces(datasets))},
     )
 
 
@@ -183,8 +194,22 @@ def _revisions(dataset: Dataset, log: Table, *, in_postgres: bool) -> Derivation
 
 
 def _gold(dataset: Dataset) -> tuple[Derivation, ...]:
-    own = f"{__package__}.{dataset.name}"
-    if find_spec(own) is None:
+    own = _module_of(dataset.name)
+    if own is None:
         return (wide.annual(dataset),)
-    found: tuple[Derivation, ...] = import_module(own).gold(dataset)
+    found: tuple[Derivation, ...] = own.gold(dataset)
     return found
+
+
+def _pieces(datasets: Mapping[str, Dataset]) -> Iterator[Piece]:
+    """The tables in one piece that the modules of datasets declare (`pieces(datasets)`)."""
+    for name in datasets:
+        own = _module_of(name)
+        if own is not None and hasattr(own, "pieces"):
+            yield from own.pieces(datasets)
+
+
+def _module_of(dataset: str) -> ModuleType | None:
+    """The module of this room that declares the tables of a dataset; None where there is none."""
+    own = f"{__package__}.{dataset}"
+    return None if find_spec(own) is None else import_module(own)

@@ -3,10 +3,10 @@
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE, STATUS_TEXT, YEAR
+from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, MONTH, STATE, STATUS_TEXT, YEAR
 from pce_pipeline.tables.table import MONEY, Column, Table
 
-COLUMNS = (
+_COLUMNS = (
     Column("bea_table", pl.String, "BEA's table name", source="the table asked for"),
     Column(
         "line_code",
@@ -30,18 +30,22 @@ COLUMNS = (
         source="BEA's UNIT_MULT, or Unit of a file",
     ),
 )
-KEY = ("bea_table", "line_code", "geo_fips", "year")
-NAMES = [column.name for column in COLUMNS]
-"""The columns of every table of Silver, in order."""
+YEARLY_KEY = ("bea_table", "line_code", "geo_fips", "year")
 
 
 def silver_table(dataset: Dataset) -> Table:
-    """The table of a dataset in Silver."""
+    """The table of a dataset in Silver: of one that is published by month, a month stands beside the year."""
+    monthly = dataset.is_monthly
     return Table(
         name=f"silver/{dataset.name}",
-        grain=f"One row per BEA table, line, area and year: every cell as published ({dataset.title}).",
-        key=KEY,
-        hazard="Lines contain totals and their parts, areas contain the US and regions: filter before adding.",
-        columns=COLUMNS,
+        grain=f"One row per BEA table, line, area and {dataset.grain}: every cell as published ({dataset.title}).",
+        key=(*YEARLY_KEY, "month") if monthly else YEARLY_KEY,
+        hazard="Lines contain totals and their parts, areas contain the US and regions: filter before adding."
+        if not monthly
+        else "Lines contain totals and their parts: filter before adding. Dollars are annual rates: a year is the mean "
+        "of its months, never their sum.",
+        columns=tuple(
+            column for each in _COLUMNS for column in ((each, MONTH) if monthly and each == YEAR else (each,))
+        ),
         files_by="geo_fips",
     )

@@ -144,20 +144,22 @@ _RECORD_QUARANTINE = """
 MERGE INTO meta.quarantine AS held
 USING (
     SELECT * FROM jsonb_to_recordset(%(quarantine)s) AS given(
-        extract text, bea_table text, line_code integer, geo_fips text, year integer, unit text, object_key text,
-        value_text text, rule text, reason text
+        extract text, bea_table text, line_code integer, geo_fips text, year integer, month integer, unit text,
+        object_key text, value_text text, rule text, reason text
     )
 ) AS given ON (held.extract, held.bea_table, held.line_code, held.geo_fips, held.year)
     = (given.extract, given.bea_table, given.line_code, given.geo_fips, given.year)
+    AND held.month IS NOT DISTINCT FROM given.month
 WHEN MATCHED AND (held.unit, held.object_key, held.value_text, held.rule, held.reason)
     IS DISTINCT FROM (given.unit, given.object_key, given.value_text, given.rule, given.reason)
 THEN UPDATE SET
     unit = given.unit, object_key = given.object_key, value_text = given.value_text, rule = given.rule,
     reason = given.reason
 WHEN NOT MATCHED BY TARGET THEN INSERT (
-    extract, bea_table, line_code, geo_fips, year, unit, object_key, value_text, rule, reason
+    extract, bea_table, line_code, geo_fips, year, month, unit, object_key, value_text, rule, reason
 ) VALUES (
-    given.extract, given.bea_table, given.line_code, given.geo_fips, given.year, given.unit, given.object_key,
+    given.extract, given.bea_table, given.line_code, given.geo_fips, given.year, given.month, given.unit,
+    given.object_key,
     given.value_text, given.rule, given.reason
 )
 WHEN NOT MATCHED BY SOURCE THEN DELETE

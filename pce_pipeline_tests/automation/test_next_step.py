@@ -20,7 +20,6 @@ from pce_pipeline.bronze.manifest import TableEntry
 from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline_tests.datasets import REGISTRY
@@ -80,7 +79,7 @@ def refreshed(lake: LakeState, first: int, last: int) -> tuple[LakeState, Checkp
                 now = replace(lake, partitions=partitions)
                 inputs = derivation.inputs_of(year, now.part_hash, now.inputs_of_bronze)
                 held[str(year)] = partition(str(year), digest(name, year, inputs), inputs, derivation.code_version)
-    for table in IN_ONE_PIECE:
+    for table in REGISTRY.in_one_piece:
         partitions[table.name] = {WHOLE: partition(WHOLE, digest(table.name))}
     after = replace(lake, partitions=partitions, stale_dimensions=())
     loaded = {
@@ -89,7 +88,7 @@ def refreshed(lake: LakeState, first: int, last: int) -> tuple[LakeState, Checkp
         for year in range(first, last + 1)
         if year in lake.covered(REGISTRY.derivation_of(table))
     }
-    return after, loaded | {(table.name, WHOLE): digest(table.name) for table in IN_ONE_PIECE}
+    return after, loaded | {(table.name, WHOLE): digest(table.name) for table in REGISTRY.in_one_piece}
 
 
 def vintages_of(
@@ -354,10 +353,12 @@ def test_rows_of_a_year_that_nobody_loaded_make_no_year_stale(world):
 
 def test_a_dimension_that_lacks_rows_in_postgres_is_loaded_with_the_newest_year(world):
     lake, loaded = world
-    short = LoadState(loaded, {(IN_ONE_PIECE[0].name, WHOLE): (0, 60)})
+    short = LoadState(loaded, {(REGISTRY.in_one_piece[0].name, WHOLE): (0, 60)})
     step = next_step(lake, {}, short, full_comparison=MONTH)
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
-    assert step.reasons == {IN_ONE_PIECE[0].name: f"Postgres holds 0 of 60 rows of {IN_ONE_PIECE[0].name}"}
+    assert step.reasons == {
+        REGISTRY.in_one_piece[0].name: f"Postgres holds 0 of 60 rows of {REGISTRY.in_one_piece[0].name}"
+    }
 
 
 def test_a_dimension_that_is_not_what_the_catalogue_says_is_refreshed_with_the_newest_year(world):

@@ -11,7 +11,6 @@ from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState, 
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.lake.pointer import WHOLE, Partition
-from pce_pipeline.tables.dimensions import IN_ONE_PIECE
 from pce_pipeline.tables.lineage import FromBronze
 from pce_pipeline.tables.registry import registry_of
 from pce_pipeline_tests.automation.test_next_step import (
@@ -48,7 +47,7 @@ def made(lake: LakeState, datasets: Collection[str]) -> Held:
                 parts = {each: digest(each, inputs.get(f"silver/{each}/{year}")) for each in REGISTRY.datasets}
                 new = msgspec.structs.replace(new, parts=parts)
             held[str(year)] = new
-    for table in IN_ONE_PIECE:
+    for table in REGISTRY.in_one_piece:
         partitions[table.name] = {WHOLE: partition(WHOLE, digest(table.name))}
     after = replace(lake, partitions=partitions, stale_dimensions=())
     loaded = {

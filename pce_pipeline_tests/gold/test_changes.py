@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pce_pipeline.gold.changes import FIGURE, KINDS, AsKnown, changes, known_cells
+from pce_pipeline.gold.changes import KINDS, AsKnown, changes, known_cells
 from pce_pipeline.silver.observations import BASE_YEARS_SCHEMA
+from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.table import MONEY
 from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.gold.test_conformed_facts import silver

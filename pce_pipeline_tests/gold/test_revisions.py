@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pce_pipeline.bea.values import typed
-from pce_pipeline.gold.changes import FIGURE, AsKnown, changes
+from pce_pipeline.gold.changes import AsKnown, changes
 from pce_pipeline.gold.known import VINTAGES
 from pce_pipeline.gold.revisions import revision_stats, revisions
 from pce_pipeline.gold.vintages import figures
+from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.vintages import LEAST_RELEASES, REVISION_STATS, gold_vintages, revisions_table
 from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.examples import examples

@@ -66,8 +66,9 @@ async def _ask(gateway: BeaGateway, dataset: Dataset) -> Today:
             archive=archive,
             lines={table: decode_lines((await bea.lines(table)).body, table=table) for table in dataset.tables},
             notes={
-                table: await bea.last_updated(table, line=line, geo=area)
-                for table, (line, area) in dataset.probes.items()
+                table: await bea.last_updated(table, *probe)
+                for table, probe in dataset.probes.items()
+                if not isinstance(probe, int)
             },
             calendar=parse_calendar((await bea.release_dates()).body),
         )
