@@ -93,10 +93,10 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
             postgres.migrate()
             with postgres.connect() as connection:
                 _record_extract_runs(connection, everything, lake, journal)
-                standing = _standing(connection, parts, registry)
+                unchanged = _unchanged(connection, parts, registry)
                 loaded = load(
                     connection,
-                    [each.load(lake, registry) for each in parts if each.table.name not in standing],
+                    [each.load(lake, registry) for each in parts if each.table.name not in unchanged],
                     world=lake.layout.world,
                     env=lake.layout.env,
                     run=run_row(step.run),
@@ -107,7 +107,7 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
             if missing := [table.name for table in registry.of_lake_only if lake.table(table).latest()]:
                 step.outputs(without_a_table=missing)
                 context.log.warning(_WITHOUT_A_TABLE, ", ".join(missing))
-            of_table = {each.table: each for each in (*loaded, *standing.values())}
+            of_table = {each.table: each for each in (*loaded, *unchanged.values())}
             results = [of_table[each.table.name] for each in parts]
             for result in results:
                 rows = sum(result.counts().values()) - result.deleted
@@ -192,7 +192,7 @@ class _Part:
         return lake.table(self.table).read(self.keys) if self.keys else pl.DataFrame(schema=self.table.polars_schema)
 
 
-def _standing(connection: Connection, parts: Sequence[_Part], registry: Registry) -> dict[str, LoadResult]:
+def _unchanged(connection: Connection, parts: Sequence[_Part], registry: Registry) -> dict[str, LoadResult]:
     """The tables in one piece, made of others, that hold what the lake does by the database's own word.
 
     They are made as a whole or not at all, and some are large: nothing of them is read or sent.
