@@ -12,6 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from pce_pipeline.bronze.current import Current, Holdings, absence
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.bronze.history import covered_years
+from pce_pipeline.bronze.quarantine import standing
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
