@@ -7,8 +7,9 @@ import pytest
 
 from pce_pipeline.bea.observations import LINE_SCHEMA
 from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.silver.errors import LayoutUnclear, LayoutUnknown
+from pce_pipeline.silver.errors import LayoutUnclear, LayoutUnknown, LineMeaningChanged
 from pce_pipeline.silver.layouts import as_today, check_layouts, moves
+from pce_pipeline.silver.observations import check_meanings
 
 PRICES = load_datasets("full")["prices_state"]
 TEN = PRICES.layouts.filter(layout="2025-02")
@@ -174,3 +175,43 @@ def test_tables_with_one_layout_are_not_looked_at() -> None:
     assert spending.with_several_layouts == ()
     assert moves(*published(TEN), spending).is_empty()
     check_layouts(*published(TEN), spending)
+
+
+MONTHS = load_datasets("full")["pce_us_monthly"]
+OF_PRODUCTS = MONTHS.lines.filter(bea_table="T20805")
+
+
+def printed(lines: pl.DataFrame) -> dict[int, int]:
+    """Where the lines of a national table stand, by the number at which BEA prints them."""
+    found = moves(pl.DataFrame(schema={"bea_table": pl.String}), lines, MONTHS)
+    return dict(found.select("line_code", "today_line").iter_rows())
+
+
+def national(*more: tuple[int, str], without: int | None = None) -> pl.DataFrame:
+    usual = OF_PRODUCTS.select(*LINE_SCHEMA).with_columns(pl.col("description").str.split(" | ").list.first())
+    added = pl.DataFrame([("T20805", *each) for each in more], schema=usual.schema, orient="row")
+    return pl.concat([usual.filter(pl.col("line_code") != (without or 0)), added])
+
+
+def test_a_national_line_is_its_text_wherever_it_is_printed() -> None:
+    assert printed(national()) == {}
+    moved = national().with_columns(pl.col("line_code") + pl.when(pl.col("line_code") > 9).then(1).otherwise(0))
+    assert printed(moved) == {line + 1: line for line in range(10, 26)}
+
+
+def test_a_national_line_that_is_not_pinned_makes_way_for_one_that_is() -> None:
+    shifted = national((25, "PCE of a new kind"), without=25)
+    core = OF_PRODUCTS.filter(line_code=25)["description"][0].split(" | ")[0]
+    assert printed(pl.concat([shifted, national((32, core)).tail(1)])) == {25: 33, 32: 25}
+
+
+def test_of_two_national_lines_with_one_text_that_with_the_pinned_number_is_meant() -> None:
+    food = OF_PRODUCTS.filter(line_code=9)["description"][0]
+    assert printed(national((26, food))) == {}
+
+
+def test_a_national_line_whose_text_changed_is_refused_and_not_moved_away() -> None:
+    lines = national((19, "Restaurants and hotels"), without=19)
+    assert printed(lines) == {}
+    with pytest.raises(LineMeaningChanged, match="Restaurants and hotels"):
+        check_meanings(lines, MONTHS)
