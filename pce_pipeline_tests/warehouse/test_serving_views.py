@@ -1,17 +1,21 @@
 """The views of schema serving never fail, and show what gold computes."""
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import polars as pl
 import pytest
 
+from pce_pipeline.catalog.reading import load_datasets
+from pce_pipeline.gold.dimensions import category_line, dim_category
 from pce_pipeline.gold.pce_state.annual import annual
 from pce_pipeline.gold.pce_state.metrics import metrics as gold_metrics
-from pce_pipeline.tables.dimensions import DIM_CATEGORY, DIM_GEOGRAPHY
+from pce_pipeline.gold.pce_us_monthly.months import us_months
+from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIM_GEOGRAPHY
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
+from pce_pipeline.tables.pce_us_monthly import GOLD_PCE_US_MONTHLY
 from pce_pipeline.tables.table import MONEY
 from pce_pipeline.tables.vintages import REVISION_STATS
 from pce_pipeline.warehouse.loads import RunRow, TableLoad, load
@@ -20,6 +24,7 @@ from pce_pipeline_tests.datasets import PCE_STATE
 pytestmark = pytest.mark.postgres
 
 CATALOG = PCE_STATE
+US_MONTHS = load_datasets("full")["pce_us_monthly"]
 TOTAL = CATALOG.categories.filter(role="total", scheme="product")["category_id"].item()
 YEARS = range(2014, 2021)
 
@@ -201,3 +206,59 @@ def test_views_and_gold_agree_on_growth_and_means(postgres):
     assert compared == 4 * 2 * 12 * len(YEARS)
     assert with_value > compared / 3
     assert apart == 0
+
+
+def _load_us_months(postgres, indexes: dict[int, list[str]]) -> pl.DataFrame:
+    """Load gold.pce_us_monthly with the price indexes of all consumption, by year from January on; its rows."""
+    cells = pl.DataFrame(
+        [
+            (TOTAL, year, month, "pce_price_index", Decimal(text), "reported")
+            for year, texts in indexes.items()
+            for month, text in enumerate(texts, start=1)
+        ],
+        schema=["category_id", "year", "month", "measure", "value", "status"],
+        orient="row",
+    ).cast({"year": pl.Int32, "month": pl.Int32, "value": MONEY})
+    rows = us_months(cells, list(indexes))
+    tables = [
+        TableLoad(DIM_CATEGORY, dim_category({US_MONTHS.name: US_MONTHS})),
+        TableLoad(CATEGORY_LINE, category_line({US_MONTHS.name: US_MONTHS})),
+        TableLoad(GOLD_PCE_US_MONTHLY, rows, list(indexes)),
+    ]
+    run = RunRow("run", US_MONTHS.name, datetime.now(UTC))
+    with postgres.connect() as connection:
+        load(connection, tables, world="sample", env="local", run=run, manifests=[])
+    return rows
+
+
+def test_months_come_with_names_dates_and_every_figure_of_the_table(postgres):
+    rows = _load_us_months(postgres, {2016: [f"{98 + month / 10}" for month in range(12)], 2017: ["100.000"] * 11})
+    names = GOLD_PCE_US_MONTHLY.column_names
+    shown = _rows(postgres, f"SELECT {', '.join(names)} FROM serving.v_pce_us_mom ORDER BY year, month")
+    assert shown == rows.rows()
+    assert rows["price_index_3m_annualised_pct"].count() == 20
+    assert _rows(
+        postgres,
+        "SELECT category_name, scheme, line_code, month_start, price_index_mom_pct FROM serving.v_pce_us_mom "
+        "WHERE month_start = '2017-01-01'",
+    ) == [("Personal consumption expenditures", "product", 1, date(2017, 1, 1), 0.908174)]
+
+
+@pytest.mark.parametrize(
+    ("of_2017", "base_year"),
+    [
+        (["100.000"] * 12, 2017),
+        ([*["99.000"] * 6, *["101.000"] * 5, "101.108"], 2017),
+        ([*["99.000"] * 6, *["101.000"] * 5, "101.120"], None),
+        (["100.000"] * 11, None),
+        ([], None),
+    ],
+)
+def test_the_base_year_is_the_one_whole_year_over_which_prices_are_100_on_average(postgres, of_2017, base_year):
+    _load_us_months(postgres, {2016: ["98.000"] * 12, 2017: of_2017, 2018: ["102.000"]})
+    assert _rows(postgres, "SELECT DISTINCT base_year FROM serving.v_pce_us_mom") == [(base_year,)]
+
+
+def test_there_is_no_base_year_where_several_would_do(postgres):
+    _load_us_months(postgres, {2017: ["100.000"] * 12, 2018: ["100.009"] * 12})
+    assert _rows(postgres, "SELECT DISTINCT base_year FROM serving.v_pce_us_mom") == [(None,)]

@@ -72,6 +72,8 @@ COMMENT ON VIEW serving.v_state_prices IS
     'Real figures are never to be computed from the newest nominal ones: real_figures says whether both are of one release.';
 COMMENT ON COLUMN serving.v_state_prices.pce_as_known_then_millions_usd IS
     'nominal PCE of the release that these prices belong to; NULL where that release is not held [millions of current dollars]';
+COMMENT ON COLUMN serving.v_state_prices.real_pce_yoy_pct IS
+    'change of real_pce_millions_constant_usd on the year before; NULL where that year is missing or of another base year [percent]';
 COMMENT ON COLUMN serving.v_state_prices.prices_released_on IS 'the day on which BEA released these prices';
 COMMENT ON COLUMN serving.v_state_prices.pce_as_known_then_released_on IS
     'the day of the release of nominal PCE that these prices belong to';
