@@ -46,3 +46,19 @@ class GoldTable(Generic[Subject]):
     """Its rows of some years, and what its rules look at."""
     rules: Sequence[Rule[Subject]]
     """The rules that its rows keep."""
+
+
+@dataclass(frozen=True)
+class GoldPiece(Generic[Subject]):
+    """A table in one piece that is made of other tables, of all their years (`tables.lineage.Piece`)."""
+
+    table: Table
+    """The table."""
+    read: Mapping[str, pl.Expr]
+    """Which rows of each table that it is made of are read, by name."""
+    compute: Callable[[Inputs], tuple[pl.DataFrame, Subject]]
+    """Its rows, and what its rules look at."""
+    stands: Callable[[pl.DataFrame], Subject]
+    """What the rules look at where nothing has changed, so that nothing is computed: its rows."""
+    rules: Sequence[Rule[Subject]]
+    """The rules that its rows keep."""

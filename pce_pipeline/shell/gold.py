@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import dagster as dg
@@ -14,7 +15,7 @@ from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.bronze.history import dimension_frame
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.facts import conform_facts
-from pce_pipeline.gold.made import GoldTable, Inputs
+from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
 from pce_pipeline.gold.wide import wide_table
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
@@ -24,6 +25,7 @@ from pce_pipeline.quality.identities import FactYears
 from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
+from pce_pipeline.shell.pieces import PieceRun, piece_asset
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import table_years
@@ -48,11 +50,38 @@ def gold_assets(registry: Registry) -> list[dg.AssetsDefinition]:
 
 def _tables_of(dataset: Dataset, registry: Registry) -> Sequence[GoldTable[Any]]:
     """How the tables of a dataset are made: as a package of its name says, or from the declarations alone."""
-    package = f"pce_pipeline.gold.{dataset.name}"
-    if find_spec(package) is not None:
-        found: Sequence[GoldTable[Any]] = import_module(package).TABLES
+    package = _package_of(dataset.name)
+    if package is not None:
+        found: Sequence[GoldTable[Any]] = package.TABLES
         return found
     return [wide_table(derivation.table) for derivation in registry.gold[dataset.name]]
+
+
+def gold_pieces(registry: Registry) -> list[dg.AssetsDefinition]:
+    """The tables in one piece that packages of datasets make of other tables."""
+    return [
+        _own_piece(each, registry.datasets[name], registry)
+        for name in registry.datasets
+        for each in getattr(_package_of(name), "PIECES", ())
+        if each.table.name in registry.pieces
+    ]
+
+
+def _own_piece(piece: GoldPiece[Any], dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
+    declared_as = registry.pieces[piece.table.name]
+
+    def make(run: PieceRun) -> tuple[pl.DataFrame, Any]:
+        if run.unchanged is not None:
+            return run.unchanged, piece.stands(run.unchanged)
+        read = {each.table.name: run.rows(each, piece.read[each.table.name]) for each in declared_as.made_of}
+        return piece.compute(Inputs(read, dataset, ()))
+
+    return piece_asset(declared_as, registry, piece.rules, make)
+
+
+def _package_of(dataset: str) -> ModuleType | None:
+    package = f"pce_pipeline.gold.{dataset}"
+    return None if find_spec(package) is None else import_module(package)
 
 
 def _made(run: YearlyRun, *, table: GoldTable[Any], registry: Registry) -> Made[Any]:

@@ -1,15 +1,21 @@
-"""The table of Gold that the months of the nation have: spending, real spending and prices, each with its growth."""
+"""The tables of Gold that the months of the nation have: spending, real spending and prices, each with its growth.
 
+Beside them what they make possible for states: an estimate of their months, and how far such estimates are off.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.tables.columns import CATEGORY, MONTH, STATUS_TEXT, YEAR
+from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, MONTH, STATUS_TEXT, YEAR
 from pce_pipeline.tables.facts import GOLD_FACTS
-from pce_pipeline.tables.lineage import Derivation, FromTable
+from pce_pipeline.tables.lineage import Derivation, FromTable, Piece
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 from pce_pipeline.tables.silver import silver_table
 from pce_pipeline.tables.table import MONEY, Column, Table
+from pce_pipeline.tables.vintages import gold_vintages
 
 _AT_ANNUAL_RATES = "seasonally adjusted at annual rates"
 _A_YEAR = "what a year would come to if all its months were like this one, so that a year is the mean of its months"
@@ -123,4 +129,178 @@ def gold(dataset: Dataset) -> tuple[Derivation, ...]:
             code_version="1",
             follows=(GOLD_FACTS,),
         ),
+    )
+
+
+CAUSES = {
+    "extrapolation": "the year was extrapolated from the figures before it, all of today's vintage",
+    "benchmark_revision": "BEA revised the annual figure; nothing was extrapolated",
+}
+"""Why an annual mean is off, and what each means."""
+
+STATE_MONTH_STATUSES = {
+    "estimated": "an estimate of ours, not a figure of BEA's",
+    "figure_missing": "an annual figure of the state is missing, withheld or could not be read",
+    "not_positive": "an annual figure of some state, or a month of the nation, is zero or negative in this line, for which "
+    "proportions say nothing: the line is left out for all states",
+    "months_missing": "the nation's months of this line are not all held",
+    "negative_month": "the state's annual figures move so much that some month would come out at zero or below",
+    "part_left_out": "a line that the sum is made of is left out",
+}
+"""What `status` of a state's month may say, and what each means."""
+
+METHODS = {
+    "denton": "proportional Denton benchmarking in first differences, of a line that has no parts here",
+    "sum": "the sum of such lines",
+}
+"""How a month was estimated, and what each means."""
+
+_ANNUAL = "gold/pce_state_annual"
+_BACKTEST = f"{_ANNUAL} and the yearly means of gold/pce_us_monthly, each cut after one year after the other"
+
+GOLD_PCE_MONTHLY_ERRORS = Table(
+    name="gold/pce_monthly_errors",
+    partition=None,
+    in_postgres=True,
+    grain="One row per category, cause and horizon: how far annual means of estimated months of states were off.",
+    key=("category_id", "cause", "horizon_years"),
+    hazard="Of annual means, never of a month, which nobody observes. Extrapolation is tested in pseudo real time, with "
+    "figures of today; what BEA revised later is another cause, in rows of its own: never add the two up.",
+    columns=(
+        CATEGORY,
+        Column(
+            "cause",
+            pl.String,
+            "; ".join(f"{name}: {meaning}" for name, meaning in CAUSES.items()),
+            source="how the row was made",
+        ),
+        Column(
+            "horizon_years",
+            pl.Int32,
+            "how many years after the last annual figure the extrapolated year is; 0 where nothing is extrapolated",
+            source="the cut",
+        ),
+        Column(
+            "phi",
+            pl.Float64,
+            "the share of the last change of the state's annual ratio to the nation that goes on in the next year: of "
+            "0, 0.25, 0.5, 0.75 and 1 the one with the smallest error; NULL for sums and for revisions",
+            nullable=True,
+            source=_BACKTEST,
+        ),
+        Column("n_years", pl.Int32, "how many years were compared", source=_BACKTEST),
+        Column("n_figures", pl.Int32, "how many figures of states were compared", source=_BACKTEST),
+        Column(
+            "bias_pct",
+            pl.Float64,
+            "mean error: above zero where the estimate, or the figure that was published first, is too high",
+            unit="percent",
+            source=_BACKTEST,
+        ),
+        Column("error_p50_pct", pl.Float64, "half of the errors are no larger, up or down", unit="percent", source=_BACKTEST),
+        Column("error_p90_pct", pl.Float64, "nine in ten are no larger, up or down", unit="percent", source=_BACKTEST),
+    ),
+)
+
+_ESTIMATE = "gold/pce_us_monthly and gold/pce_state_annual, by the method of docs/monthly-estimates.md"
+
+GOLD_PCE_STATE_MONTHLY = Table(
+    name="gold/pce_state_monthly",
+    partition=None,
+    in_postgres=True,
+    grain="One row per state, category and month: OUR ESTIMATE of spending. BEA publishes no months of states.",
+    key=("geo_fips", "category_id", "year", "month"),
+    hazard="An estimate: within a year every state follows the nation's months but for a slowly moving ratio, so that "
+    "no event of one state can show. Annual rates: never add up months. Categories contain totals and their parts.",
+    columns=(
+        GEO_FIPS,
+        Column("state", pl.String, "postal code of the state or DC", source="the catalogue's areas"),
+        CATEGORY,
+        YEAR,
+        MONTH,
+        Column(
+            "pce_millions_usd_saar",
+            MONEY,
+            f"estimated personal consumption expenditures of the month at an annual rate: {_A_YEAR}",
+            nullable=True,
+            unit=f"millions of current dollars, {_AT_ANNUAL_RATES}",
+            source=_ESTIMATE,
+        ),
+        Column(
+            "status",
+            pl.String,
+            f"estimated, or why there is none: {', '.join(list(STATE_MONTH_STATUSES)[1:])}",
+            source="what the estimate is made of",
+        ),
+        Column(
+            "mom_pct",
+            pl.Float64,
+            "change of the estimate on the month before; NULL in the first month",
+            nullable=True,
+            unit="percent",
+            source="pce_millions_usd_saar",
+        ),
+        Column(
+            "yoy_pct",
+            pl.Float64,
+            "change of the estimate on the same month of the year before; NULL in the first year",
+            nullable=True,
+            unit="percent",
+            source="pce_millions_usd_saar",
+        ),
+        Column("is_estimate", pl.Boolean, "true in every row: BEA publishes none of them", source="the method"),
+        Column(
+            "is_extrapolated",
+            pl.Boolean,
+            "whether the month is after the last year of which BEA has published annual figures of states",
+            source="the newest year of gold/pce_state_annual",
+        ),
+        Column(
+            "horizon_years",
+            pl.Int32,
+            "how many years after that year: 0 within it or before",
+            source="the newest year of gold/pce_state_annual",
+        ),
+        Column(
+            "method",
+            pl.String,
+            "; ".join(f"{name}: {meaning}" for name, meaning in METHODS.items()),
+            source="the category",
+        ),
+        Column(
+            "phi",
+            pl.Float64,
+            "phi of an extrapolated line (gold/pce_monthly_errors); NULL where nothing is extrapolated, and for sums",
+            nullable=True,
+            source="gold/pce_monthly_errors",
+        ),
+        *(
+            Column(
+                f"error_p{of}_pct",
+                pl.Float64,
+                f"of the annual mean of an extrapolated year of this category and horizon: {what} in the back-test were "
+                "no larger, up or down; NULL where nothing is extrapolated, and where the back-test says nothing",
+                nullable=True,
+                unit="percent",
+                source="gold/pce_monthly_errors, cause extrapolation",
+            )
+            for of, what in ((50, "half of the errors"), (90, "nine in ten errors"))
+        ),
+    ),
+)
+
+_SPENDING = "pce_state"
+SPENDING_LOG = f"gold/{_SPENDING}_vintages"
+"""The log of every value of spending by state."""
+
+
+def pieces(datasets: Mapping[str, Dataset]) -> tuple[Piece, ...]:
+    """What is made of all years of the nation's months and of annual spending by state; nothing without the latter."""
+    if _SPENDING not in datasets:
+        return ()
+    months, annual = FromTable(GOLD_PCE_US_MONTHLY), FromTable(GOLD_PCE_STATE_ANNUAL)
+    log = FromTable(gold_vintages(datasets[_SPENDING]))
+    return (
+        Piece(GOLD_PCE_MONTHLY_ERRORS, code_version="1", made_of=(months, annual, log)),
+        Piece(GOLD_PCE_STATE_MONTHLY, code_version="1", made_of=(months, annual, FromTable(GOLD_PCE_MONTHLY_ERRORS))),
     )

@@ -1,0 +1,345 @@
+"""Months of states, estimated: BEA publishes none, and `docs/monthly-estimates.md` says what these are and are not.
+
+The nation's months of each line that has no parts here are benchmarked to the annual figures of each state; totals are
+added up from them. How far such estimates are off is told from annual means of years that BEA has published: of years
+that were cut off and extrapolated, and apart from that, of what BEA itself has revised.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.benchmarking import (
+    FIRST_CUT,
+    HORIZONS,
+    MONTHS_OF_A_YEAR,
+    FloatArray,
+    Summary,
+    annual_means,
+    choose_phi,
+    errors_of,
+    extrapolated_years,
+    months_of,
+    summary,
+    weights,
+)
+from pce_pipeline.gold.rounding import rounded
+from pce_pipeline.tables.pce_us_monthly import GOLD_PCE_MONTHLY_ERRORS, GOLD_PCE_STATE_MONTHLY
+from pce_pipeline.tables.table import MONEY
+from pce_pipeline.tables.vintages import COUNTED
+
+MONTHS_MEASURE, ANNUAL_MEASURE = "pce_annual_rate", "pce"
+"""What the nation's months and the states' years are, by their measures in the catalogue."""
+
+_NATION = "00000"
+_THOUSANDTHS = 1000
+_ESTIMATED = "estimated"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line without parts: what there is of it."""
+
+    months: FloatArray
+    """The nation's months, from January of the first year, at annual rates: millions of dollars, NaN for a missing one."""
+    annual: FloatArray
+    """The years of each state, shape (states, years): millions of dollars, NaN for a missing one."""
+    nation: FloatArray
+    """The years of the US row of the same table, shape (years,)."""
+
+    @cached_property
+    def problem(self) -> str | None:
+        """Why it is left out for all states; None where it is not."""
+        if not np.isfinite(self.months).all():
+            return "months_missing"
+        return "not_positive" if (self.months <= 0).any() or (self.annual <= 0).any() else None
+
+    @property
+    def means(self) -> FloatArray:
+        """What the nation's months come to in each year with annual figures."""
+        return annual_means(self.months, self.annual.shape[1])
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All that months of states are estimated from."""
+
+    first_year: int
+    """The first year with annual figures and all months of the nation."""
+    years: int
+    """How many years have both."""
+    months: int
+    """How many months of the nation there are since January of the first year."""
+    areas: tuple[str, ...]
+    """The states, by FIPS code, ascending."""
+    states: tuple[str, ...]
+    """Their postal codes."""
+    lines: Mapping[str, Line]
+    """The lines without parts, by category."""
+    sums: Mapping[str, Mapping[str, int]]
+    """All categories, and the lines without parts that each is made of, with their signs: such a line of itself."""
+
+    @property
+    def last_year(self) -> int:
+        """The last year with annual figures."""
+        return self.first_year + self.years - 1
+
+    @cached_property
+    def calendar(self) -> pl.DataFrame:
+        """The months: year, month, horizon_years."""
+        place = pl.int_range(self.months, dtype=pl.Int32, eager=True)
+        return pl.DataFrame({"place": place}).select(
+            year=self.first_year + pl.col("place") // MONTHS_OF_A_YEAR,
+            month=pl.col("place") % MONTHS_OF_A_YEAR + 1,
+            horizon_years=(pl.col("place") // MONTHS_OF_A_YEAR - (self.years - 1)).clip(lower_bound=0),
+        )
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """The months of a line of all states."""
+
+    amounts: FloatArray
+    """Millions of dollars, at annual rates, shape (months, states)."""
+    statuses: tuple[str, ...]
+    """Whether each state has them, and why not."""
+
+
+def panel_of(months: pl.DataFrame, annual: pl.DataFrame, dataset: Dataset) -> Panel | None:
+    """What months of states can be estimated from; None where there is no year with both.
+
+    `months` are rows of GOLD_PCE_US_MONTHLY, `annual` of GOLD_PCE_STATE_ANNUAL, `dataset` is that of the months.
+    """
+    sums = _sums(dataset)
+    amounts = months.filter(pl.col("category_id").is_in(list(sums)), pl.col("pce_millions_usd_saar").is_not_null())
+    years = annual.filter(pl.col("category_id").is_in(list(sums)), pl.col("pce_millions_usd").is_not_null())
+    states = years.filter(geo_level="state").select("geo_fips", "state").unique().sort("geo_fips")
+    whole = amounts.group_by("year").agg(pl.col("month").n_unique()).filter(month=MONTHS_OF_A_YEAR)["year"]
+    both = sorted(set(whole) & set(years.filter(geo_level="state")["year"]))
+    if not both:
+        return None
+    first = max(year for year in both if year - 1 not in both)  # years without a gap, up to the newest
+    newest = amounts.select((pl.col("year") * MONTHS_OF_A_YEAR + pl.col("month") - 1).max()).item()
+    count = newest - first * MONTHS_OF_A_YEAR + 1
+    areas = tuple(states["geo_fips"])
+    span = range(first, both[-1] + 1)
+    lowest = [category for category, parts in sums.items() if parts == {category: 1}]
+    return Panel(
+        first_year=first,
+        years=len(span),
+        months=count,
+        areas=areas,
+        states=tuple(states["state"]),
+        lines={
+            category: Line(
+                _row_of_months(amounts.filter(category_id=category), first, count),
+                _rows_of_years(years.filter(category_id=category), areas, span),
+                _rows_of_years(years.filter(category_id=category), (_NATION,), span)[0],
+            )
+            for category in lowest
+        },
+        sums=sums,
+    )
+
+
+def _sums(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """The categories of products that have months, each with the lines without parts that it is made of."""
+    wanted = set(dataset.lines.filter(measure=MONTHS_MEASURE)["category_id"])
+    tree = dataset.categories.filter(pl.col("category_id").is_in(list(wanted)) & (pl.col("scheme") == "product"))
+    above = {name: (parent, sign) for name, parent, sign in tree.select("category_id", "parent_id", "sign").iter_rows()}
+    parents = {parent for parent, _ in above.values()}
+    found: dict[str, dict[str, int]] = {name: {} for name in above}
+    for line in above.keys() - parents:
+        sign, at = 1, line
+        while at in above:
+            found[at][line] = sign
+            parent, own = above[at]
+            sign, at = sign * own, parent
+    return {name: dict(sorted(parts.items())) for name, parts in sorted(found.items())}
+
+
+def _row_of_months(amounts: pl.DataFrame, first_year: int, count: int) -> FloatArray:
+    row = np.full(count, np.nan)
+    place = amounts.select((pl.col("year") - first_year) * MONTHS_OF_A_YEAR + pl.col("month") - 1).to_series()
+    within = (place >= 0) & (place < count)
+    values = amounts["pce_millions_usd_saar"].cast(pl.Float64)
+    row[place.filter(within).to_numpy()] = values.filter(within).to_numpy()
+    return row
+
+
+def _rows_of_years(years: pl.DataFrame, areas: Sequence[str], span: range) -> FloatArray:
+    rows = np.full((len(areas), len(span)), np.nan)
+    of = years.filter(pl.col("geo_fips").is_in(list(areas)), pl.col("year").is_in(list(span)))
+    order = {area: place for place, area in enumerate(areas)}
+    places = [order[area] for area in of["geo_fips"]]
+    rows[places, (of["year"] - span.start).to_numpy()] = of["pce_millions_usd"].cast(pl.Float64).to_numpy()
+    return rows
+
+
+def estimated(line: Line, phi: float) -> Estimated:
+    """The months of all states of a line; of a state that lacks a year, or whose months would not be positive, none."""
+    count, states = len(line.months), len(line.annual)
+    nothing = np.full((count, states), np.nan)
+    if line.problem is not None:
+        return Estimated(nothing, (line.problem,) * states)
+    amounts = months_of(weights(line.months, line.annual.shape[1], phi), line.annual)
+    lacks = ~np.isfinite(line.annual).all(axis=1)
+    fails = ~(np.where(np.isfinite(amounts), amounts, 1.0) > 0).all(axis=0)
+    statuses = tuple(
+        "figure_missing" if lacking else "negative_month" if failing else _ESTIMATED
+        for lacking, failing in zip(lacks, fails, strict=True)
+    )
+    return Estimated(np.where(lacks | fails, np.nan, amounts), statuses)
+
+
+def state_months(panel: Panel | None, errors: pl.DataFrame) -> pl.DataFrame:
+    """The rows of GOLD_PCE_STATE_MONTHLY; `errors` are those of GOLD_PCE_MONTHLY_ERRORS of the same panel."""
+    if panel is None:
+        return pl.DataFrame(schema=GOLD_PCE_STATE_MONTHLY.polars_schema)
+    tested = errors.filter(cause="extrapolation")
+    phis: dict[str, float] = dict(tested.drop_nulls("phi").select("category_id", "phi").unique().iter_rows())
+    lines = {category: estimated(line, phis.get(category, 0.0)) for category, line in panel.lines.items()}
+    thousandths = {category: _thousandths(each.amounts) for category, each in lines.items()}
+    rows = pl.concat(_rows_of(panel, category, lines, thousandths) for category in panel.sums)
+    is_extrapolated = pl.col("horizon_years") > 0
+    bands = tested.select("category_id", "horizon_years", "error_p50_pct", "error_p90_pct")
+    levels = pl.DataFrame(
+        list(phis.items()), schema={"category_id": pl.String, "phi": pl.Float64}, orient="row"
+    )
+    known = pl.col("status") == _ESTIMATED
+    return (
+        rows.join(bands, on=["category_id", "horizon_years"], how="left")
+        .join(levels, on="category_id", how="left")
+        .with_columns(
+            pl.when(known & is_extrapolated).then("phi"),
+            pl.when(known).then("error_p50_pct", "error_p90_pct"),
+            is_estimate=pl.lit(value=True),
+            is_extrapolated=is_extrapolated,
+        )
+        .select(GOLD_PCE_STATE_MONTHLY.column_names)
+        .sort(GOLD_PCE_STATE_MONTHLY.key)
+    )
+
+
+def _thousandths(amounts: FloatArray) -> FloatArray:
+    """Whole thousandths of a million: sums of what is published are then exact."""
+    found: FloatArray = np.rint(amounts * _THOUSANDTHS)
+    return found
+
+
+def _rows_of(
+    panel: Panel, category: str, lines: Mapping[str, Estimated], thousandths: Mapping[str, FloatArray]
+) -> pl.DataFrame:
+    """The months of a category of all states, with their growth."""
+    parts = panel.sums[category]
+    is_line = parts == {category: 1}
+    total = np.zeros((panel.months, len(panel.areas)))
+    for part, sign in parts.items():
+        total = total + sign * thousandths[part]
+    statuses = [
+        lines[category].statuses[place]
+        if is_line
+        else _ESTIMATED
+        if all(lines[part].statuses[place] == _ESTIMATED for part in parts)
+        else "part_left_out"
+        for place in range(len(panel.areas))
+    ]
+    columns = {
+        "thousandths": total,
+        "mom_pct": _growth(total, 1),
+        "yoy_pct": _growth(total, MONTHS_OF_A_YEAR),
+    }
+    places = pl.DataFrame(
+        {"geo_fips": panel.areas, "state": panel.states, "status": statuses},
+        schema={"geo_fips": pl.String, "state": pl.String, "status": pl.String},
+    )
+    return (
+        places.join(panel.calendar, how="cross")
+        .with_columns(pl.Series(name, values.T.ravel()).fill_nan(None) for name, values in columns.items())
+        .with_columns(
+            rounded(pl.col("mom_pct")),
+            rounded(pl.col("yoy_pct")),
+            category_id=pl.lit(category),
+            method=pl.lit("denton" if is_line else "sum"),
+            pce_millions_usd_saar=(pl.col("thousandths") / _THOUSANDTHS).cast(MONEY),
+        )
+        .drop("thousandths")
+    )
+
+
+def _growth(amounts: FloatArray, months: int) -> FloatArray:
+    """The change on so many months before, in percent; NaN where there is none, or it is not above zero."""
+    found = np.full(amounts.shape, np.nan)
+    before = amounts[:-months]
+    found[months:] = (amounts[months:] / np.where(before > 0, before, np.nan) - 1) * 100
+    return found
+
+
+def monthly_errors(panel: Panel | None, log: pl.DataFrame) -> pl.DataFrame:
+    """The rows of GOLD_PCE_MONTHLY_ERRORS; `log` has those rows of `gold_vintages` of spending by state that count."""
+    rows = [] if panel is None else [*_of_extrapolation(panel), *_of_revisions(panel, log)]
+    frame = pl.DataFrame(rows, schema=GOLD_PCE_MONTHLY_ERRORS.polars_schema, orient="row")
+    return frame.with_columns(rounded(pl.col(name)) for name in ("bias_pct", "error_p50_pct", "error_p90_pct")).sort(
+        GOLD_PCE_MONTHLY_ERRORS.key
+    )
+
+
+_Row = tuple[str, str, int, float | None, int, int, float | None, float | None, float | None]
+
+
+def _of_extrapolation(panel: Panel) -> Iterator[_Row]:
+    """The back-test: of each line, and of each sum of lines all of which can be estimated."""
+    usable = {category: line for category, line in panel.lines.items() if line.problem is None}
+    phis = {category: choose_phi(line.means, line.annual) for category, line in usable.items()}
+    years = {
+        category: extrapolated_years(line.means, line.annual, phis[category]) for category, line in usable.items()
+    }
+    for category, parts in panel.sums.items():
+        if parts.keys() <= usable.keys():
+            estimate = sum(sign * years[part] for part, sign in parts.items())
+            published = sum(sign * usable[part].annual for part, sign in parts.items())
+            errors = errors_of(np.asarray(estimate), np.asarray(published))
+            phi = phis[category] if parts == {category: 1} else None
+            for horizon, of_horizon in zip(HORIZONS, errors, strict=True):
+                compared = int(np.isfinite(of_horizon).any(axis=1).sum())
+                yield from _row(category, "extrapolation", horizon, phi, compared, summary(of_horizon))
+
+
+def _of_revisions(panel: Panel, log: pl.DataFrame) -> Iterator[_Row]:
+    """How far the first published figure of each year and state is from today's, where a later vintage came."""
+    figure = ["category_id", "geo_fips", "year"]
+    own = log.filter(
+        pl.col("category_id").is_in(list(panel.sums)),
+        pl.col("basis") == COUNTED,
+        pl.col("status") == "reported",
+        pl.col("geo_fips").is_in(list(panel.areas)),
+    )
+    newest = log.select(pl.col("valid_from").max()).item()
+    both = (
+        own.sort("valid_from")
+        .group_by(figure)
+        .agg(
+            since=pl.col("valid_from").first(),
+            first=pl.col("value").first().cast(pl.Float64),
+            today=pl.col("value").filter(pl.col("valid_to").is_null()).last().cast(pl.Float64),
+        )
+        .filter((pl.col("since") < newest) & (pl.col("today") > 0))
+        .sort(figure)
+    )
+    for (category,), of_category in both.partition_by("category_id", as_dict=True, maintain_order=True).items():
+        errors = (of_category["first"] / of_category["today"] - 1).to_numpy()
+        compared = of_category["year"].n_unique()
+        yield from _row(str(category), "benchmark_revision", 0, None, compared, summary(errors))
+
+
+def _row(category: str, cause: str, horizon: int, phi: float | None, years: int, found: Summary) -> Iterator[_Row]:
+    if found.count:
+        yield (category, cause, horizon, phi, years, found.count, found.bias_pct, found.p50_pct, found.p90_pct)
+
+
+FIRST_TESTED = FIRST_CUT
+"""How many years come before the first one that the back-test extrapolates."""
