@@ -2,7 +2,8 @@
 
 The estimates are proportional Denton benchmarking in first differences, with extrapolation by a forecast of the annual
 ratio. Pure functions over numpy arrays. No lines, areas or tables are known here, nothing is rounded, and totals are
-not benchmarked: whoever calls adds them up from their parts.
+not benchmarked: whoever calls adds them up from their parts. No sum is left to a library of linear algebra, whose last
+digits depend on the machine and its threads: the systems are narrow enough to be solved row by row.
 
     ValueError
     └── NotBenchmarkable    the numbers handed in allow no estimate
@@ -76,13 +77,31 @@ def weights(months: FloatArray, years: int, phi: float) -> FloatArray:
     _refuse_phi(phi)
     _refuse_months(months, years)
     level = months / months.max()  # a solution does not depend on the scale, but sums of huge numbers overflow
-    known = level[: years * MONTHS_OF_A_YEAR].reshape(years, MONTHS_OF_A_YEAR).mean(axis=1)
+    known = annual_means(level, years)
     all_years = _complete(level).reshape(-1, MONTHS_OF_A_YEAR)
     ratios = annual_ratios(np.eye(years), known)
     beyond = [extrapolated_ratio(ratios, phi, horizon) for horizon in range(1, len(all_years) - years + 1)]
     targets = np.vstack([ratios.T, *beyond])
     ratios_of_months = _smoothest(all_years, targets)[: len(level)]
     found: FloatArray = level[:, np.newaxis] * ratios_of_months
+    return found
+
+
+def months_of(of_weights: FloatArray, annual: FloatArray) -> FloatArray:
+    """The months of areas, shape (months, areas): `weights` times their annual figures, shape (areas, years).
+
+    An area that lacks a year has no months: NaN.
+    """
+    found = np.zeros((len(of_weights), len(annual)))
+    for year in range(annual.shape[1]):
+        found = found + of_weights[:, year, np.newaxis] * annual[np.newaxis, :, year]
+    return found
+
+
+def annual_means(months: FloatArray, years: int) -> FloatArray:
+    """What months at annual rates, shape (..., months), come to in each of the first years: shape (..., years)."""
+    whole = months[..., : years * MONTHS_OF_A_YEAR].reshape(*months.shape[:-1], years, MONTHS_OF_A_YEAR)
+    found: FloatArray = whole.sum(axis=-1) / MONTHS_OF_A_YEAR
     return found
 
 
@@ -220,16 +239,50 @@ def _smoothest(months: FloatArray, targets: FloatArray) -> FloatArray:
     Solving for differences keeps the system as small as the years and well conditioned, which that of all first-order
     conditions is not.
     """
-    years = len(months)
-    shares = np.zeros((years, years, MONTHS_OF_A_YEAR))
-    shares[np.arange(years), np.arange(years)] = months / months.sum(axis=1, keepdims=True)
-    means = shares.reshape(years, -1)
-    reach = np.cumsum(means[:, ::-1], axis=1)[:, -2::-1]
-    apart = np.diff(reach, axis=0)
-    steps = apart.T @ np.linalg.solve(apart @ apart.T, np.diff(targets, axis=0))
-    since_first = np.vstack([np.zeros((1, targets.shape[1])), np.cumsum(steps, axis=0)])
-    ratios: FloatArray = targets[0] - means[0] @ since_first + since_first
+    years, columns = targets.shape
+    shares = months / months.sum(axis=1, keepdims=True)
+    # a step before month m of a year moves what comes at or after it; the year after takes the rest of it over
+    reach = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1]
+    rest = 1 - reach
+    steps = np.zeros((years * MONTHS_OF_A_YEAR, columns))
+    if years > 1:
+        # rows of two adjoining differences share the steps of the year between them, others share none
+        diagonal = (rest[:-1, 1:] ** 2).sum(axis=1) + (reach[1:] ** 2).sum(axis=1)
+        beside = (reach[1:-1, 1:] * rest[1:-1, 1:]).sum(axis=1)
+        multipliers = _solved(diagonal, beside, np.diff(targets, axis=0))
+        for year in range(years):
+            at = slice(year * MONTHS_OF_A_YEAR, (year + 1) * MONTHS_OF_A_YEAR)
+            if year:
+                steps[at] += reach[year][:, np.newaxis] * multipliers[year - 1]
+            if year < years - 1:
+                own = rest[year].copy()
+                own[0] = 0.0  # the step into January moves all of the year alike
+                steps[at] += own[:, np.newaxis] * multipliers[year]
+    steps[0] = 0.0
+    since_first = np.cumsum(steps, axis=0)
+    ratios: FloatArray = targets[0] - _mean_of(shares[0], since_first[:MONTHS_OF_A_YEAR]) + since_first
     return ratios
+
+
+def _mean_of(shares: FloatArray, months: FloatArray) -> FloatArray:
+    """The weighted mean of twelve months, of each column."""
+    found = np.zeros(months.shape[1])
+    for share, row in zip(shares, months, strict=True):
+        found = found + share * row
+    return found
+
+
+def _solved(diagonal: FloatArray, beside: FloatArray, right: FloatArray) -> FloatArray:
+    """The solution of a symmetric system with three diagonals, row by row down and up again; for each column."""
+    pivots, rows = diagonal.copy(), right.copy()
+    for at in range(1, len(pivots)):
+        factor = beside[at - 1] / pivots[at - 1]
+        pivots[at] -= factor * beside[at - 1]
+        rows[at] = rows[at] - factor * rows[at - 1]
+    rows[-1] = rows[-1] / pivots[-1]
+    for at in range(len(pivots) - 2, -1, -1):
+        rows[at] = (rows[at] - beside[at] * rows[at + 1]) / pivots[at]
+    return rows
 
 
 def _complete(months: FloatArray) -> FloatArray:

@@ -141,10 +141,11 @@ CAUSES = {
 STATE_MONTH_STATUSES = {
     "estimated": "an estimate of ours, not a figure of BEA's",
     "figure_missing": "an annual figure of the state is missing, withheld or could not be read",
-    "not_positive": "an annual figure of some state, or a month of the nation, is zero or negative in this line, for which "
-    "proportions say nothing: the line is left out for all states",
+    "not_positive": "an annual figure of some state, or a month of the nation, is zero or negative in this line, of "
+    "which proportions say nothing: the line is left out for all states",
     "months_missing": "the nation's months of this line are not all held",
-    "negative_month": "the state's annual figures move so much that some month would come out at zero or below",
+    "negative_month": "the state's annual figures move so much that a month would come out at zero or below: of a line "
+    "no month is given then, of a sum not that one",
     "part_left_out": "a line that the sum is made of is left out",
 }
 """What `status` of a state's month may say, and what each means."""
@@ -164,8 +165,8 @@ GOLD_PCE_MONTHLY_ERRORS = Table(
     in_postgres=True,
     grain="One row per category, cause and horizon: how far annual means of estimated months of states were off.",
     key=("category_id", "cause", "horizon_years"),
-    hazard="Of annual means, never of a month, which nobody observes. Extrapolation is tested in pseudo real time, with "
-    "figures of today; what BEA revised later is another cause, in rows of its own: never add the two up.",
+    hazard="Of annual means, never of a month, which nobody observes. Extrapolation is tested in pseudo real time, "
+    "with figures of today; what BEA revised later is another cause, in rows of its own: never add the two up.",
     columns=(
         CATEGORY,
         Column(
@@ -197,7 +198,13 @@ GOLD_PCE_MONTHLY_ERRORS = Table(
             unit="percent",
             source=_BACKTEST,
         ),
-        Column("error_p50_pct", pl.Float64, "half of the errors are no larger, up or down", unit="percent", source=_BACKTEST),
+        Column(
+            "error_p50_pct",
+            pl.Float64,
+            "half of the errors are no larger, up or down",
+            unit="percent",
+            source=_BACKTEST,
+        ),
         Column("error_p90_pct", pl.Float64, "nine in ten are no larger, up or down", unit="percent", source=_BACKTEST),
     ),
 )
@@ -278,8 +285,8 @@ GOLD_PCE_STATE_MONTHLY = Table(
             Column(
                 f"error_p{of}_pct",
                 pl.Float64,
-                f"of the annual mean of an extrapolated year of this category and horizon: {what} in the back-test were "
-                "no larger, up or down; NULL where nothing is extrapolated, and where the back-test says nothing",
+                f"of the annual mean of an extrapolated year of this category and horizon: {what} in the back-test "
+                "were no larger, up or down; NULL where nothing is extrapolated, or the back-test says nothing",
                 nullable=True,
                 unit="percent",
                 source="gold/pce_monthly_errors, cause extrapolation",

@@ -17,18 +17,15 @@ from pce_pipeline.gold.pce_us_monthly import TABLES
 from pce_pipeline.gold.pce_us_monthly.months import cells_of, us_months
 from pce_pipeline.gold.pce_us_monthly.months_rules import UsMonths, months_rules
 from pce_pipeline.quality.rules import RuleResult, judge
-from pce_pipeline.tables.columns import MONTH
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.lineage import FromTable
 from pce_pipeline.tables.pce_us_monthly import FIGURES, GOLD_PCE_US_MONTHLY, RATES, gold
-from pce_pipeline.tables.silver import COLUMNS, silver_table
+from pce_pipeline.tables.silver import silver_table
 from pce_pipeline.tables.table import MONEY
 from pce_pipeline_tests.examples import examples
 
 DATASET = load_datasets("full")["pce_us_monthly"]
-SILVER_SCHEMA = {
-    each.name: each.dtype for column in COLUMNS for each in ((column, MONTH) if column.name == "year" else (column,))
-}
+SILVER_SCHEMA = silver_table(DATASET).polars_schema
 LINES = {
     (table, category): line for table, line, category in DATASET.lines["bea_table", "line_code", "category_id"].rows()
 }

@@ -14,7 +14,6 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.benchmarking import (
-    FIRST_CUT,
     HORIZONS,
     MONTHS_OF_A_YEAR,
     FloatArray,
@@ -45,7 +44,7 @@ class Line:
     """A line without parts: what there is of it."""
 
     months: FloatArray
-    """The nation's months, from January of the first year, at annual rates: millions of dollars, NaN for a missing one."""
+    """The nation's months from January of the first year, at annual rates: millions of dollars, NaN where missing."""
     annual: FloatArray
     """The years of each state, shape (states, years): millions of dollars, NaN for a missing one."""
     nation: FloatArray
@@ -187,11 +186,11 @@ def estimated(line: Line, phi: float) -> Estimated:
     if line.problem is not None:
         return Estimated(nothing, (line.problem,) * states)
     amounts = months_of(weights(line.months, line.annual.shape[1], phi), line.annual)
-    lacks = ~np.isfinite(line.annual).all(axis=1)
-    fails = ~(np.where(np.isfinite(amounts), amounts, 1.0) > 0).all(axis=0)
+    lacks = np.asarray(~np.isfinite(line.annual).all(axis=1))
+    fails = np.asarray(~(np.where(np.isfinite(amounts), amounts, 1.0) > 0).all(axis=0))
     statuses = tuple(
-        "figure_missing" if lacking else "negative_month" if failing else _ESTIMATED
-        for lacking, failing in zip(lacks, fails, strict=True)
+        "figure_missing" if lacks[place] else "negative_month" if fails[place] else _ESTIMATED
+        for place in range(states)
     )
     return Estimated(np.where(lacks | fails, np.nan, amounts), statuses)
 
@@ -207,16 +206,14 @@ def state_months(panel: Panel | None, errors: pl.DataFrame) -> pl.DataFrame:
     rows = pl.concat(_rows_of(panel, category, lines, thousandths) for category in panel.sums)
     is_extrapolated = pl.col("horizon_years") > 0
     bands = tested.select("category_id", "horizon_years", "error_p50_pct", "error_p90_pct")
-    levels = pl.DataFrame(
-        list(phis.items()), schema={"category_id": pl.String, "phi": pl.Float64}, orient="row"
-    )
+    levels = pl.DataFrame(list(phis.items()), schema={"category_id": pl.String, "phi": pl.Float64}, orient="row")
     known = pl.col("status") == _ESTIMATED
     return (
         rows.join(bands, on=["category_id", "horizon_years"], how="left")
         .join(levels, on="category_id", how="left")
         .with_columns(
             pl.when(known & is_extrapolated).then("phi"),
-            pl.when(known).then("error_p50_pct", "error_p90_pct"),
+            pl.when(known).then(pl.col("error_p50_pct", "error_p90_pct")),
             is_estimate=pl.lit(value=True),
             is_extrapolated=is_extrapolated,
         )
@@ -240,6 +237,7 @@ def _rows_of(
     total = np.zeros((panel.months, len(panel.areas)))
     for part, sign in parts.items():
         total = total + sign * thousandths[part]
+    total = np.where(total > 0, total, np.nan)
     statuses = [
         lines[category].statuses[place]
         if is_line
@@ -265,6 +263,9 @@ def _rows_of(
             rounded(pl.col("yoy_pct")),
             category_id=pl.lit(category),
             method=pl.lit("denton" if is_line else "sum"),
+            status=pl.when(pl.col("thousandths").is_null() & (pl.col("status") == _ESTIMATED))
+            .then(pl.lit("negative_month"))
+            .otherwise("status"),
             pce_millions_usd_saar=(pl.col("thousandths") / _THOUSANDTHS).cast(MONEY),
         )
         .drop("thousandths")
@@ -295,9 +296,7 @@ def _of_extrapolation(panel: Panel) -> Iterator[_Row]:
     """The back-test: of each line, and of each sum of lines all of which can be estimated."""
     usable = {category: line for category, line in panel.lines.items() if line.problem is None}
     phis = {category: choose_phi(line.means, line.annual) for category, line in usable.items()}
-    years = {
-        category: extrapolated_years(line.means, line.annual, phis[category]) for category, line in usable.items()
-    }
+    years = {category: extrapolated_years(line.means, line.annual, phis[category]) for category, line in usable.items()}
     for category, parts in panel.sums.items():
         if parts.keys() <= usable.keys():
             estimate = sum(sign * years[part] for part, sign in parts.items())
@@ -339,7 +338,3 @@ def _of_revisions(panel: Panel, log: pl.DataFrame) -> Iterator[_Row]:
 def _row(category: str, cause: str, horizon: int, phi: float | None, years: int, found: Summary) -> Iterator[_Row]:
     if found.count:
         yield (category, cause, horizon, phi, years, found.count, found.bias_pct, found.p50_pct, found.p90_pct)
-
-
-FIRST_TESTED = FIRST_CUT
-"""How many years come before the first one that the back-test extrapolates."""

@@ -73,7 +73,7 @@ def every_row_says_that_it_is_an_estimate(months: StateMonths) -> Finding:
         ~pl.col("is_estimate")
         | (pl.col(_AMOUNT).is_null() == known)
         | ~pl.col("status").is_in(list(STATE_MONTH_STATUSES))
-        | ((pl.col("method") == "denton") & (pl.col(_AMOUNT) <= 0)).fill_null(value=False)
+        | (pl.col(_AMOUNT) <= 0).fill_null(value=False)
         | (pl.col("is_extrapolated") != (pl.col("horizon_years") > 0))
     )
     return finding(
@@ -101,7 +101,7 @@ def growth_is_of_the_month_before_and_of_the_year_before(months: StateMonths) ->
     off = rows.filter(
         pl.any_horizontal(
             (pl.col(name).is_null() != pl.col(f"again_{name}").is_null())
-            | ((pl.col(name) - pl.col(f"again_{name}")).abs() > 1e-6 + _FLOATING * pl.col(name).abs())  # noqa: PLR2004
+            | ((pl.col(name) - pl.col(f"again_{name}")).abs() > 1e-6 + _FLOATING * pl.col(name).abs())
             for name in ("mom_pct", "yoy_pct")
         )
     ).collect()
@@ -135,9 +135,9 @@ def sums_are_those_of_their_parts_exactly(months: StateMonths) -> Finding:
     )
     compared = again.join(amounts, on=["category_id", *place]).collect()
     off = compared.filter(
-        pl.when(pl.col("unknown") > 0).then(pl.col("amount").is_not_null()).otherwise(
-            pl.col("amount").ne_missing(pl.col("again"))
-        )
+        pl.when((pl.col("unknown") > 0) | (pl.col("again") <= 0))
+        .then(pl.col("amount").is_not_null())
+        .otherwise(pl.col("amount").ne_missing(pl.col("again")))
     )
     return finding(
         off.sort(_CELL),
@@ -265,7 +265,7 @@ def errors_have_one_row_per_cause(errors: pl.DataFrame) -> Finding:
 
 @rule("always")
 def bands_are_in_order(errors: pl.DataFrame) -> Finding:
-    """Half of the errors are no larger than nine in ten, every row compared something, and phi is one of those tried."""
+    """Half of the errors are below what nine in ten are below, each row compared something, phi was tried."""
     extrapolates = pl.col("cause") == "extrapolation"
     fits = pl.all_horizontal(
         pl.col("error_p50_pct") <= pl.col("error_p90_pct"),

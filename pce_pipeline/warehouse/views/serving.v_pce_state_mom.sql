@@ -1,0 +1,47 @@
+-- Some columns have the names of columns of other tables: without a comment here they would show the text of those.
+CREATE OR REPLACE VIEW serving.v_pce_state_mom AS
+SELECT
+    monthly.geo_fips,
+    monthly.state,
+    area.geo_name,
+    monthly.category_id,
+    category.name AS category_name,
+    category.role,
+    make_date(monthly.year, monthly.month, 1) AS month_start,
+    monthly.year,
+    monthly.month,
+    monthly.pce_millions_usd_saar,
+    monthly.status,
+    monthly.mom_pct,
+    monthly.yoy_pct,
+    monthly.is_estimate,
+    monthly.is_extrapolated,
+    monthly.horizon_years,
+    monthly.method,
+    monthly.phi,
+    monthly.error_p50_pct,
+    monthly.error_p90_pct
+FROM gold.pce_state_monthly AS monthly
+LEFT JOIN gold.dim_geography AS area ON area.geo_fips = monthly.geo_fips
+LEFT JOIN gold.dim_category AS category ON category.category_id = monthly.category_id;
+
+COMMENT ON VIEW serving.v_pce_state_mom IS
+    'One row per state, category and month: OUR ESTIMATE of spending and its growth. BEA publishes no months of states. '
+    'Beware: within a year every state follows the nation''s months but for a slowly moving ratio, so that no event of one state can show; '
+    'amounts are seasonally adjusted at annual rates, so never add up months, a year is their mean; '
+    'categories contain totals and their parts.';
+COMMENT ON COLUMN serving.v_pce_state_mom.state IS 'postal code of the state or DC';
+COMMENT ON COLUMN serving.v_pce_state_mom.category_name IS 'the category''s name, as BEA writes it';
+COMMENT ON COLUMN serving.v_pce_state_mom.role IS
+    'total, subtotal (has parts) or part: take one of them, as totals contain their parts';
+COMMENT ON COLUMN serving.v_pce_state_mom.month_start IS 'the first day of the month';
+COMMENT ON COLUMN serving.v_pce_state_mom.pce_millions_usd_saar IS
+    'estimated personal consumption expenditures of the month at an annual rate (millions of current dollars, seasonally adjusted): a year is the mean of its months';
+COMMENT ON COLUMN serving.v_pce_state_mom.status IS
+    'estimated, or why there is no estimate (see gold.pce_state_monthly)';
+COMMENT ON COLUMN serving.v_pce_state_mom.mom_pct IS 'change of the estimate on the month before, in percent, not annualised';
+COMMENT ON COLUMN serving.v_pce_state_mom.yoy_pct IS 'change of the estimate on the same month of the year before, in percent';
+COMMENT ON COLUMN serving.v_pce_state_mom.method IS
+    'denton: benchmarked by proportional Denton; sum: the sum of lines that are';
+COMMENT ON COLUMN serving.v_pce_state_mom.horizon_years IS
+    'how many years after the last year with annual figures of states: 0 within it or before';
