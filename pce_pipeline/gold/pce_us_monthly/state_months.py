@@ -259,8 +259,8 @@ def _rows_of(
         places.join(panel.calendar, how="cross")
         .with_columns(pl.Series(name, values.T.ravel()).fill_nan(None) for name, values in columns.items())
         .with_columns(
-            rounded(pl.col("mom_pct")),
-            rounded(pl.col("yoy_pct")),
+            mom_pct=rounded(pl.col("mom_pct")),
+            yoy_pct=rounded(pl.col("yoy_pct")),
             category_id=pl.lit(category),
             method=pl.lit("denton" if is_line else "sum"),
             status=pl.when(pl.col("thousandths").is_null() & (pl.col("status") == _ESTIMATED))
@@ -284,9 +284,9 @@ def monthly_errors(panel: Panel | None, log: pl.DataFrame) -> pl.DataFrame:
     """The rows of GOLD_PCE_MONTHLY_ERRORS; `log` has those rows of `gold_vintages` of spending by state that count."""
     rows = [] if panel is None else [*_of_extrapolation(panel), *_of_revisions(panel, log)]
     frame = pl.DataFrame(rows, schema=GOLD_PCE_MONTHLY_ERRORS.polars_schema, orient="row")
-    return frame.with_columns(rounded(pl.col(name)) for name in ("bias_pct", "error_p50_pct", "error_p90_pct")).sort(
-        GOLD_PCE_MONTHLY_ERRORS.key
-    )
+    return frame.with_columns(
+        rounded(pl.col(name)).alias(name) for name in ("bias_pct", "error_p50_pct", "error_p90_pct")
+    ).sort(GOLD_PCE_MONTHLY_ERRORS.key)
 
 
 _Row = tuple[str, str, int, float | None, int, int, float | None, float | None, float | None]
