@@ -85,7 +85,7 @@ class Place:
     tables: tuple[str, ...]
     """The tables that are of this day."""
     files: tuple[Path, ...]
-    """The files that hold them."""
+    """The files that hold them, and those that they are read with."""
     asked: date | None = None
     """The day that was asked for, where another one is right."""
     date_is: Literal["day", "month"] = "day"
@@ -131,7 +131,7 @@ def places(
         Place(
             day,
             tuple(table for table in tables if table in names),
-            tuple(files),
+            (*files, *feed.beside),
             moved,
             date_is if day == asked else "day",
         )

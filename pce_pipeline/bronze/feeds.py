@@ -346,8 +346,12 @@ class FileFeed:
         held = {table for kept in files for table in kept.tables}
         wanted = zip(self._paths, files, strict=True)
         holding = [path for path, kept in wanted if not kept.tables.isdisjoint(tables)]
-        beside = [self._register] if self._register is not None else []
-        return type(self)([*holding, *beside], self._datasets), [table for table in tables if table in held]
+        return type(self)([*holding, *self.beside], self._datasets), [table for table in tables if table in held]
+
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """The files that are none by themselves, and that the others are read with."""
+        return () if self._register is None else (self._register,)
 
     def gather(self, bronze: BronzeStore, extract: ExtractId, tables: Sequence[str]) -> Gathered:
         """Raises `BeaFileRefused` for a file without any of the tables, and for cells that two files both hold."""

@@ -19,7 +19,7 @@ from pce_pipeline.bronze.counting import verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.bronze.extract import Prepared, next_extract_id, note_unchanged, prepare, publish
-from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed, MonthsFeed, SeriesFeed
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.emulator.app import create_app
@@ -52,11 +52,13 @@ def archive_of(release: int) -> bytes:
 class LookAlike:
     """One look-alike of BEA that publishes `release` under these faults."""
 
-    def __init__(self, release: int = 2, *faults: Fault, profile: str = "smoke") -> None:
+    def __init__(
+        self, release: int = 2, *faults: Fault, profile: str = "smoke", dataset: Dataset | None = None
+    ) -> None:
         self.log: list[LoggedRequest] = []
         self.app = create_app(release, faults=faults, requests_log=self.log)
         self.emulator: Emulator = self.app.state.emulator
-        self.dataset: Dataset = pce_state(profile)
+        self.dataset: Dataset = dataset or pce_state(profile)
 
     def client(self, *, patient: bool = True) -> BeaClient:
         del patient
@@ -69,6 +71,12 @@ class LookAlike:
         if not self.emulator.faults and not self.emulator.archives:
             self.emulator.archives[PCE_STATE.archive] = archive_of(self.emulator.release)
         return BulkFeed(self.client, self.dataset)
+
+    def months(self) -> MonthsFeed:
+        return MonthsFeed(self.client, self.dataset, "api")
+
+    def series(self) -> SeriesFeed:
+        return SeriesFeed(self.client, self.dataset)
 
     def asked(self) -> Counter[str]:
         """How often each line was asked for with all its data, as "SAPCE1-2"; forgets what was asked so far."""

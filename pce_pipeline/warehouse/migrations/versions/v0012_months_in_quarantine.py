@@ -7,7 +7,7 @@ down_revision = "0011"
 
 _MONTH = """
 ALTER TABLE meta.quarantine ADD COLUMN month integer;
-ALTER TABLE meta.quarantine DROP CONSTRAINT quarantine_pkey;
+ALTER TABLE meta.quarantine DROP CONSTRAINT IF EXISTS quarantine_pkey;
 ALTER TABLE meta.quarantine ADD CONSTRAINT quarantine_cells
     UNIQUE NULLS NOT DISTINCT (extract, bea_table, line_code, geo_fips, year, month);
 """
