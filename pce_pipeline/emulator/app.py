@@ -14,23 +14,21 @@ import httpx
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pce_pipeline.emulator import national, render
+from pce_pipeline.emulator import render
 from pce_pipeline.emulator.archive import calendar
 from pce_pipeline.emulator.faults import Fault, FaultKind, Limits, Target
 from pce_pipeline.emulator.publication import Publication
 from pce_pipeline.emulator.query import (
     DATASET,
     KEY_LENGTH,
-    NATIONAL,
     Parameters,
     Refusal,
     invalid,
     read_data_query,
-    read_national_query,
     table_of,
 )
 from pce_pipeline.emulator.state import Emulator, LoggedRequest
@@ -39,7 +37,6 @@ from pce_pipeline.emulator.vintages import DEFAULT_RELEASE
 _METHODS = {name.upper(): cast("Target", name) for name in get_args(Target) if name.startswith("Get")}
 _PAGE = b"<html><head><title>503 Service Unavailable</title></head><body>The service is unavailable.</body></html>"
 _PROMISED_BYTES = 1_000_000
-_PIECE = 65_536
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,7 +78,6 @@ def create_app(
             Route("/api/data", _data),
             Route("/api/data/", _data),
             Route("/regional/zip/{name}", _archive),
-            Route("/national/Release/TXT/{name}", _series),
             Route("/API/signup/release_dates.json", _calendar),
             Route("/health", _health),
             Route("/_emulator", _show),
@@ -137,9 +133,6 @@ def _answer(parameters: Parameters, target: Target | None, emulator: Emulator, m
         raise invalid("Method")
     if parameters.word("RESULTFORMAT") not in {"", "JSON"}:
         raise invalid("ResultFormat")
-    if target == "GetData" and parameters.word("DATASETNAME") == NATIONAL:
-        publication = emulator.publication
-        return national.data_answer(parameters, read_national_query(parameters, publication), publication, met.keys())
     if target != "GetDataSetList" and parameters.word("DATASETNAME") != DATASET:
         raise Refusal("20")
     if target != "GetData":
@@ -173,23 +166,6 @@ async def _archive(request: Request) -> Response:
     emulator.record("archive", {"NAME": request.path_params["name"]})
     met = emulator.meet("archive")
     return await _broken(met) or _response(_spoiled(archive, met), met, "application/x-zip-compressed")
-
-
-async def _series(request: Request) -> Response:
-    """A file of all series, sent in pieces; nothing where the asker has what was written since."""
-    emulator, name = _emulator(request), request.path_params["name"]
-    if name not in national.FILES:
-        return Response("There is no such file.", 404, media_type="text/plain")
-    emulator.record("archive", {"NAME": name})
-    met = emulator.meet("archive")
-    if (broken := await _broken(met)) is not None:
-        return broken
-    written = national.written(emulator.publication)
-    if request.headers.get("If-Modified-Since") == written:
-        return Response(status_code=304)
-    sent = _spoiled(emulator.series(name), met)
-    pieces = (sent[start : start + _PIECE] for start in range(0, len(sent), _PIECE))
-    return StreamingResponse(pieces, media_type="text/plain", headers={"Last-Modified": written})
 
 
 async def _calendar(request: Request) -> Response:

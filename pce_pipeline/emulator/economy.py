@@ -58,7 +58,7 @@ def _weights() -> tuple[dict[str, int], dict[str, tuple[int, int, int]]]:
 
 
 @cache
-def tree() -> pl.DataFrame:
+def _tree() -> pl.DataFrame:
     """The packaged categories of spending, of all schemes: what a user's own catalogue adds is not in the sheets."""
     found = [
         dataset.categories.join(spending, on="category_id", how="semi")
@@ -71,7 +71,7 @@ def tree() -> pl.DataFrame:
 @cache
 def _concepts() -> dict[str, dict[str, int]]:
     """Concepts and their signs by group: parts that both schemes have, and those only one has."""
-    parts = tree().filter((pl.col("role") == "part") & ~pl.col("nation_only"))
+    parts = _tree().filter((pl.col("role") == "part") & ~pl.col("nation_only"))
     by_scheme: dict[str, dict[str, int]] = {"product": {}, "function": {}}
     for category_id, scheme, sign in parts.select("category_id", "scheme", "sign").iter_rows():
         by_scheme[scheme][category_id.partition(".")[2]] = sign
@@ -194,7 +194,7 @@ def spending_by_category(release: Vintage, *, silently: bool) -> pl.DataFrame:
     regions = states.group_by("region_fips", "year").agg(additive).rename({"region_fips": "geo_fips"})
     nation = states.group_by("year").agg(*additive, pl.col("abroad").first()).with_columns(geo_fips=pl.lit("00000"))
     areas = pl.concat([nation, regions, states.drop("region_fips", "abroad")], how="diagonal")
-    return _with_totals(areas).select("geo_fips", "year", *tree()["category_id"])
+    return _with_totals(areas).select("geo_fips", "year", *_tree()["category_id"])
 
 
 def _states(release: Vintage, *, silently: bool) -> pl.DataFrame:
@@ -214,7 +214,7 @@ def _states(release: Vintage, *, silently: bool) -> pl.DataFrame:
             **columns,
         }
     ).with_columns(pl.col("year").cast(pl.Int32))
-    parts = tree().filter((pl.col("role") == "part") & ~pl.col("nation_only"))["category_id"]
+    parts = _tree().filter((pl.col("role") == "part") & ~pl.col("nation_only"))["category_id"]
     return frame.join(regions_of_states(), on="geo_fips").select(
         "geo_fips", "year", "region_fips", "abroad", *[pl.col(part.partition(".")[2]).alias(part) for part in parts]
     )
@@ -236,9 +236,9 @@ def _functions_leave_out_abroad_from() -> int:
 def _with_totals(areas: pl.DataFrame) -> pl.DataFrame:
     """Every category's column, from the deepest to the totals."""
     gap = _functions_leave_out_abroad_from()
-    nation_only = set(tree().filter(pl.col("nation_only"))["category_id"])
+    nation_only = set(_tree().filter(pl.col("nation_only"))["category_id"])
     children: dict[str, list[tuple[str, int]]] = {}
-    by_depth = tree().sort("depth", descending=True)
+    by_depth = _tree().sort("depth", descending=True)
     for category_id, parent_id, sign in by_depth.select("category_id", "parent_id", "sign").iter_rows():
         children.setdefault(parent_id, []).append((category_id, sign))
     frame = areas.with_columns(pl.col("abroad").alias(category_id) for category_id in nation_only)

@@ -95,7 +95,6 @@ def generate(release: Vintage, datasets: Mapping[str, Dataset], *, silently: boo
     The packaged catalogue has about half a million. `silently` gives other numbers for the two newest years, as a
     revision that no note tells.
     """
-    datasets = {name: each for name, each in datasets.items() if not each.is_monthly}
     figures = Figures(release, datasets, silently=silently)
     tables = sorted(table for dataset in datasets.values() for table in dataset.tables)
     return pl.concat([figures.cells_of(table) for table in tables])
@@ -280,7 +279,7 @@ class Figures:
         mean = pl.col("spending") / pl.col("divided")
         of_nation = areas.filter(geo_fips=_NATION).select("year", of_nation=mean)
         nation = pl.DataFrame(
-            {"year": self._years, "nation": [price_index(year) for year in self._years]},
+            {"year": self._years, "nation": [_price_index(year) for year in self._years]},
             schema_overrides={"year": pl.Int32},
         )
         return (
@@ -415,7 +414,7 @@ def _with_regions_and_nation(states: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([states, regions, nation], how="diagonal")
 
 
-def price_index(year: int) -> float:
+def _price_index(year: int) -> float:
     """The price level of the US in one year; in the base year 100."""
     level = 100.0
     for passed in range(_BASE_YEAR_OF_PRICES + 1, year + 1):

@@ -13,14 +13,12 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset, Measure
 from pce_pipeline.catalog.reading import load_datasets, read_catalogue
-from pce_pipeline.emulator import months
 from pce_pipeline.emulator.economy import SPENDING
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.figures import Figures, as_published, clocks_of, newest_lines, years_of
 from pce_pipeline.emulator.vintages import Vintage, vintage
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
-_MONTHLY_CELL = [*_CELL, "month"]
 _ADDED_LINE = "Services of a kind not seen before"
 _SPENDING = "personal consumption expenditures"
 
@@ -56,7 +54,7 @@ class Cells:
 
     @cached_property
     def frame(self) -> pl.DataFrame:
-        """bea_table, line_code, geo_fips, year (and month), value_text, sorted."""
+        """bea_table, line_code, geo_fips, year, value_text, sorted."""
         return self._make()
 
     @cached_property
@@ -125,14 +123,10 @@ class Publication:
         levels = published.dataset.areas.filter(pl.col("geo_level").is_in(published.levels))
         return frozenset(self.areas.join(levels, on="geo_fips", how="semi")["geo_fips"])
 
-    def is_national(self, table: str) -> bool:
-        """Whether a table is published, and is one of the nation by month."""
-        return table in self.tables and self.tables[table].dataset.is_monthly
-
     @property
     def every_cell(self) -> pl.DataFrame:
-        """The cells of all tables by year, sorted."""
-        return pl.concat([self.cells[table].frame for table in sorted(self.cells) if not self.is_national(table)])
+        """The cells of all tables, sorted."""
+        return pl.concat([self.cells[table].frame for table in sorted(self.cells)])
 
     def with_cells(self, tables: Iterable[str], change: Callable[[pl.DataFrame], pl.DataFrame]) -> "Publication":
         """The publication with other cells in some tables."""
@@ -162,7 +156,6 @@ def _publish(release: int, faults: tuple[Fault, ...], catalog: Path | None) -> P
         .select("bea_table", "line_code", "measure", "description", "unit", "unit_multiplier", "depth")
         for dataset in datasets.values()
     ]
-    lines += [_addenda(dataset) for dataset in datasets.values() if dataset.is_monthly]
     publication = Publication(
         vintage=shown,
         tables=_tables(shown, datasets),
@@ -171,7 +164,7 @@ def _publish(release: int, faults: tuple[Fault, ...], catalog: Path | None) -> P
             for each in datasets.values()
             for table in each.tables
         },
-        lines=pl.concat(lines).unique(["bea_table", "line_code"], keep="first").sort("bea_table", "line_code"),
+        lines=pl.concat(lines).sort("bea_table", "line_code"),
         areas=read_catalogue(catalog).areas.select("geo_fips", "geo_name", "region_fips", "path_segment"),
     )
     # Renaming tables comes last, so that the other faults still find them by the name they are given.
@@ -180,34 +173,11 @@ def _publish(release: int, faults: tuple[Fault, ...], catalog: Path | None) -> P
     return publication
 
 
-def _addenda(dataset: Dataset) -> pl.DataFrame:
-    """The lines below those of the products in national tables, whether the catalogue has them or not."""
-    like = newest_lines(dataset).filter(line_code=1).drop("line_code", "description")
-    more = pl.DataFrame(
-        [(each.line, each.text) for each in months.ADDENDA],
-        schema={"line_code": pl.Int32, "description": pl.String},
-        orient="row",
-    )
-    return like.join(more, how="cross").select(
-        "bea_table", "line_code", "measure", "description", "unit", "unit_multiplier", depth=pl.lit(0, pl.Int32)
-    )
-
-
 def _tables(shown: Vintage, datasets: Mapping[str, Dataset]) -> dict[str, Published]:
     """What each table has. One whose lines repeat measures of other datasets says no more of a release than its day."""
     tables = {}
     for name, dataset in datasets.items():
         for table in dataset.tables.values():
-            if dataset.is_monthly:
-                tables[table.name] = Published(
-                    title=table.title,
-                    dataset=dataset,
-                    years=range(dataset.first_year_of(table.name), months.last_month(shown).year + 1),
-                    levels=table.levels,
-                    note=f"LastRevised: {shown.updated_text}",
-                    archives=frozenset({dataset.archive}),
-                )
-                continue
             measures = dataset.lines.filter(bea_table=table.name)["measure"].unique()
             repeated = {dataset.measures[measure].home for measure in measures} - {name}
             tables[table.name] = Published(
@@ -223,15 +193,11 @@ def _tables(shown: Vintage, datasets: Mapping[str, Dataset]) -> dict[str, Publis
 
 @lru_cache(maxsize=4)
 def _figures(release: int, catalog: Path | None, *, silently: bool) -> Figures:
-    of_years = {name: each for name, each in load_datasets("full", catalog).items() if not each.is_monthly}
-    return Figures(vintage(release), of_years, silently=silently)
+    return Figures(vintage(release), load_datasets("full", catalog), silently=silently)
 
 
 @lru_cache(maxsize=16)
 def _cells(release: int, table: str, catalog: Path | None, *, silently: bool = False) -> pl.DataFrame:
-    for dataset in load_datasets("full", catalog).values():
-        if dataset.is_monthly and table in dataset.tables:
-            return months.cells_of(vintage(release), dataset, table, silently=silently)
     return _figures(release, catalog, silently=silently).cells_of(table)
 
 
@@ -318,14 +284,7 @@ def _without_cells(publication: Publication, tables: list[str], fault: Fault) ->
     dropped = pl.col("geo_fips").is_in(fault.areas or ("56000",))
     if fault.years:
         dropped &= pl.col("year").is_in(fault.years)
-    national = {table for table in tables if publication.is_national(table)}
-    without_areas = publication.with_cells(set(tables) - national, lambda cells: cells.filter(~dropped))
-    of_years = pl.col("year").is_in(fault.years)
-    return without_areas.with_cells(national if fault.years else (), lambda cells: cells.filter(~of_years))
-
-
-def _sorted(cells: pl.DataFrame) -> pl.DataFrame:
-    return cells.sort(_MONTHLY_CELL if "month" in cells.columns else _CELL)
+    return publication.with_cells(tables, lambda cells: cells.filter(~dropped))
 
 
 def _silently_revised(publication: Publication, tables: list[str], fault: Fault, catalog: Path | None) -> Publication:
@@ -334,7 +293,7 @@ def _silently_revised(publication: Publication, tables: list[str], fault: Fault,
     def revised(table: str) -> Callable[[], pl.DataFrame]:
         def make() -> pl.DataFrame:
             new = _cells(publication.vintage.number, table, catalog, silently=True).filter(changed)
-            return _sorted(pl.concat([publication.cells[table].frame.filter(~changed), new]))
+            return pl.concat([publication.cells[table].frame.filter(~changed), new]).sort(_CELL)
 
         return make
 
@@ -355,7 +314,7 @@ def _renamed(publication: Publication, names: dict[str, str]) -> Publication:
 def _moved(publication: Publication, tables: list[str], moves: dict[int, int]) -> Publication:
     code = pl.col("line_code").replace(moves)
     of_tables = pl.when(pl.col("bea_table").is_in(tables)).then(code).otherwise("line_code").alias("line_code")
-    spoilt = publication.with_cells(tables, lambda cells: _sorted(cells.with_columns(code)))
+    spoilt = publication.with_cells(tables, lambda cells: cells.with_columns(code).sort(_CELL))
     return replace(spoilt, lines=spoilt.lines.with_columns(of_tables).sort("bea_table", "line_code"))
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from pce_pipeline.emulator.publication import Publication
 
 KEY_LENGTH = 36
-DATASET, NATIONAL = "REGIONAL", "NIPA"
+DATASET = "REGIONAL"
 _ECHOED = frozenset(
     {
         "USERID", "METHOD", "DATASETNAME", "RESULTFORMAT", "TABLENAME", "LINECODE", "GEOFIPS", "YEAR",
-        "TARGETPARAMETER", "PARAMETERNAME", "FREQUENCY",
+        "TARGETPARAMETER", "PARAMETERNAME",
     }
 )  # fmt: skip
 _PARAMETERS = {
@@ -24,8 +24,6 @@ _PARAMETERS = {
     "GEOFIPS": ("GeoFips", "Comma-delimited list of 5-character geographic codes; STATE for all states"),
     "TARGETPARAMETER": ("TargetParameter", "Parameter whose values are wanted"),
     "PARAMETERNAME": ("ParameterName", "Parameter whose values are wanted"),
-    "FREQUENCY": ("Frequency", "A - Annual, Q-Quarterly, M-Monthly"),
-    "YEAR": ("Year", "List of year(s) of data to retrieve (X for All)"),
 }
 _TEXTS = {
     "1": "Invalid Request - Invalid API UserId.",
@@ -98,11 +96,10 @@ class Parameters:
 
     @property
     def echo(self) -> list[dict[str, str]]:
-        """BEA's echo: everything that the dataset knows, in upper case but the key, which comes back as sent."""
+        """BEA's echo: everything in upper case but the key, which comes back as sent."""
         return [
             {"ParameterName": name, "ParameterValue": value if name == "USERID" else value.upper()}
             for name, value in self.values.items()
-            if name != "FREQUENCY" or self.word("DATASETNAME") == NATIONAL
         ]
 
 
@@ -123,35 +120,11 @@ class DataQuery:
 
 
 def table_of(parameters: Parameters, publication: Publication) -> str:
-    """The regional table asked for; raises `Refusal` 40 where none is named or published."""
+    """The table asked for; raises `Refusal` 40 where none is named or published."""
     table = parameters.required("TABLENAME")
-    if table not in publication.tables or publication.is_national(table):
+    if table not in publication.tables:
         raise invalid("TableName")
     return table
-
-
-@dataclass(frozen=True)
-class NationalQuery:
-    """A request for months of the nation, always of all lines of a table."""
-
-    table: str
-    """The table."""
-    years: tuple[int, ...]
-    """The years."""
-
-
-def read_national_query(parameters: Parameters, publication: Publication) -> NationalQuery:
-    """Raises `Refusal` for whatever BEA refuses; with which error where there are no data is a guess."""
-    table = parameters.required("TABLENAME")
-    if not publication.is_national(table):
-        raise invalid("TableName")
-    if parameters.required("FREQUENCY") != "M":
-        raise invalid("Frequency")
-    word = parameters.required("YEAR")
-    years = _years("ALL" if word == "X" else word, publication.tables[table].years, year_is_error=False)
-    if not years:
-        raise Refusal("101")
-    return NationalQuery(table, years)
 
 
 def read_data_query(parameters: Parameters, publication: Publication, *, year_is_error: bool) -> DataQuery:

@@ -49,14 +49,12 @@ _PARAMETERS = (
 )
 
 
-def compact(value: Any) -> str:  # noqa: ANN401 (any JSON)
-    """JSON without blanks."""
+def _compact(value: Any) -> str:  # noqa: ANN401 (any JSON)
     return json.dumps(value, separators=(",", ":"))
 
 
-def envelope(parameters: Parameters, results: str, *, key: str = "Results") -> str:
-    """An answer: BEA's echo of the request, and what came of it."""
-    request = compact({"RequestParam": parameters.echo})
+def _envelope(parameters: Parameters, results: str, *, key: str = "Results") -> str:
+    request = _compact({"RequestParam": parameters.echo})
     return f'{{"BEAAPI":{{"Request":{request},"{key}":{results}}}}}'
 
 
@@ -64,18 +62,18 @@ def error_answer(parameters: Parameters, refusal: Refusal, kinds: AbstractSet[Fa
     """The error as BEA words it, at the place and in the shape that the faults ask for."""
     body = [refusal.body] if FaultKind.ERROR_AS_LIST in kinds else refusal.body
     if FaultKind.ERROR_AT_TOP in kinds:
-        return envelope(parameters, compact(body), key="Error")
-    return envelope(parameters, compact({"Error": body}))
+        return _envelope(parameters, _compact(body), key="Error")
+    return _envelope(parameters, _compact({"Error": body}))
 
 
 def list_answer(parameters: Parameters, name: str, entries: list[dict[str, str]], kinds: AbstractSet[FaultKind]) -> str:
     """A metadata answer whose Results hold one list."""
     single = FaultKind.SINGLE_AS_DICT in kinds and len(entries) == 1
-    return envelope(parameters, _in_results({name: entries[0] if single else entries}, kinds))
+    return _envelope(parameters, _in_results({name: entries[0] if single else entries}, kinds))
 
 
 def _in_results(results: dict[str, Any], kinds: AbstractSet[FaultKind]) -> str:
-    return compact([results] if FaultKind.RESULTS_AS_LIST in kinds else results)
+    return _compact([results] if FaultKind.RESULTS_AS_LIST in kinds else results)
 
 
 def dataset_entries() -> list[dict[str, str]]:
@@ -109,11 +107,7 @@ def unit_note(measure: Measure) -> str:
 
 def table_entries(publication: Publication) -> list[dict[str, str]]:
     """What GetParameterValues lists for TableName."""
-    return [
-        {"Key": table, "Desc": published.title}
-        for table, published in sorted(publication.tables.items())
-        if not publication.is_national(table)
-    ]
+    return [{"Key": table, "Desc": published.title} for table, published in sorted(publication.tables.items())]
 
 
 def line_entries(publication: Publication, table: str) -> list[dict[str, str]]:
@@ -151,10 +145,10 @@ def data_answer(
         notes = notes[0]
     data = rows[0] if FaultKind.SINGLE_AS_DICT in kinds and len(rows) == 1 else f"[{','.join(rows)}]"
     shown = "" if FaultKind.NO_DATA in kinds else f'"Data":{data},'
-    results = f'{compact(head)[:-1]},{shown}"Notes":{compact(notes)}}}'
+    results = f'{_compact(head)[:-1]},{shown}"Notes":{_compact(notes)}}}'
     if FaultKind.RESULTS_AS_LIST in kinds:
         results = f"[{results}]"
-    return envelope(parameters, results)
+    return _envelope(parameters, results)
 
 
 def _asked(query: DataQuery) -> pl.Expr:
@@ -166,7 +160,7 @@ def _rows(
     cells: pl.DataFrame, publication: Publication, query: DataQuery, line: int, *, unknown_field: bool
 ) -> list[str]:
     description, unit, multiplier = publication.line_texts[query.table][line]
-    described = f',"Description":{compact(description)}' if query.all_lines else ""
+    described = f',"Description":{_compact(description)}' if query.all_lines else ""
     value = pl.col("value_text")
     row = pl.concat_str(
         pl.lit(f'{{"Code":"{query.table}-{line}","GeoFips":"'),
@@ -175,7 +169,7 @@ def _rows(
         pl.col("geo_json"),
         pl.lit(',"TimePeriod":"'),
         pl.col("year"),
-        pl.lit(f'"{described},"CL_UNIT":{compact(unit)},"UNIT_MULT":"{multiplier}","DataValue":"'),
+        pl.lit(f'"{described},"CL_UNIT":{_compact(unit)},"UNIT_MULT":"{multiplier}","DataValue":"'),
         # BEA sends a coded cell as a zero with a note.
         pl.when(value.str.starts_with("(")).then(pl.concat_str(pl.lit('0","NoteRef":"'), value)).otherwise(value),
         pl.lit('","Reliability":"A"}' if unknown_field else '"}'),

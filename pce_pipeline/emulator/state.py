@@ -13,7 +13,6 @@ import msgspec
 
 from pce_pipeline.emulator.archive import archive
 from pce_pipeline.emulator.faults import OF_PUBLICATION, Fault, FaultKind, Limits, Target
-from pce_pipeline.emulator.national import series
 from pce_pipeline.emulator.publication import Publication, publish
 from pce_pipeline.emulator.vintages import VINTAGES, vintage
 
@@ -108,11 +107,6 @@ class Emulator:
         """The archive of that name; None where there is none."""
         given = self.archives.get(name)
         return given if given is not None else archive(name, self.release, self._of_publication, self.catalog)
-
-    def series(self, name: str) -> bytes:
-        """The file of national series of that name."""
-        given = self.archives.get(name)
-        return given if given is not None else series(name, self.release, self._of_publication, self.catalog)
 
     @property
     def _of_publication(self) -> frozenset[Fault]:
