@@ -89,14 +89,19 @@ def years_of(dataset: Dataset, bea_table: str, release: Vintage) -> range:
     return range(dataset.first_year, (release.last_year_of_prices if has_prices_alone else release.last_year) + 1)
 
 
+def of_years(datasets: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """The datasets whose figures are of years; `months` makes those of months."""
+    return {name: dataset for name, dataset in datasets.items() if not dataset.is_monthly}
+
+
 def generate(release: Vintage, datasets: Mapping[str, Dataset], *, silently: bool = False) -> pl.DataFrame:
-    """All cells of one release: bea_table, line_code, geo_fips, year, value_text; sorted by these.
+    """All cells of one release by year: bea_table, line_code, geo_fips, year, value_text; sorted by these.
 
     The packaged catalogue has about half a million. `silently` gives other numbers for the two newest years, as a
     revision that no note tells.
     """
     figures = Figures(release, datasets, silently=silently)
-    tables = sorted(table for dataset in datasets.values() for table in dataset.tables)
+    tables = sorted(table for dataset in of_years(datasets).values() for table in dataset.tables)
     return pl.concat([figures.cells_of(table) for table in tables])
 
 
@@ -115,6 +120,7 @@ class Figures:
 
     def __init__(self, release: Vintage, datasets: Mapping[str, Dataset], *, silently: bool) -> None:
         self.release = release
+        datasets = of_years(datasets)
         self._datasets = datasets
         self._silently = silently
         self._declared = pl.concat([dataset.categories for dataset in datasets.values()]).unique("category_id")
@@ -279,7 +285,7 @@ class Figures:
         mean = pl.col("spending") / pl.col("divided")
         of_nation = areas.filter(geo_fips=_NATION).select("year", of_nation=mean)
         nation = pl.DataFrame(
-            {"year": self._years, "nation": [_price_index(year) for year in self._years]},
+            {"year": self._years, "nation": [price_index(year) for year in self._years]},
             schema_overrides={"year": pl.Int32},
         )
         return (
@@ -414,8 +420,8 @@ def _with_regions_and_nation(states: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([states, regions, nation], how="diagonal")
 
 
-def _price_index(year: int) -> float:
-    """The price level of the US in one year; in the base year 100."""
+def price_index(year: int) -> float:
+    """The price level of the US in one year; in the base year 100, and the same in all releases."""
     level = 100.0
     for passed in range(_BASE_YEAR_OF_PRICES + 1, year + 1):
         level *= 1 + _INFLATION_PCT.get(passed, _USUAL_INFLATION_PCT) / 100

@@ -1,6 +1,6 @@
-"""What the look-alike publishes at one moment: tables, lines, areas and cells of one release, faults included.
+"""What the look-alike publishes by year at one moment: tables, lines, areas and cells of one release, faults included.
 
-Answers and archive are both rendered from it, so they cannot disagree.
+National tables by month are in `national`. Answers and archive are both rendered from it, so they cannot disagree.
 """
 
 import json
@@ -15,7 +15,7 @@ from pce_pipeline.catalog.dataset import Dataset, Measure
 from pce_pipeline.catalog.reading import load_datasets, read_catalogue
 from pce_pipeline.emulator.economy import SPENDING
 from pce_pipeline.emulator.faults import Fault, FaultKind
-from pce_pipeline.emulator.figures import Figures, as_published, clocks_of, newest_lines, years_of
+from pce_pipeline.emulator.figures import Figures, as_published, clocks_of, newest_lines, of_years, years_of
 from pce_pipeline.emulator.vintages import Vintage, vintage
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
@@ -148,7 +148,7 @@ def publish(release: int, faults: frozenset[Fault] = frozenset(), catalog: Path 
 
 @lru_cache(maxsize=4)
 def _publish(release: int, faults: tuple[Fault, ...], catalog: Path | None) -> Publication:
-    datasets = load_datasets("full", catalog)
+    datasets = of_years(load_datasets("full", catalog))
     shown = vintage(release)
     lines = [
         newest_lines(dataset)
@@ -205,6 +205,9 @@ def _spoil(publication: Publication, fault: Fault, catalog: Path | None) -> Publ
     tables = [table for table in publication.tables if fault.concerns(table)]
     if fault.kind is FaultKind.SILENT_REVISION:
         return _silently_revised(publication, tables, fault, catalog)
+    # Else a fault of national tables alone would change the names of areas.
+    if not tables:
+        return publication
     return _SPOILING[fault.kind](publication, tables, fault)
 
 
