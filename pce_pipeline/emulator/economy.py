@@ -6,6 +6,7 @@ equal on every machine; random draws depend on year and release alone, so a rele
 """
 
 import random
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -195,6 +196,23 @@ def spending_by_category(release: Vintage, *, silently: bool) -> pl.DataFrame:
     nation = states.group_by("year").agg(*additive, pl.col("abroad").first()).with_columns(geo_fips=pl.lit("00000"))
     areas = pl.concat([nation, regions, states.drop("region_fips", "abroad")], how="diagonal")
     return _with_totals(areas).select("geo_fips", "year", *_tree()["category_id"])
+
+
+def spending_of_nation(revisions: Mapping[int, str]) -> pl.DataFrame:
+    """What the nation spent, in tenths of millions of dollars: a row for each year and a column for each category.
+
+    `revisions` names the revision of each year, from `FIRST_YEAR` on; of those that a release publishes, the figures
+    are those of `spending_by_category`. A year to come has figures, too. Columns: year and the categories.
+    """
+    rows = [
+        {"year": year, **{concept: sum(values) for concept, values in _sheet(year, revision).items()}}
+        for year, revision in revisions.items()
+    ]
+    parts = _tree().filter((pl.col("role") == "part") & ~pl.col("nation_only"))["category_id"]
+    nation = pl.DataFrame(rows, schema_overrides={"year": pl.Int32}).select(
+        "year", "abroad", *[pl.col(part.partition(".")[2]).alias(part) for part in parts]
+    )
+    return _with_totals(nation).select("year", *_tree()["category_id"])
 
 
 def _states(release: Vintage, *, silently: bool) -> pl.DataFrame:
