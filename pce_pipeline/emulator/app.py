@@ -1,4 +1,4 @@
-"""The look-alike's endpoints: BEA's API, archive and release calendar, and a control of its own.
+"""The look-alike's endpoints: BEA's API, archive, files of series and release calendar, and a control of its own.
 
 `create_app` gives an ASGI app that is mounted in process or served on loopback alike. Its state is
 `app.state.emulator`.
@@ -6,7 +6,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import cast, get_args
 
@@ -14,29 +16,37 @@ import httpx
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from pce_pipeline.emulator import render
 from pce_pipeline.emulator.archive import calendar
 from pce_pipeline.emulator.faults import Fault, FaultKind, Limits, Target
-from pce_pipeline.emulator.publication import Publication
+from pce_pipeline.emulator.national_answers import (
+    national_answer,
+    national_parameter_entries,
+    national_table_entries,
+    read_national_query,
+)
 from pce_pipeline.emulator.query import (
-    DATASET,
     KEY_LENGTH,
+    NATIONAL,
+    REGIONAL,
     Parameters,
     Refusal,
     invalid,
     read_data_query,
     table_of,
 )
+from pce_pipeline.emulator.series import SERIES_FILES, written_at
 from pce_pipeline.emulator.state import Emulator, LoggedRequest
 from pce_pipeline.emulator.vintages import DEFAULT_RELEASE
 
 _METHODS = {name.upper(): cast("Target", name) for name in get_args(Target) if name.startswith("Get")}
 _PAGE = b"<html><head><title>503 Service Unavailable</title></head><body>The service is unavailable.</body></html>"
 _PROMISED_BYTES = 1_000_000
+_BYTES_AT_ONCE = 65_536
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,6 +88,7 @@ def create_app(
             Route("/api/data", _data),
             Route("/api/data/", _data),
             Route("/regional/zip/{name}", _archive),
+            Route("/national/Release/TXT/{name}", _series),
             Route("/API/signup/release_dates.json", _calendar),
             Route("/health", _health),
             Route("/_emulator", _show),
@@ -133,17 +144,24 @@ def _answer(parameters: Parameters, target: Target | None, emulator: Emulator, m
         raise invalid("Method")
     if parameters.word("RESULTFORMAT") not in {"", "JSON"}:
         raise invalid("ResultFormat")
-    if target != "GetDataSetList" and parameters.word("DATASETNAME") != DATASET:
+    dataset = parameters.word("DATASETNAME")
+    if target != "GetDataSetList" and dataset not in {REGIONAL, NATIONAL}:
         raise Refusal("20")
+    year_is_error = FaultKind.YEAR_IS_ERROR in met
+    if target == "GetData" and dataset == NATIONAL:
+        national = emulator.national
+        asked = read_national_query(parameters, national, year_is_error=year_is_error)
+        return national_answer(parameters, asked, national, met.keys())
     if target != "GetData":
-        name, entries = _listed(parameters, target, emulator.publication)
+        listed = _listed_of_nation if target != "GetDataSetList" and dataset == NATIONAL else _listed
+        name, entries = listed(parameters, target, emulator)
         return render.list_answer(parameters, name, entries, met.keys())
     publication = emulator.publication
-    query = read_data_query(parameters, publication, year_is_error=FaultKind.YEAR_IS_ERROR in met)
+    query = read_data_query(parameters, publication, year_is_error=year_is_error)
     return render.data_answer(parameters, query, publication, met.keys())
 
 
-def _listed(parameters: Parameters, target: Target, publication: Publication) -> tuple[str, list[dict[str, str]]]:
+def _listed(parameters: Parameters, target: Target, emulator: Emulator) -> tuple[str, list[dict[str, str]]]:
     """The name and entries of the list that a metadata method answers with."""
     if target == "GetDataSetList":
         return "Dataset", render.dataset_entries()
@@ -152,10 +170,22 @@ def _listed(parameters: Parameters, target: Target, publication: Publication) ->
     if target == "GetParameterValues":
         if parameters.required("PARAMETERNAME") != "TABLENAME":
             raise Refusal("31")
-        return "ParamValue", render.table_entries(publication)
+        return "ParamValue", render.table_entries(emulator.publication)
     if parameters.required("TARGETPARAMETER") != "LINECODE":
         raise invalid("TargetParameter")
+    publication = emulator.publication
     return "ParamValue", render.line_entries(publication, table_of(parameters, publication))
+
+
+def _listed_of_nation(parameters: Parameters, target: Target, emulator: Emulator) -> tuple[str, list[dict[str, str]]]:
+    """The same of the national dataset, none of whose parameters has values that depend on another."""
+    if target == "GetParameterList":
+        return "Parameter", national_parameter_entries()
+    if target == "GetParameterValuesFiltered":
+        raise invalid("TargetParameter")
+    if parameters.required("PARAMETERNAME") != "TABLENAME":
+        raise Refusal("31")
+    return "ParamValue", national_table_entries(emulator.national)
 
 
 async def _archive(request: Request) -> Response:
@@ -166,6 +196,39 @@ async def _archive(request: Request) -> Response:
     emulator.record("archive", {"NAME": request.path_params["name"]})
     met = emulator.meet("archive")
     return await _broken(met) or _response(_spoiled(archive, met), met, "application/x-zip-compressed")
+
+
+async def _series(request: Request) -> Response:
+    emulator, name = _emulator(request), request.path_params["name"]
+    if name not in SERIES_FILES:
+        return Response("There is no such file.", 404, media_type="text/plain")
+    emulator.record("archive", {"NAME": name})
+    met = emulator.meet("archive")
+    broken = await _broken(met)
+    if broken is not None:
+        return broken
+    written = written_at(emulator.release)
+    headers = {"Last-Modified": format_datetime(written, usegmt=True)}
+    known = _moment(request.headers.get("If-Modified-Since", ""))
+    if known is not None and known >= written:
+        return Response(status_code=304, headers=headers)
+    content = _spoiled(emulator.series_file(name) or b"", met)
+    media_type = "text/html" if FaultKind.HTML in met else "text/plain"
+    return StreamingResponse(_pieces(content), media_type=media_type, headers=headers)
+
+
+def _moment(text: str) -> datetime | None:
+    """The moment that a header names; None where it names none."""
+    try:
+        named = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return named if named.tzinfo else named.replace(tzinfo=UTC)
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _BYTES_AT_ONCE):
+        yield content[start : start + _BYTES_AT_ONCE]
 
 
 async def _calendar(request: Request) -> Response:

@@ -40,11 +40,13 @@ class FaultKind(StrEnum):
     LINES_SWAPPED = "lines_swapped"  # the first two of `lines` (or lines 2 and 3) change places
     LINES_RENAMED = "lines_renamed"  # descriptions of `lines` (or line 2) change
     LINE_DROPPED = "line_dropped"  # `lines` (or the last) are published no more, nor is a table of no others
-    LINE_ADDED = "line_added"  # each table has one more line at its end
-    CELLS_DROPPED = "cells_dropped"  # cells of `areas` (or Wyoming) in `years` (or all) are published no more
+    LINE_ADDED = "line_added"  # each table has one more line at its end, a national one before its last line
+    # Cells of `areas` (or Wyoming; or the nation, of national tables) in `years` (or all) are published no more.
+    CELLS_DROPPED = "cells_dropped"
     MARKS_CHANGED = "marks_changed"  # descriptions end with " 1/", names of areas with " *"
     LAYOUT_OF_BEFORE = "layout_of_before"  # a table holds lines of others, which are gone, as it did before
-    SILENT_REVISION = "silent_revision"  # numbers of the two newest years change, "Last updated" does not
+    # Numbers of the two newest years, and of the months after them, change; "Last updated" does not.
+    SILENT_REVISION = "silent_revision"
     CALENDAR_WITHOUT_NAME = "calendar_without_name"  # no release of the calendar has a known name
 
 

@@ -19,7 +19,9 @@ from pce_pipeline.emulator.figures import Figures, as_published, clocks_of, newe
 from pce_pipeline.emulator.vintages import Vintage, vintage
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
-_ADDED_LINE = "Services of a kind not seen before"
+ADDED_LINE = "Services of a kind not seen before"
+"""The text of a line that no release had before."""
+
 _SPENDING = "personal consumption expenditures"
 
 
@@ -334,7 +336,7 @@ def _added(publication: Publication, tables: list[str]) -> Publication:
     last = pl.col("line_code") == pl.col("line_code").max().over("bea_table")
     more = pl.col("line_code") + 1
     added = publication.lines.filter(pl.col("bea_table").is_in(tables) & last).with_columns(
-        more, pl.lit(_ADDED_LINE).alias("description")
+        more, pl.lit(ADDED_LINE).alias("description")
     )
     spoilt = publication.with_cells(tables, lambda cells: pl.concat([cells, cells.filter(last).with_columns(more)]))
     return replace(spoilt, lines=pl.concat([spoilt.lines, added]).sort("bea_table", "line_code"))

@@ -11,19 +11,26 @@ from typing import Any
 from pce_pipeline.emulator.publication import Publication
 
 KEY_LENGTH = 36
-DATASET = "REGIONAL"
+REGIONAL = "REGIONAL"
+NATIONAL = "NIPA"
 _ECHOED = frozenset(
     {
-        "USERID", "METHOD", "DATASETNAME", "RESULTFORMAT", "TABLENAME", "LINECODE", "GEOFIPS", "YEAR",
-        "TARGETPARAMETER", "PARAMETERNAME",
+        "USERID", "METHOD", "DATASETNAME", "RESULTFORMAT", "TABLENAME", "YEAR", "TARGETPARAMETER", "PARAMETERNAME",
     }
 )  # fmt: skip
+_ECHOED_OF_REGIONAL = frozenset({"LINECODE", "GEOFIPS"})
+_ECHOED_OF_NATIONAL = frozenset({"FREQUENCY", "SHOWMILLIONS"})
 _PARAMETERS = {
     "TABLENAME": ("TableName", "Regional income or product table to retrieve"),
     "LINECODE": ("LineCode", "Line code for a statistic or industry"),
     "GEOFIPS": ("GeoFips", "Comma-delimited list of 5-character geographic codes; STATE for all states"),
     "TARGETPARAMETER": ("TargetParameter", "Parameter whose values are wanted"),
     "PARAMETERNAME": ("ParameterName", "Parameter whose values are wanted"),
+}
+_NATIONAL_PARAMETERS = {
+    "TABLENAME": ("TableName", "The new NIPA table identifier"),
+    "FREQUENCY": ("Frequency", "A - Annual, Q-Quarterly, M-Monthly"),
+    "YEAR": ("Year", "List of year(s) of data to retrieve (X for All)"),
 }
 _TEXTS = {
     "1": "Invalid Request - Invalid API UserId.",
@@ -58,8 +65,9 @@ def invalid(parameter: str) -> Refusal:
     return Refusal("40", {"ErrorDetail": {"Description": f"Invalid Value for Parameter {parameter}"}})
 
 
-def _missing(parameter: str) -> Refusal:
-    name, description = _PARAMETERS[parameter]
+def _missing(parameter: str, dataset: str) -> Refusal:
+    described = _PARAMETERS | _NATIONAL_PARAMETERS if dataset == NATIONAL else _PARAMETERS
+    name, description = described[parameter]
     detail = {"ParameterName": name, "ParameterDescription": description}
     return Refusal("40", {"AdditionalDetail": {"MissingParameter": detail}})
 
@@ -73,7 +81,10 @@ class Parameters:
 
     @classmethod
     def read(cls, items: Iterable[tuple[str, str]]) -> "Parameters":
-        return cls({name.upper(): value for name, value in items if name.upper() in _ECHOED})
+        sent = {name.upper(): value for name, value in items}
+        is_national = sent.get("DATASETNAME", "").upper() == NATIONAL
+        known = _ECHOED | (_ECHOED_OF_NATIONAL if is_national else _ECHOED_OF_REGIONAL)
+        return cls({name: value for name, value in sent.items() if name in known})
 
     def word(self, name: str) -> str:
         """The upper-case value of a parameter, "" where it was not sent."""
@@ -82,7 +93,7 @@ class Parameters:
     def required(self, name: str) -> str:
         """The upper-case value of a parameter; raises `Refusal` 40 naming it where it was not sent."""
         if not self.word(name):
-            raise _missing(name)
+            raise _missing(name, self.word("DATASETNAME"))
         return self.word(name)
 
     @property

@@ -49,12 +49,19 @@ _PARAMETERS = (
 )
 
 
-def _compact(value: Any) -> str:  # noqa: ANN401 (any JSON)
+def compact(value: Any) -> str:  # noqa: ANN401 (any JSON)
+    """JSON without blanks, as BEA writes it."""
     return json.dumps(value, separators=(",", ":"))
 
 
-def _envelope(parameters: Parameters, results: str, *, key: str = "Results") -> str:
-    request = _compact({"RequestParam": parameters.echo})
+def production_time() -> str:
+    """Now, as BEA writes it in answers."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+
+
+def envelope(parameters: Parameters, results: str, *, key: str = "Results") -> str:
+    """An answer around its results, which are JSON."""
+    request = compact({"RequestParam": parameters.echo})
     return f'{{"BEAAPI":{{"Request":{request},"{key}":{results}}}}}'
 
 
@@ -62,18 +69,18 @@ def error_answer(parameters: Parameters, refusal: Refusal, kinds: AbstractSet[Fa
     """The error as BEA words it, at the place and in the shape that the faults ask for."""
     body = [refusal.body] if FaultKind.ERROR_AS_LIST in kinds else refusal.body
     if FaultKind.ERROR_AT_TOP in kinds:
-        return _envelope(parameters, _compact(body), key="Error")
-    return _envelope(parameters, _compact({"Error": body}))
+        return envelope(parameters, compact(body), key="Error")
+    return envelope(parameters, compact({"Error": body}))
 
 
 def list_answer(parameters: Parameters, name: str, entries: list[dict[str, str]], kinds: AbstractSet[FaultKind]) -> str:
     """A metadata answer whose Results hold one list."""
     single = FaultKind.SINGLE_AS_DICT in kinds and len(entries) == 1
-    return _envelope(parameters, _in_results({name: entries[0] if single else entries}, kinds))
+    return envelope(parameters, _in_results({name: entries[0] if single else entries}, kinds))
 
 
 def _in_results(results: dict[str, Any], kinds: AbstractSet[FaultKind]) -> str:
-    return _compact([results] if FaultKind.RESULTS_AS_LIST in kinds else results)
+    return compact([results] if FaultKind.RESULTS_AS_LIST in kinds else results)
 
 
 def dataset_entries() -> list[dict[str, str]]:
@@ -136,7 +143,7 @@ def data_answer(
         "Statistic": statistic,
         "UnitOfMeasure": publication.line_texts[query.table][last][1],
         "PublicTable": f"{query.table} {publication.tables[query.table].title}",
-        "UTCProductionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
+        "UTCProductionTime": production_time(),
         "NoteRef": " ",
         "Dimensions": _dimensions(with_description=query.all_lines),
     }
@@ -145,10 +152,10 @@ def data_answer(
         notes = notes[0]
     data = rows[0] if FaultKind.SINGLE_AS_DICT in kinds and len(rows) == 1 else f"[{','.join(rows)}]"
     shown = "" if FaultKind.NO_DATA in kinds else f'"Data":{data},'
-    results = f'{_compact(head)[:-1]},{shown}"Notes":{_compact(notes)}}}'
+    results = f'{compact(head)[:-1]},{shown}"Notes":{compact(notes)}}}'
     if FaultKind.RESULTS_AS_LIST in kinds:
         results = f"[{results}]"
-    return _envelope(parameters, results)
+    return envelope(parameters, results)
 
 
 def _asked(query: DataQuery) -> pl.Expr:
@@ -160,7 +167,7 @@ def _rows(
     cells: pl.DataFrame, publication: Publication, query: DataQuery, line: int, *, unknown_field: bool
 ) -> list[str]:
     description, unit, multiplier = publication.line_texts[query.table][line]
-    described = f',"Description":{_compact(description)}' if query.all_lines else ""
+    described = f',"Description":{compact(description)}' if query.all_lines else ""
     value = pl.col("value_text")
     row = pl.concat_str(
         pl.lit(f'{{"Code":"{query.table}-{line}","GeoFips":"'),
@@ -169,7 +176,7 @@ def _rows(
         pl.col("geo_json"),
         pl.lit(',"TimePeriod":"'),
         pl.col("year"),
-        pl.lit(f'"{described},"CL_UNIT":{_compact(unit)},"UNIT_MULT":"{multiplier}","DataValue":"'),
+        pl.lit(f'"{described},"CL_UNIT":{compact(unit)},"UNIT_MULT":"{multiplier}","DataValue":"'),
         # BEA sends a coded cell as a zero with a note.
         pl.when(value.str.starts_with("(")).then(pl.concat_str(pl.lit('0","NoteRef":"'), value)).otherwise(value),
         pl.lit('","Reliability":"A"}' if unknown_field else '"}'),

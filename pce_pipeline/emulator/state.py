@@ -13,7 +13,9 @@ import msgspec
 
 from pce_pipeline.emulator.archive import archive
 from pce_pipeline.emulator.faults import OF_PUBLICATION, Fault, FaultKind, Limits, Target
+from pce_pipeline.emulator.national import NationalPublication, publish_national
 from pce_pipeline.emulator.publication import Publication, publish
+from pce_pipeline.emulator.series import series_file
 from pce_pipeline.emulator.vintages import VINTAGES, vintage
 
 _WINDOW_SECONDS = 60.0
@@ -58,8 +60,8 @@ class Emulator:
 
     `release` is a number or a function asked at every request; `limits` None lets a key send what it likes;
     `requests_log` receives every request to the API, archives and calendar; `archives` are bytes to serve, by name,
-    instead of rendered archives; `catalog` is the folder of datasets that a user adds to the packaged ones. Raises
-    `LookupError` for a release the sample does not have.
+    instead of rendered archives and files of series; `catalog` is the folder of datasets that a user adds to the
+    packaged ones. Raises `LookupError` for a release the sample does not have.
     """
 
     def __init__(
@@ -107,6 +109,15 @@ class Emulator:
         """The archive of that name; None where there is none."""
         given = self.archives.get(name)
         return given if given is not None else archive(name, self.release, self._of_publication, self.catalog)
+
+    @property
+    def national(self) -> NationalPublication:
+        return publish_national(self.release, self._of_publication)
+
+    def series_file(self, name: str) -> bytes | None:
+        """BEA's file of national series of that name; None where there is none."""
+        given = self.archives.get(name)
+        return given if given is not None else series_file(name, self.release, self._of_publication)
 
     @property
     def _of_publication(self) -> frozenset[Fault]:

@@ -1,0 +1,255 @@
+"""What the look-alike publishes by month at one moment: BEA's national tables of one release, faults included.
+
+BEA's API and its keyless files of series are both rendered from it, so they cannot disagree.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import polars as pl
+
+from pce_pipeline.catalog.reading import load_datasets
+from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.months import lines, months
+from pce_pipeline.emulator.publication import ADDED_LINE
+from pce_pipeline.emulator.vintages import Vintage, vintage
+
+_DATASET = "pce_us_monthly"
+_NATION = "00000"
+_MONTH = ["line_code", "year", "month"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What kind of figures a national table has, and how BEA speaks of them."""
+
+    number: str
+    """The table's number in BEA's publications: `2.8.5`."""
+    metric: str
+    """BEA's name of what is measured."""
+    multiplier: int
+    """The power of ten of its unit: 6 for millions."""
+    ending: str
+    """What the codes of its series end with."""
+    unit: str
+    """The unit in BEA's words, which speak of billions where figures are in millions."""
+    also_in: str
+    """Another of BEA's tables that has the same series."""
+    value: pl.Expr
+    """A figure of `months`, in the last decimal that is published."""
+    decimals: int
+    """How many decimals are published."""
+
+
+@dataclass(frozen=True)
+class NationalTable:
+    """One national table as it is published."""
+
+    title: str
+    """BEA's title."""
+    form: Form
+    """What kind of figures it has."""
+    lines: pl.DataFrame
+    """line_code, series_code, description, parent_series (NULL without one); sorted by the first."""
+    cells: pl.DataFrame
+    """line_code, year, month, value_text as BEA writes it (`22,250,420`); sorted by the first three."""
+
+
+@dataclass(frozen=True)
+class NationalPublication:
+    """The national tables of one release."""
+
+    vintage: Vintage
+    """The release."""
+    tables: Mapping[str, NationalTable]
+    """Its tables by the name they are published under."""
+
+
+def _in_millions(amount: str) -> pl.Expr:
+    return (pl.col(amount) + 5) // 10
+
+
+_INDEX = (200_000 * pl.col("current") + pl.col("chained")) // (2 * pl.col("chained"))
+_AT_ANNUAL_RATES = "seasonally adjusted at annual rates"
+FORMS: Mapping[str, Form] = {
+    "T20804": Form(
+        "2.8.4",
+        "Fisher Price Index",
+        0,
+        "RG",
+        "Index numbers, 2017=100; seasonally adjusted",
+        "U20404",
+        _INDEX,
+        3,
+    ),
+    "T20805": Form(
+        "2.8.5",
+        "Current Dollars",
+        6,
+        "RC",
+        f"Billions of dollars; {_AT_ANNUAL_RATES}",
+        "U20405",
+        _in_millions("current"),
+        0,
+    ),
+    "T20806": Form(
+        "2.8.6",
+        "Chained Dollars",
+        6,
+        "RX",
+        f"Billions of chained (2017) dollars; {_AT_ANNUAL_RATES}",
+        "U20406",
+        _in_millions("chained"),
+        0,
+    ),
+}
+"""The national tables of the sample, by BEA's name."""
+
+
+def publish_national(release: int, faults: frozenset[Fault] = frozenset()) -> NationalPublication:
+    """What release `release` publishes by month under the given faults of publication; the last few are kept.
+
+    Tables that a user's own catalogue adds are not in it. Raises `LookupError` for a release the sample does not have.
+    """
+    return _publish(release, tuple(sorted(faults, key=repr)))
+
+
+@lru_cache(maxsize=4)
+def _publish(release: int, faults: tuple[Fault, ...]) -> NationalPublication:
+    declared = load_datasets("full")[_DATASET]
+    tables = {
+        name: NationalTable(
+            title=declared.tables[name].title,
+            form=form,
+            lines=_lines(form),
+            cells=_cells(form, months(release), declared.first_year_of(name)),
+        )
+        for name, form in FORMS.items()
+    }
+    # Numbers are revised before anything else happens to lines, and tables are renamed after it, so that each fault
+    # finds lines and tables as they are called in it.
+    for fault in sorted(faults, key=lambda one: _ORDER.get(one.kind, 0)):
+        for name in [each for each in tables if fault.concerns(each)]:
+            if fault.kind is FaultKind.TABLE_RENAMED:
+                tables[f"{name}N"] = tables.pop(name)
+            elif fault.kind is FaultKind.SILENT_REVISION:
+                first_year = declared.first_year_of(name)
+                new = _cells(tables[name].form, months(release, silently=True), first_year)
+                tables[name] = _revised(tables[name], fault, new)
+            elif fault.kind in _SPOILING:
+                tables[name] = _SPOILING[fault.kind](tables[name], fault)
+    return NationalPublication(vintage(release), {name: each for name, each in tables.items() if each.lines.height})
+
+
+_ORDER = {FaultKind.SILENT_REVISION: -1, FaultKind.TABLE_RENAMED: 1}
+
+
+def _lines(form: Form) -> pl.DataFrame:
+    series = {line.number: f"{line.series}{form.ending}" for line in lines()}
+    return pl.DataFrame(
+        [
+            (line.number, series[line.number], line.description, series[line.parent] if line.parent else None)
+            for line in lines()
+        ],
+        schema={
+            "line_code": pl.Int32,
+            "series_code": pl.String,
+            "description": pl.String,
+            "parent_series": pl.String,
+        },
+        orient="row",
+    )
+
+
+def _cells(form: Form, figures: pl.DataFrame, first_year: int) -> pl.DataFrame:
+    return figures.filter(pl.col("year") >= first_year).select(
+        *_MONTH, value_text=as_published(form.value, form.decimals)
+    )
+
+
+def as_published(value: pl.Expr, decimals: int) -> pl.Expr:
+    """Numbers in units of their last decimal, none of them negative, as BEA writes them: `22,250,420`, `130.902`."""
+    unit = 10**decimals
+    # A pattern counts digits from the left only.
+    backwards = (value // unit).cast(pl.String).str.reverse().str.replace_all(r"(\d{3})", "${1},")
+    whole: pl.Expr = backwards.str.strip_chars_end(",").str.reverse()
+    if not decimals:
+        return whole
+    return pl.concat_str(whole, pl.lit("."), (value % unit).cast(pl.String).str.pad_start(decimals, "0"))
+
+
+# What faults do to a table.
+
+
+def _revised(table: NationalTable, fault: Fault, new: pl.DataFrame) -> NationalTable:
+    changed = pl.col("line_code").is_in(fault.lines) if fault.lines else pl.lit(value=True)
+    return replace(table, cells=pl.concat([table.cells.filter(~changed), new.filter(changed)]).sort(_MONTH))
+
+
+def _described(table: NationalTable, description: pl.Expr) -> NationalTable:
+    return replace(table, lines=table.lines.with_columns(description.alias("description")))
+
+
+def _redefined(table: NationalTable, fault: Fault) -> NationalTable:
+    description = pl.col("description")
+    renamed = pl.col("line_code").is_in(fault.lines or (2,))
+    return _described(table, pl.when(renamed).then(pl.lit("Redefined: ") + description).otherwise(description))
+
+
+def _moved(table: NationalTable, moves: Mapping[int, int]) -> NationalTable:
+    code = pl.col("line_code").replace(moves)
+    return replace(
+        table,
+        lines=table.lines.with_columns(code).sort("line_code"),
+        cells=table.cells.with_columns(code).sort(_MONTH),
+    )
+
+
+def _swapped(table: NationalTable, fault: Fault) -> NationalTable:
+    one, other = (fault.lines or (2, 3))[:2]
+    return _moved(table, {one: other, other: one})
+
+
+def _dropped(table: NationalTable, fault: Fault) -> NationalTable:
+    left = ~pl.col("line_code").is_in(fault.lines or (_last_line(table),))
+    return replace(table, lines=table.lines.filter(left), cells=table.cells.filter(left))
+
+
+def _added(table: NationalTable) -> NationalTable:
+    """A table with one more line before its last, whose figures it has."""
+    last = _last_line(table)
+    moved = _moved(table, {last: last + 1})
+    code = pl.lit(last, dtype=pl.Int32).alias("line_code")
+    added = moved.lines.filter(line_code=last + 1).with_columns(
+        code, series_code=pl.lit(f"DNEW{table.form.ending}"), description=pl.lit(ADDED_LINE)
+    )
+    cells = moved.cells.filter(line_code=last + 1).with_columns(code)
+    return replace(
+        moved,
+        lines=pl.concat([moved.lines, added]).sort("line_code"),
+        cells=pl.concat([moved.cells, cells]).sort(_MONTH),
+    )
+
+
+def _last_line(table: NationalTable) -> int:
+    return int(table.lines["line_code"][-1])
+
+
+def _without_cells(table: NationalTable, fault: Fault) -> NationalTable:
+    """A fault that names other areas, or nothing at all, is not about the nation."""
+    if _NATION not in fault.areas and (fault.areas or not (fault.tables or fault.years)):
+        return table
+    left = ~pl.col("year").is_in(fault.years) if fault.years else pl.lit(value=False)
+    return replace(table, cells=table.cells.filter(left))
+
+
+_SPOILING: Mapping[FaultKind, Callable[[NationalTable, Fault], NationalTable]] = {
+    FaultKind.MARKS_CHANGED: lambda table, _: _described(table, pl.col("description") + " 1/"),
+    FaultKind.LINES_RENAMED: _redefined,
+    FaultKind.LINES_SWAPPED: _swapped,
+    FaultKind.LINE_DROPPED: _dropped,
+    FaultKind.LINE_ADDED: lambda table, _: _added(table),
+    FaultKind.CELLS_DROPPED: _without_cells,
+}
+"""What each fault of publication does to a table; BEA's national tables had no layout before this one."""
