@@ -92,9 +92,7 @@ def national_answer(
             for ordinal, (name, kind) in enumerate(_DIMENSIONS, start=1)
         ],
     }
-    single = FaultKind.SINGLE_AS_DICT in kinds and rows.len() == 1
-    data = rows[0] if single else f"[{rows.str.join(',').item()}]"
-    shown = "" if FaultKind.NO_DATA in kinds else f'"Data":{data},'
+    shown = "" if FaultKind.NO_DATA in kinds else f'"Data":[{rows.str.join(",").item()}],'
     notes = _notes(publication, table, query.table)
     results = f'{compact(head)[:-1]},{shown}"Notes":{compact(notes)}}}'
     return envelope(parameters, f"[{results}]" if FaultKind.RESULTS_AS_LIST in kinds else results)
