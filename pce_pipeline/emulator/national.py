@@ -3,7 +3,7 @@
 BEA's API and its keyless files of series are both rendered from it, so they cannot disagree.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,7 +15,9 @@ from pce_pipeline.emulator.months import lines, months
 from pce_pipeline.emulator.publication import ADDED_LINE
 from pce_pipeline.emulator.vintages import Vintage, vintage
 
-_DATASET = "pce_us_monthly"
+CURRENT_DOLLARS = "Current Dollars"
+"""BEA's name of what is not adjusted for prices."""
+
 _NATION = "00000"
 _MONTH = ["line_code", "year", "month"]
 
@@ -24,8 +26,6 @@ _MONTH = ["line_code", "year", "month"]
 class Form:
     """What kind of figures a national table has, and how BEA speaks of them."""
 
-    number: str
-    """The table's number in BEA's publications: `2.8.5`."""
     metric: str
     """BEA's name of what is measured."""
     multiplier: int
@@ -34,10 +34,8 @@ class Form:
     """What the codes of its series end with."""
     unit: str
     """The unit in BEA's words, which speak of billions where figures are in millions."""
-    also_in: str
-    """Another of BEA's tables that has the same series."""
     value: pl.Expr
-    """A figure of `months`, in the last decimal that is published."""
+    """A figure of `months`, in units of the last decimal that is published."""
     decimals: int
     """How many decimals are published."""
 
@@ -46,6 +44,8 @@ class Form:
 class NationalTable:
     """One national table as it is published."""
 
+    name: str
+    """BEA's name of it, whatever a fault has made of that."""
     title: str
     """BEA's title."""
     form: Form
@@ -54,6 +54,16 @@ class NationalTable:
     """line_code, series_code, description, parent_series (NULL without one); sorted by the first."""
     cells: pl.DataFrame
     """line_code, year, month, value_text as BEA writes it (`22,250,420`); sorted by the first three."""
+
+    @property
+    def number(self) -> str:
+        """Its number in BEA's publications: `2.8.5`."""
+        return ".".join(str(int(self.name[start:end])) for start, end in ((1, 2), (2, 4), (4, 6)))
+
+    @property
+    def also_in(self) -> str:
+        """The table of more detail that has the same series."""
+        return f"U204{self.name[4:]}"
 
 
 @dataclass(frozen=True)
@@ -72,39 +82,21 @@ def _in_millions(amount: str) -> pl.Expr:
 
 _INDEX = (200_000 * pl.col("current") + pl.col("chained")) // (2 * pl.col("chained"))
 _AT_ANNUAL_RATES = "seasonally adjusted at annual rates"
-FORMS: Mapping[str, Form] = {
-    "T20804": Form(
-        "2.8.4",
-        "Fisher Price Index",
-        0,
-        "RG",
-        "Index numbers, 2017=100; seasonally adjusted",
-        "U20404",
-        _INDEX,
-        3,
+_FORMS: Mapping[str, Form] = {
+    "pce_price_index": Form("Fisher Price Index", 0, "RG", "Index numbers, 2017=100; seasonally adjusted", _INDEX, 3),
+    "pce_annual_rate": Form(
+        CURRENT_DOLLARS, 6, "RC", f"Billions of dollars; {_AT_ANNUAL_RATES}", _in_millions("current"), 0
     ),
-    "T20805": Form(
-        "2.8.5",
-        "Current Dollars",
-        6,
-        "RC",
-        f"Billions of dollars; {_AT_ANNUAL_RATES}",
-        "U20405",
-        _in_millions("current"),
-        0,
-    ),
-    "T20806": Form(
-        "2.8.6",
+    "real_pce_annual_rate": Form(
         "Chained Dollars",
         6,
         "RX",
         f"Billions of chained (2017) dollars; {_AT_ANNUAL_RATES}",
-        "U20406",
         _in_millions("chained"),
         0,
     ),
 }
-"""The national tables of the sample, by BEA's name."""
+"""By the measure that the catalogue has of a table."""
 
 
 def publish_national(release: int, faults: frozenset[Fault] = frozenset()) -> NationalPublication:
@@ -117,32 +109,33 @@ def publish_national(release: int, faults: frozenset[Fault] = frozenset()) -> Na
 
 @lru_cache(maxsize=4)
 def _publish(release: int, faults: tuple[Fault, ...]) -> NationalPublication:
-    declared = load_datasets("full")[_DATASET]
-    tables = {
-        name: NationalTable(
-            title=declared.tables[name].title,
-            form=form,
-            lines=_lines(form),
-            cells=_cells(form, months(release), declared.first_year_of(name)),
-        )
-        for name, form in FORMS.items()
-    }
+    tables = {each.name: each for each in _tables(release)}
     # Numbers are revised before anything else happens to lines, and tables are renamed after it, so that each fault
     # finds lines and tables as they are called in it.
     for fault in sorted(faults, key=lambda one: _ORDER.get(one.kind, 0)):
-        for name in [each for each in tables if fault.concerns(each)]:
+        for name in [each for each, table in tables.items() if fault.concerns(each) and table.lines.height]:
             if fault.kind is FaultKind.TABLE_RENAMED:
                 tables[f"{name}N"] = tables.pop(name)
             elif fault.kind is FaultKind.SILENT_REVISION:
-                first_year = declared.first_year_of(name)
-                new = _cells(tables[name].form, months(release, silently=True), first_year)
-                tables[name] = _revised(tables[name], fault, new)
+                new = {each.name: each.cells for each in _tables(release, silently=True)}
+                tables[name] = _revised(tables[name], fault, new[name])
             elif fault.kind in _SPOILING:
                 tables[name] = _SPOILING[fault.kind](tables[name], fault)
     return NationalPublication(vintage(release), {name: each for name, each in tables.items() if each.lines.height})
 
 
 _ORDER = {FaultKind.SILENT_REVISION: -1, FaultKind.TABLE_RENAMED: 1}
+
+
+def _tables(release: int, *, silently: bool = False) -> Iterator[NationalTable]:
+    """The catalogue's tables by month, of measures that the sample has."""
+    figures = months(release, silently=silently)
+    for dataset in load_datasets("full").values():
+        for name, table in dataset.tables.items() if dataset.is_monthly else ():
+            form = _FORMS[dataset.lines.filter(bea_table=name)["measure"][0]]
+            since = figures.filter(pl.col("year") >= dataset.first_year_of(name))
+            cells = since.select(*_MONTH, value_text=as_published(form.value, form.decimals))
+            yield NationalTable(name, table.title, form, _lines(form), cells)
 
 
 def _lines(form: Form) -> pl.DataFrame:
@@ -159,12 +152,6 @@ def _lines(form: Form) -> pl.DataFrame:
             "parent_series": pl.String,
         },
         orient="row",
-    )
-
-
-def _cells(form: Form, figures: pl.DataFrame, first_year: int) -> pl.DataFrame:
-    return figures.filter(pl.col("year") >= first_year).select(
-        *_MONTH, value_text=as_published(form.value, form.decimals)
     )
 
 

@@ -125,7 +125,7 @@ def _notes(publication: NationalPublication, table: NationalTable, name: str) ->
     form = table.form
     revised = f"LastRevised: {publication.vintage.updated_text}"
     return [
-        {"NoteRef": name, "NoteText": f"Table {form.number}. {table.title} [{form.unit}] - {revised}"},
+        {"NoteRef": name, "NoteText": f"Table {table.number}. {table.title} [{form.unit}] - {revised}"},
         {"NoteRef": f"{name}.4", "NoteText": _FOOD},
         {"NoteRef": "Note.", "NoteText": NOT_BEA.strip()},
     ]
@@ -148,6 +148,6 @@ def national_parameter_entries() -> list[dict[str, str]]:
 def national_table_entries(publication: NationalPublication) -> list[dict[str, Any]]:
     """What GetParameterValues lists for TableName; that BEA's keys are these is a guess."""
     return [
-        {"TableName": name, "Description": f"Table {table.form.number}. {table.title} (M)"}
+        {"TableName": name, "Description": f"Table {table.number}. {table.title} (M)"}
         for name, table in sorted(publication.tables.items())
     ]

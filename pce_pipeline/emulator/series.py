@@ -12,7 +12,7 @@ import polars as pl
 
 from pce_pipeline.emulator.faults import Fault
 from pce_pipeline.emulator.months import months
-from pce_pipeline.emulator.national import NationalPublication, as_published, publish_national
+from pce_pipeline.emulator.national import CURRENT_DOLLARS, NationalPublication, as_published, publish_national
 from pce_pipeline.emulator.vintages import vintage
 
 REGISTER = "SeriesRegister.txt"
@@ -61,8 +61,8 @@ def _register(publication: NationalPublication) -> bytes:
     for name, table in publication.tables.items():
         form = table.form
         for line, series, description, parent in table.lines.iter_rows():
-            places = f"{name}:{line}|{form.also_in}:{line}"
-            if form.metric == "Current Dollars":
+            places = f"{name}:{line}|{table.also_in}:{line}"
+            if form.metric == CURRENT_DOLLARS:
                 places += _IN_GENERAL.get(line, "")
             rows[series] = (description, form.metric, "Level", -form.multiplier, places, parent or "NONE")
     lines = [

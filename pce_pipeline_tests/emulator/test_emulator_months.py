@@ -453,6 +453,12 @@ def test_a_table_whose_months_are_all_gone_is_an_error(ask):
     assert results(ask(create_app(faults=[gone]), Year="ALL"))["Error"]["APIErrorCode"] == "101"
 
 
+def test_a_table_of_no_lines_is_none():
+    gone = Fault(FaultKind.LINE_DROPPED, tables=(CURRENT,), lines=tuple(range(1, 33)))
+    faults = frozenset({gone, Fault(FaultKind.LINE_ADDED)})
+    assert publish_national(2, faults).tables.keys() == {INDEX, CHAINED}
+
+
 def test_the_release_may_change_between_two_tables(ask):
     app = create_app(1, faults=[Fault(FaultKind.RELEASE_CHANGES, tables=(CURRENT,))])
     said = [results(ask(app, TableName=table))["Notes"][0]["NoteText"][-18:] for table in TABLES]
