@@ -36,7 +36,7 @@ from pce_pipeline.bea.errors import (
     BeaRequestRejected,
     BeaTransportError,
 )
-from pce_pipeline.bea.national import REGISTER, SeriesOf, check_months, is_register
+from pce_pipeline.bea.national import REGISTER, SeriesOf, check_months
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.protocol import check_data, decode_lines, redact, redact_key
 from pce_pipeline.bea.releases import parse_calendar
@@ -52,6 +52,7 @@ _LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 _LARGEST_ARCHIVE_BYTES = 256 * 1024 * 1024
 _NATIONAL_ANSWER_BYTES = 8_000_000  # one table, all months since 1959
 _NATIONAL_YEAR_BYTES = 120_000
+_SHOWN = 5
 _LOCK_WITHOUT_WORD = timedelta(hours=1)
 _LONGEST_LOCK = timedelta(days=1)
 _ARCHIVE_NAME = re.compile(r"\w+\.zip")
@@ -193,12 +194,14 @@ class BeaClient:
         The file of all series is read as it comes and nothing else of it kept. `parameters` say when BEA wrote it, its
         bytes and its hash.
         """
-        register = await self._file(f"{_NATIONAL_FILES}/{REGISTER}", _LARGEST_ANSWER_BYTES, check=_is_of_series)
+        register = await self._file(
+            f"{_NATIONAL_FILES}/{REGISTER}", _LARGEST_ANSWER_BYTES, check=lambda body: _is_register_of(body, tables)
+        )
         return await self._persistently(
             _Question(
                 f"{_NATIONAL_FILES}/{file}",
                 MappingProxyType({}),
-                _is_of_series,
+                lambda _: None,  # what is kept of it was looked at as it came
                 0,
                 _LARGEST_ARCHIVE_BYTES,
                 series_of=lambda: SeriesOf(register.body, tables),
@@ -390,9 +393,15 @@ class _Received:
         if isinstance(self.sink, io.BytesIO):
             return self.sink.getvalue()
         try:
-            return self.sink.body
+            body = self.sink.body
         except BeaContentError as odd:  # a page or a cut file may be whole the next time
             raise BeaTransportError(odd.message, remedy="Try again.") from None
+        if lacking := self.sink.lacking:
+            raise BeaTransportError(
+                f"BEA's file of series is cut off: it has nothing of {', '.join(lacking[:_SHOWN])}.",
+                remedy="Try again.",
+            )
+        return body
 
     @property
     def told(self) -> dict[str, str]:
@@ -459,10 +468,14 @@ def _is_calendar(body: bytes) -> None:
     parse_calendar(body)
 
 
-def _is_of_series(body: bytes) -> None:
-    """A page where a register was due may be one the next time."""
-    if not is_register(body):
-        raise BeaTransportError("BEA sent something else than its register of series.", remedy="Try again.")
+def _is_register_of(body: bytes, tables: Collection[str]) -> None:
+    """A page or a cut list where a register was due may be whole the next time."""
+    try:
+        unnamed = SeriesOf(body, tables).unnamed
+    except BeaContentError as odd:
+        raise BeaTransportError(odd.message, remedy="Try again.") from None
+    if unnamed:
+        raise BeaTransportError(f"BEA's register of series names no line of {', '.join(unnamed)}.", remedy="Try again.")
 
 
 def _is_archive(body: bytes) -> None:

@@ -18,7 +18,7 @@ from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.kept import is_national, kept_answers
 from pce_pipeline.bea.layouts import canonical
 from pce_pipeline.bea.national import decode_months, is_series, read_series
-from pce_pipeline.bea.observations import Observations, of_tables
+from pce_pipeline.bea.observations import Observations, cell_of, of_tables
 from pce_pipeline.bea.protocol import decode_many, redact
 from pce_pipeline.bea.tables import area_code, without_repeats
 from pce_pipeline.texts import each
@@ -68,23 +68,40 @@ def read_document(
         case "csv":
             return read_csv(plain, wanted, tolerate_unknown=tolerate_unknown, tolerate_repeats=tolerate_repeats)
         case "series":
-            return of_tables(read_series(plain, wanted), wanted)
+            return _of_months(read_series(plain, wanted), wanted, tolerate_repeats=tolerate_repeats)
         case "json":
-            return _read_answers(kept_answers(plain), wanted, tolerate_unknown=tolerate_unknown)
+            answers = kept_answers(plain)
+            if any(map(is_national, answers)):
+                read = _decoded_months(answers, tolerate_unknown=tolerate_unknown)
+                return _of_months(read, wanted, tolerate_repeats=tolerate_repeats)
+            read = decode_many(answers, tolerate_unknown=tolerate_unknown)
+            refuse_doubtful(read.frame, ",")
+            return of_tables(_as_published_today(read), wanted)
 
 
-def _read_answers(answers: list[bytes], wanted: frozenset[str] | None, *, tolerate_unknown: bool) -> Observations:
-    national = [answer for answer in answers if is_national(answer)]
-    if national and len(national) < len(answers):
+def _decoded_months(answers: list[bytes], *, tolerate_unknown: bool) -> Observations:
+    if not all(map(is_national, answers)):
         raise BeaFileRefused(
             "Answers about national and about regional tables are together in one file.", remedy="Give them apart."
         )
-    if national:
-        read = decode_months(national, tolerate_unknown=tolerate_unknown)
-        return of_tables(replace(read, frame=read.frame.unique(maintain_order=True)), wanted)
-    read = decode_many(answers, tolerate_unknown=tolerate_unknown)
-    refuse_doubtful(read.frame, ",")
-    return of_tables(_as_published_today(read), wanted)
+    return decode_months(answers, tolerate_unknown=tolerate_unknown)
+
+
+def _of_months(read: Observations, wanted: frozenset[str] | None, *, tolerate_repeats: bool) -> Observations:
+    """Months of the tables asked for, each once; a file that says two things of one is refused unless that is told."""
+    frame = read.frame.unique(maintain_order=True)
+    cell = cell_of(frame)
+    twice = frame.filter(frame.select(cell).is_duplicated()).sort(*cell, "value_text")
+    if twice.height and not tolerate_repeats:
+        table, line, _, year, month = twice.select(cell).row(0)
+        texts = " and ".join(twice["value_text"].head(2))
+        raise BeaFileRefused(
+            f"{table} line {line} of {year}M{month:02} is there more than once, and differently: {texts}.",
+            remedy="Take out the one that BEA did not publish, or fetch the table again.",
+            table=table,
+            line=line,
+        )
+    return of_tables(replace(read, frame=frame), wanted)
 
 
 def sole_csv(content: bytes) -> bytes:

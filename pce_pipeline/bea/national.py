@@ -89,7 +89,7 @@ class SeriesOf:
     r"""Keeps of BEA's file of values, which comes in pieces, the lines of the series that some tables have.
 
     `body` is the document to store: the register's lines of these series, then theirs. `size` and `sha256` are of the
-    whole file as it came. Raises `BeaContentError` for a register without any of the tables.
+    whole file as it came, `unnamed` are tables of which the register has no line. Raises `BeaContentError` for a register without any of the tables.
 
     >>> of = SeriesOf(
     ...     b'%SeriesCode,SeriesLabel,MetricName,CalculationType,DefaultScale,TableId:LineNo\r\n'
@@ -106,13 +106,19 @@ class SeriesOf:
         names = _fields(header)
         if missing := [name for name in _REGISTERED if name not in names]:
             raise BeaContentError(f"BEA's register of series has no column {', '.join(missing)}.")
+        if rows and len(_fields(rows[-1])) != len(names):
+            raise BeaContentError(
+                "BEA's register of series is cut off: its last line is none.", remedy="Download it again."
+            )
         at = names.index(_LINES_OF)
         kept = [row for row in rows if not wanted.isdisjoint(_tables_in(_field(row, at)))]
         if not kept:
-            raise BeaContentError(f"BEA's register of series names none of {', '.join(sorted(wanted))}.")
+            raise BeaContentError(f"BEA's register of series names no line of {', '.join(sorted(wanted))}.")
+        self.unnamed = sorted(wanted - {table for row in kept for table in _tables_in(_field(row, at))})
         self._codes = {self._code(row) for row in kept}
         self._kept: list[bytes] = [header, *kept, _DATA_HEADER]
         self._rest = b""
+        self._seen: set[bytes] = set()
         self._has_header = False
         self._sha256 = hashlib.sha256()
         self.size = 0
@@ -130,6 +136,11 @@ class SeriesOf:
         return self._sha256.hexdigest()
 
     @property
+    def lacking(self) -> list[str]:
+        """The series of the tables that the file has nothing of, ascending: all of them have months."""
+        return sorted(code.decode(errors="replace") for code in self._codes - self._seen)
+
+    @property
     def body(self) -> bytes:
         """The document of what was kept; raises `BeaContentError` for what was no file of values, or is cut off."""
         if not self._has_header:
@@ -145,7 +156,10 @@ class SeriesOf:
         if not self._has_header and lines and lines[0]:
             self._has_header = _is_data_header(lines[0].removeprefix(b"\xef\xbb\xbf"))
         codes, code = self._codes, self._code
-        self._kept += [line for line in lines if code(line) in codes]
+        for line in lines:
+            if (found := code(line)) in codes:
+                self._kept.append(line)
+                self._seen.add(found)
 
     @staticmethod
     def _code(line: bytes) -> bytes:

@@ -186,7 +186,7 @@ def test_what_is_no_file_of_monthly_series_is_refused(values: bytes, told: str) 
 @pytest.mark.parametrize(
     ("register", "told"),
     [
-        (REGISTER.replace(b"T2080", b"T2090"), "names none of T20804, T20805"),
+        (REGISTER.replace(b"T2080", b"T2090"), "names no line of T20804, T20805"),
         (REGISTER.replace(b"TableId:LineNo", b"Lines"), "no column TableId:LineNo"),
         (b"", "no column"),
         (REGISTER.replace(b",-6,T10105", b",millions,T10105"), "cannot be read"),

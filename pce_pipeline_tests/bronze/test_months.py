@@ -47,7 +47,9 @@ def files_of(lake: Lakeside, folder: Path) -> tuple[Path, Path]:
     found = []
     for name in ("SeriesRegister.txt", "NipaDataM.txt"):
         path = folder / name
-        path.write_bytes(lake.bea.emulator.series(name))
+        body = lake.bea.emulator.series_file(name)
+        assert body is not None
+        path.write_bytes(body)
         found.append(path)
     return found[0], found[1]
 
@@ -260,7 +262,7 @@ def test_a_month_that_is_there_twice_and_differently_is_refused(tmp_path: Path) 
     rows = loaded["BEAAPI"]["Results"]["Data"]
     path = tmp_path / "answer.json"
     path.write_text(json.dumps({**loaded, "BEAAPI": {"Results": {"Data": [*rows, {**rows[0], "DataValue": "1"}]}}}))
-    with pytest.raises(FileUnusable, match="line 1, area 00000, 2025M01 is there more than once"):
+    with pytest.raises(BeaFileRefused, match="line 1 of 2025M01 is there more than once, and differently: 1 and"):
         imported(lake, path, day=date(2025, 9, 26))
     path.write_text(json.dumps({**loaded, "BEAAPI": {"Results": {"Data": [*rows, rows[0]]}}}))
     assert imported(lake, path, day=date(2025, 9, 26)).manifest.tables["T20805"].rows == len(rows)
