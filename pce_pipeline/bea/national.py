@@ -89,7 +89,8 @@ class SeriesOf:
     r"""Keeps of BEA's file of values, which comes in pieces, the lines of the series that some tables have.
 
     `body` is the document to store: the register's lines of these series, then theirs. `size` and `sha256` are of the
-    whole file as it came, `unnamed` are tables of which the register has no line. Raises `BeaContentError` for a register without any of the tables.
+    whole file as it came, `unnamed` are tables of which the register has no line. Raises `BeaContentError` for a
+    register without any of the tables.
 
     >>> of = SeriesOf(
     ...     b'%SeriesCode,SeriesLabel,MetricName,CalculationType,DefaultScale,TableId:LineNo\r\n'

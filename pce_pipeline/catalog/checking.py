@@ -162,6 +162,8 @@ def _check_dataset(parts: tuple[Part, ...], catalogue: Catalogue) -> None:
     today = of_today(lines)
     codes = {name: frozenset(today.filter(pl.col("bea_table") == name)["line_code"]) for name in tables}
     for part in parts:
+        if parts[0].declared.source == "NIPA":
+            _check_national_tables(part)
         _check_tables(part, codes, catalogue.areas)
         _check_exceptions(part, codes, catalogue.areas)
         _check_profiles(part, codes)
@@ -210,7 +212,7 @@ def _check_facts(part: Part) -> None:
 
 
 def _check_national(part: Part) -> None:
-    """National tables are taken by month, of the nation alone, and lie in a file of series."""
+    """National tables are taken by month, and lie in a file of series."""
     if part.declared.grain != "month":
         raise part.mistake(
             ("source",) if part.declared.grain is None else ("grain",),
@@ -219,6 +221,9 @@ def _check_national(part: Part) -> None:
         )
     if not _FILE_OF_SERIES.fullmatch(part.declared.archive or ""):
         raise part.mistake(("archive",), f"{part.declared.archive!r} is not the name of a file of series (.txt)")
+
+
+def _check_national_tables(part: Part) -> None:
     for nth, table in enumerate(part.declared.tables):
         if (*table.levels, *table.may_have) != ("nation",):
             raise part.mistake(("tables", nth, "levels"), f"{table.name} is a national table: it has the nation alone")

@@ -91,9 +91,10 @@ def query(
         raise UsageError("It is not said what to add up.", remedy="Name a measure: --measure pce")
     of_years = [each for each in session.datasets.values() if not each.is_monthly]
     if not of_years:
+        tables = [each.table.name for name in session.datasets for each in session.registry.gold[name]]
         raise UsageError(
             f"The figures of {', '.join(session.datasets)} are by month, and this command answers by year.",
-            remedy="Read gold/pce_us_monthly of the lake, or the view serving.v_pce_us_mom of Postgres.",
+            remedy=f"Read {', '.join(tables)} in the lake or in Postgres.",
         )
     choice = chosen(
         of_years,

@@ -265,7 +265,7 @@ GOLD_PCE_STATE_MONTHLY = Table(
         Column(
             "horizon_years",
             pl.Int32,
-            "how many years after that year: 0 within it or before",
+            "how many years after the last year with annual figures of states: 0 within it or before",
             source="the newest year of gold/pce_state_annual",
         ),
         Column(

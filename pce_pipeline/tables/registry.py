@@ -84,7 +84,9 @@ class Registry:
     @cached_property
     def in_postgres(self) -> tuple[Table, ...]:
         """Every table that Postgres holds, in the order they are loaded."""
-        return *(table for table in self.in_one_piece if table.in_postgres), *self.loaded
+        of_tables = [each.table for each in self.pieces.values() if each.made_of]
+        first = [table for table in self.in_one_piece if table not in of_tables]
+        return tuple(table for table in (*first, *self.loaded, *of_tables) if table.in_postgres)
 
     @cached_property
     def of_lake_only(self) -> tuple[Table, ...]:

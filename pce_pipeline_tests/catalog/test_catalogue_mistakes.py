@@ -35,7 +35,7 @@ def line_of(text: str, words: str) -> int:
         ("dataset.toml", "first_year = 1948", "last_year = 1948", "unknown field `last_year`"),
         ("dataset.toml", "first_year = 1948", "first_year = 2148", "BEA cannot have published 2148 yet"),
         ("dataset.toml", "first_year = 1948", "comprehensive_updates = 2018", "Expected `array`"),
-        ("dataset.toml", 'source = "Regional"', 'source = "NIPA"', "tables of NIPA cannot be ingested"),
+        ("dataset.toml", 'source = "Regional"', 'source = "NIPA"', "national tables are ingested by month only"),
         ("dataset.toml", "decimals = 0", "decimals = 4", "Expected `int` <= 3"),
         ("dataset.toml", 'adds_up_over = ["categories", "areas"]', 'adds_up_over = ["years"]', "a sum over years"),
         ("lines.csv", "SAINC51,2025,52", "SAINC51,abcd,52", "the layout 'abcd' is not the year"),
@@ -73,6 +73,39 @@ def test_a_mistake_is_refused_with_file_and_line(
     with pytest.raises(CatalogMistake, match=re.escape(problem)) as refused:
         load_datasets("full", folder)
     assert f"{NAME}/{file}, line {line_of(path.read_text(), after)}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "problem"),
+    [
+        ('source = "NIPA"\ngrain = "year"', "national tables are ingested by month only"),
+        ('source = "NIPA"\ngrain = "month"', "'SAINC.zip' is not the name of a file of series"),
+        ('source = "Regional"\ngrain = "month"', "BEA has regional tables by year only"),
+        ('source = "Regional"\ngrain = "week"', "Invalid enum value 'week'"),
+    ],
+)
+def test_a_grain_that_its_source_does_not_have_is_refused(folder: Path, head: str, problem: str) -> None:
+    toml = folder / NAME / "dataset.toml"
+    toml.write_text(DATASET.replace('source = "Regional"', head))
+    with pytest.raises(CatalogMistake, match=re.escape(problem)):
+        load_datasets("full", folder)
+
+
+def test_a_national_table_has_the_nation_alone_and_no_year_that_is_to_come(folder: Path) -> None:
+    months = folder / "pce_us_monthly"
+    months.mkdir()
+    table = 'name = "pce_us_monthly"\n\n[[tables]]\nname = "T20807"\ntitle = "Change"\n'
+    lines = "T20807,2026,1,product.pce,pce_price_index,Personal consumption expenditures (PCE),Fisher Price Index,0\n"
+    (months / "lines.csv").write_text(LINES.splitlines()[0] + "\n" + lines)
+    probe = 'probe = { line = 1, area = "00000" }\n\n[profiles.full]\nT20807 = []\n'
+    (months / "dataset.toml").write_text(f'{table}levels = ["nation", "state"]\n{probe}')
+    with pytest.raises(CatalogMistake, match="it has the nation alone"):
+        load_datasets("full", folder)
+    (months / "dataset.toml").write_text(f'{table}levels = ["nation"]\nfirst_year = 2150\n{probe}')
+    with pytest.raises(CatalogMistake, match="BEA cannot have published 2150 yet"):
+        load_datasets("full", folder)
+    (months / "dataset.toml").write_text(f'{table}levels = ["nation"]\nfirst_year = 1999\n{probe}')
+    assert load_datasets("full", folder)["pce_us_monthly"].first_year_of("T20807") == 1999
 
 
 def test_the_files_as_they_are_make_a_dataset_beside_the_packaged_ones(folder: Path) -> None:

@@ -30,18 +30,20 @@ COMMENT ON VIEW serving.v_pce_state_mom IS
     'Beware: within a year every state follows the nation''s months but for a slowly moving ratio, so that no event of one state can show; '
     'amounts are seasonally adjusted at annual rates, so never add up months, a year is their mean; '
     'categories contain totals and their parts.';
-COMMENT ON COLUMN serving.v_pce_state_mom.state IS 'postal code of the state or DC';
 COMMENT ON COLUMN serving.v_pce_state_mom.category_name IS 'the category''s name, as BEA writes it';
-COMMENT ON COLUMN serving.v_pce_state_mom.role IS
-    'total, subtotal (has parts) or part: take one of them, as totals contain their parts';
+COMMENT ON COLUMN serving.v_pce_state_mom.role IS 'total, subtotal (has parts) or part: take one of them, as totals contain their parts';
 COMMENT ON COLUMN serving.v_pce_state_mom.month_start IS 'the first day of the month';
+COMMENT ON COLUMN serving.v_pce_state_mom.state IS
+    'postal code of the state or DC';
 COMMENT ON COLUMN serving.v_pce_state_mom.pce_millions_usd_saar IS
-    'estimated personal consumption expenditures of the month at an annual rate (millions of current dollars, seasonally adjusted): a year is the mean of its months';
+    'estimated personal consumption expenditures of the month at an annual rate: what a year would come to if all its months were like this one, so that a year is the mean of its months [millions of current dollars, seasonally adjusted at annual rates]';
 COMMENT ON COLUMN serving.v_pce_state_mom.status IS
-    'estimated, or why there is no estimate (see gold.pce_state_monthly)';
-COMMENT ON COLUMN serving.v_pce_state_mom.mom_pct IS 'change of the estimate on the month before, in percent, not annualised';
-COMMENT ON COLUMN serving.v_pce_state_mom.yoy_pct IS 'change of the estimate on the same month of the year before, in percent';
-COMMENT ON COLUMN serving.v_pce_state_mom.method IS
-    'denton: benchmarked by proportional Denton; sum: the sum of lines that are';
+    'estimated, or why there is none: figure_missing, not_positive, months_missing, negative_month, part_left_out';
 COMMENT ON COLUMN serving.v_pce_state_mom.horizon_years IS
     'how many years after the last year with annual figures of states: 0 within it or before';
+COMMENT ON COLUMN serving.v_pce_state_mom.phi IS
+    'phi of an extrapolated line (gold/pce_monthly_errors); NULL where nothing is extrapolated, and for sums';
+COMMENT ON COLUMN serving.v_pce_state_mom.error_p50_pct IS
+    'of the annual mean of an extrapolated year of this category and horizon: half of the errors in the back-test were no larger, up or down; NULL where nothing is extrapolated, or the back-test says nothing [percent]';
+COMMENT ON COLUMN serving.v_pce_state_mom.error_p90_pct IS
+    'of the annual mean of an extrapolated year of this category and horizon: nine in ten errors in the back-test were no larger, up or down; NULL where nothing is extrapolated, or the back-test says nothing [percent]';
