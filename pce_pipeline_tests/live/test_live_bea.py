@@ -13,11 +13,16 @@ from pydantic import SecretStr
 
 from pce_pipeline.bea.bulk import read_archive
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bea.national import decode_months, read_series
 from pce_pipeline.bea.observations import Observations, ReleaseNote, combined
 from pce_pipeline.bea.protocol import decode_data, decode_lines
 from pce_pipeline.bea.releases import Calendar, parse_calendar
+from pce_pipeline.bea.values import typed
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.settings import Settings
+from pce_pipeline.silver.layouts import as_today, moves
+from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.datasets import PCE_STATE
 
 pytestmark = [pytest.mark.live]
@@ -28,6 +33,7 @@ _URL = os.environ.get("PCE_BEA_URL", "https://apps.bea.gov")
 
 TABLE, TOTAL, GOODS, SERVICES = "SAPCE1", 1, 2, 13
 CELL = ["line_code", "geo_fips", "year"]
+MONTHS = load_datasets("full")["pce_us_monthly"]
 ROUNDING = 0.05  # figures are published with one decimal, in millions of dollars
 
 
@@ -40,6 +46,14 @@ class Today:
     lines: dict[str, pl.DataFrame]
     notes: dict[str, ReleaseNote | None]
     calendar: Calendar
+
+
+@dataclass(frozen=True)
+class MonthsToday:
+    """What BEA says now of the nation's months: by API, and in its keyless file of series."""
+
+    api: Observations
+    series: Observations
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +69,23 @@ def today(request: pytest.FixtureRequest, dataset: Dataset) -> Today:
         pytest.skip("BEA_API_KEY is not set")
     settings = Settings(chosen_source="api", bea_api_key=SecretStr(_KEY), bea_url=_URL)
     return asyncio.run(_ask(BeaGateway(settings), dataset))
+
+
+@pytest.fixture(scope="module")
+def months_today(request: pytest.FixtureRequest) -> MonthsToday:
+    if "live" not in request.config.getoption("markexpr"):
+        pytest.skip("asks BEA itself: make test-live")
+    if not _KEY:
+        pytest.skip("BEA_API_KEY is not set")
+    settings = Settings(chosen_source="api", bea_api_key=SecretStr(_KEY), bea_url=_URL)
+    return asyncio.run(_ask_for_months(BeaGateway(settings)))
+
+
+async def _ask_for_months(gateway: BeaGateway) -> MonthsToday:
+    async with gateway.client() as bea:
+        answers = [(await bea.months(table)).body for table in MONTHS.tables]
+        series = (await bea.series(MONTHS.archive, list(MONTHS.tables))).body
+        return MonthsToday(decode_months(answers), read_series(series, list(MONTHS.tables)))
 
 
 async def _ask(gateway: BeaGateway, dataset: Dataset) -> Today:
@@ -126,3 +157,27 @@ def test_each_table_says_when_it_was_updated_and_which_years_changed(today: Toda
 def test_the_calendar_knows_the_release(today: Today, dataset: Dataset) -> None:
     assert today.calendar.name_found(dataset.release_names) is not None
     assert today.calendar.unreadable == ()
+
+
+@pytest.mark.parametrize("way", ["api", "series"])
+def test_months_have_the_lines_and_units_that_are_pinned(months_today: MonthsToday, way: str) -> None:
+    read: Observations = getattr(months_today, way)
+    moved = moves(read.frame, read.lines, MONTHS)
+    silver = normalise(typed(as_today(read.frame, moved)), as_today(read.lines, moved), MONTHS)
+    found = silver.frame.select("bea_table", "line_code").unique().sort("bea_table", "line_code")
+    assert found.rows() == MONTHS.lines.select("bea_table", "line_code").sort("bea_table", "line_code").rows()
+    first = dict(silver.frame.group_by("bea_table").agg(pl.col("year").min()).iter_rows())
+    assert first == {table: MONTHS.first_year_of(table) for table in MONTHS.tables}
+
+
+def test_months_by_api_and_in_the_file_of_series_agree(months_today: MonthsToday) -> None:
+    cell = ["bea_table", "line_code", "year", "month"]
+    api, series = (
+        typed(each.frame).select(*cell, "value", "unit", "unit_multiplier")
+        for each in (months_today.api, months_today.series)
+    )
+    both = api.join(series, on=cell, suffix="_in_series")
+    assert both.height > 0
+    names = ("value", "unit", "unit_multiplier")
+    apart = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}_in_series")) for name in names)
+    assert both.filter(apart).rows() == []
