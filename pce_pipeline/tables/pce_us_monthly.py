@@ -151,7 +151,7 @@ STATE_MONTH_STATUSES = {
 """What `status` of a state's month may say, and what each means."""
 
 METHODS = {
-    "denton": "proportional Denton benchmarking in first differences, of a line that has no parts here",
+    "denton": "proportional Denton benchmarking in first differences, of a line that has no parts or lacks one here",
     "sum": "the sum of such lines",
 }
 """How a month was estimated, and what each means."""

@@ -1,8 +1,8 @@
 """Months of states, estimated: BEA publishes none, and `docs/monthly-estimates.md` says what these are and are not.
 
-The nation's months of each line that has no parts here are benchmarked to the annual figures of each state; totals are
-added up from them. How far such estimates are off is told from annual means of years that BEA has published: of years
-that were cut off and extrapolated, and apart from that, of what BEA itself has revised.
+The nation's months of each line whose parts are not all here are benchmarked to the annual figures of each state;
+totals are added up from such lines. How far such estimates are off is told from annual means of years that BEA has
+published: of years that were cut off and extrapolated, and apart from that, of what BEA itself has revised.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -146,19 +146,23 @@ def panel_of(months: pl.DataFrame, annual: pl.DataFrame, dataset: Dataset) -> Pa
 
 
 def _sums(dataset: Dataset) -> dict[str, dict[str, int]]:
-    """The categories of products that have months, each with the lines without parts that it is made of."""
-    wanted = set(dataset.lines.filter(measure=MONTHS_MEASURE)["category_id"])
-    tree = dataset.categories.filter(pl.col("category_id").is_in(list(wanted)) & (pl.col("scheme") == "product"))
-    above = {name: (parent, sign) for name, parent, sign in tree.select("category_id", "parent_id", "sign").iter_rows()}
-    parents = {parent for parent, _ in above.values()}
-    found: dict[str, dict[str, int]] = {name: {} for name in above}
-    for line in above.keys() - parents:
-        sign, at = 1, line
-        while at in above:
-            found[at][line] = sign
-            parent, own = above[at]
-            sign, at = sign * own, parent
-    return {name: dict(sorted(parts.items())) for name, parts in sorted(found.items())}
+    """The categories of products that have months, each with the lines without parts that it is made of.
+
+    One that lacks a part here, as a profile may leave lines out, is no sum: it is a line itself.
+    """
+    products = dataset.categories.filter((pl.col("scheme") == "product") & ~pl.col("nation_only"))
+    held = set(dataset.lines.filter(measure=MONTHS_MEASURE)["category_id"]) & set(products["category_id"])
+    below: dict[str | None, dict[str, int]] = {}
+    for name, parent, sign in products.select("category_id", "parent_id", "sign").iter_rows():
+        below.setdefault(parent, {})[name] = sign
+
+    def made_of(category: str) -> dict[str, int]:
+        parts = below.get(category, {})
+        if not parts or not parts.keys() <= held:
+            return {category: 1}
+        return {line: sign * own for part, sign in parts.items() for line, own in made_of(part).items()}
+
+    return {name: dict(sorted(made_of(name).items())) for name in sorted(held)}
 
 
 def _row_of_months(amounts: pl.DataFrame, first_year: int, count: int) -> FloatArray:
