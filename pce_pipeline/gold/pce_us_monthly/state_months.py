@@ -191,7 +191,7 @@ def estimated(line: Line, phi: float) -> Estimated:
         return Estimated(nothing, (line.problem,) * states)
     amounts = months_of(weights(line.months, line.annual.shape[1], phi), line.annual)
     lacks = np.asarray(~np.isfinite(line.annual).all(axis=1))
-    fails = np.asarray(~(np.where(np.isfinite(amounts), amounts, 1.0) > 0).all(axis=0))
+    fails = np.asarray((_thousandths(amounts) <= 0).any(axis=0))  # as they are published: a month of 0.000 is none
     statuses = tuple(
         "figure_missing" if lacks[place] else "negative_month" if fails[place] else _ESTIMATED
         for place in range(states)
