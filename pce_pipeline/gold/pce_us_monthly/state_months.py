@@ -285,7 +285,7 @@ def _growth(amounts: FloatArray, months: int) -> FloatArray:
 
 
 def monthly_errors(panel: Panel | None, log: pl.DataFrame) -> pl.DataFrame:
-    """The rows of GOLD_PCE_MONTHLY_ERRORS; `log` has those rows of `gold_vintages` of spending by state that count."""
+    """The rows of GOLD_PCE_MONTHLY_ERRORS; `log` has the rows of `gold_vintages` of annual spending by state."""
     rows = [] if panel is None else [*_of_extrapolation(panel), *_of_revisions(panel, log)]
     frame = pl.DataFrame(rows, schema=GOLD_PCE_MONTHLY_ERRORS.polars_schema, orient="row")
     return frame.with_columns(
@@ -315,13 +315,13 @@ def _of_extrapolation(panel: Panel) -> Iterator[_Row]:
 def _of_revisions(panel: Panel, log: pl.DataFrame) -> Iterator[_Row]:
     """How far the first published figure of each year and state is from today's, where a later vintage came."""
     figure = ["category_id", "geo_fips", "year"]
-    own = log.filter(
+    counted = log.filter(basis=COUNTED)
+    own = counted.filter(
         pl.col("category_id").is_in(list(panel.sums)),
-        pl.col("basis") == COUNTED,
         pl.col("status") == "reported",
         pl.col("geo_fips").is_in(list(panel.areas)),
     )
-    newest = log.select(pl.col("valid_from").max()).item()
+    newest = counted.select(pl.col("valid_from").max()).item()
     both = (
         own.sort("valid_from")
         .group_by(figure)
