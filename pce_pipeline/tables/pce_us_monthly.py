@@ -277,7 +277,8 @@ GOLD_PCE_STATE_MONTHLY = Table(
         Column(
             "phi",
             pl.Float64,
-            "phi of an extrapolated line (gold/pce_monthly_errors); NULL where nothing is extrapolated, and for sums",
+            "phi of an extrapolated line: that of gold/pce_monthly_errors, 0 where the back-test says nothing; NULL "
+            "for sums, and where nothing is extrapolated",
             nullable=True,
             source="gold/pce_monthly_errors",
         ),

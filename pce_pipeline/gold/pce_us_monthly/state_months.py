@@ -204,8 +204,9 @@ def state_months(panel: Panel | None, errors: pl.DataFrame) -> pl.DataFrame:
     if panel is None:
         return pl.DataFrame(schema=GOLD_PCE_STATE_MONTHLY.polars_schema)
     tested = errors.filter(cause="extrapolation")
-    phis: dict[str, float] = dict(tested.drop_nulls("phi").select("category_id", "phi").unique().iter_rows())
-    lines = {category: estimated(line, phis.get(category, 0.0)) for category, line in panel.lines.items()}
+    found: dict[str, float] = dict(tested.drop_nulls("phi").select("category_id", "phi").unique().iter_rows())
+    phis = {category: found.get(category, 0.0) for category in panel.lines}
+    lines = {category: estimated(line, phis[category]) for category, line in panel.lines.items()}
     thousandths = {category: _thousandths(each.amounts) for category, each in lines.items()}
     rows = pl.concat(_rows_of(panel, category, lines, thousandths) for category in panel.sums)
     is_extrapolated = pl.col("horizon_years") > 0
