@@ -140,12 +140,13 @@ CAUSES = {
 
 STATE_MONTH_STATUSES = {
     "estimated": "an estimate of ours, not a figure of BEA's",
-    "figure_missing": "an annual figure of the state is missing, withheld or could not be read",
+    "figure_missing": "an annual figure of the state is missing, withheld or could not be read, in a year that has all "
+    "months of the nation",
     "not_positive": "an annual figure of some state, or a month of the nation, is zero or negative in this line, of "
     "which proportions say nothing: the line is left out for all states",
     "months_missing": "the nation's months of this line are not all held",
-    "negative_month": "the state's annual figures move so much that a month would come out at zero or below: of a line "
-    "no month is given then, of a sum not that one",
+    "negative_month": "a month would come out at zero or below, as the state's annual figures move so much, or as a "
+    "sum is what a small difference leaves: of a line no month is given then, of a sum not that one",
     "part_left_out": "a line that the sum is made of is left out",
 }
 """What `status` of a state's month may say, and what each means."""
@@ -158,6 +159,7 @@ METHODS = {
 
 _ANNUAL = "gold/pce_state_annual"
 _BACKTEST = f"{_ANNUAL} and the yearly means of gold/pce_us_monthly, each cut after one year after the other"
+_COMPARED = f"{_BACKTEST}; of revisions, gold/pce_state_vintages"
 
 GOLD_PCE_MONTHLY_ERRORS = Table(
     name="gold/pce_monthly_errors",
@@ -189,23 +191,23 @@ GOLD_PCE_MONTHLY_ERRORS = Table(
             nullable=True,
             source=_BACKTEST,
         ),
-        Column("n_years", pl.Int32, "how many years were compared", source=_BACKTEST),
-        Column("n_figures", pl.Int32, "how many figures of states were compared", source=_BACKTEST),
+        Column("n_years", pl.Int32, "how many years were compared", source=_COMPARED),
+        Column("n_figures", pl.Int32, "how many figures were compared: of a state and year each", source=_COMPARED),
         Column(
             "bias_pct",
             pl.Float64,
             "mean error: above zero where the estimate, or the figure that was published first, is too high",
             unit="percent",
-            source=_BACKTEST,
+            source=_COMPARED,
         ),
         Column(
             "error_p50_pct",
             pl.Float64,
             "half of the errors are no larger, up or down",
             unit="percent",
-            source=_BACKTEST,
+            source=_COMPARED,
         ),
-        Column("error_p90_pct", pl.Float64, "nine in ten are no larger, up or down", unit="percent", source=_BACKTEST),
+        Column("error_p90_pct", pl.Float64, "nine in ten are no larger, up or down", unit="percent", source=_COMPARED),
     ),
 )
 
@@ -242,7 +244,7 @@ GOLD_PCE_STATE_MONTHLY = Table(
         Column(
             "mom_pct",
             pl.Float64,
-            "change of the estimate on the month before; NULL in the first month",
+            "change of the estimate on the month before; NULL in the first month, and where either has no estimate",
             nullable=True,
             unit="percent",
             source="pce_millions_usd_saar",
@@ -250,7 +252,8 @@ GOLD_PCE_STATE_MONTHLY = Table(
         Column(
             "yoy_pct",
             pl.Float64,
-            "change of the estimate on the same month of the year before; NULL in the first year",
+            "change of the estimate on the same month of the year before; NULL in the first year, and where either has "
+            "no estimate",
             nullable=True,
             unit="percent",
             source="pce_millions_usd_saar",
@@ -259,14 +262,15 @@ GOLD_PCE_STATE_MONTHLY = Table(
         Column(
             "is_extrapolated",
             pl.Boolean,
-            "whether the month is after the last year of which BEA has published annual figures of states",
-            source="the newest year of gold/pce_state_annual",
+            "whether the month is after the last year with annual figures of states and all months of the nation",
+            source="the years of gold/pce_state_annual and of gold/pce_us_monthly",
         ),
         Column(
             "horizon_years",
             pl.Int32,
-            "how many years after the last year with annual figures of states: 0 within it or before",
-            source="the newest year of gold/pce_state_annual",
+            "how many years after the last year with annual figures of states and all months of the nation: 0 within "
+            "it or before",
+            source="the years of gold/pce_state_annual and of gold/pce_us_monthly",
         ),
         Column(
             "method",
