@@ -34,7 +34,9 @@ from pce_pipeline.tables.vintages import COUNTED
 MONTHS_MEASURE, ANNUAL_MEASURE = "pce_annual_rate", "pce"
 """What the nation's months and the states' years are, by their measures in the catalogue."""
 
-_NATION = "00000"
+NATION = "00000"
+"""The US, by its code."""
+
 _THOUSANDTHS = 1000
 _ESTIMATED = "estimated"
 
@@ -81,6 +83,9 @@ class Panel:
     """The lines without parts, by category."""
     sums: Mapping[str, Mapping[str, int]]
     """All categories, and the lines without parts that each is made of, with their signs: such a line of itself."""
+    total: Line
+    """What is published of the category that most lines are part of: it tells in which years the nation's months and
+    years are of one release."""
 
     @property
     def last_year(self) -> int:
@@ -127,21 +132,24 @@ def panel_of(months: pl.DataFrame, annual: pl.DataFrame, dataset: Dataset) -> Pa
     areas = tuple(states["geo_fips"])
     span = range(first, both[-1] + 1)
     lowest = [category for category, parts in sums.items() if parts == {category: 1}]
+
+    def line(category: str) -> Line:
+        of_years = years.filter(category_id=category)
+        return Line(
+            _row_of_months(amounts.filter(category_id=category), first, count),
+            _rows_of_years(of_years, areas, span),
+            _rows_of_years(of_years, (NATION,), span)[0],
+        )
+
     return Panel(
         first_year=first,
         years=len(span),
         months=count,
         areas=areas,
         states=tuple(states["state"]),
-        lines={
-            category: Line(
-                _row_of_months(amounts.filter(category_id=category), first, count),
-                _rows_of_years(years.filter(category_id=category), areas, span),
-                _rows_of_years(years.filter(category_id=category), (_NATION,), span)[0],
-            )
-            for category in lowest
-        },
+        lines={category: line(category) for category in lowest},
         sums=sums,
+        total=line(max(sums, key=lambda category: len(sums[category]))),
     )
 
 

@@ -11,10 +11,15 @@ import numpy as np
 import polars as pl
 
 from pce_pipeline.gold.benchmarking import CANDIDATES, MONTHS_OF_A_YEAR, FloatArray, annual_means, months_of, weights
-from pce_pipeline.gold.pce_us_monthly.state_months import Line, Panel
+from pce_pipeline.gold.pce_us_monthly.state_months import NATION, Line, Panel
 from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
-from pce_pipeline.tables.pce_us_monthly import GOLD_PCE_MONTHLY_ERRORS, GOLD_PCE_STATE_MONTHLY, STATE_MONTH_STATUSES
+from pce_pipeline.tables.pce_us_monthly import (
+    GOLD_PCE_MONTHLY_ERRORS,
+    GOLD_PCE_STATE_MONTHLY,
+    METHODS,
+    STATE_MONTH_STATUSES,
+)
 
 _CELL = ["geo_fips", "category_id", "year", "month"]
 _CELL_TEXT = "{category_id}, {geo_fips}, {year}M{month}"
@@ -23,7 +28,7 @@ _ROUNDING = 0.0005
 _FLOATING = 1e-9
 _OF_MILLIONS = 0.6
 """The nation's months are whole millions, and its years have one decimal: so far may their mean be off."""
-_TOTAL = "total"
+_ALL_STATES = "all states"
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,20 @@ class StateMonths:
     """The phi of each line."""
 
     def lines(self) -> Iterator[tuple[str, Line, FloatArray]]:
-        """The lines that are not left out, each with its amounts as published, shape (months, states)."""
+        """The lines that are not left out, each with its amounts as published, shape (months, states).
+
+        NaN where there is none, or no row: other rules look for these.
+        """
         if self.panel is None:
             return
+        place = ["year", "month", "geo_fips"]
+        states = pl.DataFrame({"geo_fips": self.panel.areas}, schema={"geo_fips": pl.String})
+        places = self.panel.calendar.join(states, how="cross").select(place)
         for category, line in self.panel.lines.items():
             if line.problem is None:
-                rows = self.frame.filter(category_id=category).sort("year", "month", "geo_fips")
-                amounts = rows[_AMOUNT].cast(pl.Float64).to_numpy()
+                rows = self.frame.filter(category_id=category).unique(place, keep="first", maintain_order=True)
+                of_places = places.join(rows.select(*place, _AMOUNT), on=place, how="left").sort(place)
+                amounts = of_places[_AMOUNT].cast(pl.Float64).fill_null(np.nan).to_numpy()
                 yield category, line, amounts.reshape(self.panel.months, len(self.panel.areas))
 
     def weights_of(self, category: str) -> FloatArray:
@@ -66,6 +78,27 @@ def primary_key_is_unique(months: StateMonths) -> Finding:
 
 
 @rule("always")
+def every_state_category_and_month_has_its_row(months: StateMonths) -> Finding:
+    """What is estimated has a row for each month, which says how far it is after the last annual figures; no other."""
+    panel = months.panel
+    if panel is None:
+        return _nothing_to_compare()
+    row = [*_CELL, "horizon_years"]
+    categories = pl.DataFrame({"category_id": list(panel.sums)}, schema={"category_id": pl.String})
+    states = pl.DataFrame({"geo_fips": panel.areas}, schema={"geo_fips": pl.String})
+    expected = panel.calendar.join(categories, how="cross").join(states, how="cross").select(row)
+    rows = months.frame.select(row)
+    off = pl.concat([expected.join(rows, on=row, how="anti"), rows.join(expected, on=row, how="anti")])
+    return finding(
+        off.sort(row),
+        holds=f"{expected.height} rows, as there are states, categories and months",
+        fails="rows are missing, or should not be there",
+        example=f"{_CELL_TEXT}, horizon {{horizon_years}}",
+        figures={"compared": expected.height},
+    )
+
+
+@rule("always")
 def every_row_says_that_it_is_an_estimate(months: StateMonths) -> Finding:
     """Every row is an estimate; an amount is NULL exactly where its status says why; zero and below there is none."""
     known = pl.col("status") == "estimated"
@@ -82,6 +115,74 @@ def every_row_says_that_it_is_an_estimate(months: StateMonths) -> Finding:
         fails="rows do not say what they are",
         example=f"{_CELL_TEXT}: {{{_AMOUNT}}}, {{status}}, horizon {{horizon_years}}",
         figures={"rows": months.frame.height, "left_out": months.frame[_AMOUNT].null_count()},
+    )
+
+
+@rule("always")
+def what_is_left_out_is_what_cannot_be_estimated(months: StateMonths) -> Finding:
+    """The reason of a line is that of its months and years, and a sum lacks a part exactly where it says so."""
+    panel = months.panel
+    if panel is None:
+        return _nothing_to_compare()
+    place = ["geo_fips", "year", "month"]
+    reasons = pl.DataFrame(
+        [
+            (category, area, line.problem or ("figure_missing" if not np.isfinite(years).all() else None))
+            for category, line in panel.lines.items()
+            for area, years in zip(panel.areas, line.annual, strict=True)
+        ],
+        schema={"category_id": pl.String, "geo_fips": pl.String, "reason": pl.String},
+        orient="row",
+    )
+    of_lines = months.frame.join(reasons, on=["category_id", "geo_fips"]).select(*_CELL, "status", "reason")
+    lacking = (
+        of_lines.filter(pl.col("status") != "estimated")
+        .join(_terms(panel), on="category_id")
+        .select(*place, category_id="total_id", reason=pl.lit("part_left_out"))
+        .unique()
+    )
+    of_sums = (
+        months.frame.join(_terms(panel), left_on="category_id", right_on="total_id", how="semi")
+        .join(lacking, on=[*place, "category_id"], how="left")
+        .select(*_CELL, "status", "reason")
+    )
+    compared = pl.concat([of_lines, of_sums])
+    # whether a month comes out below zero is told by the amounts, of which other rules tell whether they are right
+    by_amount = pl.col("reason").is_null() & pl.col("status").is_in(["estimated", "negative_month"])
+    off = compared.filter(~by_amount & pl.col("status").ne_missing(pl.col("reason")))
+    return finding(
+        off.sort(_CELL),
+        holds=f"{compared.height} rows are left out for the reason that they say, or not at all",
+        fails="rows have another reason, or none",
+        example=f"{_CELL_TEXT}: {{status}}, but {{reason}}",
+        figures={"compared": compared.height},
+    )
+
+
+@rule("always")
+def bands_are_of_extrapolated_estimates(months: StateMonths) -> Finding:
+    """Bands and phi stand with estimates after the last annual figures alone: phi of lines, one band per horizon."""
+    p50, p90, phi = (pl.col(name) for name in ("error_p50_pct", "error_p90_pct", "phi"))
+    may_have = (pl.col("status") == "estimated") & pl.col("is_extrapolated")
+    is_line = pl.col("method") == "denton"
+    several = pl.any_horizontal(
+        name.drop_nulls().n_unique().over("category_id", "horizon_years") > 1 for name in (p50, p90)
+    )
+    off = months.frame.filter(
+        (~may_have & pl.any_horizontal(name.is_not_null() for name in (p50, p90, phi)))
+        | (p50.is_null() != p90.is_null())
+        | ~((p50 >= 0) & (p50 <= p90)).fill_null(value=True)
+        | (may_have & (phi.is_null() == is_line))
+        | ~phi.is_in(list(CANDIDATES)).fill_null(value=True)
+        | ~pl.col("method").is_in(list(METHODS))
+        | several
+    )
+    return finding(
+        off.sort(_CELL),
+        holds=f"{months.frame['error_p50_pct'].count()} rows have a band",
+        fails="rows have a band or a phi that cannot be",
+        example=f"{_CELL_TEXT}: {{error_p50_pct}} and {{error_p90_pct}}, phi {{phi}}, horizon {{horizon_years}}",
+        figures={"rows": months.frame.height},
     )
 
 
@@ -118,12 +219,9 @@ def growth_is_of_the_month_before_and_of_the_year_before(months: StateMonths) ->
 @rule("always")
 def sums_are_those_of_their_parts_exactly(months: StateMonths) -> Finding:
     """Subtotals and totals are the sums of the lines without parts, to the last decimal."""
-    sums = {} if months.panel is None else {name: each for name, each in months.panel.sums.items() if len(each) > 1}
-    terms = pl.DataFrame(
-        [(name, part, sign) for name, parts in sums.items() for part, sign in parts.items()],
-        schema={"total_id": pl.String, "category_id": pl.String, "sign": pl.Int64},
-        orient="row",
-    )
+    if months.panel is None:
+        return _nothing_to_compare()
+    terms = _terms(months.panel)
     thousandths = (pl.col(_AMOUNT) * 1000).cast(pl.Int64)
     place = ["geo_fips", "year", "month"]
     amounts = months.frame.lazy().select(*_CELL, amount=thousandths)
@@ -151,14 +249,14 @@ def sums_are_those_of_their_parts_exactly(months: StateMonths) -> Finding:
 @rule("always")
 def twelve_months_average_to_the_year(months: StateMonths) -> Finding:
     """The mean of twelve months of each line and state is the annual figure that BEA published."""
+    areas = months.panel.areas if months.panel is not None else ()
     off, compared = [], 0
     for category, line, amounts in months.lines():
-        years = line.annual.shape[1]
-        means = annual_means(amounts.T, years)
+        means = annual_means(amounts.T, line.annual.shape[1])
         here = np.isfinite(means)
         compared += int(here.sum())
         wrong = here & ~(np.abs(means - line.annual) <= _ROUNDING + _FLOATING * np.abs(line.annual))
-        off += [(category, place, year) for place, year in np.argwhere(wrong).tolist()]
+        off += [(category, areas[place], year) for place, year in np.argwhere(wrong).tolist()]
     return _of_lines(months, off, "means of months are the annual figures", compared)
 
 
@@ -173,7 +271,7 @@ def states_add_up_to_the_weights_times_their_sum(months: StateMonths) -> Finding
         added = amounts.sum(axis=1)
         compared += len(total)
         wrong = ~(np.abs(added - total) <= _ROUNDING * amounts.shape[1] + _FLOATING * np.abs(total))
-        off += [(category, 0, month // MONTHS_OF_A_YEAR) for (month,) in np.argwhere(wrong).tolist()]
+        off += [(category, _ALL_STATES, month // MONTHS_OF_A_YEAR) for (month,) in np.argwhere(wrong).tolist()]
     return _of_lines(months, off, "sums of states are the weights times the sum of their years", compared)
 
 
@@ -181,18 +279,21 @@ def states_add_up_to_the_weights_times_their_sum(months: StateMonths) -> Finding
 def the_us_row_gives_back_the_nations_months(months: StateMonths) -> Finding:
     """The weights times the US row are BEA's own months, where both are of one release.
 
-    That they are is told by the figures: BEA's months come to BEA's year in every year.
+    That they are is told by the figures: BEA's months come to BEA's year in every year. By what they miss it, as they
+    are rounded, the months may be off, in the proportions of the weights.
     """
     off, compared, not_checked = [], 0, 0
     for category, line, _ in months.lines():
-        if not (np.abs(line.means - line.nation) <= _OF_MILLIONS).all():
+        rounding = np.abs(line.means - line.nation)
+        if not (rounding <= _OF_MILLIONS).all():
             not_checked += 1
             continue
-        again = months_of(months.weights_of(category), line.nation[np.newaxis])[:, 0]
+        of_weights = months.weights_of(category)
+        again = months_of(of_weights, line.nation[np.newaxis])[:, 0]
+        allowed = months_of(np.abs(of_weights), rounding[np.newaxis])[:, 0]
         compared += len(again)
-        # a year that is off by its rounding is off by about as much in its months, and more where the trend goes on
-        wrong = ~(np.abs(again - line.months) <= 4 * _OF_MILLIONS)
-        off += [(category, 0, month // MONTHS_OF_A_YEAR) for (month,) in np.argwhere(wrong).tolist()]
+        wrong = ~(np.abs(again - line.months) <= allowed + _FLOATING * line.months)
+        off += [(category, NATION, month // MONTHS_OF_A_YEAR) for (month,) in np.argwhere(wrong).tolist()]
     return _of_lines(months, off, "months of the nation come back", compared, {"lines_not_checked": not_checked})
 
 
@@ -204,30 +305,43 @@ def the_nations_months_average_to_its_year(months: StateMonths) -> Finding:
     counted, and not compared.
     """
     panel = months.panel
-    lines = {} if panel is None else {name: line for name, line in panel.lines.items() if line.problem is None}
-    if panel is None or not lines:
-        return finding(pl.DataFrame(), holds="nothing to compare", fails="", example="", figures={"compared": 0})
-    total = panel.sums[max(panel.sums, key=lambda name: len(panel.sums[name]))]
-    differs = sum(
-        (sign * (lines[part].means - lines[part].nation) for part, sign in total.items() if part in lines),
-        np.zeros(panel.years),
-    )
-    agrees = np.abs(differs) <= _OF_MILLIONS * len(total)
-    off = [
-        (category, 0, year)
-        for category, line in lines.items()
-        for (year,) in np.argwhere(agrees & (np.abs(line.means - line.nation) > _OF_MILLIONS)).tolist()
-    ]
+    if panel is None:
+        return _nothing_to_compare()
+    agrees = np.abs(panel.total.means - panel.total.nation) <= _OF_MILLIONS
+    off, compared = [], 0
+    for category, line in panel.lines.items():
+        differs = np.abs(line.means - line.nation)
+        both = agrees & np.isfinite(differs)
+        compared += int(both.sum())
+        off += [(category, NATION, year) for (year,) in np.argwhere(both & (differs > _OF_MILLIONS)).tolist()]
     others = {"years_of_other_releases": int((~agrees).sum())}
-    return _of_lines(months, off, "months of the nation come to its years", int(agrees.sum()) * len(lines), others)
+    return _of_lines(months, off, "months of the nation come to its years", compared, others)
+
+
+def _terms(panel: Panel) -> pl.DataFrame:
+    """The lines of each sum: total_id, category_id, sign."""
+    return pl.DataFrame(
+        [
+            (name, part, sign)
+            for name, parts in panel.sums.items()
+            if parts != {name: 1}
+            for part, sign in parts.items()
+        ],
+        schema={"total_id": pl.String, "category_id": pl.String, "sign": pl.Int64},
+        orient="row",
+    )
+
+
+def _nothing_to_compare() -> Finding:
+    return finding(pl.DataFrame(), holds="nothing to compare", fails="", example="", figures={"compared": 0})
 
 
 def _of_lines(
-    months: StateMonths, off: list[tuple[str, int, int]], holds: str, compared: int, more: dict[str, int] | None = None
+    months: StateMonths, off: list[tuple[str, str, int]], holds: str, compared: int, more: dict[str, int] | None = None
 ) -> Finding:
-    """A finding about lines, states and years by their places."""
-    areas, first = (months.panel.areas, months.panel.first_year) if months.panel is not None else ((), 0)
-    rows = [(category, areas[place], first + year) for category, place, year in off]
+    """A finding about lines and areas in some years, counted from the first."""
+    first = months.panel.first_year if months.panel is not None else 0
+    rows = [(category, area, first + year) for category, area, year in off]
     frame = pl.DataFrame(rows, schema={"category_id": pl.String, "geo_fips": pl.String, "year": pl.Int64}, orient="row")
     return finding(
         frame.unique(maintain_order=True),
@@ -241,7 +355,10 @@ def _of_lines(
 state_months_rules: tuple[Rule[StateMonths], ...] = (
     schema_is_as_declared,
     primary_key_is_unique,
+    every_state_category_and_month_has_its_row,
     every_row_says_that_it_is_an_estimate,
+    what_is_left_out_is_what_cannot_be_estimated,
+    bands_are_of_extrapolated_estimates,
     growth_is_of_the_month_before_and_of_the_year_before,
     sums_are_those_of_their_parts_exactly,
     twelve_months_average_to_the_year,
