@@ -330,7 +330,7 @@ def _of_revisions(panel: Panel, log: pl.DataFrame) -> Iterator[_Row]:
         pl.col("status") == "reported",
         pl.col("geo_fips").is_in(list(panel.areas)),
     )
-    newest = counted.select(pl.col("valid_from").max()).item()
+    newest = pl.lit(counted["valid_from"].max(), dtype=pl.Int32)
     both = (
         own.sort("valid_from")
         .group_by(figure)
