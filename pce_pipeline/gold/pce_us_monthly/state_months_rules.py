@@ -15,6 +15,7 @@ from pce_pipeline.gold.pce_us_monthly.state_months import NATION, Line, Panel
 from pce_pipeline.quality.frames import repeated_keys, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
 from pce_pipeline.tables.pce_us_monthly import (
+    CAUSES,
     GOLD_PCE_MONTHLY_ERRORS,
     GOLD_PCE_STATE_MONTHLY,
     METHODS,
@@ -385,6 +386,7 @@ def bands_are_in_order(errors: pl.DataFrame) -> Finding:
     """Half of the errors are below what nine in ten are below, each row compared something, phi was tried."""
     extrapolates = pl.col("cause") == "extrapolation"
     fits = pl.all_horizontal(
+        pl.col("cause").is_in(list(CAUSES)),
         pl.col("error_p50_pct") <= pl.col("error_p90_pct"),
         pl.col("error_p50_pct") >= 0,
         pl.col("n_figures") >= pl.col("n_years"),
