@@ -36,7 +36,7 @@ from pce_pipeline.quality.rules import RuleResult, judge
 from pce_pipeline.silver.observations import normalise, table_years
 from pce_pipeline.tables.prices_state import GOLD_PRICES_STATE_ANNUAL, GOLD_STATE_PRICE_METRICS
 
-DATASETS = load_datasets("full")
+DATASETS = {name: each for name, each in load_datasets("full").items() if not each.is_monthly}
 HOMES = {measure.name: measure.home for each in DATASETS.values() for measure in each.measures.values()}
 PRICES = DATASETS["prices_state"]
 RELEASES = [each.number for each in VINTAGES]

@@ -40,9 +40,9 @@ COMMENT ON COLUMN serving.v_pce_state_mom.pce_millions_usd_saar IS
 COMMENT ON COLUMN serving.v_pce_state_mom.status IS
     'estimated, or why there is none: figure_missing, not_positive, months_missing, negative_month, part_left_out';
 COMMENT ON COLUMN serving.v_pce_state_mom.horizon_years IS
-    'how many years after the last year with annual figures of states: 0 within it or before';
+    'how many years after the last year with annual figures of states and all months of the nation: 0 within it or before';
 COMMENT ON COLUMN serving.v_pce_state_mom.phi IS
-    'phi of an extrapolated line (gold/pce_monthly_errors); NULL where nothing is extrapolated, and for sums';
+    'phi of an extrapolated line: that of gold/pce_monthly_errors, 0 where the back-test says nothing; NULL for sums, and where nothing is extrapolated';
 COMMENT ON COLUMN serving.v_pce_state_mom.error_p50_pct IS
     'of the annual mean of an extrapolated year of this category and horizon: half of the errors in the back-test were no larger, up or down; NULL where nothing is extrapolated, or the back-test says nothing [percent]';
 COMMENT ON COLUMN serving.v_pce_state_mom.error_p90_pct IS
