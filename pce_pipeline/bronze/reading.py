@@ -11,6 +11,7 @@ from functools import cached_property
 import polars as pl
 
 from pce_pipeline.bea.documents import read_document
+from pce_pipeline.bea.national import decode_months
 from pce_pipeline.bea.observations import (
     LINE_SCHEMA,
     OBSERVATION_SCHEMA,
@@ -27,6 +28,7 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.layouts import as_today, moves
 
 _LINE_LIST = {("TargetParameter", "LineCode")}
+_MONTHS = {("method", "GetData"), ("datasetname", "NIPA")}
 _LINE = ["bea_table", "line_code"]
 _LINE_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in _LINE}
 REPEATED_SCHEMA = {name: OBSERVATION_SCHEMA[name] for name in ("bea_table", "year")} | {"rows": pl.UInt32()}
@@ -91,6 +93,8 @@ def read_content(
         elif entry.parameters.items() >= _LINE_LIST:
             line_lists.append(decode_lines(unpack(body), tolerate_unknown=tolerate_unknown))
             rows[entry.key] = 0
+        elif entry.parameters.items() >= _MONTHS:
+            parts.append((entry.key, decode_months([unpack(body)], tolerate_unknown=tolerate_unknown)))
         else:
             held = entry.published_as or [table for table in wanted if table in entry.tables]
             read = read_document(body, tables=held, tolerate_unknown=tolerate_unknown, tolerate_repeats=is_live)
