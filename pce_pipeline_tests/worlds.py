@@ -1,6 +1,7 @@
 """A whole world for tests: the graph of production on a lake and a database of the test's own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from pce_pipeline.tables.dimensions import PIECES_OF_LOGS
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.vintages import DIM_VINTAGE
 from pce_pipeline.warehouse.postgres import PostgresResource
+from pce_pipeline_tests.cli.conftest import Called, call
+from pce_pipeline_tests.postgres_server import PostgresServer
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -106,3 +109,33 @@ class World:
         with self.postgres.connect() as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchall()
+
+
+@contextmanager
+def lean_world(
+    server: PostgresServer, folder: Path, profiles: Mapping[str, str], years: tuple[int, int]
+) -> Iterator[World]:
+    """A world of a profile that takes of each dataset what is said of it in TOML, brought to Postgres."""
+    catalog = folder / "catalog"
+    for name, scope in profiles.items():
+        (catalog / name).mkdir(parents=True)
+        (catalog / name / "dataset.toml").write_text(f'name = "{name}"\n\n[profiles.lean]\n{scope}\n')
+    with server.database(migrated=False) as url:
+        world = World(folder / "home", url, profile="lean", catalog=catalog)
+        for dataset in world.registry.datasets:
+            world.extract(dataset=dataset)
+        world.refresh(*years)
+        yield world
+
+
+def command_line_of(world: World) -> Callable[..., Called]:
+    """`pce` in a lean world."""
+    url = world.settings.chosen_database_url
+    assert url is not None
+    settings = {
+        "PCE_HOME": str(world.settings.home),
+        "PCE_PROFILE": world.settings.profile,
+        "PCE_CATALOG": str(world.settings.catalog),
+        "PCE_DATABASE_URL": url.get_secret_value(),
+    }
+    return lambda *arguments: call(*arguments, **settings)

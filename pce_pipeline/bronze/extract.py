@@ -22,7 +22,8 @@ from pce_pipeline.bronze.counting import in_use, verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.derived import DerivedFeed
 from pce_pipeline.bronze.errors import FileUnusable
-from pce_pipeline.bronze.feeds import Feed, FileFeed, Gathered
+from pce_pipeline.bronze.feeds import Feed, Gathered
+from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.judgement import Judge, content_of, holds_of, refusals
 from pce_pipeline.bronze.manifest import (
     DERIVED,

@@ -17,7 +17,8 @@ from rich.text import Text
 from pce_pipeline.automation.next_step import Step
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.extract import Place, next_extract_id, places
-from pce_pipeline.bronze.feeds import FileFeed, Files
+from pce_pipeline.bronze.feeds import Files
+from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import deciding, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown

@@ -21,7 +21,8 @@ from pce_pipeline.bronze.extract import (
     publish,
     stored_subject,
 )
-from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed, MonthsFeed, SeriesFeed
+from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, MonthsFeed, SeriesFeed
+from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.history import changed_since
 from pce_pipeline.bronze.manifest import DERIVED, FROM_FILES, Manifest
 from pce_pipeline.bronze.rules import Extract, bronze_rules, counting_rules, stored_rules

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pce_pipeline.bronze.current import current
 from pce_pipeline.bronze.extract import next_extract_id, places, prepare, publish
-from pce_pipeline.bronze.feeds import FileFeed
+from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
 

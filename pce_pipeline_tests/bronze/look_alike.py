@@ -19,7 +19,8 @@ from pce_pipeline.bronze.counting import verdict_of
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.bronze.extract import Prepared, next_extract_id, note_unchanged, prepare, publish
-from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed, MonthsFeed, SeriesFeed
+from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, MonthsFeed, SeriesFeed
+from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.emulator.app import create_app

@@ -17,7 +17,8 @@ from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.deciding import plan_drop, plan_undo, plan_use
 from pce_pipeline.bronze.errors import DecisionRefused
 from pce_pipeline.bronze.extract import next_extract_id, note_unchanged, places, prepare, publish
-from pce_pipeline.bronze.feeds import FileFeed, Gathered
+from pce_pipeline.bronze.feeds import Gathered
+from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.judgement import judged_before, statements
 from pce_pipeline.bronze.manifest import ObjectEntry
 from pce_pipeline.bronze.scope import CELL

@@ -11,7 +11,8 @@ from pce_pipeline.bea.errors import BeaRequestRejected
 from pce_pipeline.bronze.cells import kept_cells
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.extract import Prepared, next_extract_id, prepare, publish, stored_subject
-from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed, FileFeed
+from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed
+from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.rules import bronze_rules
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.reading import load_datasets

@@ -12,7 +12,7 @@ from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.deciding import plan_use
 from pce_pipeline.bronze.extract import places
-from pce_pipeline.bronze.feeds import FileFeed
+from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.history import Folded, History, decoded_of, fold_year
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset

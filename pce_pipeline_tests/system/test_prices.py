@@ -11,9 +11,9 @@ from psycopg2 import errors
 
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.prices_state import GOLD_PRICES_STATE_ANNUAL
-from pce_pipeline_tests.cli.conftest import Called, call
+from pce_pipeline_tests.cli.conftest import Called
 from pce_pipeline_tests.postgres_server import PostgresServer
-from pce_pipeline_tests.worlds import World
+from pce_pipeline_tests.worlds import World, command_line_of, lean_world
 
 pytestmark = [pytest.mark.postgres]
 
@@ -31,29 +31,13 @@ YEARS = (1997, 2024)
 @pytest.fixture(scope="module")
 def lean(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[World]:
     """All datasets with few lines of spending, brought to Postgres: the default release, then a September."""
-    catalog = tmp_path_factory.mktemp("catalog")
-    for name, scope in PROFILES.items():
-        (catalog / name).mkdir()
-        (catalog / name / "dataset.toml").write_text(f'name = "{name}"\n\n[profiles.lean]\n{scope}\n')
-    with server.database(migrated=False) as url:
-        world = World(tmp_path_factory.mktemp("lean"), url, profile="lean", catalog=catalog)
-        for dataset in world.registry.datasets:
-            world.extract(dataset=dataset)
-        world.refresh(*YEARS)
+    with lean_world(server, tmp_path_factory.mktemp("lean"), PROFILES, YEARS) as world:
         yield world
 
 
 @pytest.fixture
 def pce(lean: World) -> Callable[..., Called]:
-    url = lean.settings.chosen_database_url
-    assert url is not None
-    settings = {
-        "PCE_HOME": str(lean.settings.home),
-        "PCE_PROFILE": "lean",
-        "PCE_CATALOG": str(lean.settings.catalog),
-        "PCE_DATABASE_URL": url.get_secret_value(),
-    }
-    return lambda *arguments: call(*arguments, **settings)
+    return command_line_of(lean)
 
 
 def test_levels_and_metrics_reach_postgres_as_the_lake_has_them(lean: World) -> None:
