@@ -176,7 +176,7 @@ def _sums(dataset: Dataset) -> dict[str, dict[str, int]]:
 def _row_of_months(amounts: pl.DataFrame, first_year: int, count: int) -> FloatArray:
     row = np.full(count, np.nan)
     place = amounts.select((pl.col("year") - first_year) * MONTHS_OF_A_YEAR + pl.col("month") - 1).to_series()
-    within = (place >= 0) & (place < count)
+    within = place >= 0
     values = amounts["pce_millions_usd_saar"].cast(pl.Float64)
     row[place.filter(within).to_numpy()] = values.filter(within).to_numpy()
     return row
@@ -286,10 +286,9 @@ def _rows_of(
 
 
 def _growth(amounts: FloatArray, months: int) -> FloatArray:
-    """The change on so many months before, in percent; NaN where there is none, or it is not above zero."""
+    """The change on so many months before, in percent, of amounts above zero or NaN; NaN where one of the two is."""
     found = np.full(amounts.shape, np.nan)
-    before = amounts[:-months]
-    found[months:] = (amounts[months:] / np.where(before > 0, before, np.nan) - 1) * 100
+    found[months:] = (amounts[months:] / amounts[:-months] - 1) * 100
     return found
 
 
