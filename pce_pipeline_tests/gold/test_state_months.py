@@ -366,6 +366,14 @@ def test_months_that_begin_before_the_years_count_from_the_first_year_on():
         assert panel.lines[line].months.tolist() == list(small.months[line][60:])
         assert panel.lines[line].annual.tolist() == [list(small.annual[line, area][:4]) for area in STATES]
         assert panel.lines[line].nation.tolist() == list(small.annual[line, US][:4])
+    assert panel.total.nation.tolist() == list(small.annual[PCE, US][:4])
+    assert panel.total.months.tolist() == list(small.months[PCE][60:])
+
+
+def test_a_month_before_the_first_year_stands_for_no_month_that_is_missing():
+    small = replace(world(years=8), first_month=2005)
+    months = {**small.months, OUTPUT: [*small.months[OUTPUT][:-1], None]}
+    assert statuses(replace(small, months=months).estimates)[OUTPUT, ALABAMA] == {"months_missing"}
 
 
 def test_years_that_begin_before_the_months_count_from_the_first_month_on():
@@ -510,9 +518,9 @@ def test_a_revision_is_what_was_first_published_against_what_is_today():
         (GOODS, ALABAMA, 2010, V2, V3, 90, "reported"),
         (GOODS, ALABAMA, 2010, V3, None, 125, "reported"),
         (GOODS, ALABAMA, 2011, V1, None, 50, "reported"),  # never revised: nothing off
-        (GOODS, ALASKA, 2010, V1, V2, None, "suppressed"),  # withheld at first: 55 for 50
-        (GOODS, ALASKA, 2010, V2, V3, 55, "reported"),
-        (GOODS, ALASKA, 2010, V3, None, 50, "reported"),
+        (GOODS, ALASKA, 2010, V1, V2, None, "suppressed"),  # withheld at first: 0.55 for 0.5
+        (GOODS, ALASKA, 2010, V2, V3, 0.55, "reported"),
+        (GOODS, ALASKA, 2010, V3, None, 0.5, "reported"),
     )
     found = errors_by_hand(replace(world(), log=log))
     # -20, 0 and 10 percent: 10 is in the middle, and nine in ten are eight tenths of the way from there to 20
@@ -532,7 +540,7 @@ def test_a_revision_is_what_was_first_published_against_what_is_today():
             id="not available any more",
         ),
         pytest.param(
-            [(GOODS, ALASKA, 2010, V1, V3, 7, "reported"), (GOODS, ALASKA, 2010, V3, None, 0, "reported")],
+            [(GOODS, ALASKA, 2012, V1, V3, 7, "reported"), (GOODS, ALASKA, 2012, V3, None, 0, "reported")],
             id="zero today",
         ),
         pytest.param(
