@@ -258,7 +258,7 @@ NULL = pl.lit(None)
     [
         pytest.param(lambda: damaged(IT, **{AMOUNT: pl.col(AMOUNT) + 1}), {GROWTH, SUMS, MEANS, ADD_UP}, id="amount"),
         pytest.param(
-            lambda: damaged(IT, **{AMOUNT: pl.col(AMOUNT) + 0.02}), {GROWTH, SUMS, MEANS, ADD_UP}, id="amount by little"
+            lambda: damaged(IT, **{AMOUNT: pl.col(AMOUNT) + 0.01}), {GROWTH, SUMS, MEANS, ADD_UP}, id="amount by little"
         ),
         pytest.param(
             lambda: damaged(THE_LAST, **{AMOUNT: pl.col(AMOUNT) + 1}), {GROWTH, SUMS, ADD_UP}, id="extrapolated amount"
@@ -266,6 +266,7 @@ NULL = pl.lit(None)
         pytest.param(
             lambda: damaged(IT, **{AMOUNT: -pl.col(AMOUNT)}), {ESTIMATES, GROWTH, SUMS, MEANS, ADD_UP}, id="sign"
         ),
+        pytest.param(lambda: damaged(IT, **{AMOUNT: pl.lit(0)}), {ESTIMATES, GROWTH, SUMS, MEANS, ADD_UP}, id="zero"),
         pytest.param(lambda: damaged(IT, **{AMOUNT: NULL}), {ESTIMATES, GROWTH, SUMS}, id="no amount"),
         pytest.param(
             lambda: damaged(IN_MAY & (pl.col("category_id") == PCE), **{AMOUNT: pl.col(AMOUNT) + 0.001}),
@@ -280,8 +281,8 @@ NULL = pl.lit(None)
             {SUMS, MEANS, ADD_UP},
             id="all of a line",
         ),
-        pytest.param(lambda: damaged(IT, mom_pct=pl.col("mom_pct") + 0.0001), {GROWTH}, id="growth on the month"),
-        pytest.param(lambda: damaged(IT, yoy_pct=pl.col("yoy_pct") + 0.0001), {GROWTH}, id="growth on the year"),
+        pytest.param(lambda: damaged(IT, mom_pct=pl.col("mom_pct") + 0.000003), {GROWTH}, id="growth on the month"),
+        pytest.param(lambda: damaged(IT, yoy_pct=pl.col("yoy_pct") + 0.000003), {GROWTH}, id="growth on the year"),
         pytest.param(lambda: damaged(IT, mom_pct=NULL), {GROWTH}, id="no growth on the month"),
         pytest.param(lambda: damaged(IT, yoy_pct=NULL), {GROWTH}, id="no growth on the year"),
         pytest.param(
@@ -513,6 +514,12 @@ def test_the_rules_of_errors_hold_on_what_is_made_and_have_no_subject_of_nothing
     assert failing_errors(errors) == set()
     of_nothing = judge(monthly_errors_rules, GOLD_PCE_MONTHLY_ERRORS.name, errors.clear())
     assert all(each.passed and not each.has_subject for each in of_nothing)
+
+
+def test_a_back_test_in_which_nothing_is_off_is_in_order():
+    errors = flat({GOODS: {ALABAMA: [100.0] * 8}}).errors
+    assert set(errors["error_p90_pct"]) == {0.0}
+    assert failing_errors(errors) == set()
 
 
 @pytest.mark.parametrize(
