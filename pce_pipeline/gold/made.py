@@ -58,7 +58,7 @@ class GoldPiece(Generic[Subject]):
     """Which rows of each table that it is made of are read, by name."""
     compute: Callable[[Inputs], tuple[pl.DataFrame, Subject]]
     """Its rows, and what its rules look at."""
-    stands: Callable[[pl.DataFrame], Subject]
-    """What the rules look at where nothing has changed, so that nothing is computed: its rows."""
+    judged: Callable[[pl.DataFrame, Callable[[], Inputs]], Subject]
+    """What the rules look at where nothing has changed and nothing is computed: its rows, and what is asked for."""
     rules: Sequence[Rule[Subject]]
     """The rules that its rows keep."""

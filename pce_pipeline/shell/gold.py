@@ -71,10 +71,13 @@ def _own_piece(piece: GoldPiece[Any], dataset: Dataset, registry: Registry) -> d
     declared_as = registry.pieces[piece.table.name]
 
     def make(run: PieceRun) -> tuple[pl.DataFrame, Any]:
+        def inputs() -> Inputs:
+            read = {each.table.name: run.rows(each, piece.read[each.table.name]) for each in declared_as.made_of}
+            return Inputs(read, dataset, ())
+
         if run.unchanged is not None:
-            return run.unchanged, piece.stands(run.unchanged)
-        read = {each.table.name: run.rows(each, piece.read[each.table.name]) for each in declared_as.made_of}
-        return piece.compute(Inputs(read, dataset, ()))
+            return run.unchanged, piece.judged(run.unchanged, inputs)
+        return piece.compute(inputs())
 
     return piece_asset(declared_as, registry, piece.rules, make)
 

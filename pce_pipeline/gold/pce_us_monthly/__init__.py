@@ -3,6 +3,7 @@
 Beside them, made of them and of annual spending by state: months of states, estimated, and how far these are off.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -10,7 +11,13 @@ import polars as pl
 from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
 from pce_pipeline.gold.pce_us_monthly.months import cells_of, us_months
 from pce_pipeline.gold.pce_us_monthly.months_rules import UsMonths, months_rules
-from pce_pipeline.gold.pce_us_monthly.state_months import ANNUAL_MEASURE, monthly_errors, panel_of, state_months
+from pce_pipeline.gold.pce_us_monthly.state_months import (
+    ANNUAL_MEASURE,
+    Panel,
+    monthly_errors,
+    panel_of,
+    state_months,
+)
 from pce_pipeline.gold.pce_us_monthly.state_months_rules import StateMonths, monthly_errors_rules, state_months_rules
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 from pce_pipeline.tables.pce_us_monthly import (
@@ -39,10 +46,20 @@ def _errors(inputs: Inputs) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _estimates(inputs: Inputs) -> tuple[pl.DataFrame, StateMonths]:
     """The months of states."""
     panel = panel_of(inputs.of(GOLD_PCE_US_MONTHLY), inputs.of(GOLD_PCE_STATE_ANNUAL), inputs.dataset)
-    errors = inputs.of(GOLD_PCE_MONTHLY_ERRORS)
-    frame = state_months(panel, errors)
-    phis = errors.drop_nulls("phi").select("category_id", "phi").unique()
-    return frame, StateMonths(frame, panel, dict(phis.iter_rows()))
+    frame = state_months(panel, inputs.of(GOLD_PCE_MONTHLY_ERRORS))
+    return frame, _judged(frame, inputs, panel)
+
+
+def _judged(frame: pl.DataFrame, inputs: Inputs, panel: Panel | None) -> StateMonths:
+    phis = inputs.of(GOLD_PCE_MONTHLY_ERRORS).drop_nulls("phi").select("category_id", "phi").unique()
+    return StateMonths(frame, panel, dict(phis.iter_rows()))
+
+
+def _again(frame: pl.DataFrame, ask: Callable[[], Inputs]) -> StateMonths:
+    """What is published, beside what it was made of: nothing is estimated for it."""
+    inputs = ask()
+    panel = panel_of(inputs.of(GOLD_PCE_US_MONTHLY), inputs.of(GOLD_PCE_STATE_ANNUAL), inputs.dataset)
+    return _judged(frame, inputs, panel)
 
 
 _ALL = pl.lit(value=True)
@@ -54,14 +71,14 @@ PIECES: tuple[GoldPiece[Any], ...] = (
         GOLD_PCE_MONTHLY_ERRORS,
         {**_READ, SPENDING_LOG: _OF_PRODUCTS & (pl.col("measure") == ANNUAL_MEASURE)},
         _errors,
-        lambda frame: frame,
+        lambda frame, _: frame,
         monthly_errors_rules,
     ),
     GoldPiece(
         GOLD_PCE_STATE_MONTHLY,
         {**_READ, GOLD_PCE_MONTHLY_ERRORS.name: _ALL},
         _estimates,
-        StateMonths,
+        _again,
         state_months_rules,
     ),
 )

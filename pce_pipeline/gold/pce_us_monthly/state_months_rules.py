@@ -1,7 +1,7 @@
 """Rules of the months of states, and of how far they are off: declaration, keys, sums, means, weights, growth, bands.
 
-What an estimate is made from is there only where it was computed in this run: a rule that needs it has no subject
-otherwise, and one that needs the rows alone looks at them in any case.
+A rule that needs what the estimates were made from has no subject where that is not at hand; one that needs the rows
+alone looks at them in any case.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class StateMonths:
     frame: pl.DataFrame
     """The rows."""
     panel: Panel | None = None
-    """What they were estimated from; None where nothing was computed in this run."""
+    """What they were estimated from; None where it is not at hand, or there is nothing to estimate from."""
     phis: dict[str, float] = field(default_factory=dict)
     """The phi of each line."""
 
