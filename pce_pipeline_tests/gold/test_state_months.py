@@ -1,6 +1,7 @@
 """Months of states on figures written by hand: amounts, growth, what is left out and why, and how far they are off."""
 
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -17,6 +18,7 @@ from pce_pipeline.gold.benchmarking import choose_phi, errors_of, extrapolated_y
 from pce_pipeline.gold.made import Inputs
 from pce_pipeline.gold.pce_us_monthly import PIECES
 from pce_pipeline.gold.pce_us_monthly.state_months import Panel, monthly_errors, panel_of, state_months
+from pce_pipeline.gold.pce_us_monthly.state_months_rules import state_months_rules
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 from pce_pipeline.tables.pce_us_monthly import (
@@ -296,12 +298,40 @@ def test_a_line_that_the_states_do_not_have_leaves_out_all_that_it_is_part_of():
     assert said == reasons(("figure_missing", (HOUSEHOLDS,)), ("part_left_out", (SERVICES, PCE)))
 
 
-@pytest.mark.parametrize("place", [0, 30, 50, 62])
-def test_a_gap_in_the_nations_months_leaves_out_its_line(place: int):
+@pytest.mark.parametrize("place", [30, 50, 62])
+def test_a_month_that_the_nation_lacks_is_left_out_and_no_other(place: int):
     small = world()
     months = [None if at == place else each for at, each in enumerate(small.months[OUTPUT])]
+    broken = small.but({OUTPUT: months})
+    frame = broken.estimates
+    lacking = frame.filter(pl.col("pce_millions_usd_saar").is_null())
+    moment = (pl.col("year") - 2010) * 12 + pl.col("month") - 1
+    assert set(lacking.select(moment).to_series()) == {place}
+    found = {(category, status) for category, status in lacking.select("category_id", "status").rows()}
+    assert found == {(OUTPUT, "months_missing"), *((name, "part_left_out") for name in (NONPROFITS, SERVICES, PCE))}
+    assert lacking.height == 4 * len(STATES)
+    results = {each.name: each for each in judge(state_months_rules, "a", broken.subject)}
+    assert [name for name, each in results.items() if not each.passed] == ["total_spending_is_estimated_everywhere"]
+    assert results["total_spending_is_estimated_everywhere"].figures["without"] == len(STATES)
+    assert OUTPUT in results["total_spending_is_estimated_everywhere"].examples[0]
+
+
+@pytest.mark.parametrize("gone", [[0], [*range(45, 63)]])
+def test_a_line_whose_months_do_not_span_the_years_is_left_out(gone: list[int]):
+    small = world()
+    months = [None if at in gone else each for at, each in enumerate(small.months[OUTPUT])]
     said = statuses(small.but({OUTPUT: months}).estimates)
     assert said == reasons(("months_missing", (OUTPUT,)), ("part_left_out", (NONPROFITS, SERVICES, PCE)))
+
+
+def test_a_line_that_ends_earlier_than_others_ends_there_and_its_last_month_does_not_move_others():
+    small = world()
+    months = [*small.months[OUTPUT][:-2], None, None]
+    whole, short = small.estimates, small.but({OUTPUT: months}).estimates
+    assert series(short, OUTPUT)[-2:] == [None, None]
+    off = [abs(one - other) for one, other in zip(series(short, OUTPUT)[:48], series(whole, OUTPUT)[:48], strict=True)]
+    assert max(off) <= Decimal("0.001")  # as both are rounded
+    assert series(short, GOODS) == series(whole, GOODS)
 
 
 def test_a_missing_month_is_named_before_a_figure_that_is_not_above_zero():
@@ -374,7 +404,7 @@ def test_months_that_begin_before_the_years_count_from_the_first_year_on():
 def test_a_month_before_the_first_year_stands_for_no_month_that_is_missing():
     small = replace(world(years=8), first_month=2005)
     months = {**small.months, OUTPUT: [*small.months[OUTPUT][:-1], None]}
-    assert statuses(replace(small, months=months).estimates)[OUTPUT, ALABAMA] == {"months_missing"}
+    assert statuses(replace(small, months=months).estimates)[OUTPUT, ALABAMA] == {"estimated", "months_missing"}
 
 
 def test_years_that_begin_before_the_months_count_from_the_first_month_on():
@@ -513,7 +543,7 @@ def test_a_state_that_lacks_a_year_is_compared_where_it_can_be():
 V1, V2, V3, V4 = 2019100401, 2020100801, 2021100801, 2022100601
 
 
-def test_a_revision_is_what_was_first_published_against_what_is_today():
+def test_a_revision_is_the_newest_year_of_a_vintage_against_what_it_is_today():
     log = revisions(
         (GOODS, ALABAMA, 2010, V1, V2, 100, "reported"),  # 100 for 125, whatever was between
         (GOODS, ALABAMA, 2010, V2, V3, 90, "reported"),
@@ -524,8 +554,8 @@ def test_a_revision_is_what_was_first_published_against_what_is_today():
         (GOODS, ALASKA, 2010, V3, None, 0.5, "reported"),
     )
     found = errors_by_hand(replace(world(), log=log))
-    # -20, 0 and 10 percent: 10 is in the middle, and nine in ten are eight tenths of the way from there to 20
-    assert found == {(GOODS, "benchmark_revision", 0): (None, 2, 3, -3.333333, 10.0, 18.0)}
+    # 2010 is not the newest year of the first vintage, so what counts is 0 percent of 2011 and 10 of Alaska's 2010
+    assert found == {(GOODS, "benchmark_revision", 0): (None, 2, 2, 5.0, 5.0, 9.0)}
 
 
 @pytest.mark.parametrize(
@@ -541,7 +571,7 @@ def test_a_revision_is_what_was_first_published_against_what_is_today():
             id="not available any more",
         ),
         pytest.param(
-            [(GOODS, ALASKA, 2012, V1, V3, 7, "reported"), (GOODS, ALASKA, 2012, V3, None, 0, "reported")],
+            [(GOODS, ALASKA, 2010, V1, V3, 7, "reported"), (GOODS, ALASKA, 2010, V3, None, 0, "reported")],
             id="zero today",
         ),
         pytest.param(

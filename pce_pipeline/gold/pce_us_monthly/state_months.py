@@ -16,6 +16,7 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.benchmarking import (
     HORIZONS,
     MONTHS_OF_A_YEAR,
+    BoolArray,
     FloatArray,
     Summary,
     annual_means,
@@ -52,10 +53,27 @@ class Line:
     nation: FloatArray
     """The years of the US row of the same table, shape (years,)."""
 
+    @property
+    def gaps(self) -> BoolArray:
+        """Which of the months are missing."""
+        return ~np.isfinite(self.months)
+
+    @property
+    def until(self) -> int:
+        """How many months there are up to the last one that is not missing."""
+        known = np.flatnonzero(~self.gaps)
+        return int(known[-1]) + 1 if known.size else 0
+
+    @property
+    def filled(self) -> FloatArray:
+        """The months up to the last one; for a missing one stands the straight line between its neighbours."""
+        place, known = np.arange(self.until), ~self.gaps[: self.until]
+        return np.interp(place, place[known], self.months[: self.until][known])
+
     @cached_property
     def problem(self) -> str | None:
-        """Why it is left out for all states; None where it is not."""
-        if not np.isfinite(self.months).all():
+        """Why it is left out for all states and months; None where it is not."""
+        if not self.until or self.gaps[0] or self.until < self.annual.shape[1] * MONTHS_OF_A_YEAR:
             return "months_missing"
         return "not_positive" if (self.months <= 0).any() or (self.annual <= 0).any() else None
 
@@ -111,6 +129,8 @@ class Estimated:
     """Millions of dollars, at annual rates, shape (months, states)."""
     statuses: tuple[str, ...]
     """Whether each state has them, and why not."""
+    gaps: BoolArray
+    """The months that no state has, because the nation's are missing."""
 
 
 def panel_of(months: pl.DataFrame, annual: pl.DataFrame, dataset: Dataset) -> Panel | None:
@@ -194,17 +214,18 @@ def _rows_of_years(years: pl.DataFrame, areas: Sequence[str], span: range) -> Fl
 def estimated(line: Line, phi: float) -> Estimated:
     """The months of all states of a line; of a state that lacks a year, or whose months would not be positive, none."""
     count, states = len(line.months), len(line.annual)
-    nothing = np.full((count, states), np.nan)
+    amounts = np.full((count, states), np.nan)
     if line.problem is not None:
-        return Estimated(nothing, (line.problem,) * states)
-    amounts = months_of(weights(line.months, line.annual.shape[1], phi), line.annual)
+        return Estimated(amounts, (line.problem,) * states, np.zeros(count, dtype=np.bool_))
+    amounts[: line.until] = months_of(weights(line.filled, line.annual.shape[1], phi), line.annual)
+    amounts[line.gaps] = np.nan
     lacks = np.asarray(~np.isfinite(line.annual).all(axis=1))
     fails = np.asarray((_thousandths(amounts) <= 0).any(axis=0))  # as they are published: a month of 0.000 is none
     statuses = tuple(
         "figure_missing" if lacks[place] else "negative_month" if fails[place] else _ESTIMATED
         for place in range(states)
     )
-    return Estimated(np.where(lacks | fails, np.nan, amounts), statuses)
+    return Estimated(np.where(lacks | fails, np.nan, amounts), statuses, line.gaps)
 
 
 def state_months(panel: Panel | None, errors: pl.DataFrame) -> pl.DataFrame:
@@ -259,6 +280,7 @@ def _rows_of(
         else "part_left_out"
         for place in range(len(panel.areas))
     ]
+    gaps = np.any([lines[part].gaps for part in parts], axis=0)
     columns = {
         "thousandths": total,
         "mom_pct": _growth(total, 1),
@@ -271,17 +293,22 @@ def _rows_of(
     return (
         places.join(panel.calendar, how="cross")
         .with_columns(pl.Series(name, values.T.ravel()).fill_nan(None) for name, values in columns.items())
+        .with_columns(pl.Series("is_gap", np.tile(gaps, len(panel.areas))))
         .with_columns(
             mom_pct=rounded(pl.col("mom_pct")),
             yoy_pct=rounded(pl.col("yoy_pct")),
             category_id=pl.lit(category),
             method=pl.lit("denton" if is_line else "sum"),
             status=pl.when(pl.col("thousandths").is_null() & (pl.col("status") == _ESTIMATED))
-            .then(pl.lit("negative_month"))
+            .then(
+                pl.when("is_gap")
+                .then(pl.lit("months_missing" if is_line else "part_left_out"))
+                .otherwise(pl.lit("negative_month"))
+            )
             .otherwise("status"),
             pce_millions_usd_saar=(pl.col("thousandths") / _THOUSANDTHS).cast(MONEY),
         )
-        .drop("thousandths")
+        .drop("thousandths", "is_gap")
     )
 
 
@@ -321,7 +348,11 @@ def _of_extrapolation(panel: Panel) -> Iterator[_Row]:
 
 
 def _of_revisions(panel: Panel, log: pl.DataFrame) -> Iterator[_Row]:
-    """How far the first published figure of each year and state is from today's, where a later vintage came."""
+    """How far figures of the newest year of a vintage are from today's, where a later vintage came.
+
+    That year is the one from which months are extrapolated. Older ones, of which most are not revised any more, would
+    make the error look small.
+    """
     figure = ["category_id", "geo_fips", "year"]
     counted = log.filter(basis=COUNTED)
     own = counted.filter(
@@ -338,7 +369,8 @@ def _of_revisions(panel: Panel, log: pl.DataFrame) -> Iterator[_Row]:
             first=pl.col("value").first().cast(pl.Float64),
             today=pl.col("value").filter(pl.col("valid_to").is_null()).last().cast(pl.Float64),
         )
-        .filter((pl.col("since") < newest) & (pl.col("today") > 0))
+        .with_columns(newest_year=pl.col("year").max().over("since"))
+        .filter((pl.col("since") < newest) & (pl.col("today") > 0) & (pl.col("year") == pl.col("newest_year")))
         .sort(figure)
     )
     for (category,), of_category in both.partition_by("category_id", as_dict=True, maintain_order=True).items():

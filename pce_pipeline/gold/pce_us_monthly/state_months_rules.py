@@ -63,7 +63,7 @@ class StateMonths:
     def weights_of(self, category: str) -> FloatArray:
         """The matrix that the months of a line are made with."""
         assert self.panel is not None  # noqa: S101 (who asks has its lines)
-        return weights(self.panel.lines[category].months, self.panel.years, self.phis.get(category, 0.0))
+        return weights(self.panel.lines[category].filled, self.panel.years, self.phis.get(category, 0.0))
 
 
 @rule("always")
@@ -135,7 +135,20 @@ def what_is_left_out_is_what_cannot_be_estimated(months: StateMonths) -> Finding
         schema={"category_id": pl.String, "geo_fips": pl.String, "reason": pl.String},
         orient="row",
     )
-    of_lines = months.frame.join(reasons, on=["category_id", "geo_fips"]).select(*_CELL, "status", "reason")
+    gaps = pl.concat(
+        panel.calendar.select("year", "month", category_id=pl.lit(category), gap=pl.lit("months_missing")).filter(
+            line.gaps
+        )
+        for category, line in panel.lines.items()
+    )
+    of_lines = (
+        months.frame.join(reasons, on=["category_id", "geo_fips"])
+        .join(gaps, on=["category_id", "year", "month"], how="left")
+        .with_columns(
+            reason=pl.coalesce("reason", pl.when(pl.col("status") != "negative_month").then("gap")),
+        )
+        .select(*_CELL, "status", "reason")
+    )
     lacking = (
         of_lines.filter(pl.col("status") != "estimated")
         .join(_terms(panel), on="category_id")
@@ -266,12 +279,11 @@ def states_add_up_to_the_weights_times_their_sum(months: StateMonths) -> Finding
     """The months of all states of a line add up to its weights times the sum of the states' years."""
     off, compared = [], 0
     for category, line, amounts in months.lines():
-        if not np.isfinite(amounts).all():
-            continue  # of a line that some state lacks there is no sum of all
         total = months_of(months.weights_of(category), line.annual.sum(axis=0, keepdims=True))[:, 0]
-        added = amounts.sum(axis=1)
-        compared += len(total)
-        wrong = ~(np.abs(added - total) <= _ROUNDING * amounts.shape[1] + _FLOATING * np.abs(total))
+        added = amounts[: line.until].sum(axis=1)
+        whole = np.isfinite(added)  # of a month that some state lacks there is no sum of all
+        compared += int(whole.sum())
+        wrong = whole & ~(np.abs(added - total) <= _ROUNDING * amounts.shape[1] + _FLOATING * np.abs(total))
         off += [(category, _ALL_STATES, month // MONTHS_OF_A_YEAR) for (month,) in np.argwhere(wrong).tolist()]
     return _of_lines(months, off, "sums of states are the weights times the sum of their years", compared)
 
@@ -292,8 +304,9 @@ def the_us_row_gives_back_the_nations_months(months: StateMonths) -> Finding:
         of_weights = months.weights_of(category)
         again = months_of(of_weights, line.nation[np.newaxis])[:, 0]
         allowed = months_of(np.abs(of_weights), rounding[np.newaxis])[:, 0]
-        compared += len(again)
-        wrong = ~(np.abs(again - line.months) <= allowed + _FLOATING * line.months)
+        there = ~line.gaps[: line.until]
+        compared += int(there.sum())
+        wrong = there & ~(np.abs(again - line.filled) <= allowed + _FLOATING * line.filled)
         off += [(category, NATION, month // MONTHS_OF_A_YEAR) for (month,) in np.argwhere(wrong).tolist()]
     return _of_lines(months, off, "months of the nation come back", compared, {"lines_not_checked": not_checked})
 
@@ -317,6 +330,31 @@ def the_nations_months_average_to_its_year(months: StateMonths) -> Finding:
         off += [(category, NATION, year) for (year,) in np.argwhere(both & (differs > _OF_MILLIONS)).tolist()]
     others = {"years_of_other_releases": int((~agrees).sum())}
     return _of_lines(months, off, "months of the nation come to its years", compared, others)
+
+
+@rule("never")
+def total_spending_is_estimated_everywhere(months: StateMonths) -> Finding:
+    """Total spending has an estimate for every state and month; one line that lacks one takes it away."""
+    panel = months.panel
+    if panel is None:
+        return _nothing_to_compare()
+    total = max(panel.sums, key=lambda name: (len(panel.sums[name]), name))
+    rows = months.frame.filter(category_id=total)
+    lacking = rows.filter(pl.col(_AMOUNT).is_null())
+    causes = (
+        months.frame.filter(pl.col("category_id").is_in(list(panel.lines)), pl.col(_AMOUNT).is_null())
+        .join(lacking.select("geo_fips", "year", "month"), on=["geo_fips", "year", "month"], how="semi")
+        .group_by("category_id", "status")
+        .agg(rows=pl.len(), since=pl.format("{}M{}", "year", "month").min())
+        .sort("category_id", "status")
+    )
+    return finding(
+        causes,
+        holds=f"{rows.height} months of states have an estimate of total spending",
+        fails=f"lines are left out, so that {lacking.height} of {rows.height} months of states have no total",
+        example="{category_id}: {status}, in {rows} rows, one of them {since}",
+        figures={"compared": rows.height, "without": lacking.height},
+    )
 
 
 def _terms(panel: Panel) -> pl.DataFrame:
@@ -366,6 +404,7 @@ state_months_rules: tuple[Rule[StateMonths], ...] = (
     states_add_up_to_the_weights_times_their_sum,
     the_us_row_gives_back_the_nations_months,
     the_nations_months_average_to_its_year,
+    total_spending_is_estimated_everywhere,
 )
 
 
