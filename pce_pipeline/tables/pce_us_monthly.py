@@ -134,7 +134,8 @@ def gold(dataset: Dataset) -> tuple[Derivation, ...]:
 
 CAUSES = {
     "extrapolation": "the year was extrapolated from the figures before it, all of today's vintage",
-    "benchmark_revision": "BEA revised the annual figure; nothing was extrapolated",
+    "benchmark_revision": "BEA revised the annual figure; nothing was extrapolated. Today's figure is compared with "
+    "the newest year of every vintage, where that was held first",
 }
 """Why an annual mean is off, and what each means."""
 
@@ -144,10 +145,11 @@ STATE_MONTH_STATUSES = {
     "months of the nation",
     "not_positive": "an annual figure of some state, or a month of the nation, is zero or negative in this line, of "
     "which proportions say nothing: the line is left out for all states",
-    "months_missing": "the nation's months of this line are not all held",
+    "months_missing": "the nation's month of this line is not held; or its months begin or end within the years of the "
+    "states, and the line is left out",
     "negative_month": "a month would come out at zero or below, as the state's annual figures move so much, or as a "
     "sum is what a small difference leaves: of a line no month is given then, of a sum not that one",
-    "part_left_out": "a line that the sum is made of is left out",
+    "part_left_out": "a line that the sum is made of has none",
 }
 """What `status` of a state's month may say, and what each means."""
 
@@ -196,18 +198,24 @@ GOLD_PCE_MONTHLY_ERRORS = Table(
         Column(
             "bias_pct",
             pl.Float64,
-            "mean error: above zero where the estimate, or the figure that was published first, is too high",
+            "mean error: above zero where the estimate, or the figure that was held first, is too high",
             unit="percent",
             source=_COMPARED,
         ),
         Column(
-            "error_p50_pct",
+            "annual_error_p50_pct",
             pl.Float64,
             "half of the errors are no larger, up or down",
             unit="percent",
             source=_COMPARED,
         ),
-        Column("error_p90_pct", pl.Float64, "nine in ten are no larger, up or down", unit="percent", source=_COMPARED),
+        Column(
+            "annual_error_p90_pct",
+            pl.Float64,
+            "nine in ten are no larger, up or down",
+            unit="percent",
+            source=_COMPARED,
+        ),
     ),
 )
 
@@ -220,7 +228,8 @@ GOLD_PCE_STATE_MONTHLY = Table(
     grain="One row per state, category and month: OUR ESTIMATE of spending. BEA publishes no months of states.",
     key=("geo_fips", "category_id", "year", "month"),
     hazard="An estimate: within a year every state follows the nation's months but for a slowly moving ratio, so that "
-    "no event of one state can show. Annual rates: never add up months. Categories contain totals and their parts.",
+    "no event of one state can show. Annual rates: never add up months. Never rank states by mom_pct. "
+    "Categories contain totals and their parts.",
     columns=(
         GEO_FIPS,
         Column("state", pl.String, "postal code of the state or DC", source="the catalogue's areas"),
@@ -244,7 +253,8 @@ GOLD_PCE_STATE_MONTHLY = Table(
         Column(
             "mom_pct",
             pl.Float64,
-            "change of the estimate on the month before; NULL in the first month, and where either has no estimate",
+            "change of the estimate on the month before: the nation's, and how the state's annual share of it moves: "
+            "never rank states by it; NULL in the first month, and where either has no estimate",
             nullable=True,
             unit="percent",
             source="pce_millions_usd_saar",
@@ -288,7 +298,7 @@ GOLD_PCE_STATE_MONTHLY = Table(
         ),
         *(
             Column(
-                f"error_p{of}_pct",
+                f"annual_error_p{of}_pct",
                 pl.Float64,
                 f"of the annual mean of an extrapolated year of this category and horizon: {what} in the back-test "
                 "were no larger, up or down; NULL where nothing is extrapolated, or the back-test says nothing",

@@ -149,7 +149,7 @@ def test_months_after_the_last_year_say_so_and_have_phi_and_a_band_of_their_hori
     tested = {(row["category_id"], row["horizon_years"]): row for row in errors.iter_rows(named=True)}
     assert set(tested) == set(product(SMALL_CATEGORIES, (1, 2)))
     for category, area in product(SMALL_CATEGORIES, STATES):
-        for band in ("error_p50_pct", "error_p90_pct"):
+        for band in ("annual_error_p50_pct", "annual_error_p90_pct"):
             of_years = [tested[category, 1][band]] * 12 + [tested[category, 2][band]] * 3
             assert series(frame, category, area, band) == [None] * 96 + of_years
             assert None not in of_years
@@ -173,15 +173,15 @@ def test_without_a_back_test_phi_is_nothing_and_there_is_no_band():
     frame = small.estimates
     assert small.errors.is_empty()
     assert series(frame, GOODS, column="phi") == [None] * 36 + [0.0] * 12
-    assert series(frame, GOODS, column="error_p50_pct") == [None] * 48
+    assert series(frame, GOODS, column="annual_error_p50_pct") == [None] * 48
     assert np.mean(np.array(series(frame, GOODS)[36:], dtype=float)) == pytest.approx(130.0, abs=0.0005)
 
 
 def test_a_third_year_after_the_last_is_estimated_and_has_no_band():
     frame = world(years=8, after=26).estimates
     assert series(frame, PCE, column="horizon_years")[-2:] == [3, 3]
-    assert series(frame, PCE, column="error_p90_pct")[-2:] == [None, None]
-    assert series(frame, PCE, column="error_p90_pct")[-3] is not None
+    assert series(frame, PCE, column="annual_error_p90_pct")[-2:] == [None, None]
+    assert series(frame, PCE, column="annual_error_p90_pct")[-3] is not None
     assert None not in series(frame, PCE)
 
 
@@ -266,7 +266,7 @@ def test_a_figure_that_is_not_above_zero_leaves_out_its_line_for_all_states(amou
     others = frame.filter(pl.col("category_id").is_in([GOODS, HOUSEHOLDS, RECEIPTS]))
     assert others.equals(small.estimates.filter(pl.col("category_id").is_in([GOODS, HOUSEHOLDS, RECEIPTS])))
     without = frame.filter(pl.col("status") != "estimated")
-    left = without.select(AMOUNT, "mom_pct", "yoy_pct", "phi", "error_p50_pct", "error_p90_pct")
+    left = without.select(AMOUNT, "mom_pct", "yoy_pct", "phi", "annual_error_p50_pct", "annual_error_p90_pct")
     assert left.null_count().row(0) == (without.height,) * 6
     assert without.height == 4 * 3 * 63
 
@@ -481,7 +481,7 @@ def test_each_reason_is_one_of_the_declared_ones():
 
 
 def errors_by_hand(small: World) -> dict[tuple[str, str, int], tuple[Any, ...]]:
-    columns = ["phi", "n_years", "n_figures", "bias_pct", "error_p50_pct", "error_p90_pct"]
+    columns = ["phi", "n_years", "n_figures", "bias_pct", "annual_error_p50_pct", "annual_error_p90_pct"]
     return {
         (row["category_id"], row["cause"], row["horizon_years"]): tuple(row[name] for name in columns)
         for row in small.errors.iter_rows(named=True)
@@ -649,7 +649,7 @@ def test_the_order_of_the_rows_changes_nothing(seed: int):
 
 def test_the_frames_of_a_small_world_are_the_same_bytes_everywhere():
     small = world(years=8)
-    assert content_sha256(small.estimates) == "d920cf3764ecdbaae59ebbf8ec9b03341c99292b55365e24b19369f014821651"
+    assert content_sha256(small.estimates) == "e5729815155ffafaab59feaaf556dceab6f790d2397951b29c3d8780fdc7c9ed"
     assert content_sha256(small.errors) == "ae71c2d94bc752958498a201da9f53c38e1e8696e3d5103708ee77409f481418"
 
 
@@ -749,5 +749,7 @@ def test_bands_of_beas_figures_are_those_of_the_lines_by_themselves(of_bea: tupl
     phi = choose_phi(line.means, line.annual)
     of_horizons = errors_of(extrapolated_years(line.means, line.annual, phi), line.annual)
     found = monthly_errors(panel, NO_LOG).filter(category_id="product.gasoline_and_other_energy_goods")
-    assert found["error_p50_pct"].to_list() == pytest.approx([summary(each).p50_pct for each in of_horizons], abs=1e-6)
+    assert found["annual_error_p50_pct"].to_list() == pytest.approx(
+        [summary(each).p50_pct for each in of_horizons], abs=1e-6
+    )
     assert set(found["phi"]) == {phi} == {0.25}

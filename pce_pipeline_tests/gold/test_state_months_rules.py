@@ -307,7 +307,7 @@ NULL = pl.lit(None)
             lambda: damaged(
                 pl.col("category_id") == PCE,
                 status=pl.lit("part_left_out"),
-                **dict.fromkeys((AMOUNT, "mom_pct", "yoy_pct", "error_p50_pct", "error_p90_pct"), NULL),
+                **dict.fromkeys((AMOUNT, "mom_pct", "yoy_pct", "annual_error_p50_pct", "annual_error_p90_pct"), NULL),
             ),
             {REASONS, SUMS},
             id="a sum left out that could be had",
@@ -323,9 +323,11 @@ NULL = pl.lit(None)
             id="horizon of a year that is known",
         ),
         pytest.param(lambda: damaged(THE_LAST, horizon_years=pl.lit(1)), {ROWS, BANDS}, id="horizon"),
-        pytest.param(lambda: damaged(IT, error_p50_pct=pl.lit(0.0)), {BANDS}, id="half a band"),
+        pytest.param(lambda: damaged(IT, annual_error_p50_pct=pl.lit(0.0)), {BANDS}, id="half a band"),
         pytest.param(
-            lambda: damaged(IT, error_p50_pct=pl.lit(0.0), error_p90_pct=pl.lit(0.0)), {BANDS}, id="a band too many"
+            lambda: damaged(IT, annual_error_p50_pct=pl.lit(0.0), annual_error_p90_pct=pl.lit(0.0)),
+            {BANDS},
+            id="a band too many",
         ),
         pytest.param(lambda: damaged(IT, phi=pl.lit(0.0)), {BANDS}, id="a phi too many"),
         pytest.param(lambda: damaged(THE_LAST, phi=NULL), {BANDS}, id="no phi"),
@@ -333,21 +335,29 @@ NULL = pl.lit(None)
         pytest.param(lambda: damaged(THE_LAST, method=pl.lit("sum")), {BANDS}, id="method"),
         pytest.param(lambda: damaged(IT, method=pl.lit("guess")), {BANDS}, id="no such method"),
         pytest.param(
-            lambda: damaged(THE_LAST, error_p50_pct=pl.col("error_p50_pct") / 2), {BANDS}, id="another median"
+            lambda: damaged(THE_LAST, annual_error_p50_pct=pl.col("annual_error_p50_pct") / 2),
+            {BANDS},
+            id="another median",
         ),
         pytest.param(
-            lambda: damaged(THE_LAST, error_p90_pct=pl.col("error_p90_pct") * 2), {BANDS}, id="another percentile"
+            lambda: damaged(THE_LAST, annual_error_p90_pct=pl.col("annual_error_p90_pct") * 2),
+            {BANDS},
+            id="another percentile",
         ),
         pytest.param(
-            lambda: damaged(GOODS_OF_ALASKA | pl.col("is_extrapolated"), error_p90_pct=pl.col("error_p50_pct") - 0.1),
+            lambda: damaged(
+                GOODS_OF_ALASKA | pl.col("is_extrapolated"), annual_error_p90_pct=pl.col("annual_error_p50_pct") - 0.1
+            ),
             {BANDS},
             id="a band upside down",
         ),
         pytest.param(
-            lambda: damaged(pl.col("is_extrapolated"), error_p50_pct=pl.lit(-0.1)), {BANDS}, id="a band below zero"
+            lambda: damaged(pl.col("is_extrapolated"), annual_error_p50_pct=pl.lit(-0.1)),
+            {BANDS},
+            id="a band below zero",
         ),
         pytest.param(
-            lambda: damaged((pl.col("horizon_years") == 2) & pl.col("is_extrapolated"), error_p90_pct=NULL),
+            lambda: damaged((pl.col("horizon_years") == 2) & pl.col("is_extrapolated"), annual_error_p90_pct=NULL),
             {BANDS},
             id="a band without its end",
         ),
@@ -377,7 +387,7 @@ def test_an_example_names_where_it_is():
     assert found[SUMS].examples[0].startswith(f"{PCE}, {ALASKA}, 2014M5: ")
     assert found[GROWTH].figures["violations"] == 3  # its own, the month after, and the year after
     assert results(without(THE_LAST))[ROWS].examples == (f"{GOODS}, {ALASKA}, 2019M3, horizon 2",)
-    changed = results(damaged(THE_LAST, error_p50_pct=pl.col("error_p50_pct") / 2))[BANDS]
+    changed = results(damaged(THE_LAST, annual_error_p50_pct=pl.col("annual_error_p50_pct") / 2))[BANDS]
     assert changed.figures["violations"] == 3 * 3  # which of the rows with that horizon is wrong, nobody can tell
 
 
@@ -526,15 +536,15 @@ def test_the_rules_of_errors_hold_on_what_is_made_and_have_no_subject_of_nothing
 
 def test_a_back_test_in_which_nothing_is_off_is_in_order():
     errors = flat({GOODS: {ALABAMA: [100.0] * 8}}).errors
-    assert set(errors["error_p90_pct"]) == {0.0}
+    assert set(errors["annual_error_p90_pct"]) == {0.0}
     assert failing_errors(errors) == set()
 
 
 @pytest.mark.parametrize(
     ("cause", "to"),
     [
-        ("extrapolation", {"error_p50_pct": pl.col("error_p90_pct") + 1}),
-        ("extrapolation", {"error_p50_pct": pl.lit(-0.1)}),
+        ("extrapolation", {"annual_error_p50_pct": pl.col("annual_error_p90_pct") + 1}),
+        ("extrapolation", {"annual_error_p50_pct": pl.lit(-0.1)}),
         ("extrapolation", {"n_years": pl.lit(0), "n_figures": pl.lit(0)}),
         ("extrapolation", {"n_figures": pl.col("n_years") - 1}),
         ("extrapolation", {"horizon_years": pl.lit(0)}),
@@ -557,5 +567,5 @@ def test_errors_without_a_number_or_twice_are_found():
     assert failing_errors(pl.concat([errors, errors.head(1)])) == {"errors_have_one_row_per_cause"}
     without_bias = errors.with_columns(bias_pct=pl.lit(None, dtype=pl.Float64))
     assert failing_errors(without_bias) == {"errors_are_as_declared"}
-    without_band = errors.with_columns(error_p50_pct=pl.lit(None, dtype=pl.Float64))
+    without_band = errors.with_columns(annual_error_p50_pct=pl.lit(None, dtype=pl.Float64))
     assert "errors_are_as_declared" in failing_errors(without_band)

@@ -78,8 +78,9 @@ def test_both_views_show_what_the_lake_holds(lean: World) -> None:
     )
     assert (rows, base_year, newest) == (us.height, 2017, "2025-08-01")
     found = lean.query(
-        "SELECT year, month, pce_millions_usd_saar, mom_pct, is_estimate, is_extrapolated, error_p90_pct IS NULL "
-        "FROM serving.v_pce_state_mom WHERE state = 'TX' AND category_id = 'product.goods' AND year >= 2024 "
+        "SELECT year, month, pce_millions_usd_saar, mom_pct, is_estimate, is_extrapolated, "
+        "annual_error_p90_pct IS NULL FROM serving.v_pce_state_mom "
+        "WHERE state = 'TX' AND category_id = 'product.goods' AND year >= 2024 "
         "ORDER BY month_start"
     )
     own = states.filter(pl.col("year") >= 2024, state="TX", category_id="product.goods").sort("year", "month")
@@ -165,7 +166,7 @@ def test_a_new_month_changes_the_years_that_it_is_about_and_the_estimates(
         "gold/dim_vintage",
     }
     rows = lean.query(
-        "SELECT horizon_years, count(*), count(pce_millions_usd_saar), count(error_p50_pct) "
+        "SELECT horizon_years, count(*), count(pce_millions_usd_saar), count(annual_error_p50_pct) "
         "FROM gold.pce_state_monthly WHERE state = 'CA' AND category_id = 'product.pce' GROUP BY 1 ORDER BY 1"
     )
     assert rows == [(0, 28 * 12, 28 * 12, 0), (1, 12, 12, 12), (2, 8, 8, 8)]

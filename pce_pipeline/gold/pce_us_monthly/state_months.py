@@ -239,7 +239,7 @@ def state_months(panel: Panel | None, errors: pl.DataFrame) -> pl.DataFrame:
     thousandths = {category: _thousandths(each.amounts) for category, each in lines.items()}
     rows = pl.concat(_rows_of(panel, category, lines, thousandths) for category in panel.sums)
     is_extrapolated = pl.col("horizon_years") > 0
-    bands = tested.select("category_id", "horizon_years", "error_p50_pct", "error_p90_pct")
+    bands = tested.select("category_id", "horizon_years", "annual_error_p50_pct", "annual_error_p90_pct")
     levels = pl.DataFrame(list(phis.items()), schema={"category_id": pl.String, "phi": pl.Float64}, orient="row")
     known = pl.col("status") == _ESTIMATED
     return (
@@ -247,7 +247,7 @@ def state_months(panel: Panel | None, errors: pl.DataFrame) -> pl.DataFrame:
         .join(levels, on="category_id", how="left")
         .with_columns(
             pl.when(known & is_extrapolated).then("phi"),
-            pl.when(known).then(pl.col("error_p50_pct", "error_p90_pct")),
+            pl.when(known).then(pl.col("annual_error_p50_pct", "annual_error_p90_pct")),
             is_estimate=pl.lit(value=True),
             is_extrapolated=is_extrapolated,
         )
@@ -324,7 +324,7 @@ def monthly_errors(panel: Panel | None, log: pl.DataFrame) -> pl.DataFrame:
     rows = [] if panel is None else [*_of_extrapolation(panel), *_of_revisions(panel, log)]
     frame = pl.DataFrame(rows, schema=GOLD_PCE_MONTHLY_ERRORS.polars_schema, orient="row")
     return frame.with_columns(
-        rounded(pl.col(name)).alias(name) for name in ("bias_pct", "error_p50_pct", "error_p90_pct")
+        rounded(pl.col(name)).alias(name) for name in ("bias_pct", "annual_error_p50_pct", "annual_error_p90_pct")
     ).sort(GOLD_PCE_MONTHLY_ERRORS.key)
 
 

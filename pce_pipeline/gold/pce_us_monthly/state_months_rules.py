@@ -176,7 +176,7 @@ def what_is_left_out_is_what_cannot_be_estimated(months: StateMonths) -> Finding
 @rule("always")
 def bands_are_of_extrapolated_estimates(months: StateMonths) -> Finding:
     """Bands and phi stand with estimates after the last annual figures alone: phi of lines, one band per horizon."""
-    p50, p90, phi = (pl.col(name) for name in ("error_p50_pct", "error_p90_pct", "phi"))
+    p50, p90, phi = (pl.col(name) for name in ("annual_error_p50_pct", "annual_error_p90_pct", "phi"))
     may_have = (pl.col("status") == "estimated") & pl.col("is_extrapolated")
     is_line = pl.col("method") == "denton"
     several = pl.any_horizontal(
@@ -193,9 +193,10 @@ def bands_are_of_extrapolated_estimates(months: StateMonths) -> Finding:
     )
     return finding(
         off.sort(_CELL),
-        holds=f"{months.frame['error_p50_pct'].count()} rows have a band",
+        holds=f"{months.frame['annual_error_p50_pct'].count()} rows have a band",
         fails="rows have a band or a phi that cannot be",
-        example=f"{_CELL_TEXT}: {{error_p50_pct}} and {{error_p90_pct}}, phi {{phi}}, horizon {{horizon_years}}",
+        example=f"{_CELL_TEXT}: {{annual_error_p50_pct}} and {{annual_error_p90_pct}}, "
+        "phi {phi}, horizon {horizon_years}",
         figures={"rows": months.frame.height},
     )
 
@@ -426,8 +427,8 @@ def bands_are_in_order(errors: pl.DataFrame) -> Finding:
     extrapolates = pl.col("cause") == "extrapolation"
     fits = pl.all_horizontal(
         pl.col("cause").is_in(list(CAUSES)),
-        pl.col("error_p50_pct") <= pl.col("error_p90_pct"),
-        pl.col("error_p50_pct") >= 0,
+        pl.col("annual_error_p50_pct") <= pl.col("annual_error_p90_pct"),
+        pl.col("annual_error_p50_pct") >= 0,
         pl.col("n_figures") >= pl.col("n_years"),
         pl.col("n_years") > 0,
         extrapolates == (pl.col("horizon_years") > 0),
@@ -438,7 +439,8 @@ def bands_are_in_order(errors: pl.DataFrame) -> Finding:
         errors.filter(~fits),
         holds=f"{errors.height} rows in order",
         fails="rows say what cannot be",
-        example="{category_id}, {cause}, {horizon_years} years: {error_p50_pct} and {error_p90_pct}, phi {phi}",
+        example="{category_id}, {cause}, {horizon_years} years: "
+        "{annual_error_p50_pct} and {annual_error_p90_pct}, phi {phi}",
         figures={"rows": errors.height},
     )
 

@@ -51,6 +51,7 @@ LEFT JOIN (
 COMMENT ON VIEW serving.v_pce_us_mom IS
     'One row per category and month of the US: spending, real spending and prices, with their growth on the month, three months and the year before. '
     'Beware: dollars are seasonally adjusted at annual rates, so never add up months, a year is their mean; '
+    'categories contain totals and their parts, and those that begin with addenda. are other totals of the same spending; '
     'chained dollars of parts do not add up to those of their total.';
 COMMENT ON COLUMN serving.v_pce_us_mom.category_name IS 'the category''s name, as BEA writes it';
 COMMENT ON COLUMN serving.v_pce_us_mom.line_code IS

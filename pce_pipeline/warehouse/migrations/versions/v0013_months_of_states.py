@@ -14,8 +14,8 @@ CREATE TABLE gold.pce_monthly_errors (
     n_years integer NOT NULL,
     n_figures integer NOT NULL,
     bias_pct double precision NOT NULL,
-    error_p50_pct double precision NOT NULL,
-    error_p90_pct double precision NOT NULL,
+    annual_error_p50_pct double precision NOT NULL,
+    annual_error_p90_pct double precision NOT NULL,
     PRIMARY KEY (category_id, cause, horizon_years)
 );
 CREATE TABLE gold.pce_state_monthly (
@@ -33,8 +33,8 @@ CREATE TABLE gold.pce_state_monthly (
     horizon_years integer NOT NULL,
     method text NOT NULL,
     phi double precision,
-    error_p50_pct double precision,
-    error_p90_pct double precision,
+    annual_error_p50_pct double precision,
+    annual_error_p90_pct double precision,
     PRIMARY KEY (geo_fips, category_id, year, month)
 );
 """
