@@ -139,7 +139,7 @@ def _keep(
     """
     received = _bytes_of(path)
     national = {table for dataset in datasets if dataset.is_monthly for table in dataset.tables}
-    body = (_series(received, register, national) if national else None) or storable(received)
+    body = _series(received, register, national) or storable(received)
     name = path.stem if path.suffix in _COMPRESSED and body != received else path.name
     present = frozenset(tables_in(body)) if body.startswith(_ZIP) else None
     names = {each for dataset in datasets for each in dataset.names_of(wanted & dataset.tables.keys())} | wanted
@@ -174,8 +174,13 @@ def _series(received: bytes, register: Path | None, tables: Collection[str]) -> 
     """The document to store of files of all series; None for any other file."""
     content = unpacked(received)
     if content.startswith(_ZIP):
-        return series_in_archive(content, tables)
+        return series_in_archive(content, tables) if tables else None
     if is_series(content) and not is_register(content) and register is not None:
+        if not tables:
+            raise BeaFileRefused(
+                "This is BEA's file of all monthly series, and none of its tables is taken here.",
+                remedy="Take the profile that has them, with --profile full.",
+            )
         return series_document(unpacked(_bytes_of(register)), content, tables)
     return None
 

@@ -26,6 +26,7 @@ from pce_pipeline.errors import PceError, UsageError
 
 _DEFAULT_FOLDER = Path("catalog")
 _LETTERS = re.compile(r"[A-Z]*")
+_NATIONAL_TABLE = re.compile(r"[TU]\d{5}[A-Z]?")  # T20804, U20405: chapter, table and its form
 _UNITS = "units.csv"
 
 
@@ -79,6 +80,11 @@ def draft(
 ) -> Answer:
     """Write the files of a new dataset from what BEA says of a table; marks what a person must decide."""
     today = canonical(table)
+    if _NATIONAL_TABLE.fullmatch(today):
+        raise UsageError(
+            f"{today} is a table of the nation: a draft is of tables of areas.",
+            remedy="Write its files by hand: docs/adding-a-table.md says what is in them.",
+        )
     if archive is not None and not ARCHIVE_NAME.fullmatch(archive):
         raise UsageError(f"{archive!r} is not the name of an archive.", remedy="Give a name that ends with .zip.")
     folder = into or session.settings.catalog or _DEFAULT_FOLDER

@@ -1,5 +1,6 @@
 """The verbs that only look: status, quarantine, dictionary."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -108,6 +109,10 @@ def status(session: Session) -> Answer:
     )
 
 
+def _when(cell: Mapping[str, Any]) -> str:
+    return str(cell["year"]) if cell["month"] is None else f"{cell['year']}-{cell['month']:02}"
+
+
 def quarantine(
     session: Session,
     extract: Annotated[str | None, typer.Option(metavar="DATE", help="Only of this extract.")] = None,
@@ -137,7 +142,7 @@ def quarantine(
         (
             cell["extract"],
             cell["state"],
-            f"{cell['bea_table']} line {cell['line_code']}, area {cell['geo_fips']}, {cell['year']}",
+            f"{cell['bea_table']} line {cell['line_code']}, area {cell['geo_fips']}, {_when(cell)}",
             str(cell["value_text"]),
             cell["reason"],
         )

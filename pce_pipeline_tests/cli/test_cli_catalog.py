@@ -30,6 +30,14 @@ def drafted(empty: Pce, folder: Path, *arguments: str, **environment: str) -> Ca
     return empty("catalog", "draft", *arguments, "--into", str(folder), "--json", **environment)
 
 
+def test_a_table_of_the_nation_is_told_from_tables_of_areas_and_not_drafted(empty: Pce, tmp_path: Path) -> None:
+    refused = drafted(empty, tmp_path / "own", "T20405")
+    assert refused.code == 2
+    assert "T20405 is a table of the nation" in refused.err + refused.out
+    assert "docs/adding-a-table.md" in refused.err + refused.out
+    assert not (tmp_path / "own").exists()
+
+
 @pytest.mark.parametrize(("table", "file"), [("SAINC1", "SAINC.zip"), ("SASUMMARY", "SASUMMARY.zip")])
 def test_the_api_and_the_archive_of_the_look_alike_give_one_draft(
     empty: Pce, tmp_path: Path, table: str, file: str

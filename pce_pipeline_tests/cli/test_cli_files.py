@@ -14,6 +14,7 @@ from psycopg2 import sql
 
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.faults import Fault, FaultKind
+from pce_pipeline.emulator.series import REGISTER, VALUES, series_file
 from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.bronze.look_alike import KEY, archive_of, member_of
 from pce_pipeline_tests.cli.conftest import Called, Pce
@@ -94,6 +95,24 @@ def test_a_cell_that_cannot_be_read_is_set_aside_told_and_listed(empty: Pce, tmp
     assert empty("quarantine", "--extract", OLD).code == 2
     # a file is nobody's fault: only an answer of BEA alerts
     assert "could be read" in empty("alert", "quarantined").out
+
+
+def test_a_month_that_cannot_be_read_is_listed_with_its_month(empty: Pce, tmp_path: Path) -> None:
+    for name in (REGISTER, VALUES):
+        (tmp_path / name).write_bytes(series_file(name, 2) or b"")
+    values = (tmp_path / VALUES).read_text().splitlines()
+    at, line = next((at, line) for at, line in enumerate(values) if line.startswith("DPCERC,2024M07,"))
+    values[at] = line.partition("2024M07,")[0] + '2024M07,"(T)"'
+    (tmp_path / VALUES).write_text("\n".join(values) + "\n")
+    files = ("--file", str(tmp_path / VALUES), "--file", str(tmp_path / REGISTER))
+    refused = empty("extract", *files)
+    assert refused.code == 1
+    assert "none of its tables is taken here" in " ".join(refused.err.split())
+    taken = empty("extract", *files, "--date", NEW, PCE_PROFILE="full")
+    assert taken.code == 0, taken.err
+    assert "2024-07" in words(empty("quarantine", PCE_PROFILE="full"))
+    (cell,) = empty("quarantine", "--json", PCE_PROFILE="full").document["cells"]
+    assert (cell["year"], cell["month"], cell["value_text"]) == (2024, 7, "(T)")
 
 
 def test_a_file_without_a_date_is_wrong_usage_and_says_what_to_add(empty: Pce, tmp_path: Path) -> None:

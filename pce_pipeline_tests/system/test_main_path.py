@@ -170,7 +170,7 @@ def test_the_examples_of_the_readme_run(full: World, tmp_path: Path, monkeypatch
     for example in examples:
         exec(compile(example, "README.md", "exec"), {})
     queries = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
-    assert [len(full.query(query)) for query in queries] == [5]
+    assert [len(full.query(query)) for query in queries] == [12]
 
 
 @pytest.mark.system
