@@ -154,6 +154,7 @@ def test_a_year_that_was_not_known_is_an_error_and_a_name_of_another_form_is_ref
     assert not (tmp_path / "figures.parquet").exists()
 
 
+@pytest.mark.long
 def test_after_a_september_real_figures_are_marked_and_after_a_february_they_follow(
     lean: World, pce: Callable[..., Called]
 ) -> None:
