@@ -130,8 +130,8 @@ def test_what_is_left_out_is_compared_with_nothing_and_found_by_no_rule():
     assert [name for name, each in found.items() if not each.passed] == [TOTAL_EVERYWHERE]
     assert found[TOTAL_EVERYWHERE].figures == {"violations": 2, "compared": 3 * 63, "without": 3 * 63}
     assert found[TOTAL_EVERYWHERE].examples == (
-        "product.goods: figure_missing, in 63 rows, one of them 2010M1",
-        "product.npish_gross_output: not_positive, in 189 rows, one of them 2010M1",
+        "product.goods: figure_missing, in 63 rows, the first of 2010-01",
+        "product.npish_gross_output: not_positive, in 189 rows, the first of 2010-01",
     )
     assert found[MEANS].figures["compared"] == 4 * (2 + 3 + 3)
     assert found["states_add_up_to_the_weights_times_their_sum"].figures["compared"] == 2 * 63

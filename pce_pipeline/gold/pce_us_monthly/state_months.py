@@ -106,6 +106,11 @@ class Panel:
     years are of one release."""
 
     @property
+    def total_category(self) -> str:
+        """The category that most lines are part of."""
+        return _total_of(self.sums)
+
+    @property
     def last_year(self) -> int:
         """The last year with annual figures."""
         return self.first_year + self.years - 1
@@ -169,8 +174,12 @@ def panel_of(months: pl.DataFrame, annual: pl.DataFrame, dataset: Dataset) -> Pa
         states=tuple(states["state"]),
         lines={category: line(category) for category in lowest},
         sums=sums,
-        total=line(max(sums, key=lambda category: len(sums[category]))),
+        total=line(_total_of(sums)),
     )
+
+
+def _total_of(sums: Mapping[str, Mapping[str, int]]) -> str:
+    return max(sums, key=lambda category: len(sums[category]))
 
 
 def _sums(dataset: Dataset) -> dict[str, dict[str, int]]:

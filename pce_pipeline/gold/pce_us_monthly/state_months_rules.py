@@ -339,21 +339,20 @@ def total_spending_is_estimated_everywhere(months: StateMonths) -> Finding:
     panel = months.panel
     if panel is None:
         return _nothing_to_compare()
-    total = max(panel.sums, key=lambda name: (len(panel.sums[name]), name))
-    rows = months.frame.filter(category_id=total)
+    rows = months.frame.filter(category_id=panel.total_category)
     lacking = rows.filter(pl.col(_AMOUNT).is_null())
     causes = (
         months.frame.filter(pl.col("category_id").is_in(list(panel.lines)), pl.col(_AMOUNT).is_null())
         .join(lacking.select("geo_fips", "year", "month"), on=["geo_fips", "year", "month"], how="semi")
         .group_by("category_id", "status")
-        .agg(rows=pl.len(), since=pl.format("{}M{}", "year", "month").min())
+        .agg(rows=pl.len(), first=pl.format("{}-{}", "year", pl.col("month").cast(pl.String).str.zfill(2)).min())
         .sort("category_id", "status")
     )
     return finding(
         causes,
         holds=f"{rows.height} months of states have an estimate of total spending",
         fails=f"lines are left out, so that {lacking.height} of {rows.height} months of states have no total",
-        example="{category_id}: {status}, in {rows} rows, one of them {since}",
+        example="{category_id}: {status}, in {rows} rows, the first of {first}",
         figures={"compared": rows.height, "without": lacking.height},
     )
 
