@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "pce_pipeline"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("__init__", "errors", "memory", "texts"),
+    ("__init__", "errors", "markup", "memory", "texts"),
     ("settings",),
     ("catalog",),
     ("tables",),
@@ -24,6 +24,7 @@ FLOORS = (
     ("local", "quality"),
     ("silver", "gold"),
     ("bronze",),
+    ("bulletins",),
     ("warehouse",),
     ("instance", "shell"),
     ("automation",),

@@ -3,13 +3,13 @@
 Everything that comes from data or errors is escaped, so that no cell, name or message can break a table or the page.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pce_pipeline.cli import shown
 from pce_pipeline.errors import PceError
+from pce_pipeline.markup import for_markdown, markdown_table
 from pce_pipeline.observability.records import CheckOutcome, RunRecord, StepRecord
 
 Said: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -72,10 +72,10 @@ def report(
 ) -> str:
     """The whole summary; `problem` is why the records could not be read."""
     parts = [
-        f"## {_text(title)}",
+        f"## {for_markdown(title)}",
         _headline(said, records, failure),
         *([_failed(failure)] if failure else []),
-        *([f"> The runs' records could not be read: {_text(str(problem))}"] if problem else []),
+        *([f"> The runs' records could not be read: {for_markdown(str(problem))}"] if problem else []),
         *_pinned(said),
         *_doctor(said.get("doctor", {})),
         *_compared(said.get("check", {})),
@@ -88,9 +88,9 @@ def report(
 
 def _headline(said: Said, records: Sequence[RunRecord], failure: Failure | None) -> str:
     if failure is not None:
-        return f"**Failed in step `{_text(failure.step)}`.** What was published before stands."
+        return f"**Failed in step `{for_markdown(failure.step)}`.** What was published before stands."
     if records:
-        return f"**Done**: {_text('; '.join(_outcome(record) for record in records))}."
+        return f"**Done**: {for_markdown('; '.join(_outcome(record) for record in records))}."
     match said.get("check", {}).get("action"):
         case "nothing":
             return "**Nothing is new.**"
@@ -114,15 +114,15 @@ def _outcome(record: RunRecord) -> str:
 
 
 def _failed(failure: Failure) -> str:
-    lines = [f"**What happened**: {_text(failure.what)}  "] if failure.what else []
-    return "\n".join([*lines, f"**What to do**: {_text(failure.remedy)}"])
+    lines = [f"**What happened**: {for_markdown(failure.what)}  "] if failure.what else []
+    return "\n".join([*lines, f"**What to do**: {for_markdown(failure.remedy)}"])
 
 
 def _pinned(said: Said) -> list[str]:
     """The pin, as the newest document that knows of it says: what Postgres holds because of it, since when and why."""
     pins = [said[step].get("pin") for step in ("pinned", "check") if step in said]
     pin = next((each for each in pins if each), None)
-    return [f"> **Pinned**: {_text(str(pin['said']))}."] if pin else []
+    return [f"> **Pinned**: {for_markdown(str(pin['said']))}."] if pin else []
 
 
 def _doctor(said: Mapping[str, Any]) -> list[str]:
@@ -145,7 +145,7 @@ def _compared(check: Mapping[str, Any]) -> list[str]:
     return [
         "### What changed",
         _table(["Table", "We had", "of", "BEA says", "Verdict"], tables),
-        *(f"> Warning: {_text(warning)}" for warning in check["warnings"]),
+        *(f"> Warning: {for_markdown(warning)}" for warning in check["warnings"]),
     ]
 
 
@@ -209,15 +209,5 @@ def _verdict(check: CheckOutcome) -> str:
 def _table(
     headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: frozenset[int] | set[int] = frozenset()
 ) -> str:
-    """A Markdown table; the columns in `right` are set to the right."""
-    rules = ["---:" if column in right else "---" for column in range(len(headings))]
-    lines = [headings, rules, *([_text(str(cell)) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _text(text: str) -> str:
-    """The text with everything escaped that means something to Markdown or HTML, on one line."""
-    flat = " ".join(text.split())
-    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
-        flat = flat.replace(sign, entity)
-    return re.sub(r"([\\`*\[\]])", r"\\\1", flat)
+    """A Markdown table of whatever is to be said; the columns in `right` are set to the right."""
+    return markdown_table(headings, ([for_markdown(str(cell)) for cell in row] for row in rows), right=right)
