@@ -13,9 +13,9 @@ _NOBODY_SEES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 def plain(text: str) -> str:
-    """The text on one line, without characters that XML forbids or that nobody sees.
+    r"""The text on one line, without characters that XML forbids or that nobody sees.
 
-    >>> plain("a\\x00 \\n b")
+    >>> plain("a\x00 \n b")
     'a b'
     """
     visible = "".join(sign for sign in text if sign.isspace() or unicodedata.category(sign) not in _NOBODY_SEES)

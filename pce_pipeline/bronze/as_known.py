@@ -16,6 +16,8 @@ from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline.tables.years import FIRST_YEAR
 
+_LINE = ["bea_table", "line_code"]
+
 
 @dataclass(frozen=True)
 class KnownVintages:
@@ -25,6 +27,9 @@ class KnownVintages:
     """The vintage of each of BEA's tables."""
     known: AsKnown
     """Its cells."""
+    lines: pl.DataFrame
+    """BEA's words for each line: bea_table, line_code, description, and unit as Silver spells it; NULL where the
+    catalogue does not hold the line."""
 
 
 def as_known(now: Current, at: ExtractId) -> KnownVintages:
@@ -60,4 +65,7 @@ def as_known(now: Current, at: ExtractId) -> KnownVintages:
             known_cells(normal.frame, normal.base_years, now.dataset),
             together(expected),
         ),
+        content.lines.join(
+            normal.frame.select(*_LINE, "unit").unique(_LINE, keep="first", maintain_order=True), on=_LINE, how="left"
+        ).sort(_LINE),
     )
