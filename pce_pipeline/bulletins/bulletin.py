@@ -18,7 +18,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
     """Base of what a bulletin is made of."""
 
 
-class TableOf(_Part):
+class TableOf(_Part, frozen=True, kw_only=True):
     """One of BEA's tables as the extract has it."""
 
     bea_table: str
@@ -39,7 +39,7 @@ class TableOf(_Part):
     """Where a person decided what counts, how and why; else None."""
 
 
-class Figure(_Part):
+class Figure(_Part, frozen=True, kw_only=True):
     """A cell: a measure of a category in an area and a year, or a month."""
 
     measure: str
@@ -62,7 +62,7 @@ class Figure(_Part):
     """The month; None where the cell is of a whole year."""
 
 
-class Change(Figure):
+class Change(Figure, frozen=True, kw_only=True):
     """What became of a cell."""
 
     kind: str
@@ -81,7 +81,7 @@ class Change(Figure):
     """How many decimals BEA publishes of the measure."""
 
 
-class Named(_Part):
+class Named(_Part, frozen=True, kw_only=True):
     """Cells of one kind of change, the first of them named."""
 
     kind: str
@@ -92,7 +92,7 @@ class Named(_Part):
     """The first of them."""
 
 
-class OfArea(_Part):
+class OfArea(_Part, frozen=True, kw_only=True):
     """The revisions of an area, of totals only: parts of spending may move by any percentage."""
 
     area: str
@@ -107,7 +107,7 @@ class OfArea(_Part):
     """The largest of them by percent."""
 
 
-class OfCategory(_Part):
+class OfCategory(_Part, frozen=True, kw_only=True):
     """The revisions of a measure of a category, in all areas of the level."""
 
     measure: str
@@ -128,7 +128,7 @@ class OfCategory(_Part):
     """The largest of them by percent."""
 
 
-class LineOf(_Part):
+class LineOf(_Part, frozen=True, kw_only=True):
     """A line of one of BEA's tables that the vintage before does not list."""
 
     bea_table: str
@@ -141,7 +141,7 @@ class LineOf(_Part):
     """Whether the catalogue holds it; one that it does not is kept in Bronze alone."""
 
 
-class News(_Part):
+class News(_Part, frozen=True, kw_only=True):
     """What the vintage before has nothing of."""
 
     years: tuple[int, ...] = ()
@@ -158,7 +158,7 @@ class News(_Part):
     """Cells."""
 
 
-class Wording(_Part):
+class Wording(_Part, frozen=True, kw_only=True):
     """A text of BEA's that changed its meaning; case, blanks and footnote marks make no difference."""
 
     bea_table: str
@@ -173,7 +173,7 @@ class Wording(_Part):
     """What it says now; empty where it lists the line no more."""
 
 
-class Coverage(_Part):
+class Coverage(_Part, frozen=True, kw_only=True):
     """How much of a table is held."""
 
     bea_table: str
@@ -186,7 +186,7 @@ class Coverage(_Part):
     """The cells that could not be read, which are not lost: their texts are kept."""
 
 
-class StandingOf(_Part):
+class StandingOf(_Part, frozen=True, kw_only=True):
     """How prices or real figures stand to the nominal figures that they are made with."""
 
     dataset: str
@@ -203,7 +203,7 @@ class StandingOf(_Part):
     """Of how many cells of the measure."""
 
 
-class UsualRevision(_Part):
+class UsualRevision(_Part, frozen=True, kw_only=True):
     """How far the newest figures of a total usually move within a year."""
 
     measure: str
@@ -220,7 +220,7 @@ class UsualRevision(_Part):
     """Nine figures of states in ten move by no more than this, in percent; None where releases are too few."""
 
 
-class Outlook(_Part):
+class Outlook(_Part, frozen=True, kw_only=True):
     """What revision is still to come."""
 
     not_yet_revised: tuple[StandingOf, ...] = ()
@@ -229,7 +229,7 @@ class Outlook(_Part):
     """The usual revision of the newest figures of each total."""
 
 
-class Held(_Part):
+class Held(_Part, frozen=True, kw_only=True):
     """What the vintage holds."""
 
     cells: int
