@@ -222,7 +222,7 @@ def _of_wording(bulletin: Bulletin) -> Iterator[Block]:
     items = [
         f"{each.bea_table} line {each.line_code} is gone: {each.before}"
         if each.what == "line"
-        else f"{each.bea_table} line {each.line_code}, {each.what}: {each.before or 'none'} is now {each.after or 'none'}"
+        else f"{each.bea_table} line {each.line_code}, {each.what}: {each.before} is now {each.after}"
         for each in bulletin.wording[:_SHOWN]
     ]
     rest = len(bulletin.wording) - len(items)

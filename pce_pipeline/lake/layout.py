@@ -10,6 +10,11 @@
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
     <env>/gold/<world>/<dimension>/part-000.parquet
+    <env>/gold/<world>/bulletins/<dataset>/<extract_date>/bulletin.json      what a release changed: all of it,
+                                                         /bulletin.md       to be read,
+                                                         /revisions.svg     and drawn
+                                /feed.atom                                  the newest of them, for feed readers
+                                /_index.json                                written last: of what each is made
     <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
     <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
                                                 /record.json                 written last: of what, by which code
@@ -137,6 +142,11 @@ class Layout:
     def cells(self, dataset: str) -> str:
         """The prefix of the decoded cells of the extracts of one dataset; they can be made again from Bronze."""
         return join(self.env, "cells", self.world, dataset)
+
+    @property
+    def bulletins(self) -> str:
+        """The prefix of the bulletins of all datasets: what each release changed, made again at will."""
+        return join(self.env, "gold", self.world, "bulletins")
 
     @property
     def webhook_events(self) -> str:

@@ -4,6 +4,9 @@ import dagster as dg
 
 from pce_pipeline.tables.table import Table
 
+BULLETINS = dg.AssetKey(["gold", "bulletins"])
+"""The asset that says what each release changed."""
+
 
 def key_of(table: Table) -> dg.AssetKey:
     """The asset that publishes a table in the lake."""
