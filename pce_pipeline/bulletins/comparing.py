@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from pce_pipeline import texts
-from pce_pipeline.bronze.as_known import KnownVintages
 from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.bronze.judgement import cells_of_layers, expected_of_catalogue
 from pce_pipeline.bronze.scope import without
@@ -30,7 +29,7 @@ from pce_pipeline.bulletins.bulletin import (
     Wording,
 )
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.changes import changes, counts_by, largest, mean_revisions, sizes
+from pce_pipeline.gold.changes import AsKnown, changes, counts_by, largest, mean_revisions, sizes
 from pce_pipeline.gold.rounding import rounded
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.tables.columns import figure_of
@@ -49,6 +48,18 @@ _TEXTS = {"title": "description", "unit": "unit"}
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of a dataset with an extract."""
+
+    vintages: Mapping[str, Vintage]
+    """The vintage of each of BEA's tables."""
+    figures: AsKnown
+    """Its figures."""
+    lines: pl.DataFrame
+    """BEA's words for each line: bea_table, line_code, description, and unit, NULL where the newest year has none."""
+
+
+@dataclass(frozen=True)
 class Release:
     """One extract that counts, and the one before it."""
 
@@ -58,9 +69,9 @@ class Release:
     """The extract."""
     before_at: ExtractId | None
     """The one before it; None for the first."""
-    after: KnownVintages
+    after: Known
     """What is known with it."""
-    before: KnownVintages | None
+    before: Known | None
     """What was known with the one before it."""
     origins: tuple[str, ...]
     """Where the extracts of its vintages came from."""
@@ -82,8 +93,8 @@ def bulletin_of(release: Release, outlook: Outlook) -> Bulletin:
     """The bulletin of a release; of a first one it says what is held, and compares nothing."""
     dataset, after, before = release.dataset, release.after, release.before
     level = level_of(dataset)
-    none = changes(after.known, after.known).clear()
-    changed = none if before is None else changes(before.known, after.known)
+    nothing = AsKnown(after.figures.cells.clear(), after.figures.spoken_of.clear())
+    changed = changes(nothing, nothing) if before is None else changes(before.figures, after.figures)
     described = _Described(dataset)
     return Bulletin(
         dataset=dataset.name,
@@ -145,12 +156,12 @@ class _Described:
         )
 
 
-def _in_order(dataset: Dataset, known: KnownVintages) -> list[Vintage]:
+def _in_order(dataset: Dataset, known: Known) -> list[Vintage]:
     """Its vintages in the catalogue's order of tables."""
     return [known.vintages[table] for table in dataset.tables if table in known.vintages]
 
 
-def _tables(dataset: Dataset, after: KnownVintages, before: KnownVintages | None) -> Iterator[TableOf]:
+def _tables(dataset: Dataset, after: Known, before: Known | None) -> Iterator[TableOf]:
     earlier = before.vintages if before is not None else {}
     for vintage in _in_order(dataset, after):
         was, decided = earlier.get(vintage.table), vintage.decided
@@ -166,8 +177,8 @@ def _tables(dataset: Dataset, after: KnownVintages, before: KnownVintages | None
         )
 
 
-def _held(dataset: Dataset, known: KnownVintages) -> Held:
-    cells = known.known.cells
+def _held(dataset: Dataset, known: Known) -> Held:
+    cells = known.figures.cells
     times = _times(cells)
     held = known.lines.join(dataset.lines, on=_LINE, how="semi")
     return Held(
@@ -186,8 +197,8 @@ def _times(cells: pl.DataFrame) -> set[str]:
     return {f"{year}M{month[0]:02}" if month else str(year) for year, *month in cells.select(columns).unique().rows()}
 
 
-def _news(dataset: Dataset, after: KnownVintages, before: KnownVintages, changed: pl.DataFrame) -> News:
-    now, then = after.known.cells, before.known.cells
+def _news(dataset: Dataset, after: Known, before: Known, changed: pl.DataFrame) -> News:
+    now, then = after.figures.cells, before.figures.cells
     names = dict(dataset.areas.select("geo_fips", "geo_name").iter_rows())
     known_tables = list(before.vintages)
     lines = after.lines.filter(pl.col("bea_table").is_in(known_tables)).join(before.lines, on=_LINE, how="anti")
@@ -247,15 +258,15 @@ def _named(changed: pl.DataFrame, described: _Described) -> Iterator[Named]:
             yield Named(kind=kind, total=rows.height, cells=described.changes(rows.head(MOST_NAMED)))
 
 
-def _wording(after: KnownVintages, before: KnownVintages) -> Iterator[Wording]:
+def _wording(after: Known, before: Known) -> Iterator[Wording]:
     """The texts and units of lines that mean something else now, and the lines that are gone."""
     tables = list(after.vintages)
     was = before.lines.filter(pl.col("bea_table").is_in(tables))
     both = was.join(after.lines, on=_LINE, suffix="_after").sort(_LINE)
     for row in both.iter_rows(named=True):
         for what, column in _TEXTS.items():
-            said, says = row[column] or "", row[f"{column}_after"] or ""
-            if texts.meaning(said) != texts.meaning(says):
+            said, says = row[column], row[f"{column}_after"]
+            if said is not None and says is not None and texts.meaning(said) != texts.meaning(says):
                 cleaned = (texts.clean_description(said), texts.clean_description(says))
                 yield Wording(
                     bea_table=row["bea_table"],

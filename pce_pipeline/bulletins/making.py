@@ -12,23 +12,31 @@ from functools import cached_property
 
 import polars as pl
 
-from pce_pipeline.bronze.as_known import KnownVintages, as_known
+from pce_pipeline.bea.observations import LINE_SCHEMA
+from pce_pipeline.bronze.as_known import as_known, spoken_of_all, vintages_known
+from pce_pipeline.bronze.cells import kept_cells
 from pce_pipeline.bronze.counting import Vintage
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.history import History, log_of
 from pce_pipeline.bulletins.bulletin import BULLETIN_CODE_VERSION, Bulletin, Outlook
-from pce_pipeline.bulletins.comparing import Release, bulletin_of
+from pce_pipeline.bulletins.comparing import Known, Release, bulletin_of
 from pce_pipeline.bulletins.feed import feed_of, newest_first
 from pce_pipeline.bulletins.outlook import has_clocks, looked_at, outlook_of
 from pce_pipeline.bulletins.store import BULLETIN, CHART, FEED, PAGE, BulletinStore, Entry, Index, Key
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.changes import SAID, AsKnown
 from pce_pipeline.gold.known import AsOf
 from pce_pipeline.gold.vintages import figures
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import progress
+from pce_pipeline.silver.observations import spelled_units
+from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.registry import Registry
+from pce_pipeline.tables.vintages import COUNTED, ENDINGS
+
+_LINE = ["bea_table", "line_code"]
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,8 @@ class _Maker:
         self._is_sample = is_sample
         self._histories = {name: History(now) for name, now in held.items() if name in registry.figures}
         self._logs: dict[str, pl.DataFrame] = {}
-        self._last: tuple[Key, KnownVintages] | None = None
+        self._folded: dict[str, pl.DataFrame] = {}
+        self._last: tuple[Key, Known] | None = None
 
     def make(self, name: str, extract: str) -> Bulletin:
         """The bulletin of one extract."""
@@ -217,19 +226,32 @@ class _Maker:
         )
         return bulletin_of(release, self._outlook(name, at))
 
-    def _known(self, name: str, at: ExtractId) -> KnownVintages:
+    def _known(self, name: str, at: ExtractId) -> Known:
         """What was known with an extract: of the last one that was asked for, from memory."""
         key = name, str(at)
         if self._last is None or self._last[0] != key:
-            self._last = key, as_known(self._held[name], at)
+            now = self._held[name]
+            vintages = vintages_known(now, at)
+            self._last = key, Known(vintages, self._figures(name, at, vintages), _lines(now, vintages))
         return self._last[1]
+
+    def _figures(self, name: str, at: ExtractId, vintages: Mapping[str, Vintage]) -> AsKnown:
+        """The figures that were known with an extract: from their log, or of months, which have none, from Bronze."""
+        now = self._held[name]
+        if name not in self._histories:
+            return as_known(now, at).known
+        number = at.vintage_id
+        holds = (pl.col("valid_from") <= number) & (pl.col("valid_to").is_null() | (pl.col("valid_to") > number))
+        is_there = (pl.col("basis") == COUNTED) & ~pl.col("status").is_in(list(ENDINGS))
+        cells = self._log(name, holds & is_there).select(*FIGURE, "geo_level", "state", "bea_table", *SAID)
+        return AsKnown(cells, spoken_of_all(vintages, now.dataset))
 
     def _outlook(self, name: str, at: ExtractId) -> Outlook:
         if name not in self._histories:
             return Outlook()
         dataset = self._held[name].dataset
         needed = {name, *self._with_clocks} if has_clocks(dataset) else {name}
-        logs = {each: self._log(each) for each in sorted(needed)}
+        logs = {each: self._looked_at(each) for each in sorted(needed)}
         datasets = {each: self._held[each].dataset for each in logs}
         return outlook_of(dataset, AsOf(at.day, at.number), logs, self._histories[name].vintages, datasets)
 
@@ -237,25 +259,33 @@ class _Maker:
     def _with_clocks(self) -> list[str]:
         return [name for name in self._histories if has_clocks(self._held[name].dataset)]
 
-    def _log(self, name: str) -> pl.DataFrame:
-        """The rows of the log of a dataset's figures that an outlook looks at, of all years."""
+    def _looked_at(self, name: str) -> pl.DataFrame:
+        """The rows of the log of a dataset's figures that an outlook looks at."""
         if name not in self._logs:
-            now, history = self._held[name], self._histories[name]
-            table, cells = self._registry.figures[name].table, self._registry.logs[name].table
-            store, wanted = self._lake.table(table), looked_at(now.dataset)
-            published, of_cells = store.latest(), self._lake.table(cells).latest()
-            rows, missing = [pl.DataFrame(schema=table.polars_schema)], []
-            for year in sorted(history.years):
-                partition, source = published.get(str(year)), of_cells.get(str(year))
-                if partition is not None and self._is_current(name, year, partition, source):
-                    rows.append(store.read_partition(partition).filter(wanted))
-                else:
-                    missing.append(year)
-            if missing:  # a run of some years leaves the others for later: their log is folded on the spot
-                log = log_of(now, self._lake, self._registry.logs[name], missing)
-                rows.append(figures(log, history.vintages, now.dataset).filter(wanted))
-            self._logs[name] = pl.concat(rows)
+            self._logs[name] = self._log(name, looked_at(self._held[name].dataset))
         return self._logs[name]
+
+    def _log(self, name: str, wanted: pl.Expr) -> pl.DataFrame:
+        """The rows of the log of a dataset's figures that are wanted, of all years.
+
+        A year that is not published as of all that is held is folded on the spot: a run of some years leaves the others
+        for later.
+        """
+        now, history = self._held[name], self._histories[name]
+        table, cells = self._registry.figures[name].table, self._registry.logs[name].table
+        store = self._lake.table(table)
+        published, of_cells = store.latest(), self._lake.table(cells).latest()
+        rows, missing = [pl.DataFrame(schema=table.polars_schema)], []
+        for year in sorted(history.years):
+            partition, source = published.get(str(year)), of_cells.get(str(year))
+            if partition is not None and self._is_current(name, year, partition, source):
+                rows.append(store.read_partition(partition).filter(wanted))
+            else:
+                missing.append(year)
+        if missing and name not in self._folded:
+            log = log_of(now, self._lake, self._registry.logs[name], missing)
+            self._folded[name] = figures(log, history.vintages, now.dataset)
+        return pl.concat([*rows, *([self._folded[name].filter(wanted)] if missing else [])])
 
     def _is_current(self, name: str, year: int, partition: Partition, source: Partition | None) -> bool:
         """Whether a published year of a log of figures is made of all vintages that are held."""
@@ -266,3 +296,17 @@ class _Maker:
             and source.inputs == self._histories[name].inputs(year)
             and partition.inputs == {f"{log.table.name}/{year}": source.content_sha256}
         )
+
+
+def _lines(now: Current, vintages: Mapping[str, Vintage]) -> pl.DataFrame:
+    """BEA's words for the lines of vintages, as `Known` has them: of several layers those of the last."""
+    schema = {**LINE_SCHEMA, "unit": pl.String}
+    found = [pl.DataFrame(schema=schema)]
+    for table, vintage in vintages.items():
+        for layer in vintage.layers:
+            kept = kept_cells(now.bronze, now.manifests[layer.extract], now.dataset, tolerate_unknown=True)
+            of_table = pl.col("bea_table") == table
+            cells = kept.of_year(max(layer.entry.years)).filter(of_table)
+            units = spelled_units(cells, now.dataset).select(*_LINE, unit="spelled").unique(_LINE, keep="first")
+            found.append(kept.lines.filter(of_table).join(units, on=_LINE, how="left").select(list(schema)))
+    return pl.concat(found).unique(_LINE, keep="last", maintain_order=True).sort(_LINE)

@@ -28,7 +28,9 @@ def looked_at(dataset: Dataset) -> pl.Expr:
     """Which rows of the log of a dataset's figures are looked at: totals of the states that count."""
     totals = dataset.categories.filter(pl.col("role") == "total")["category_id"]
     is_total = pl.col("category_id").is_in(totals.implode()) & (pl.col("geo_level") == STATE)
-    is_needed = pl.col("measure").is_in(list(NEEDED))
+    is_needed = pl.any_horizontal(
+        (pl.col("measure") == measure) & (pl.col("category_id") == category) for measure, category in NEEDED.items()
+    )
     return (pl.col("basis") == COUNTED) & (is_total | is_needed)
 
 
@@ -57,8 +59,11 @@ def _not_yet_revised(
     """What of the dataset's prices, or of prices that are made with its figures, BEA has yet to revise."""
     homes = {name: measure.home for each in datasets.values() for name, measure in each.measures.items()}
     then = {name: needed(as_by(log, as_of)) for name, log in logs.items() if has_clocks(datasets[name])}
-    told = standings(then, homes).filter(
-        (pl.col("dataset") == dataset.name) | pl.col("belongs_to").is_in(list(dataset.measures))
+    states = dataset.areas.filter(pl.col("geo_level") == STATE)
+    told = (
+        standings(then, homes)
+        .join(states, on="geo_fips", how="semi")
+        .filter((pl.col("dataset") == dataset.name) | pl.col("belongs_to").is_in(list(dataset.measures)))
     )
     is_late = pl.col("real_figures") == NOT_YET
     rows = (

@@ -48,8 +48,10 @@ def html_of(bulletin: Bulletin) -> str:
 
 
 def chart_of(bulletin: Bulletin) -> bytes:
-    """The largest revision of each area as SVG."""
-    return chart(title_of(bulletin), f"Largest revision of a total, by {bulletin.level}, in percent", _bars(bulletin))
+    """The largest revision of each state, or of each category of the nation, as SVG."""
+    of = "a total in each state" if bulletin.level == "state" else "each category"
+    said = f"Largest revision of {of}, in percent"
+    return chart(title_of(bulletin), said, _bars(bulletin))
 
 
 def summary_of(bulletin: Bulletin) -> str:
@@ -162,24 +164,32 @@ def _of_largest(bulletin: Bulletin) -> Iterator[Block]:
 
 
 def _of_areas(bulletin: Bulletin) -> Iterator[Block]:
-    if not bulletin.by_area:
+    bars = _bars(bulletin)
+    if not bars:
         return
-    yield Heading(f"By {bulletin.level}")
-    yield Bars(_bars(bulletin))
-    rest = len(bulletin.by_area) - _BARS
+    if bulletin.level != "state":
+        yield Heading("The largest revision of each category")
+        yield Bars(bars)
+        return
+    yield Heading("By state")
+    yield Bars(bars)
+    rest = len(bulletin.by_area) - len(bars)
     more = f" {rest} more have smaller ones." if rest > 0 else ""
-    yield Paragraph(f"The largest revision of a total in each {bulletin.level}: █ up, ░ down.{more}")
+    yield Paragraph(f"The largest revision of a total in each state: █ up, ░ down.{more}")
 
 
 def _bars(bulletin: Bulletin) -> list[Bar]:
-    return [
-        Bar(
-            each.state or each.area,
-            each.largest.change_pct or 0.0,
-            f"{each.largest.measure_title}, {_when(each.largest)}",
-        )
-        for each in bulletin.by_area[:_BARS]
-    ]
+    """The largest revision of each state; where a dataset has none, of each category."""
+    if bulletin.level == "state":
+        largest = [(each.state or each.area, each.largest) for each in bulletin.by_area[:_BARS]]
+        return [Bar(label, of.change_pct or 0.0, f"{of.measure_title}, {_when(of)}") for label, of in largest]
+    by_category: dict[str, Change] = {}
+    for each in bulletin.by_category:
+        before = by_category.get(each.category)
+        if before is None or abs(each.largest.change_pct or 0.0) > abs(before.change_pct or 0.0):
+            by_category[each.category] = each.largest
+    ranked = sorted(by_category.items(), key=lambda item: (-abs(item[1].change_pct or 0.0), item[0]))
+    return [Bar(_when(of), of.change_pct or 0.0, category) for category, of in ranked[:_BARS]]
 
 
 def _of_categories(bulletin: Bulletin) -> Iterator[Block]:
@@ -253,14 +263,21 @@ def _of_outlook(bulletin: Bulletin) -> Iterator[Block]:
     if bulletin.is_monthly:
         yield Paragraph(_MONTHS)
         return
-    outlook = bulletin.outlook
-    items = [
-        f"{each.measure} of {each.dataset}, {years_text(list(each.years))}: real figures not yet revised in "
-        f"{each.cells:,} of {each.of_cells:,} cells of the states. BEA has revised {each.belongs_to} since they were "
-        "made, and revises them with its next release of prices, as a rule in February."
-        for each in outlook.not_yet_revised
-    ]
-    yield Items([*items, *_usual(outlook)] or ["Nothing is known of revisions to come."])
+    items = [*_not_yet_revised(bulletin.outlook), *_usual(bulletin.outlook)]
+    yield Items(items or ["Nothing is known of revisions to come."])
+
+
+def _not_yet_revised(outlook: Outlook) -> Iterator[str]:
+    together: dict[tuple[str, str, tuple[int, ...], int, int], list[str]] = {}
+    for each in outlook.not_yet_revised:
+        key = each.dataset, each.belongs_to, each.years, each.cells, each.of_cells
+        together.setdefault(key, []).append(each.measure)
+    for (dataset, belongs_to, years, cells, of_cells), measures in together.items():
+        yield (
+            f"Not yet revised: {', '.join(measures)} of {dataset}, {years_text(list(years))} ({cells:,} of "
+            f"{of_cells:,} cells of the states). They were made with {belongs_to} as it was before BEA revised it, and "
+            "follow with its next release of prices and real figures, as a rule in February."
+        )
 
 
 def _usual(outlook: Outlook) -> Iterator[str]:
@@ -270,18 +287,16 @@ def _usual(outlook: Outlook) -> Iterator[str]:
                 f"{each.measure_title} of {each.year} ({each.category}): nine states in ten usually move by no more "
                 f"than {each.abs_pct90:.2f} % within a year, up or down ({each.n_releases} releases)."
             )
-    few = [each for each in outlook.usual if each.abs_pct90 is None]
+    few = [each.n_releases for each in outlook.usual if each.abs_pct90 is None]
     if few:
-        names = ", ".join(dict.fromkeys(f"{each.measure_title} of {each.year}" for each in few))
-        most = max(each.n_releases for each in few)
         yield (
-            f"How far these usually move within a year cannot be said yet, because {LEAST_RELEASES} releases a year "
-            f"apart are needed, and there are {most}: {names}."
+            f"How far {'the others' if len(few) < len(outlook.usual) else 'figures'} usually move within a year cannot "
+            f"be said yet: that needs {LEAST_RELEASES} releases, each a year after another, and {max(few)} are held."
         )
 
 
 def _percent(change: float | None) -> str:
-    return "" if change is None else f"{change:+,.2f} %"
+    return "" if change is None else f"{round(change, 2) + 0.0:+,.2f} %"
 
 
 def _when(figure: Figure) -> str:
