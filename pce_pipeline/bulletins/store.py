@@ -17,6 +17,9 @@ from pce_pipeline.lake.layout import join
 from pce_pipeline.lake.records import Record, decode_record, encode_record
 from pce_pipeline.lake.resource import Lake
 
+BULLETINS = "gold/bulletins"
+"""The name of all of them, where tables are named."""
+
 BULLETIN, PAGE, CHART, FEED = "bulletin.json", "bulletin.md", "revisions.svg", "feed.atom"
 """The names of the files."""
 
@@ -103,7 +106,10 @@ class BulletinStore:
 
     def remove(self, names: Collection[Key]) -> None:
         """Delete the files of bulletins; what is not there is no error."""
-        self._store.delete_many([self._key(*each, name) for each in names for name in (BULLETIN, PAGE, CHART)])
+        self._store.delete_many([self._key(*each, name) for each in names for name in (BULLETINS = "gold/bulletins"
+"""The name of all of them, where tables are named."""
+
+BULLETIN, PAGE, CHART)])
 
     def remove_feed(self) -> None:
         """Delete the feed, because there is no bulletin."""

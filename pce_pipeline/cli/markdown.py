@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pce_pipeline.bulletins.bulletin import Bulletin
+from pce_pipeline.bulletins.pages import markdown_of
 from pce_pipeline.cli import shown
 from pce_pipeline.errors import PceError
 from pce_pipeline.markup import for_markdown, markdown_table
@@ -68,9 +70,14 @@ def remedy_of(step: str) -> str:
 
 
 def report(
-    title: str, said: Said, records: Sequence[RunRecord], failure: Failure | None, problem: PceError | None
+    title: str,
+    said: Said,
+    records: Sequence[RunRecord],
+    failure: Failure | None,
+    problem: PceError | None,
+    bulletins: Sequence[Bulletin] = (),
 ) -> str:
-    """The whole summary; `problem` is why the records could not be read."""
+    """The whole summary; `problem` is why the records could not be read, `bulletins` are those of its releases."""
     parts = [
         f"## {for_markdown(title)}",
         _headline(said, records, failure),
@@ -80,6 +87,7 @@ def report(
         *_doctor(said.get("doctor", {})),
         *_compared(said.get("check", {})),
         *_stale(said.get("years", said.get("check", {}))),
+        *(markdown_of(bulletin, depth=3).rstrip() for bulletin in bulletins),
         *_rows(records),
         *_checks(records),
     ]

@@ -10,13 +10,13 @@ import dagster as dg
 from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.bulletins.bulletin import BULLETIN_CODE_VERSION
 from pce_pipeline.bulletins.making import make_bulletins
-from pce_pipeline.bulletins.store import FEED, BulletinStore
+from pce_pipeline.bulletins.store import BULLETINS, FEED, BulletinStore
 from pce_pipeline.lake.layout import ExtractId, join
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.deferring import datasets_of_run
-from pce_pipeline.shell.keys import BULLETINS, key_of
+from pce_pipeline.shell.keys import BULLETINS_KEY, key_of
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.tables.registry import Registry
@@ -26,14 +26,13 @@ _DESCRIPTION = (
     "What each release changed, as a note to read: Markdown, JSON and a chart for each dataset and extract that "
     "counts, and an Atom feed. The newest of each dataset is shown below."
 )
-_NAME = BULLETINS.to_user_string()
 
 
 def bulletins_asset(registry: Registry) -> dg.AssetsDefinition:
     """The asset of all bulletins; it makes those that are missing or out of date."""
 
     @dg.asset(
-        key=BULLETINS,
+        key=BULLETINS_KEY,
         deps=[key_of(table) for table in _read_of(registry)],
         backfill_policy=ONE_RUN,
         kinds={"markdown", "json"},
@@ -47,12 +46,12 @@ def bulletins_asset(registry: Registry) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> dg.MaterializeResult[None]:
-        with recorded_step(context, journal, _NAME, registry.datasets) as step:
+        with recorded_step(context, journal, BULLETINS, registry.datasets) as step:
             of_run = datasets_of_run(context, registry, list(registry.datasets))
             chosen = [name for name in of_run if name not in step.run.put_off]
             held = holdings.of_run(context.run.run_id)
             made = make_bulletins(lake, registry, held, chosen, is_sample=settings.is_sample)
-            step.rows(**{_NAME: len(made.written) + len(made.refreshed) + len(made.unchanged)})
+            step.rows(**{BULLETINS: len(made.written) + len(made.refreshed) + len(made.unchanged)})
             step.outputs(
                 written=made.written, refreshed=made.refreshed, unchanged=made.unchanged, withdrawn=made.withdrawn
             )

@@ -2,9 +2,10 @@
 
 import dagster as dg
 
+from pce_pipeline.bulletins.store import BULLETINS
 from pce_pipeline.tables.table import Table
 
-BULLETINS = dg.AssetKey(["gold", "bulletins"])
+BULLETINS_KEY = dg.AssetKey(BULLETINS.split("/"))
 """The asset that says what each release changed."""
 
 
