@@ -106,10 +106,7 @@ class BulletinStore:
 
     def remove(self, names: Collection[Key]) -> None:
         """Delete the files of bulletins; what is not there is no error."""
-        self._store.delete_many([self._key(*each, name) for each in names for name in (BULLETINS = "gold/bulletins"
-"""The name of all of them, where tables are named."""
-
-BULLETIN, PAGE, CHART)])
+        self._store.delete_many([self._key(*each, name) for each in names for name in (BULLETIN, PAGE, CHART)])
 
     def remove_feed(self) -> None:
         """Delete the feed, because there is no bulletin."""
