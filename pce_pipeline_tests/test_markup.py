@@ -1,6 +1,6 @@
 """Whatever a text holds, it stays a text: in Markdown, in HTML and in XML."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -36,5 +36,5 @@ def test_a_text_in_markdown_means_nothing_to_markdown() -> None:
 @given(st.text())
 def test_any_text_is_xml_between_tags_and_in_quotes(text: str) -> None:
     written = f"<a b=\"{for_xml(text)}\" c='{for_xml(text)}'>{for_xml(text)}</a>"
-    read = ElementTree.fromstring(written)
+    read = ET.fromstring(written)
     assert [read.get("b"), read.get("c"), read.text or ""] == [plain(text)] * 3

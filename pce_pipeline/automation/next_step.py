@@ -339,8 +339,8 @@ def stale_bulletins(lake: LakeState, datasets: Collection[str]) -> dict[str, str
         if name in datasets:
             found.setdefault(name, []).append(extract)
     return {
-        f"bulletins of {name}": f"{', '.join(extracts[:_NAMED])}{' and others' if len(extracts) > _NAMED else ''} "
-        "not made of what is held"
+        f"bulletins of {name}": "missing or out of date: "
+        f"{', '.join(extracts[:_NAMED])}{' and others' if len(extracts) > _NAMED else ''}"
         for name, extracts in found.items()
     }
 

@@ -67,8 +67,13 @@ def _not_yet_revised(
     )
     is_late = pl.col("real_figures") == NOT_YET
     rows = (
-        told.group_by(_OF)
-        .agg(years=pl.col("year").filter(is_late).unique().sort(), cells=is_late.sum(), of_cells=pl.len())
+        told.with_columns(of_cells=pl.len().over("dataset", "measure"))
+        .group_by(_OF)
+        .agg(
+            years=pl.col("year").filter(is_late).unique().sort(),
+            cells=is_late.sum(),
+            of_cells=pl.col("of_cells").first(),
+        )
         .filter(pl.col("cells") > 0)
         .sort(_OF)
     )

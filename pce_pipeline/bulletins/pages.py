@@ -219,7 +219,7 @@ def _of_categories(bulletin: Bulletin) -> Iterator[Block]:
 
 def _of_named(bulletin: Bulletin) -> Iterator[Block]:
     for each in bulletin.named:
-        yield Heading(f"{_KIND_TITLES[each.kind]}: {each.total:,} cells")
+        yield Heading(f"{_KIND_TITLES[each.kind]}: {each.total:,} {'cell' if each.total == 1 else 'cells'}")
         items = [f"{_named(cell)}{_became(cell)}" for cell in each.cells[:_NAMED]]
         rest = each.total - len(items)
         yield Items([*items, *([f"and {rest:,} more"] if rest else [])])
@@ -275,8 +275,8 @@ def _not_yet_revised(outlook: Outlook) -> Iterator[str]:
     for (dataset, belongs_to, years, cells, of_cells), measures in together.items():
         yield (
             f"Not yet revised: {', '.join(measures)} of {dataset}, {years_text(list(years))} ({cells:,} of "
-            f"{of_cells:,} cells of the states). They were made with {belongs_to} as it was before BEA revised it, and "
-            "follow with its next release of prices and real figures, as a rule in February."
+            f"{of_cells:,} cells of the states). They were made with {belongs_to} as it was before BEA revised it. BEA "
+            "revises them with its releases of prices and real figures, as a rule in February."
         )
 
 

@@ -15,7 +15,8 @@ from pce_pipeline.gold.changes import AsKnown
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline_tests.datasets import pce_state
-from pce_pipeline_tests.gold.test_changes import SCHEMA, _typed as typed  # noqa: F401
+from pce_pipeline_tests.gold.test_changes import SCHEMA
+from pce_pipeline_tests.gold.test_changes import _typed as typed
 
 DATASET = pce_state("smoke")
 THEN, NOW = ExtractId(date(2025, 3, 28)), ExtractId(date(2025, 9, 26))
@@ -38,8 +39,10 @@ def known(
 ) -> Known:
     """What is known with an extract that speaks of these figures."""
     rows = [
-        ("pce", f"product.{category}", STATES[area][0], year, STATES[area][1], None if area == "US" else area)
-        + ("SAPCE1", *typed(text), UNIT, None)
+        (
+            *("pce", f"product.{category}", STATES[area][0], year),
+            *(STATES[area][1], None if area == "US" else area, "SAPCE1", *typed(text), UNIT, None),
+        )
         for (area, category, year), text in figures.items()
     ]
     cells = pl.DataFrame(rows, schema=SCHEMA, orient="row")
@@ -48,7 +51,7 @@ def known(
         note=note,
         rows=cells.height,
         lines=tuple(lines),
-        years={year: "hash" for year in cells["year"].unique()},
+        years=dict.fromkeys(cells["year"].unique(), "hash"),
         content_sha256=f"of {at}",
         holds=blocks_of(cells),
         quarantined=quarantined,
