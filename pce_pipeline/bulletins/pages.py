@@ -140,7 +140,7 @@ def _of_kinds(bulletin: Bulletin) -> Iterator[Block]:
     yield Heading("What changed")
     yield Grid(["Kind", "Cells", "Which means"], rows, frozenset({1}))
     if any(bulletin.sizes.values()):
-        sizes = ", ".join(f"{count:,} {size}" for size, count in bulletin.sizes.items() if count)
+        sizes = "; ".join(f"{size}: {count:,}" for size, count in bulletin.sizes.items() if count)
         yield Paragraph(f"Revisions by size: {sizes}.")
 
 
@@ -291,7 +291,8 @@ def _usual(outlook: Outlook) -> Iterator[str]:
     if few:
         yield (
             f"How far {'the others' if len(few) < len(outlook.usual) else 'figures'} usually move within a year cannot "
-            f"be said yet: that needs {LEAST_RELEASES} releases, each a year after another, and {max(few)} are held."
+            f"be said yet: that needs {LEAST_RELEASES} releases that each follow one of the year before, and {max(few)} are "
+            "held."
         )
 
 

@@ -5,6 +5,7 @@ kept twice, because all of it can be made again.
 """
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -131,13 +132,14 @@ class BulletinStore:
         return self._store.get(self._key(dataset, extract, PAGE)).decode(errors="replace")
 
     def intact(self, index: Index, names: Collection[Key]) -> dict[Key, Bulletin]:
-        """Those of the bulletins that lie there as the index says."""
+        """Those of the bulletins that lie there as the index says, and that this version can read."""
         keys = {self._key(*each, BULLETIN): each for each in names}
         found = {}
         for key, body in self._store.get_many(keys, missing_ok=True).items():
             entry = index.entries.get(keys[key])
             if entry is not None and entry.files.get(BULLETIN) == sha256_of(body):
-                found[keys[key]] = decode_record(key, body, Bulletin, remedy=_MADE_AGAIN)
+                with suppress(DamagedObject):  # one of an earlier version may have had other fields
+                    found[keys[key]] = decode_record(key, body, Bulletin, remedy=_MADE_AGAIN)
         return found
 
     def damages(self) -> list[Damage]:
