@@ -170,7 +170,7 @@ def _tables(dataset: Dataset, after: Known, before: Known | None) -> Iterator[Ta
             title=dataset.tables[vintage.table].title,
             vintage=str(vintage),
             vintage_before=None if was is None else str(was),
-            last_updated=vintage.release if vintage.base.entry.last_updated else None,
+            last_updated=vintage.base.entry.last_updated,
             note=vintage.base.entry.note,
             note_before="" if was is None else was.base.entry.note,
             decided=None if decided is None else f"pce use {decided.extract} --{decided.kind}: {decided.why}",
