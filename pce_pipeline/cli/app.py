@@ -18,6 +18,7 @@ from pce_pipeline.cli import (
     querying,
     reporting,
     services,
+    tracing,
 )
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
@@ -58,6 +59,7 @@ _add(app, "status", looking.status, _DATA, of_datasets=True)
 _add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
 _add(app, "query", querying.query, _DATA, of_datasets=True)
 _add(app, "diff", comparing.diff, _DATA, of_datasets=True)
+_add(app, "trace", tracing.trace, _DATA, of_datasets=True)
 
 _add(app, "doctor", doctor.doctor, _CARE, of_datasets=True)
 _add(app, "verify", keeping.verify, _CARE, of_datasets=True)
