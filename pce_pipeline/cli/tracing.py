@@ -12,6 +12,7 @@ from rich.text import Text
 from pce_pipeline.bronze.current import current_of
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
+from pce_pipeline.bronze.manifest import FROM_FILES
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.choosing import chosen, day_of, listed
 from pce_pipeline.cli.session import FAILED, Answer, Session
@@ -20,14 +21,14 @@ from pce_pipeline.gold.known import AsOf
 from pce_pipeline.tracing.asking import asked as numbers_asked
 from pce_pipeline.tracing.asking import titles
 from pce_pipeline.tracing.checking import check_of_postgres
-from pce_pipeline.tracing.citation import cite
+from pce_pipeline.tracing.citation import cite, in_words
 from pce_pipeline.tracing.records import Check, Link, Trace
 from pce_pipeline.tracing.tracer import Tracer
 from pce_pipeline.warehouse.reading import values_of, world_held
 
 _MOST = 60
 _FEW_LINKS = 6
-_STYLES = {"confirmed": "bold green", "refuted": "bold red", "nothing_to_confirm": "bold yellow"}
+_STYLES = {"confirmed": "bold green", "refuted": "bold red", "nothing_held": "bold yellow"}
 _LAST_MONTH = 12
 
 
@@ -78,8 +79,11 @@ def trace(
         tracer = Tracer(session.lake, session.registry, held, moment)
         traces = [tracer.trace(each) for each in numbers]
         in_postgres = _in_postgres(session, traces)
-    if all(each.verdict == "nothing_to_confirm" and not each.links for each in traces):
-        raise UsageError("Nothing is held of these.", remedy=session.command("status"))
+    if all(each.verdict == "nothing_held" for each in traces):
+        raise UsageError(
+            f"Nothing holds {measure} of these areas, categories and years.",
+            remedy=f"See what is held: {session.command('status')}",
+        )
     traces = [
         Trace(**{**vars(each), "checks": [*each.checks, check]})
         for each, check in zip(traces, in_postgres, strict=True)
@@ -122,7 +126,7 @@ def _in_postgres(session: Session, traces: Sequence[Trace]) -> list[Check]:
 def _of_postgres(trace: Trace, rows: list[Any] | None) -> Check:
     if rows is None:
         return Check("Postgres", holds=None, said="not looked at: it has no table or function for it")
-    return check_of_postgres(trace.asked, rows, trace.value)
+    return check_of_postgres(trace, rows)
 
 
 def _document(trace: Trace) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def _document(trace: Trace) -> dict[str, Any]:
 def _shown(trace: Trace) -> list[RenderableType]:
     asked, names = trace.asked, titles(trace.asked.dataset, trace.asked)
     period = str(asked.year) if asked.month is None else f"{asked.year}-{asked.month:02}"
-    value = trace.status if trace.value is None else f"{trace.value:,}"
+    value = trace.status if trace.value is None else in_words(trace.value)
     known = f", as known on {trace.as_of}" if trace.as_of else ""
     failed = [check for check in trace.checks if check.holds is False]
     passed = sum(check.holds is True for check in trace.checks)
@@ -201,7 +205,7 @@ def _link_shown(link: Link) -> list[RenderableType]:
         ("", f"sha256 {raw.sha256}, {raw.bytes:,} bytes"),
         ("  Place", where),
         *([("", Text(place.row))] if place is not None else []),
-        ("  Request", f"{raw.endpoint} {_asked(raw.parameters)}".strip()),
+        ("  Request", _requested(raw.endpoint, raw.parameters)),
         ("", f"{raw.extracted_at:%Y-%m-%d %H:%M:%S} UTC, extract {raw.extract}, run {raw.run_id}"),
         ("", f"pce_pipeline {raw.code_version}"),
     ]
@@ -212,5 +216,7 @@ def _released(released: object, note: str) -> str:
     return note or (f"last updated {released}" if released else "without a date of its own")
 
 
-def _asked(parameters: Mapping[str, str]) -> str:
-    return " ".join(f"{name}={value}" for name, value in parameters.items())
+def _requested(endpoint: str, parameters: Mapping[str, str]) -> str:
+    if endpoint == FROM_FILES:
+        return "none: somebody imported a file"
+    return " ".join([endpoint, *(f"{name}={value}" for name, value in parameters.items())])

@@ -13,7 +13,7 @@ from pce_pipeline.bea.values import typed
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.table import NOT_PUBLISHED
-from pce_pipeline.tracing.records import Asked, Check, Link
+from pce_pipeline.tracing.records import Asked, Check, Link, Trace
 from pce_pipeline.tracing.stored import StoredFile
 
 _LAST_DECIMAL = 1.1e-6
@@ -66,29 +66,33 @@ def checks_of_facts(dataset: Dataset, link: Link, files: Sequence[StoredFile] | 
     yield _of_rows(f"fact {link}", files, {**figure, "dataset": dataset.name}, wanted)
 
 
-def checks_of_gold(asked: Asked, files: Sequence[StoredFile], computed: float | Decimal | None) -> Iterator[Check]:
-    """Whether Gold, as it lies in the lake, has what its figures give by the formula."""
+def checks_of_gold(
+    asked: Asked, files: Sequence[StoredFile], computed: float | Decimal | None, *, is_held: bool
+) -> Iterator[Check]:
+    """Whether Gold, as it lies in the lake, has what its figures give by the formula.
+
+    Of a figure that nothing holds Gold may have no row.
+    """
     yield from _of_bytes(files)
     for file in files:
         rows = file.rows.filter(**asked.key) if file.rows is not None else None
-        stored = rows[asked.column][0] if rows is not None and rows.height else None
-        there = "no row" if rows is None or rows.is_empty() else _said(stored, "NULL")
+        stored = rows[asked.column].to_list() if rows is not None else []
         yield Check(
             f"{asked.column} in {file.uri}",
-            rows is not None and rows.height == 1 and agree(stored, computed),
-            f"{there}; by the formula {_said(computed, 'none')}",
+            _is_stored(stored, computed, is_held=is_held),
+            f"{_there(stored)}; by the formula {_said(computed, 'none')}",
         )
-    if not files:
+    if not files and is_held:
         yield Check(asked.table.name, holds=False, said=f"{asked.year} is not published")
 
 
-def check_of_postgres(asked: Asked, rows: Sequence[object], computed: float | Decimal | None) -> Check:
-    """Whether Postgres has it: `rows` are the values that it has under the row's key."""
-    there = "no row" if not rows else _said(rows[0], "NULL")
+def check_of_postgres(trace: Trace, stored: Sequence[object]) -> Check:
+    """Whether Postgres has a number; `stored` are the values that it has under the row's key."""
+    asked, computed = trace.asked, trace.value
     return Check(
         f"Postgres, {asked.table.name.replace('/', '.')}.{asked.column}",
-        len(rows) == 1 and agree(rows[0], computed),
-        f"{there}; by the formula {_said(computed, 'none')}",
+        _is_stored(stored, computed, is_held=trace.is_held),
+        f"{_there(stored)}; by the formula {_said(computed, 'none')}",
     )
 
 
@@ -103,6 +107,14 @@ def agree(stored: object, computed: float | Decimal | None) -> bool:
     if isinstance(stored, float):
         return abs(stored - float(computed)) <= max(_LAST_DECIMAL, abs(stored) * _FLOAT)
     return isinstance(stored, int | Decimal) and Decimal(stored) == Decimal(computed)
+
+
+def _is_stored(stored: Sequence[object], computed: float | Decimal | None, *, is_held: bool) -> bool:
+    return (not stored and not is_held) or (len(stored) == 1 and agree(stored[0], computed))
+
+
+def _there(stored: Sequence[object]) -> str:
+    return _said(stored[0], "NULL") if stored else "no row"
 
 
 def _of_bytes(files: Sequence[StoredFile]) -> Iterator[Check]:

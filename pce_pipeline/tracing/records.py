@@ -162,12 +162,14 @@ class Trace:
     """The file of Gold that holds it; none where an older vintage is traced."""
     checks: Sequence[Check]
     """Every step that was looked at again."""
+    is_held: bool
+    """Whether anything holds the figure of the very area, category and period that was asked for."""
     as_of: date | None
     """The day as of which it is; None for now."""
 
     @property
     def verdict(self) -> str:
-        """`refuted` if any step does not agree, else `confirmed`; `nothing_to_confirm` where nothing holds a figure."""
+        """`refuted` if any step does not agree, `nothing_held` where nothing holds the figure, else `confirmed`."""
         if any(check.holds is False for check in self.checks):
             return "refuted"
-        return "confirmed" if any(check.holds for check in self.checks) else "nothing_to_confirm"
+        return "confirmed" if self.is_held else "nothing_held"

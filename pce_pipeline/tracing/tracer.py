@@ -61,6 +61,8 @@ class Tracer:
         value = asked.formula.compute(terms, _sign(asked))
         silent = [link.status for term, found in followed if term.of != "all states" for link in found]
         status = next((each for each in silent if each != _REPORTED), "no_number") if value is None else _REPORTED
+        own = [link for term, found in followed if term.of == "itself" and not term.back for link in found]
+        is_held = any(link.raw is not None for link in own)
         checks = [check for link in links for check in checks_of_raw(link)]
         gold: Sequence[StoredFile] = ()
         if self._as_of is None:
@@ -70,9 +72,9 @@ class Tracer:
             gold = self._files(self._lake, asked.table, asked.year)
             checks += [check for link in links for check in checks_of_silver(link, silver[link.figure])]
             checks += [check for link in links for check in checks_of_facts(asked.dataset, link, facts[link.year])]
-            checks += checks_of_gold(asked, gold, value)
+            checks += checks_of_gold(asked, gold, value, is_held=is_held)
         day = self._as_of.day if self._as_of is not None else None
-        return Trace(asked, value, status, links, gold, list(dict.fromkeys(checks)), day)
+        return Trace(asked, value, status, links, gold, list(dict.fromkeys(checks)), is_held, day)
 
     def moment(self, dataset: str) -> AsOf:
         """The time as of which figures of a dataset are traced: the one that was asked for, the pin's, or now."""
