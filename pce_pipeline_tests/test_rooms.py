@@ -24,7 +24,7 @@ FLOORS = (
     ("local", "quality"),
     ("silver", "gold"),
     ("bronze",),
-    ("warehouse",),
+    ("warehouse", "tracing"),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),

@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
+from pce_pipeline.gold.formulas import Formula
+from pce_pipeline.gold.packages import tables_of
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
-from pce_pipeline.tracing.formulas import Formula, formulas_of
 from pce_pipeline.tracing.records import Asked
 
 _SHOWN = 8
@@ -47,12 +48,14 @@ def asked(
 
 
 def traceable(registry: Registry, datasets: Collection[str]) -> Iterator[tuple[Dataset, Table, str, Formula]]:
-    """Every column of Gold that has a formula, table by table."""
+    """Every column of Gold that has a formula, table by table, as far as the profile takes its figures."""
     for name in datasets:
         dataset = registry.datasets[name]
-        for derivation in registry.gold[name]:
-            for column, formula in formulas_of(derivation.table, dataset).items():
-                yield dataset, derivation.table, column, formula
+        taken = set(dataset.lines["measure"])
+        for made in tables_of(dataset, registry):
+            for column, formula in made.formulas.items():
+                if taken.issuperset(term.measure for term in formula.terms):
+                    yield dataset, made.table, column, formula
 
 
 def _column(registry: Registry, datasets: Collection[str], what: str) -> tuple[Dataset, Table, str, Formula]:

@@ -1,4 +1,8 @@
-"""Why a number cannot be traced."""
+"""Why a number cannot be traced.
+
+    PceError
+    └─ NotYetRefreshed      an extract counts that Silver was not made of yet
+"""
 
 from collections.abc import Sequence
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pce_pipeline.bea.places import Place
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.formulas import Formula, Known
 from pce_pipeline.tables.table import NOT_PUBLISHED, Table
-from pce_pipeline.tracing.formulas import Formula, Known
 from pce_pipeline.tracing.stored import StoredFile
 
 

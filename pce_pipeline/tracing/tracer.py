@@ -19,6 +19,7 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.history import History, log_of
 from pce_pipeline.bronze.manifest import Manifest, ObjectEntry
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.formulas import Term
 from pce_pipeline.gold.known import AsOf, as_known, known_cells, with_cells
 from pce_pipeline.lake.integrity import NOTHING, sha256_of
 from pce_pipeline.lake.layout import ExtractId
@@ -28,7 +29,6 @@ from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tracing.checking import checks_of_facts, checks_of_gold, checks_of_raw, checks_of_silver
 from pce_pipeline.tracing.errors import NotYetRefreshed
-from pce_pipeline.tracing.formulas import Term
 from pce_pipeline.tracing.records import Asked, Link, Raw, Trace
 from pce_pipeline.tracing.stored import StoredFile, stored_files
 
