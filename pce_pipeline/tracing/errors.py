@@ -1,7 +1,7 @@
 """Why a number cannot be traced.
 
 PceError
-└─ NotYetRefreshed      an extract counts that Silver was not made of yet
+└── NotYetRefreshed      an extract counts that Silver was not made of yet
 """
 
 from collections.abc import Sequence
