@@ -25,7 +25,7 @@ FLOORS = (
     ("silver", "gold"),
     ("bronze",),
     ("bulletins",),
-    ("warehouse",),
+    ("warehouse", "tracing"),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),

@@ -19,6 +19,7 @@ from pce_pipeline.cli import (
     reporting,
     services,
     showing,
+    tracing,
 )
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
@@ -60,6 +61,7 @@ _add(app, "status", looking.status, _DATA, of_datasets=True)
 _add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
 _add(app, "query", querying.query, _DATA, of_datasets=True)
 _add(app, "diff", comparing.diff, _DATA, of_datasets=True)
+_add(app, "trace", tracing.trace, _DATA, of_datasets=True)
 
 app.add_typer(_show, name="show", rich_help_panel=_DATA)
 
