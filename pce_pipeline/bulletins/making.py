@@ -119,10 +119,10 @@ def make_bulletins(
     for key in sorted(due, key=lambda each: (each[0], ExtractId.parse(each[1]))):
         progress.stage(f"bulletin of {' '.join(key)}")
         bulletin = maker.make(*key)
-        before = entries.get(key)
-        after[key] = store.write(bulletin, inputs[key])
-        is_same = before is not None and before.files == after[key].files and _files(key) <= present
-        (refreshed if is_same else written).append("/".join(key))
+        recorded = entries[key].files if key in entries else {}
+        there = {name: digest for name, digest in recorded.items() if f"{'/'.join(key)}/{name}" in present}
+        after[key] = store.write(bulletin, inputs[key], there)
+        (refreshed if there == after[key].files else written).append("/".join(key))
         if key in in_feed:
             bulletins[key] = bulletin
     store.remove(gone)

@@ -84,17 +84,22 @@ class BulletinStore:
         """The names of all that lies there, below the bulletins' prefix."""
         return {info.key.removeprefix(f"{self._prefix}/") for info in self._store.list(self._prefix)}
 
-    def write(self, bulletin: Bulletin, inputs: str) -> Entry:
-        """Write the files of a bulletin; the index does not name it yet."""
+    def write(self, bulletin: Bulletin, inputs: str, there: Mapping[str, str]) -> Entry:
+        """Write those files of a bulletin that do not lie `there`, by name and sha256; the index names it later."""
         bodies = {
             PAGE: markdown_of(bulletin).encode(),
             CHART: chart_of(bulletin),
             BULLETIN: encode_record(bulletin),
         }
+        found = {name: sha256_of(body) for name, body in sorted(bodies.items())}
         self._store.put_many(
-            {self._key(bulletin.dataset, bulletin.extract, name): body for name, body in bodies.items()}
+            {
+                self._key(bulletin.dataset, bulletin.extract, name): body
+                for name, body in bodies.items()
+                if there.get(name) != found[name]
+            }
         )
-        return Entry(inputs=inputs, files={name: sha256_of(body) for name, body in sorted(bodies.items())})
+        return Entry(inputs=inputs, files=found)
 
     def write_feed(self, body: bytes) -> str:
         """Write the feed; its sha256."""

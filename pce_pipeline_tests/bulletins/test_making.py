@@ -1,6 +1,7 @@
 """Bulletins in a lake: one for each extract that counts, made again when what they compare has changed."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,6 +180,24 @@ def test_a_bulletin_whose_extract_counts_no_more_is_withdrawn(lake: Lakeside, cu
     assert (did.written, did.withdrawn) == ((), (name_of(2),))
     assert set(files(lake)) == {"_index.json", FEED, *(f"{name_of(1)}/{each}" for each in (BULLETIN, CHART, PAGE))}
     assert str(second) not in files(lake)[FEED].decode()
+
+
+def test_a_bulletin_that_was_made_of_something_else_and_says_the_same_is_not_written_again(
+    lake: Lakeside,
+    cut: Cut,  # noqa: F811
+) -> None:
+    taken(lake, cut(1, years=YEARS))
+    made(lake)
+    whole, index = files(lake), lake.folder / LAYOUT.bulletins / "_index.json"
+    index.write_bytes(re.sub(rb'"inputs": "[0-9a-f]+"', b'"inputs": "of before"', whole["_index.json"]))
+    now = lake.current()
+    observed = ObservedLake(lake.folder)
+    did = make_bulletins(
+        observed, registry_of({"pce_state": now.dataset}), {"pce_state": now}, ["pce_state"], is_sample=False
+    )
+    assert did == Made((), (name_of(1),), (), ())
+    assert [key.rpartition("/")[2] for _, key in observed.backend.writes] == [FEED, "_index.json"]
+    assert files(lake) == whole
 
 
 def test_a_pin_changes_no_bulletin(lake: Lakeside, cut: Cut) -> None:  # noqa: F811
