@@ -291,8 +291,8 @@ def _usual(outlook: Outlook) -> Iterator[str]:
     if few:
         yield (
             f"How far {'the others' if len(few) < len(outlook.usual) else 'figures'} usually move within a year cannot "
-            f"be said yet: that needs {LEAST_RELEASES} releases that each follow one of the year before, and "
-            f"{max(few)} are held."
+            f"be said yet: that needs {LEAST_RELEASES} releases that each follow one of the year before (held: "
+            f"{max(few)})."
         )
 
 

@@ -112,7 +112,7 @@ def test_what_is_still_to_come_is_told_with_its_reason() -> None:
         "- Not yet revised: real_pce, regional_price_deflator of prices_state, 2020...2021, 2023 (204 of 816 cells"
     )
     assert said[1].startswith("- spending of 2024 (All): nine states in ten usually move by no more than 1.23 %")
-    assert said[2].endswith("that needs 5 releases that each follow one of the year before, and 3 are held.")
+    assert said[2].endswith("that needs 5 releases that each follow one of the year before (held: 3).")
     monthly = msgspec.structs.replace(found, is_monthly=True)
     (said_of_months,) = sections(markdown_of(monthly))["What is still to come"]
     assert said_of_months.startswith("Months have no log of values")
