@@ -5,6 +5,9 @@ A dataset whose tables are more than a wide annual one has a package of its name
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Generic
 
 import polars as pl
@@ -62,3 +65,9 @@ class GoldPiece(Generic[Subject]):
     """What the rules look at where nothing has changed and nothing is computed: its rows, and what is asked for."""
     rules: Sequence[Rule[Subject]]
     """The rules that its rows keep."""
+
+
+def package_of(dataset: str) -> ModuleType | None:
+    """The package of this room that makes the tables of a dataset; None where their declarations say all."""
+    package = f"{__package__}.{dataset}"
+    return None if find_spec(package) is None else import_module(package)

@@ -36,6 +36,8 @@ class Finding:
     """What was counted, by name."""
     examples: tuple[str, ...] = ()
     """The first violations, in words."""
+    largest: tuple[Mapping[str, Figure], ...] = ()
+    """The largest deviations that were measured, within tolerance or not: the key of each, and its figures."""
 
     @property
     def has_subject(self) -> bool:
