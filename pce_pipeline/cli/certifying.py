@@ -1,6 +1,6 @@
 """The verbs about certificates of releases: show those of the lake, verify files without it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,22 +57,7 @@ def show(
                 "written": None if written is None else str(written),
             }
         )
-    said: list[RenderableType] = [
-        shown.table(
-            ["Dataset", "Vintage", ">Cells", "Root", "Identities", "Signed by"],
-            [
-                (
-                    each["dataset"],
-                    each["vintage"],
-                    f"{each['leaves']:,}",
-                    each["root"][:_ID_SHOWN],
-                    _identities_in_words(each["identities"]),
-                    _signer_in_words(each["signed_by"]),
-                )
-                for each in documents
-            ],
-        )
-    ]
+    said: list[RenderableType] = [_certificates_shown(documents)] if documents else []
     said += [Text(f"{each['dataset']}: {why}", "bold red") for each in documents for why in each["problems"]]
     said += [Text(f"{name}: {none.message} {none.remedy}", "bold red") for name, none in missing.items()]
     if to is not None and documents:
@@ -103,7 +88,7 @@ def verify(
     head = (
         [Text(f"Refuted: {certificate}", "bold red"), *(Text(f"- {why}") for why in wrong)]
         if wrong
-        else [Text.assemble(("Verified: ", "bold green"), _what_holds(stated, shows))]
+        else [Text.assemble(("Verified: ", "bold green"), _what_holds(shows))]
     )
     facts = [
         ("data", stated.statement.data),
@@ -124,6 +109,23 @@ def verify(
     )
 
 
+def _certificates_shown(documents: Sequence[Mapping[str, Any]]) -> RenderableType:
+    return shown.table(
+        ["Dataset", "Vintage", ">Cells", "Root", "Identities", "Signed by"],
+        [
+            (
+                each["dataset"],
+                each["vintage"],
+                f"{each['leaves']:,}",
+                each["root"][:_ID_SHOWN],
+                _identities_in_words(each["identities"]),
+                _signer_in_words(each["signed_by"]),
+            )
+            for each in documents
+        ],
+    )
+
+
 def _document(certificate: Certificate, wrong: list[str]) -> dict[str, Any]:
     statement = certificate.statement
     return {
@@ -139,7 +141,7 @@ def _document(certificate: Certificate, wrong: list[str]) -> dict[str, Any]:
     }
 
 
-def _what_holds(certificate: Certificate, proof: Proof | None) -> str:
+def _what_holds(proof: Proof | None) -> str:
     if proof is None:
         return "the certificate is whole."
     fields = proof.leaf.split("\t")
