@@ -54,7 +54,9 @@ def test_leaves_are_lines_in_the_order_of_their_bytes() -> None:
     ]
 
 
-@given(units=st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"])), min_size=1, max_size=5))
+@given(
+    units=st.lists(st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cc"])), min_size=1, max_size=5)
+)
 def test_any_texts_are_sorted_as_their_bytes_are(units: list[str]) -> None:
     rows = cells_of([("SAPCE1", 1, "01000", 2000 + at, "1", "reported", unit) for at, unit in enumerate(units)])
     leaves = leaves_of(rows.with_columns(year=pl.lit(2000, pl.Int32)), PCE_STATE)
