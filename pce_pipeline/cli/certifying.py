@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline import signing
+from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.certificates.errors import NoCertificate, NotACertificate
 from pce_pipeline.certificates.finding import newest_entry
 from pce_pipeline.certificates.proofs import Proof, verify_certificate, verify_proof
@@ -36,7 +37,10 @@ def show(
     """Show the newest certificate of each dataset, or of what was known on a day; exits 1 where one is missing."""
     as_of = None if day is None else _moment(day)
     documents, missing = [], {}
+    held = session.held()
     for name, dataset in session.datasets.items():
+        if not held[name].manifests:
+            continue
         try:
             vintage, entry = newest_entry(session.lake, dataset, as_of)
         except NoCertificate as none:
@@ -45,18 +49,20 @@ def show(
         store = CertificateStore(session.lake, name)
         certificate, body = store.read(vintage, entry)
         wrong = verify_certificate(certificate, _trusted(session))
-        written = None
+        file = f"{name}-{vintage}-{certificate.name}"
         if to is not None:
-            written = to / f"{name}-{vintage}-{certificate.name}"
-            _write(written, body)
+            _write(to / file, body)
         documents.append(
             {
                 **_document(certificate, wrong),
                 "key": store.key_of(vintage, entry.file),
+                "name": file,
                 "sha256": entry.sha256,
-                "written": None if written is None else str(written),
+                "written": None if to is None else str(to / file),
             }
         )
+    if not any(now.manifests for now in held.values()):
+        raise NothingHeld(session.lake.uri)
     said: list[RenderableType] = [_certificates_shown(documents)] if documents else []
     said += [Text(f"{each['dataset']}: {why}", "bold red") for each in documents for why in each["problems"]]
     said += [Text(f"{name}: {none.message} {none.remedy}", "bold red") for name, none in missing.items()]
