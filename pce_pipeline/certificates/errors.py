@@ -1,12 +1,15 @@
-"""What can go wrong with certificates and proofs.
+"""What can go wrong with certificates and proofs, as a tree of types with facts as attributes.
 
-PceError
-├── LeafNotCanonical       a cell cannot be written as a leaf
-├── NoCertificate          there is none of the vintage that was known then
-├── CellNotThere           a proof was asked for of a cell that the vintage does not have
-├── OtherCells             cells that are not those of the certificate cannot prove anything by it
-└── UsageError
-    └── NotACertificate    a file is not what it should be
+    PceError
+    ├── LeafNotCanonical       a cell cannot be written as a leaf
+    ├── NoCertificate          there is none of the vintage that was known then
+    │   └── SilverBehind       of months: Silver is not made of the vintage
+    ├── CellNotThere           a proof was asked for of a cell that the vintage does not have
+    ├── OtherCells             cells that are not those of the certificate cannot prove anything by it
+    └── UsageError
+        └── NotACertificate    a file is not what it should be
+
+What a readable certificate or proof says wrongly is no error, but a list of sentences (`proofs.verify_proof`).
 """
 
 from pce_pipeline.errors import PceError, UsageError
@@ -32,6 +35,18 @@ class NoCertificate(PceError):
         self.vintage = vintage
         of = f"of {dataset} as of {vintage}" if vintage else f"of {dataset}"
         super().__init__(f"There is no certificate {of}: {why}.", remedy=remedy)
+
+
+class SilverBehind(NoCertificate):
+    """Silver is not made of the vintage, and of months it is all that cells can be taken from."""
+
+    def __init__(self, dataset: str, vintage: str) -> None:
+        super().__init__(
+            dataset,
+            vintage,
+            "Silver is not wholly made of it, and months have no log of their values",
+            remedy="Bring all years of the newest extract to Silver with `pce refresh`; of earlier ones none is made.",
+        )
 
 
 class CellNotThere(PceError):

@@ -16,7 +16,7 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.history import History, PublishedLog, decoded_of, fold_year
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.certificates import merkle
-from pce_pipeline.certificates.errors import NoCertificate
+from pce_pipeline.certificates.errors import SilverBehind
 from pce_pipeline.certificates.identities import catalogue_sha256, identities_of_facts, identities_of_months
 from pce_pipeline.certificates.leaves import ORDER, TREE, leaf_in_words, leaves_of
 from pce_pipeline.certificates.outputs import outputs_stated
@@ -67,18 +67,6 @@ class Made:
     """How many were there and fit."""
     waiting: str = ""
     """Why there is none of a vintage yet; empty where nothing is missing."""
-
-
-class SilverBehind(NoCertificate):
-    """Silver is not made of what counts, and of months it is all there is to make a certificate of."""
-
-    def __init__(self, dataset: str, vintage: str) -> None:
-        super().__init__(
-            dataset,
-            vintage,
-            "Silver is not wholly made of it yet",
-            remedy="Bring all its years to Silver: `pce refresh`.",
-        )
 
 
 def make_missing(lake: Lake, registry: Registry, now: Current, key: Ed25519PrivateKey | None) -> Made:

@@ -15,10 +15,10 @@ from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.deciding import plan_drop, plan_use
 from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.certificates.errors import NoCertificate
-from pce_pipeline.certificates.finding import newest_certificate
+from pce_pipeline.certificates.finding import newest_certificate, prove_cell
 from pce_pipeline.certificates.leaves import Cell
-from pce_pipeline.certificates.making import Made, cells_of_vintage, make_missing
-from pce_pipeline.certificates.proofs import prove, verify_certificate, verify_proof
+from pce_pipeline.certificates.making import Made, make_missing
+from pce_pipeline.certificates.proofs import verify_certificate, verify_proof
 from pce_pipeline.certificates.statement import OF_BEA, OF_SAMPLE, statement_bytes
 from pce_pipeline.certificates.store import CertificateStore
 from pce_pipeline.certificates.vintages import vintages_of
@@ -60,8 +60,8 @@ class Place:
         return self.folder / self.lake.layout.certificates(SMOKE.name)
 
     def release(self, day: str) -> None:
-        path = self.folder.parent / f"SAPCE-{day}.zip"
-        path.write_bytes(archive_of(OF_RELEASE[day]))
+        path = self.folder.parent / f"SAPCE1-{day}.csv"
+        path.write_bytes(member_of(archive_of(OF_RELEASE[day]), "SAPCE1__ALL"))
         import_file(bronze_of(self.lake, SMOKE), SMOKE, path)
 
     def part_of(self, day: str, *, area: str) -> None:
@@ -257,8 +257,8 @@ def test_a_part_that_a_person_laid_over_is_named_with_the_reason(own: Place) -> 
     assert (table.extracts, table.released_on) == ((SECOND, THIRD), (SECOND, THIRD))
     assert table.decided == "over: a test"
     assert [each.extract for each in statement.inputs] == [SECOND, THIRD]
-    cells = cells_of_vintage(own.lake, REGISTRY, own.now, vintages_of(own.now)[-1])
-    assert prove(newest_certificate(own.lake, SMOKE), cells, SMOKE, Cell("SAPCE1", 1, "01000", 2025)).index >= 0
+    certificate, proof = prove_cell(own.lake, REGISTRY, SMOKE, Cell("SAPCE1", 1, "01000", 2025))
+    assert verify_proof(proof, certificate) == []
 
 
 def test_what_counts_now_is_never_proven_by_a_certificate_of_something_else(own: Place) -> None:
@@ -304,11 +304,9 @@ def test_a_certificate_that_is_gone_is_made_again_and_one_that_was_changed_is_re
 
 
 def test_a_cell_is_proven_from_the_lake_and_checked_without_it(two_vintages: Place) -> None:
-    now = two_vintages.now
-    certificate = newest_certificate(two_vintages.lake, SMOKE, AsOf(date.fromisoformat(FIRST)))
-    cells = cells_of_vintage(two_vintages.lake, REGISTRY, now, vintages_of(now)[0])
-    row = cells.filter(geo_fips="01000", year=2010).row(0, named=True)
-    proof = prove(certificate, cells, SMOKE, Cell.of(row))
+    row = two_vintages.cells(FIRST).filter(geo_fips="01000", year=2010).row(0, named=True)
+    as_of = AsOf(date.fromisoformat(FIRST))
+    certificate, proof = prove_cell(two_vintages.lake, REGISTRY, SMOKE, Cell.of(row), as_of)
     assert verify_proof(proof, certificate) == []
     assert proof.leaf.split("\t")[5] == f"{row['value']:.3f}"
     newest = newest_certificate(two_vintages.lake, SMOKE)

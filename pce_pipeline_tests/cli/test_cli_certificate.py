@@ -2,18 +2,19 @@
 
 import hashlib
 import json
+import os
+import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from pce_pipeline.bronze.current import current_of
-from pce_pipeline.certificates.finding import newest_certificate
+import pce_pipeline
+from pce_pipeline.certificates.finding import prove_cell
 from pce_pipeline.certificates.leaves import Cell
-from pce_pipeline.certificates.making import cells_of_vintage
-from pce_pipeline.certificates.proofs import prove
 from pce_pipeline.certificates.statement import written
-from pce_pipeline.certificates.vintages import vintages_of
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.tables.registry import load_registry
@@ -43,11 +44,9 @@ def proof(home: Path, shown: tuple[Called, Path]) -> Path:
     """A proof of one cell, beside the certificate."""
     registry = load_registry("smoke", None)
     lake = Lake(str(home / "sample-smoke" / "lake"), Layout("local", "sample-smoke"))
-    ((name, now),) = current_of(lake, registry.datasets).items()
-    cells = cells_of_vintage(lake, registry, now, vintages_of(now)[-1])
-    dataset = registry.datasets[name]
+    (dataset,) = registry.datasets.values()
     path = shown[1].with_name("proof")
-    path.write_bytes(written(prove(newest_certificate(lake, dataset), cells, dataset, ALABAMA)))
+    path.write_bytes(written(prove_cell(lake, registry, dataset, ALABAMA)[1]))
     return path
 
 
@@ -187,3 +186,20 @@ def test_a_broken_key_is_refused_before_anything_is_done(tmp_path: Path) -> None
     assert "PCE_SIGNING_KEY" in called.err
     assert "hunter2" not in called.out + called.err
     assert not (tmp_path / "home").exists()
+
+
+def test_the_document_makes_a_proof_that_its_program_verifies(home: Path, first_run: Called, tmp_path: Path) -> None:
+    text = (Path(pce_pipeline.__file__).parents[1] / "docs" / "certificates.md").read_text("utf-8")
+    check, make = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    environment = {"PCE_HOME": str(home), "PCE_PROFILE": "smoke", "PATH": os.environ["PATH"]}
+    for program in (make, check):
+        done = subprocess.run(
+            [sys.executable, "-c", program, "certificate.json", "proof.json"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert "SAPCE1 | 1 | 01000 | 2023 | " in done.stdout
