@@ -92,6 +92,7 @@ def _residuals(largest: Iterable[Mapping[str, Figure]]) -> Iterable[Residual]:
             category_id=str(row["category_id"]),
             geo_fips=str(row["geo_fips"]),
             year=int(row["year"]),
+            explained_by=str(row["explained_by"]),
             **{name: _decimal(float(row[name])) for name in ("published", "added_up", "deviation", "tolerance")},
         )
 

@@ -98,6 +98,8 @@ class Residual(Part, frozen=True, kw_only=True):
     """Added up less published."""
     tolerance: str
     """What rounding explains."""
+    explained_by: str
+    """`rounding`, why BEA itself does not keep the sum, or `nothing`: then the identity does not hold."""
 
 
 class Identity(Part, frozen=True, kw_only=True):
@@ -113,7 +115,7 @@ class Identity(Part, frozen=True, kw_only=True):
     examples: tuple[str, ...]
     """The first violations, and sums that BEA is known not to keep (`known: ...`)."""
     largest_residuals: tuple[Residual, ...]
-    """The largest deviations, whether rounding explains them or not."""
+    """The largest deviations: of those that nothing explains, that BEA is known for, and that are rounding."""
 
 
 class Cells(Part, frozen=True, kw_only=True):

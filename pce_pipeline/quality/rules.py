@@ -37,7 +37,7 @@ class Finding:
     examples: tuple[str, ...] = ()
     """The first violations, in words."""
     largest: tuple[Mapping[str, Figure], ...] = ()
-    """The largest deviations that were measured, within tolerance or not: the key of each, and its figures."""
+    """The largest deviations that were measured, each kind by itself: its key, its figures, and what explains it."""
 
     @property
     def has_subject(self) -> bool:

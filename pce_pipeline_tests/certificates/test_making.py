@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,18 +17,22 @@ from pce_pipeline.bronze.deciding import plan_drop, plan_use
 from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.certificates.errors import NoCertificate
 from pce_pipeline.certificates.finding import newest_certificate, prove_cell
+from pce_pipeline.certificates.identities import identities_of_facts
 from pce_pipeline.certificates.leaves import Cell
 from pce_pipeline.certificates.making import Made, make_missing
+from pce_pipeline.certificates.outputs import outputs_stated
 from pce_pipeline.certificates.proofs import verify_certificate, verify_proof
-from pce_pipeline.certificates.statement import OF_BEA, OF_SAMPLE, statement_bytes
+from pce_pipeline.certificates.statement import OF_BEA, OF_SAMPLE, Outputs, statement_bytes
 from pce_pipeline.certificates.store import CertificateStore
 from pce_pipeline.certificates.vintages import vintages_of
 from pce_pipeline.errors import UsageError
 from pce_pipeline.gold.known import AsOf
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.layout import ExtractId, Layout
+from pce_pipeline.lake.pointer import NewPartition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.silver.observations import normalise
+from pce_pipeline.tables.lineage import Derivation
 from pce_pipeline.tables.registry import registry_of
 from pce_pipeline_tests.bronze.importing import import_file
 from pce_pipeline_tests.bronze.look_alike import archive_of, member_of
@@ -168,6 +173,72 @@ def test_identities_say_how_many_sums_were_compared_and_how_far_they_are_off(two
     # the smoke profile has three lines, so that most sums of the nation lack what is beside the states
     assert found["states_add_up_to_the_nation"].figures["not_checked"] == 56
     assert found["price_level_of_the_us_is_100"].result == "nothing to compare"
+
+
+def test_a_sum_that_nothing_explains_is_named_with_its_place(two_vintages: Place) -> None:
+    vintage, cells = vintages_of(two_vintages.now)[-1], two_vintages.cells(SECOND)
+    of_alabama = (pl.col("geo_fips") == "01000") & (pl.col("year") == 2010) & (pl.col("line_code") == 1)
+    changed = pl.when(of_alabama).then(pl.col("value") + 100).otherwise("value").cast(cells.schema["value"])
+    found = {each.name: each for each in identities_of_facts(cells.with_columns(value=changed), vintage, SMOKE)}
+    sums = found["children_add_up_to_parents"]
+    assert (sums.result, sums.figures["violations"]) == ("does not hold", 1)
+    first = sums.largest_residuals[0]
+    assert (first.geo_fips, first.year, first.deviation, first.explained_by) == ("01000", 2010, "-100.000", "nothing")
+    assert "area 01000, 2010" in sums.examples[0]
+
+
+def test_outputs_are_the_partitions_that_are_made_of_what_counts(own: Place) -> None:
+    def outputs() -> Outputs:
+        return outputs_stated(own.now, own.lake, REGISTRY)
+
+    def publish(derivation: Derivation, year: int, inputs: Mapping[str, str], code_version: str = "") -> str:
+        partition = NewPartition(
+            str(year),
+            {f"year={year}/part-000.parquet": pl.DataFrame({"year": [year]})},
+            inputs=inputs,
+            code_version=code_version or derivation.code_version,
+        )
+        own.lake.table(derivation.table).publish([partition], run_id="a-run", now=datetime.now(UTC))
+        return own.lake.table(derivation.table).latest()[str(year)].content_sha256
+
+    silver, facts, annual = REGISTRY.silver[SMOKE.name], REGISTRY.facts, REGISTRY.gold[SMOKE.name][0]
+    every = tuple(sorted(own.now.covered_years))
+    tables = [each.table.name for each in (silver, facts, *REGISTRY.gold[SMOKE.name])]
+    assert outputs() == Outputs(published={name: {} for name in tables}, not_published=dict.fromkeys(tables, every))
+    of_silver = publish(silver, 2024, own.now.inputs(2024))
+    of_facts = publish(facts, 2024, {f"{silver.table.name}/2024": of_silver, "silver/another/2024": "another"})
+    of_annual = publish(annual, 2024, {f"{facts.table.name}/2024": of_facts})
+    found = outputs()
+    assert found.published[silver.table.name] == {"2024": of_silver}
+    assert found.published[facts.table.name] == {"2024": of_facts}
+    assert found.published[annual.table.name] == {"2024": of_annual}
+    assert found.not_published[annual.table.name] == tuple(year for year in every if year != 2024)
+    publish(facts, 2024, {f"{silver.table.name}/2024": "0" * 64})
+    assert outputs().published[facts.table.name] == outputs().published[annual.table.name] == {}
+    publish(facts, 2024, {f"{silver.table.name}/2024": of_silver}, code_version="of before")
+    assert outputs().published[facts.table.name] == {}
+    own.release(THIRD)
+    assert outputs().published[silver.table.name] == {}, "Silver is of the vintage before"
+
+
+def test_what_is_published_of_the_current_vintage_is_certified_when_it_is(own: Place) -> None:
+    before, silver = own.files(), REGISTRY.silver[SMOKE.name]
+    partition = NewPartition(
+        "2010",
+        {"year=2010/part-000.parquet": pl.DataFrame({"year": [2010]})},
+        inputs=own.now.inputs(2010),
+        code_version=silver.code_version,
+    )
+    own.lake.table(silver.table).publish([partition], run_id="a-run", now=datetime.now(UTC))
+    made = own.make()
+    assert (list(made.made), made.fit) == ([SECOND], 1)
+    assert before.items() < own.files().items(), "the certificate of before stays"
+    outputs = newest_certificate(own.lake, SMOKE).statement.outputs
+    assert outputs is not None
+    assert list(outputs.published[silver.table.name]) == ["2010"]
+    assert newest_certificate(own.lake, SMOKE, AsOf(date.fromisoformat(FIRST))).statement.outputs is None
+    own.release(THIRD)
+    assert own.make().fit == 2, "what was published of a vintage that is past stays said"
 
 
 def test_what_is_there_and_fits_is_told_without_reading_figures(own: Place) -> None:
