@@ -30,6 +30,8 @@ class Proof(Part, frozen=True, kw_only=True):
 
     format: int = FORMAT
     kind: str = "proof of a cell"
+    data: str
+    """Whose numbers these are; the sample's are labelled."""
     dataset: str
     vintage: str
     statement_sha256: str
@@ -61,6 +63,7 @@ def prove(certificate: Certificate, cells: pl.DataFrame, dataset: Dataset, cell:
     if index == len(leaves) or not leaves[index].startswith(begins):
         raise CellNotThere(statement.dataset, statement.vintage, str(cell))
     return Proof(
+        data=statement.data,
         dataset=statement.dataset,
         vintage=statement.vintage,
         statement_sha256=certificate.statement_sha256,
@@ -102,6 +105,7 @@ def verify_proof(proof: Proof, certificate: Certificate, trusted_key: str | None
     if proof.format != FORMAT:
         wrong.append(f"the proof is of format {proof.format}, and this version of the package knows {FORMAT}")
     same = {
+        "data": (proof.data, statement.data),
         "statement": (proof.statement_sha256, certificate.statement_sha256),
         "dataset": (proof.dataset, statement.dataset),
         "vintage": (proof.vintage, statement.vintage),

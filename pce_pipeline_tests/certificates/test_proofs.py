@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pce_pipeline.certificates.errors import CellNotThere, LeafNotCanonical, NotACertificate, OtherCells
 from pce_pipeline.certificates.leaves import Cell, leaf_in_words, leaves_of
 from pce_pipeline.certificates.proofs import Proof, prove, verify_certificate, verify_proof
-from pce_pipeline.certificates.statement import UNSIGNED, Certificate, read, statement_bytes, written
+from pce_pipeline.certificates.statement import OF_BEA, UNSIGNED, Certificate, read, statement_bytes, written
 from pce_pipeline_tests.certificates.small import (
     KEY,
     OTHER_KEY,
@@ -106,6 +106,7 @@ def test_every_cell_is_proven(row: tuple[Any, ...], certificate: Certificate) ->
         {"root": "0" * 64},
         {"statement_sha256": UNSIGNED_ONE.statement_sha256},
         {"vintage": "2025-10-03"},
+        {"data": OF_BEA},
         {"dataset": "another"},
         {"format": 2},
     ],
