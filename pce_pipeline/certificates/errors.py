@@ -83,6 +83,7 @@ class NotACertificate(UsageError):
     def __init__(self, name: str, what: str, why: str) -> None:
         self.name = name
         self.what = what
+        self.why = why
         super().__init__(
             f"{name} is not {what}: {why}.",
             remedy="Name a file that `pce certificate show --to FOLDER` wrote, or a proof made from one.",

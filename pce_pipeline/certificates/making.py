@@ -43,6 +43,7 @@ from pce_pipeline.certificates.vintages import (
     vintages_of,
 )
 from pce_pipeline.gold.known import AsOf, known_cells
+from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.silver import silver_table
@@ -89,11 +90,10 @@ def make_missing(lake: Lake, registry: Registry, now: Current, key: Ed25519Priva
         if entry is not None and store.key_of(name, entry.file) in there and _says_the_same(entry, made_of):
             if signer is None or entry.key_id == signer.key_id:
                 done.fit += 1
-            else:
-                statement = store.read(name, entry)[0].statement
-                store.keep(_certificate(msgspec.structs.replace(statement, signed_by=signer), key), entry.made_of)
+                continue
+            if _is_signed_anew(store, name, entry, signer, key):
                 done.signed.append(name)
-            continue
+                continue
         try:
             cells = cells_of_vintage(lake, registry, now, vintage)
         except SilverBehind as behind:
@@ -133,6 +133,18 @@ def _months(lake: Lake, registry: Registry, now: Current, vintage: DatasetVintag
     if not is_current or any(str(year) not in held or held[str(year)].inputs != now.inputs(year) for year in covered):
         raise SilverBehind(now.dataset.name, str(vintage.at))
     return store.read([str(year) for year in covered], table.column_names)
+
+
+def _is_signed_anew(
+    store: CertificateStore, vintage: str, entry: Newest, signer: Signer, key: Ed25519PrivateKey | None
+) -> bool:
+    """Sign what a certificate says already; false where it cannot be read, so that it is to be made from the cells."""
+    try:
+        statement = store.read(vintage, entry)[0].statement
+    except DamagedObject:
+        return False
+    store.keep(_certificate(msgspec.structs.replace(statement, signed_by=signer), key), entry.made_of)
+    return True
 
 
 def _made_of(vintage: DatasetVintage, dataset: Dataset, outputs: Outputs | None) -> dict[str, str]:

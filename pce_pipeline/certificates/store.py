@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from pce_pipeline.certificates.errors import NotACertificate
 from pce_pipeline.certificates.statement import Certificate, read, written
 from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject
 from pce_pipeline.lake.integrity import NOTHING, sha256_of
@@ -60,7 +61,7 @@ class CertificateStore:
         return {info.key for info in self._store.list(self._prefix)}
 
     def read(self, vintage: str, entry: Newest) -> tuple[Certificate, bytes]:
-        """A certificate, and the bytes of its file. Raises `DamagedObject` for a missing or changed one."""
+        """A certificate, and the bytes of its file. Raises `DamagedObject`, also where it is of another version."""
         key = self.key_of(vintage, entry.file)
         remedy = f"Delete {key}, then run `pce refresh --years ...` of any year: it is made again."
         try:
@@ -69,7 +70,10 @@ class CertificateStore:
             raise DamagedObject(key, entry.sha256, NOTHING, remedy=remedy) from None
         if (found := sha256_of(body)) != entry.sha256:
             raise DamagedObject(key, entry.sha256, found, remedy=remedy)
-        return read(body, Certificate, name=key, what="a certificate"), body
+        try:
+            return read(body, Certificate, name=key, what="a certificate"), body
+        except NotACertificate as other:  # whole, and yet of another version of this package
+            raise DamagedObject(key, "a certificate of this version", other.why, remedy=remedy) from None
 
     def keep(self, certificate: Certificate, made_of: Mapping[str, str]) -> Newest:
         """Keep a certificate and record it as the newest of its vintage."""

@@ -354,6 +354,21 @@ def test_a_key_signs_what_is_there_without_reading_figures_and_signs_it_once(own
     assert own.make(OTHER_KEY).signed == [FIRST, SECOND]
 
 
+def test_what_cannot_be_signed_because_it_cannot_be_read_is_made_again(own: Place) -> None:
+    changed, unreadable = (next((own.prefix / day).iterdir()) for day in (FIRST, SECOND))
+    changed.write_bytes(changed.read_bytes().replace(b"sample-smoke", b"sample-sm0ke"))
+    entry = own.store.newest()[SECOND]
+    body = unreadable.read_bytes().replace(b'"world"', b'"place"')
+    unreadable.write_bytes(body)
+    record = own.prefix / "_newest.json"
+    record.write_text(record.read_text().replace(entry.sha256, hashlib.sha256(body).hexdigest()))
+    with pytest.raises(DamagedObject, match="a certificate of this version"):
+        newest_certificate(own.lake, SMOKE)
+    made = own.make(KEY)
+    assert (list(made.made), made.signed) == ([FIRST, SECOND], [])
+    assert verify_certificate(newest_certificate(own.lake, SMOKE), PUBLIC) == []
+
+
 def test_a_run_that_was_killed_before_the_record_makes_the_same_file_again(own: Place) -> None:
     before = own.files()
     (own.prefix / "_newest.json").unlink()
