@@ -63,7 +63,7 @@ def show(
         )
     if not any(now.manifests for now in held.values()):
         raise NothingHeld(session.lake.uri)
-    said: list[RenderableType] = [_certificates_shown(documents)] if documents else []
+    said = _certificates_shown(documents) if documents else []
     said += [Text(f"{each['dataset']}: {why}", "bold red") for each in documents for why in each["problems"]]
     said += [Text(f"{name}: {none.message} {none.remedy}", "bold red") for name, none in missing.items()]
     if to is not None and documents:
@@ -115,21 +115,25 @@ def verify(
     )
 
 
-def _certificates_shown(documents: Sequence[Mapping[str, Any]]) -> RenderableType:
-    return shown.table(
-        ["Dataset", "Vintage", ">Cells", "Root", "Identities", "Signed by"],
-        [
-            (
-                each["dataset"],
-                each["vintage"],
-                f"{each['leaves']:,}",
-                each["root"][:_ID_SHOWN],
-                _identities_in_words(each["identities"]),
-                _signer_in_words(each["signed_by"]),
-            )
-            for each in documents
-        ],
-    )
+def _certificates_shown(documents: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """What each is of, and the roots as one cites them."""
+    return [
+        shown.table(
+            ["Dataset", "Vintage", ">Cells", "Identities", "Signed by"],
+            [
+                (
+                    each["dataset"],
+                    each["vintage"],
+                    f"{each['leaves']:,}",
+                    _identities_in_words(each["identities"]),
+                    _signer_in_words(each["signed_by"]),
+                )
+                for each in documents
+            ],
+        ),
+        Text("\nRoots", "bold"),
+        *(Text(f"{each['root']}  {each['dataset']}", no_wrap=True) for each in documents),
+    ]
 
 
 def _document(certificate: Certificate, wrong: list[str]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ def test_a_run_leaves_a_certificate_that_says_what_was_published(
     said = pce("certificate", "show").out
     assert "SAMPLE" in said
     assert "5,040" in said
+    assert f"{document['root']}  pce_state" in said
     assert "unsigned" in said
 
 
