@@ -10,6 +10,8 @@
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
     <env>/gold/<world>/<dimension>/part-000.parquet
+    <env>/gold/<world>/certificates/<dataset>/<extract_date>/<first 16 hex of the statement's sha256>.json
+                                             /_newest.json                   which is the newest of each extract date
     <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
     <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
                                                 /record.json                 written last: of what, by which code
@@ -137,6 +139,10 @@ class Layout:
     def cells(self, dataset: str) -> str:
         """The prefix of the decoded cells of the extracts of one dataset; they can be made again from Bronze."""
         return join(self.env, "cells", self.world, dataset)
+
+    def certificates(self, dataset: str) -> str:
+        """The prefix of the certificates of the releases of one dataset, which are written once."""
+        return join(self.dataset("gold", "certificates"), dataset)
 
     @property
     def webhook_events(self) -> str:
