@@ -6,7 +6,7 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.certificates.errors import NoCertificate
 from pce_pipeline.certificates.leaves import Cell
 from pce_pipeline.certificates.making import cells_of_vintage
-from pce_pipeline.certificates.proofs import Proof, prove
+from pce_pipeline.certificates.proofs import Proof, Tree, prove, tree_of
 from pce_pipeline.certificates.statement import Certificate
 from pce_pipeline.certificates.store import CertificateStore, Newest
 from pce_pipeline.certificates.vintages import DatasetVintage, vintages_of
@@ -40,14 +40,23 @@ def prove_cell(
 ) -> tuple[Certificate, Proof]:
     """The certificate of what was known then, and the proof that a cell is among its cells.
 
-    Raises as `newest_certificate`, `CellNotThere` for a cell that was not known then, and `SilverBehind` for months of
-    a vintage that Silver is not made of.
+    Raises as `certified_cells`, and `CellNotThere` for a cell that was not known then.
+    """
+    tree = certified_cells(lake, registry, dataset, as_of)
+    return tree.certificate, prove(tree, cell)
+
+
+def certified_cells(lake: Lake, registry: Registry, dataset: Dataset, as_of: AsOf | None = None) -> Tree:
+    """The certificate of what was known then, with all of its cells, to prove several by.
+
+    Raises as `newest_certificate`, `OtherCells` where the cells that are held are not the certified ones, and
+    `SilverBehind` for months of a vintage that Silver is not made of.
     """
     now = current(bronze_of(lake, dataset), dataset)
     vintage = _known_then(now, as_of)
     entry = _entry_of(lake, now, vintage)
     certificate, _ = CertificateStore(lake, dataset.name).read(str(vintage.at), entry)
-    return certificate, prove(certificate, cells_of_vintage(lake, registry, now, vintage), dataset, cell)
+    return tree_of(certificate, cells_of_vintage(lake, registry, now, vintage), dataset)
 
 
 def _known_then(now: Current, as_of: AsOf | None) -> DatasetVintage:

@@ -5,6 +5,7 @@ What stands here in words stands in every certificate, so that a stranger makes 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -57,6 +58,10 @@ class Cell:
         """How its leaf begins: every field of its key, each with a tab after it."""
         key = [dataset, self.bea_table, self.line_code, self.geo_fips, self.year]
         return "".join(f"{field}{_BETWEEN}" for field in (*key, *([] if self.month is None else [self.month])))
+
+    def leaf(self, dataset: str, value: Decimal | None, status: str, unit: str) -> str:
+        """Its leaf where that is its value, with three decimals, its status and BEA's unit."""
+        return f"{self.begins(dataset)}{'' if value is None else value}{_BETWEEN}{status}{_BETWEEN}{unit}"
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Cell":

@@ -1,10 +1,12 @@
 """Proofs that a cell is among those of a certificate, and their check: pure functions, without lake or network.
 
-proof = prove(certificate, cells, dataset, Cell("SAPCE1", 1, "01000", 2023))
+proof = prove(tree_of(certificate, cells, dataset), Cell("SAPCE1", 1, "01000", 2023))
 verify_proof(proof, certificate, trusted_key=None)      # [] where nothing is wrong
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -46,11 +48,22 @@ class Proof(Part, frozen=True, kw_only=True):
     root: str
 
 
-def prove(certificate: Certificate, cells: pl.DataFrame, dataset: Dataset, cell: Cell) -> Proof:
-    """The proof that a cell stands in a certificate.
+@dataclass(frozen=True)
+class Tree:
+    """All leaves of a certificate, hashed once for as many proofs as are wanted."""
 
-    `cells` are all cells of its vintage (`making.cells_of_vintage`), with the columns of Silver. Raises `CellNotThere`,
-    and `OtherCells` where these cells are not those of the certificate.
+    certificate: Certificate
+    """The certificate."""
+    leaves: Sequence[bytes]
+    """The leaves, in order."""
+    hashes: Sequence[bytes]
+    """Their hashes."""
+
+
+def tree_of(certificate: Certificate, cells: pl.DataFrame, dataset: Dataset) -> Tree:
+    """The tree of a certificate from all cells of its vintage (`making.cells_of_vintage`), with the columns of Silver.
+
+    Raises `OtherCells` where these cells are not those of the certificate.
     """
     statement = certificate.statement
     leaves = leaves_of(cells, dataset)
@@ -58,7 +71,14 @@ def prove(certificate: Certificate, cells: pl.DataFrame, dataset: Dataset, cell:
     root = merkle.root_of(hashes).hex()
     if (root, len(leaves)) != (statement.cells.root, statement.cells.leaves):
         raise OtherCells(statement.dataset, statement.vintage, root, statement.cells.root)
-    begins = cell.begins(dataset.name).encode()
+    return Tree(certificate, leaves, hashes)
+
+
+def prove(tree: Tree, cell: Cell) -> Proof:
+    """The proof that a cell stands in a certificate. Raises `CellNotThere`."""
+    certificate, leaves = tree.certificate, tree.leaves
+    statement = certificate.statement
+    begins = cell.begins(statement.dataset).encode()
     index = bisect_left(leaves, begins)
     if index == len(leaves) or not leaves[index].startswith(begins):
         raise CellNotThere(statement.dataset, statement.vintage, str(cell))
@@ -70,8 +90,8 @@ def prove(certificate: Certificate, cells: pl.DataFrame, dataset: Dataset, cell:
         leaf=leaves[index].decode(),
         index=index,
         tree_size=len(leaves),
-        path=tuple(node.hex() for node in merkle.audit_path(hashes, index)),
-        root=root,
+        path=tuple(node.hex() for node in merkle.audit_path(tree.hashes, index)),
+        root=statement.cells.root,
     )
 
 

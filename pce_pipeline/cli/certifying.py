@@ -48,7 +48,7 @@ def show(
             continue
         store = CertificateStore(session.lake, name)
         certificate, body = store.read(vintage, entry)
-        wrong = verify_certificate(certificate, _trusted(session))
+        wrong = verify_certificate(certificate, trusted_key(session))
         file = f"{name}-{vintage}-{certificate.name}"
         if to is not None:
             _write(to / file, body)
@@ -85,7 +85,7 @@ def verify(
     ] = None,
 ) -> Answer:
     """Check a certificate, and a proof of one cell, from their files alone; exits 1 where anything is wrong."""
-    trusted = _trusted(session) if public_key is None else _public_key_in(public_key)
+    trusted = trusted_key(session) if public_key is None else _public_key_in(public_key)
     stated = read(_bytes_of(certificate), Certificate, name=str(certificate), what="a certificate")
     shows = None if proof is None else read(_bytes_of(proof), Proof, name=str(proof), what="a proof")
     wrong = verify_certificate(stated, trusted) if shows is None else verify_proof(shows, stated, trusted)
@@ -101,7 +101,7 @@ def verify(
         ("dataset", f"{stated.statement.dataset}, vintage {stated.statement.vintage}"),
         ("root", f"{stated.statement.cells.root} over {stated.statement.cells.leaves:,} cells"),
         ("identities", _identities_in_words(document["identities"])),
-        ("signature", _signature_in_words(stated, is_trusted=trust is not None)),
+        ("signature", signature_in_words(stated, is_trusted=trust is not None)),
     ]
     return Answer(
         {
@@ -170,7 +170,8 @@ def _signer_in_words(key_id: str | None) -> str:
     return UNSIGNED if key_id is None else key_id[:_ID_SHOWN]
 
 
-def _signature_in_words(certificate: Certificate, *, is_trusted: bool) -> str:
+def signature_in_words(certificate: Certificate, *, is_trusted: bool) -> str:
+    """Whose signature it has, and what that is worth."""
     signer = certificate.statement.signed_by
     if signer is None:
         return f"{UNSIGNED}: whoever wrote the file could have written another"
@@ -179,7 +180,8 @@ def _signature_in_words(certificate: Certificate, *, is_trusted: bool) -> str:
     return f"by the key {signer.key_id}; name the one that you trust with --public-key"
 
 
-def _trusted(session: Session) -> str | None:
+def trusted_key(session: Session) -> str | None:
+    """The key that must have signed certificates, where the settings name one."""
     trusted = session.settings.signing_public_key
     return None if trusted is None else signing.public_key(trusted)
 

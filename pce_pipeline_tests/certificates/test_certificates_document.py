@@ -12,7 +12,7 @@ import pytest
 
 import pce_pipeline
 from pce_pipeline.certificates.leaves import Cell
-from pce_pipeline.certificates.proofs import Proof, prove
+from pce_pipeline.certificates.proofs import Proof, prove, tree_of
 from pce_pipeline.certificates.statement import Certificate, written
 from pce_pipeline_tests.certificates.small import KEY, PUBLIC, ROWS, cells_of, certificate_of, pem_of_public, resigned
 from pce_pipeline_tests.datasets import PCE_STATE
@@ -44,14 +44,14 @@ def test_the_program_is_short_and_needs_nothing_but_hashes_and_json() -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_the_program_verifies_every_cell(tmp_path: Path, row: tuple[str, int, str, int]) -> None:
-    done = ran(tmp_path, SIGNED, prove(SIGNED, CELLS, PCE_STATE, Cell(*row[:4])))
+    done = ran(tmp_path, SIGNED, prove(tree_of(SIGNED, CELLS, PCE_STATE), Cell(*row[:4])))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("SAMPLE")
     assert f"{row[0]} | {row[1]} | {row[2]} | {row[3]} | " in done.stdout
 
 
 def test_the_program_refutes_what_was_changed(tmp_path: Path) -> None:
-    proof = prove(SIGNED, CELLS, PCE_STATE, Cell(*ROWS[0][:4]))
+    proof = prove(tree_of(SIGNED, CELLS, PCE_STATE), Cell(*ROWS[0][:4]))
     other_leaf = msgspec.structs.replace(proof, leaf=proof.leaf.replace("230469.100", "230469.200"))
     other_place = msgspec.structs.replace(proof, index=proof.index + 1)
     short = msgspec.structs.replace(proof, path=proof.path[:-1])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pce_pipeline.certificates.errors import CellNotThere, LeafNotCanonical, NotACertificate, OtherCells
 from pce_pipeline.certificates.leaves import Cell, leaf_in_words, leaves_of
-from pce_pipeline.certificates.proofs import Proof, prove, verify_certificate, verify_proof
+from pce_pipeline.certificates.proofs import Proof, prove, tree_of, verify_certificate, verify_proof
 from pce_pipeline.certificates.statement import OF_BEA, UNSIGNED, Certificate, read, statement_bytes, written
 from pce_pipeline_tests.certificates.small import (
     KEY,
@@ -30,7 +30,7 @@ CELLS = cells_of(ROWS)
 UNSIGNED_ONE = certificate_of(CELLS)
 SIGNED = certificate_of(CELLS, KEY)
 ALABAMA = Cell("SAPCE1", 1, "01000", 2023)
-PROOF = prove(SIGNED, CELLS, PCE_STATE, ALABAMA)
+PROOF = prove(tree_of(SIGNED, CELLS, PCE_STATE), ALABAMA)
 NAME = PCE_STATE.name
 
 Change = Callable[[Proof], dict[str, Any]]
@@ -84,7 +84,7 @@ def test_a_text_that_would_make_a_leaf_ambiguous_is_refused_with_its_cell(contro
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("certificate", [UNSIGNED_ONE, SIGNED], ids=["unsigned", "signed"])
 def test_every_cell_is_proven(row: tuple[Any, ...], certificate: Certificate) -> None:
-    proof = prove(certificate, CELLS.reverse(), PCE_STATE, Cell(*row[:4]))
+    proof = prove(tree_of(certificate, CELLS.reverse(), PCE_STATE), Cell(*row[:4]))
     assert verify_proof(proof, certificate) == []
     assert json.loads(written(proof))["leaf"] == proof.leaf
     assert read(written(proof), Proof, name="p.json", what="a proof") == proof
@@ -119,14 +119,14 @@ def test_whatever_is_changed_in_a_proof_is_refuted(change: dict[str, Any]) -> No
 
 def test_a_cell_that_is_not_there_has_no_proof() -> None:
     with pytest.raises(CellNotThere, match="SAPCE1 line 1, area 01000, 2022"):
-        prove(SIGNED, CELLS, PCE_STATE, Cell("SAPCE1", 1, "01000", 2022))
+        prove(tree_of(SIGNED, CELLS, PCE_STATE), Cell("SAPCE1", 1, "01000", 2022))
     with pytest.raises(CellNotThere, match="SAPCE9"):
-        prove(SIGNED, CELLS, PCE_STATE, Cell("SAPCE9", 1, "01000", 2022))
+        prove(tree_of(SIGNED, CELLS, PCE_STATE), Cell("SAPCE9", 1, "01000", 2022))
 
 
 def test_cells_that_are_not_those_of_the_certificate_prove_nothing() -> None:
     with pytest.raises(OtherCells):
-        prove(SIGNED, CELLS.head(4), PCE_STATE, ALABAMA)
+        prove(tree_of(SIGNED, CELLS.head(4), PCE_STATE), ALABAMA)
 
 
 def test_a_certificate_says_whose_signature_it_has() -> None:
