@@ -41,8 +41,7 @@ _From = Annotated[
         help="Read the zips and CSV files of this folder instead of BEA's archive.",
     ),
 ]
-_SHOWN = 20
-_EXAMPLES = 5
+_SHOWN = 5
 
 
 def list_releases(session: Session, since: _Since = None, folder: _From = None) -> Answer:
@@ -83,7 +82,7 @@ def pull(session: Session, since: _Since = None, folder: _From = None) -> Answer
         candidates, left = of_folder(folder, session.datasets, first)
         told = ArchiveImport(session, store, first).run(candidates)
         return _pulled(
-            session, {"folder": folder.name, "left": left}, told, Downloads(), _names_shown("Not read", left)
+            session, {"folder": folder.name, "left": left}, told, Downloads(), _reasons_shown("Not read", left)
         )
     kinds = kinds_of(session.datasets)
     with session.watched():
@@ -185,7 +184,7 @@ def _folder_listed(session: Session, folder: Path, since: date | None) -> Answer
                     for each, document in zip(candidates, documents, strict=True)
                 ],
             ),
-            *_names_shown("Not read", left),
+            *_reasons_shown("Not read", left),
             *([shown.next_step(f"{session.command('archive pull')} --from {folder.name}")] if candidates else []),
         ],
     )
@@ -202,7 +201,7 @@ def _pulled(
     next_step = session.command("refresh")
     return Answer(
         {
-            "outcome": "new" if news else "failed" if wrong or did.failed else "unchanged",
+            "outcome": "new" if news else "incomplete" if wrong or did.failed or did.stopped else "unchanged",
             **where,
             "downloaded": [file.address for file in did.files],
             "not_downloaded": did.failed,
@@ -213,8 +212,8 @@ def _pulled(
         [
             Text(_headline(news, held, did)),
             *_news_shown(news),
-            *_names_shown("Holds nothing of these datasets", nothing),
-            *_others_shown(did.others),
+            *_reasons_shown("Nothing of these datasets is in it", nothing),
+            *_reasons_shown("Not taken", dict.fromkeys(map(_file_of, did.others), "neither a zip nor a CSV")),
             *left,
             *_wrong_shown("BEA did not give", did.failed.items()),
             *([Text(did.stopped, "bold red")] if did.stopped else []),
@@ -264,28 +263,29 @@ def _holding_nothing(told: Sequence[Told]) -> dict[str, str]:
     }
 
 
-def _others_shown(addresses: Sequence[str]) -> list[RenderableType]:
-    if not addresses:
-        return []
-    names = ", ".join(address.rpartition("/")[2] for address in addresses[:_EXAMPLES])
-    more = " and others" if len(addresses) > _EXAMPLES else ""
-    count = shown.counted(len(addresses), "file")
-    return [Text.assemble(("Not taken, because it is no zip or CSV  ", "yellow"), f"{count}: {names}{more}")]
-
-
 def _wrong_shown(heading: str, wrong: Iterable[tuple[str, str]]) -> list[RenderableType]:
     return [Text.assemble((f"{heading}  ", "bold red"), f"{what}: {why}") for what, why in wrong]
 
 
-def _names_shown(heading: str, names: Mapping[str, str]) -> list[RenderableType]:
-    """The first names with what is said of each, and how many more there are."""
-    lines: list[RenderableType] = [
-        Text.assemble((f"{heading}  ", "yellow"), f"{name}: {why}" if why else name)
-        for name, why in list(names.items())[:_SHOWN]
+def _file_of(address: str) -> str:
+    return address.rpartition("/")[2]
+
+
+def _reasons_shown(heading: str, reasons: Mapping[str, str]) -> list[RenderableType]:
+    """One line for each reason, with the first names that have it; --json has all of them."""
+    names_by_reason: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        names_by_reason.setdefault(why, []).append(name)
+    return [
+        Text.assemble(
+            (f"{heading} ", "yellow"), f"({why}): {', '.join(names[:_SHOWN])}{_and_more(len(names) - _SHOWN, 'file')}"
+        )
+        for why, names in names_by_reason.items()
     ]
-    if len(names) > _SHOWN:
-        lines.append(Text(f"and {shown.counted(len(names) - _SHOWN, 'other')}; --json has all of them."))
-    return lines
+
+
+def _and_more(count: int, noun: str) -> str:
+    return f" and {count:,} more {noun}{'' if count == 1 else 's'}" if count > 0 else ""
 
 
 def _left_documents(unknown: Sequence[Release], elsewhere: Sequence[str]) -> dict[str, Any]:
@@ -309,6 +309,6 @@ def _left_shown(unknown: Sequence[Release], elsewhere: Sequence[str]) -> list[Re
         )
         lines.append(Text.assemble(("Kinds that no dataset takes  ", "yellow"), said))
     if elsewhere:
-        more = f", and {len(elsewhere) - 1} more" if len(elsewhere) > 1 else ""
-        lines.append(Text(f"Links that lead out of the archive are not followed: {elsewhere[0]}{more}.", "dim"))
+        more = _and_more(len(elsewhere) - 1, "link")
+        lines.append(Text(f"Not followed, because it leads out of the archive: {elsewhere[0]}{more}.", "dim"))
     return lines

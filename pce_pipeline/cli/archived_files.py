@@ -94,14 +94,14 @@ def of_folder(
         place = path.relative_to(folder)
         said = _said_of(place, kinds)
         if not _is_data(path):
-            left[place.as_posix()] = "it is neither a zip nor a CSV."
+            left[place.as_posix()] = "neither a zip nor a CSV"
         elif said is not None and said.kind not in kinds:
-            left[place.as_posix()] = f"no dataset has releases of the kind {said.kind}."
+            left[place.as_posix()] = f"no dataset has releases of the kind {said.kind}"
         elif said is None or since is None or said.month >= since:
             try:
                 sha256 = sha256_of(path.read_bytes())
             except OSError as problem:
-                left[place.as_posix()] = f"it cannot be read: {problem.strerror}."
+                left[place.as_posix()] = f"it cannot be read: {problem.strerror}"
             else:
                 found.append(_of_path(path, place, said, sha256, datasets, kinds))
     return found, left
