@@ -22,7 +22,7 @@ from pce_pipeline.bea.archived_releases import (
 )
 from pce_pipeline.bea.bulk import check_archive
 from pce_pipeline.bea.client import BeaClient, RawAnswer
-from pce_pipeline.bea.errors import BeaContentError, BeaFileRefused, BeaMoved, BeaTransportError
+from pce_pipeline.bea.errors import BeaContentError, BeaError, BeaFileRefused, BeaMoved
 
 PAUSE = 1.0
 """How many seconds lie between two requests to BEA's archive."""
@@ -86,7 +86,7 @@ class ArchiveWalk:
         return found
 
     async def pages_of(self, release: Release) -> dict[str, bytes]:
-        """The pages of a release by address, as received; `release_as_read` says what they link to."""
+        """The pages of a release by address, as received; `Release.with_pages` says what they link to."""
         if not release.pages:
             return {}
         pages = await self._follow(
@@ -97,11 +97,19 @@ class ArchiveWalk:
     async def file(self, address: str) -> RawAnswer:
         """A zip or CSV of the archive; of a zip every checksum is verified.
 
-        Raises `BeaFileRefused` for an unsafe or broken one, `BeaTransportError` for a page where a file was due.
+        Raises `BeaFileRefused` for an unsafe or broken one and for a page where a file was due.
         """
         is_zip = urlsplit(address).path.lower().endswith(_ZIP)
         _, answer = await self._ask(address, _LARGEST_FILE_BYTES, _is_whole_zip if is_zip else _is_no_page)
         return answer
+
+    async def is_answered(self) -> bool:
+        """Whether BEA gives the archive's index now."""
+        try:
+            await self._ask(self.root, _LARGEST_PAGE_BYTES, lambda _: None)
+        except BeaError:
+            return False
+        return True
 
     async def _follow(
         self, start: Iterable[str], belongs: Callable[[str], bool], most: int | None = None
@@ -145,29 +153,14 @@ class ArchiveWalk:
         raise BeaFileRefused(f"{address} redirects more than {_MOST_REDIRECTS} times.", remedy="Look at it yourself.")
 
 
-def release_as_read(release: Release, pages: dict[str, bytes], root: str) -> Release:
-    """A release with everything that its pages link to."""
-    read = [read_page(body, address, root) for address, body in pages.items()]
-    linked = {each.name: each for each in releases_on(read, root)}.get(release.name)
-    if linked is None:
-        return release
-    return Release(
-        release.name,
-        release.said,
-        release.pages,
-        tuple(dict.fromkeys([*release.files, *linked.files])),
-        tuple(dict.fromkeys([*release.others, *linked.others])),
-    )
-
-
 def _is_whole_zip(body: bytes) -> None:
     _is_no_page(body)
-    if not body.startswith(b"PK"):
-        raise BeaFileRefused("BEA sent something else than a zip.", remedy="Look at the address yourself.")
     check_archive(body)
 
 
 def _is_no_page(body: bytes) -> None:
-    """A page where a file was due may be the file the next time."""
+    """A page where a file was due is as a rule a link that leads nowhere any more, so it is not asked for again."""
     if not body.strip() or body.lstrip()[:1] == b"<":
-        raise BeaTransportError("BEA sent a page instead of the file.", remedy="Try again.")
+        raise BeaFileRefused(
+            "BEA sent a page instead of the file.", remedy="Look at the address yourself; the next pull asks again."
+        )

@@ -6,8 +6,8 @@ up. Links are followed below the archive's own address alone; all others are tol
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
@@ -30,7 +30,7 @@ _MONTHS = (
     *("july", "august", "september", "october", "november", "december"),
 )
 _DAY = re.compile(rf"\b({'|'.join(_MONTHS)})\s+(\d{{1,2}})\s*,?\s+(\d{{4}})\b", re.IGNORECASE)
-_UNSEEN = {"script", "style", "head"}
+_UNSEEN = {"script", "style"}
 _ODD_PATH = re.compile(r"(?:^|/)\.\.?(?:/|$)|[\\\x00-\x1f]")
 
 
@@ -99,8 +99,22 @@ class Release:
     """The addresses of its pages that are known so far."""
     files: tuple[str, ...] = ()
     """The addresses of its zips and CSV files that are known so far."""
-    others: tuple[str, ...] = field(default=())
+    others: tuple[str, ...] = ()
     """The addresses of its other files."""
+    elsewhere: tuple[str, ...] = ()
+    """The addresses of zips and CSV files out of the archive that its pages link to: they are not followed."""
+
+    def with_pages(self, pages: Mapping[str, bytes], root: str) -> "Release":
+        """The release with everything that its pages, by address, link to."""
+        read = [read_page(body, address, root) for address, body in pages.items()]
+        linked = next((each for each in releases_on(read, root) if each.name == self.name), self)
+        elsewhere = [link for page in read for link in page.elsewhere if _ending(link) in DATA_ENDINGS]
+        return replace(
+            self,
+            files=tuple(dict.fromkeys([*self.files, *linked.files])),
+            others=tuple(dict.fromkeys([*self.others, *linked.others])),
+            elsewhere=tuple(dict.fromkeys(elsewhere)),
+        )
 
 
 def read_page(body: bytes, address: str, root: str) -> Page:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
-from pce_pipeline.bea.archive_walk import ArchiveWalk, release_as_read
+from pce_pipeline.bea.archive_walk import ArchiveWalk
 from pce_pipeline.bea.archived_releases import Release, day_on
 from pce_pipeline.bea.errors import BeaError, BeaRateLimited, BeaTransportError
 from pce_pipeline.bronze.archived_releases import ArchivedFile, ArchiveStore, Given
@@ -18,7 +18,7 @@ from pce_pipeline.bronze.extract import Place, places
 from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.observability import progress
 
-_GIVES_UP_AFTER = 3
+_ASKS_WHETHER_BEA_IS_UP_AFTER = 3
 
 
 @dataclass
@@ -29,6 +29,8 @@ class Downloads:
     """The files that are new in Bronze."""
     others: list[str] = field(default_factory=list)
     """The addresses of files of other kinds, such as workbooks, which are not taken."""
+    elsewhere: list[str] = field(default_factory=list)
+    """The addresses of zips and CSV files out of the archive, which are not followed."""
     failed: dict[str, str] = field(default_factory=dict)
     """What BEA did not give, by release or address, each with the reason."""
     stopped: str = ""
@@ -37,59 +39,68 @@ class Downloads:
 
 async def download(walk: ArchiveWalk, store: ArchiveStore, releases: Sequence[Release]) -> Downloads:
     """Bring the files of releases to Bronze, except those that are held."""
-    did = Downloads()
-    silent = 0
+    pull = _Pull(walk, store)
     for number, release in enumerate(releases):
         progress.advance(number, len(releases), release.name)
-        silent = await _download_release(walk, store, release, did, silent)
-        if did.stopped:
+        await pull.bring(release)
+        if pull.did.stopped:
             break
-    return did
+    return pull.did
 
 
-async def _download_release(
-    walk: ArchiveWalk, store: ArchiveStore, release: Release, did: Downloads, silent: int
-) -> int:
-    """Bring one release; how many requests in a row BEA has not answered."""
-    try:
-        whole, released_on = await _pages(walk, store, release)
-        silent = 0
-    except BeaError as problem:
-        return _failed(did, release.name, problem, silent)
-    did.others += whole.others
-    for address in whole.files:
-        if store.holds(release.name, address):
-            continue
+class _Pull:
+    """One pull, and how many requests in a row BEA has not answered."""
+
+    def __init__(self, walk: ArchiveWalk, store: ArchiveStore) -> None:
+        self.did = Downloads()
+        self._walk = walk
+        self._store = store
+        self._unanswered = 0
+
+    async def bring(self, release: Release) -> None:
+        """Bring what is not held of one release."""
         try:
-            answer = await walk.file(address)
+            whole, released_on = await self._read(release)
         except BeaError as problem:
-            silent = _failed(did, address, problem, silent)
-            if did.stopped:
-                break
-        else:
-            silent = 0
-            # what is asked for by one address may come from another, and is held under the one that a page links to
-            did.files.append(store.keep(release.name, replace(answer, endpoint=address), released_on))
-    return silent
+            await self._fail(release.name, problem)
+            return
+        self.did.others += whole.others
+        self.did.elsewhere += whole.elsewhere
+        for address in whole.files:
+            if self._store.holds(release.name, address):
+                continue
+            try:
+                answer = await self._walk.file(address)
+            except BeaError as problem:
+                await self._fail(address, problem)
+                if self.did.stopped:
+                    return
+            else:
+                self._unanswered = 0
+                # what a redirect has led to is held under the address that the page links to
+                self.did.files.append(self._store.keep(release.name, replace(answer, endpoint=address), released_on))
 
+    async def _read(self, release: Release) -> tuple[Release, date | None]:
+        """A release with all that its pages link to, and the day that these name."""
+        now = datetime.now(UTC)
+        kept = self._store.pages(release, now.date())
+        if kept is None:
+            kept = self._store.keep_pages(release, await self._walk.pages_of(release), now)
+            self._unanswered = 0
+        month = release.said.month if release.said is not None else None
+        released_on = day_on(kept.bodies.values(), month) if month is not None else None
+        return release.with_pages(kept.bodies, self._walk.root), released_on
 
-def _failed(did: Downloads, what: str, problem: BeaError, silent: int) -> int:
-    did.failed[what] = str(problem)
-    silent = silent + 1 if isinstance(problem, BeaTransportError) else 0
-    if silent >= _GIVES_UP_AFTER or isinstance(problem, BeaRateLimited):
-        did.stopped = f"BEA stopped answering at {what}: {problem}"
-    return silent
-
-
-async def _pages(walk: ArchiveWalk, store: ArchiveStore, release: Release) -> tuple[Release, date | None]:
-    """A release with all that its pages link to, and the day that these name."""
-    now = datetime.now(UTC)
-    kept = store.pages(release, now.date())
-    if kept is None:
-        kept = store.keep_pages(release, await walk.pages_of(release), now)
-    month = release.said.month if release.said is not None else None
-    released_on = day_on(kept.bodies.values(), month) if month is not None else None
-    return release_as_read(release, kept.bodies, walk.root), released_on
+    async def _fail(self, what: str, problem: BeaError) -> None:
+        """Remember what failed, and stop where BEA does not answer at all: one broken address is no reason to."""
+        self.did.failed[what] = str(problem)
+        self._unanswered = self._unanswered + 1 if isinstance(problem, BeaTransportError) else 0
+        if self._unanswered >= _ASKS_WHETHER_BEA_IS_UP_AFTER:
+            self._unanswered = 0
+            if not await self._walk.is_answered():
+                self.did.stopped = f"BEA does not answer any more, not even its archive's index: {problem}"
+        elif isinstance(problem, BeaRateLimited):
+            self.did.stopped = f"BEA takes no more requests for now: {problem}"
 
 
 def given_day(month: date | None, released_on: date | None, today: date) -> Given | None:

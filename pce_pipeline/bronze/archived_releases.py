@@ -27,6 +27,7 @@ from pce_pipeline.lake.store import Store
 _RECORD = ".record.json"
 _PAGES = re.compile(r"_pages-(\d{4}-\d\d-\d\d)\.json")
 _READ = "_read"
+_FOLDER_OF_RELEASES = "releases"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 80
 _PAGES_ARE_FINAL_AFTER = timedelta(days=90)
@@ -104,14 +105,14 @@ class ArchiveStore:
 
     def holds(self, release: str, address: str) -> bool:
         """Whether the file of that address is held."""
-        return self._store.exists(self._file(release, file_name(address)) + _RECORD)
+        return self._store.exists(self._file(release, file_name(release, address)) + _RECORD)
 
     def keep(self, release: str, answer: RawAnswer, released_on: date | None) -> ArchivedFile:
         """Keep a file as received, then its record; what lies there already stays, and its record is given.
 
         What a kill has left without a record gets its own: it was whole when it was written.
         """
-        name = file_name(answer.endpoint)
+        name = file_name(release, answer.endpoint)
         key = self._file(release, name)
         body = answer.body if self._create(key, answer.body) else self._store.get(key)
         record = ArchivedFile(
@@ -212,14 +213,14 @@ class ArchiveStore:
     def _became(self, sha256: str, dataset: Dataset, given: Given | None, version: str) -> str:
         """The name says what was looked for, so that a table that a catalogue adds later is looked for, too."""
         looked_for = "\n".join([str(given and (given.day, given.is_of)), *dataset.tables, version])
-        digest = sha256_of(looked_for.encode())[:_HASH]
-        return join(self._prefix, _READ, sha256, f"{dataset.name}-{digest}.json")
+        return join(self._prefix, _READ, sha256, f"{dataset.name}-{_hash(looked_for)}.json")
 
 
-def file_name(address: str) -> str:
-    """The name of an address's file in Bronze: its own, with a piece of a hash where that cannot be a key."""
-    name = PurePosixPath(unquote(urlsplit(address).path)).name
-    return _segment(name, address)
+def file_name(release: str, address: str) -> str:
+    """The name of a release's file in Bronze: its own, with a piece of a hash where two may have it or no key can."""
+    path = PurePosixPath(unquote(urlsplit(address).path))
+    is_deeper = path.parent.name not in {release, _FOLDER_OF_RELEASES}
+    return f"{_hash(address)}-{_segment(path.name, address)}" if is_deeper else _segment(path.name, address)
 
 
 def release_segment(release: str) -> str:
@@ -231,7 +232,11 @@ def _segment(name: str, whole: str) -> str:
     safe = _UNSAFE.sub("-", name)[-_LONGEST_NAME:]
     if safe == name and not name.startswith((".", "-", "_")):
         return name
-    return f"{sha256_of(whole.encode())[:_HASH]}-{safe.lstrip('.-_')}"
+    return f"{_hash(whole)}-{safe.lstrip('.-_')}"
+
+
+def _hash(text: str) -> str:
+    return sha256_of(text.encode())[:_HASH]
 
 
 def _pages_of(key: str) -> re.Match[str] | None:

@@ -92,10 +92,10 @@ def pull(session: Session, since: _Since = None, folder: _From = None) -> Answer
     known, unknown = _by_kind(index.releases, kinds)
     return _pulled(
         session,
-        {"address": index.root, "releases": len(known), **_left_documents(unknown, index.elsewhere)},
+        {"address": index.root, "releases": len(known), **_left_documents(unknown, [*did.elsewhere, *index.elsewhere])},
         told,
         did,
-        _left_shown(unknown, index.elsewhere),
+        _left_shown(unknown, [*did.elsewhere, *index.elsewhere]),
     )
 
 

@@ -68,7 +68,10 @@ class _Planned:
 
 
 class ArchiveImport:
-    """One import of files into the extracts of a session's world; extracts of days before `since` are not taken."""
+    """One import of files into the extracts of a session's world.
+
+    Of a file whose name says no month, what is of a day before `since` is left.
+    """
 
     def __init__(self, session: Session, store: ArchiveStore, since: date | None) -> None:
         self._session = session
@@ -134,7 +137,8 @@ class ArchiveImport:
         found, undated = places_of_release(feed, tables, given, now)
         if undated:
             self._told.append(_undated(candidate, dataset, undated))
-        wanted = tuple(place for place in found if self._since is None or place.day >= self._since)
+        since = self._since if candidate.said is None else None  # where a name says the month, it was looked at already
+        wanted = tuple(place for place in found if since is None or place.day >= since)
         is_whole = len(wanted) == len(found) and not undated
         self._planned.append(_Planned(candidate, dataset, given, wanted, is_whole))
 
@@ -206,15 +210,15 @@ def _as_told(candidate: Candidate, became: Became) -> Told:
 
 
 def _undated(candidate: Candidate, dataset: Dataset, tables: Sequence[str]) -> Told:
-    name = Path(candidate.name).name
-    return Told(
-        candidate.name,
-        dataset.name,
-        "undated",
-        tables=tuple(tables),
-        why=f"It does not say when BEA published it, and neither does its name. Give its day or month: pce extract "
-        f"--file {name} --date YYYY-MM",
-    )
+    if candidate.said is not None:
+        why = f"It does not say when BEA published it, and {candidate.said.month:%Y-%m} has not ended."
+    else:
+        name = Path(candidate.name).name
+        why = (
+            "It does not say when BEA published it, and neither does its name. Give its day or month: "
+            f"pce extract --file {name} --date YYYY-MM"
+        )
+    return Told(candidate.name, dataset.name, "undated", tables=tuple(tables), why=why)
 
 
 @contextmanager
