@@ -17,7 +17,7 @@ from pce_pipeline.emulator.vintages import VINTAGES, Vintage
 
 _FOLDERS = "releases"
 _INDEX = "index.cfm"
-_UNKNOWN_KIND = "gdpcounty"
+_OF_UNKNOWN_KIND = "1223gdpcounty"
 _NOT_OF_BEA = "Synthetic numbers of a look-alike; not statistics of the Bureau of Economic Analysis."
 
 
@@ -40,8 +40,12 @@ def archived(path: str, release: int, catalog: Path | None = None) -> Archived |
     """
     earlier = [each for each in VINTAGES if each.number < release]
     if path in {"", _INDEX}:
-        folders = [f"{each.last_updated:%m%y}{kind}" for each in earlier for kind in [*_kinds(catalog), _UNKNOWN_KIND]]
-        return _page("Previously published estimates", [f"{_FOLDERS}/{each}/{_INDEX}" for each in folders], release)
+        folders = [f"{each.last_updated:%m%y}{kind}" for each in earlier for kind in _kinds(catalog)]
+        return _page(
+            "Previously published estimates",
+            [f"{_FOLDERS}/{each}/{_INDEX}" for each in [_OF_UNKNOWN_KIND, *folders]],
+            release,
+        )
     parts = path.split("/")
     if len(parts) != 3 or parts[0] != _FOLDERS:  # noqa: PLR2004 (the folder of releases, a release, a file)
         return None

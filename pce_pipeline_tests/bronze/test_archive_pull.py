@@ -1,4 +1,4 @@
-"""Pulling BEA's archive into Bronze: each file once and for ever, what fails told, and a pull that is killed goes on."""
+"""Pulling BEA's archive into Bronze: each file once, what fails is told, and a pull that is killed goes on."""
 
 import asyncio
 import io

@@ -35,6 +35,18 @@ def line_of(text: str, words: str) -> int:
         ("dataset.toml", "first_year = 1948", "last_year = 1948", "unknown field `last_year`"),
         ("dataset.toml", "first_year = 1948", "first_year = 2148", "BEA cannot have published 2148 yet"),
         ("dataset.toml", "first_year = 1948", "comprehensive_updates = 2018", "Expected `array`"),
+        (
+            "dataset.toml",
+            "first_year = 1948",
+            'first_year = 1948\narchived_as = ["1019pce"]',
+            "'1019pce' is not a kind of release",
+        ),
+        (
+            "dataset.toml",
+            "first_year = 1948",
+            'first_year = 1948\narchived_as = ["pce", "pce"]',
+            "the kind 'pce' is there twice",
+        ),
         ("dataset.toml", 'source = "Regional"', 'source = "NIPA"', "national tables are ingested by month only"),
         ("dataset.toml", "decimals = 0", "decimals = 4", "Expected `int` <= 3"),
         ("dataset.toml", 'adds_up_over = ["categories", "areas"]', 'adds_up_over = ["years"]', "a sum over years"),
@@ -152,6 +164,16 @@ def test_a_folder_with_a_packaged_name_adds_and_changes_nothing(tmp_path: Path) 
     assert load_datasets("full", tmp_path)["income_state"].line_codes("SAINC1") == (1, 2, 3)
     (own / "dataset.toml").write_text('name = "income_state"\ntitle = "Income"\n')
     with pytest.raises(CatalogMistake, match="title of income_state is said by catalog/income_state"):
+        load_datasets("full", tmp_path / ".." / tmp_path.name)
+
+
+def test_kinds_of_archived_releases_are_added_and_are_regional(tmp_path: Path) -> None:
+    for name in ("income_state", "pce_us_monthly"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "income_state" / "dataset.toml").write_text('name = "income_state"\narchived_as = ["spi", "income"]\n')
+    assert load_datasets("full", tmp_path)["income_state"].archived_as == ("pistate", "spi", "income")
+    (tmp_path / "pce_us_monthly" / "dataset.toml").write_text('name = "pce_us_monthly"\narchived_as = ["pce"]\n')
+    with pytest.raises(CatalogMistake, match="has regional tables only"):
         load_datasets("full", tmp_path / ".." / tmp_path.name)
 
 
