@@ -35,18 +35,6 @@ def line_of(text: str, words: str) -> int:
         ("dataset.toml", "first_year = 1948", "last_year = 1948", "unknown field `last_year`"),
         ("dataset.toml", "first_year = 1948", "first_year = 2148", "BEA cannot have published 2148 yet"),
         ("dataset.toml", "first_year = 1948", "comprehensive_updates = 2018", "Expected `array`"),
-        (
-            "dataset.toml",
-            "first_year = 1948",
-            'first_year = 1948\narchived_as = ["1019pce"]',
-            "'1019pce' is not a kind of release",
-        ),
-        (
-            "dataset.toml",
-            "first_year = 1948",
-            'first_year = 1948\narchived_as = ["pce", "pce"]',
-            "the kind 'pce' is there twice",
-        ),
         ("dataset.toml", 'source = "Regional"', 'source = "NIPA"', "national tables are ingested by month only"),
         ("dataset.toml", "decimals = 0", "decimals = 4", "Expected `int` <= 3"),
         ("dataset.toml", 'adds_up_over = ["categories", "areas"]', 'adds_up_over = ["years"]', "a sum over years"),
@@ -165,6 +153,18 @@ def test_a_folder_with_a_packaged_name_adds_and_changes_nothing(tmp_path: Path) 
     (own / "dataset.toml").write_text('name = "income_state"\ntitle = "Income"\n')
     with pytest.raises(CatalogMistake, match="title of income_state is said by catalog/income_state"):
         load_datasets("full", tmp_path / ".." / tmp_path.name)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "problem"),
+    [('["1019pce"]', "'1019pce' is not a kind of release"), ('["pce", "pce"]', "the kind 'pce' is there twice")],
+)
+def test_a_kind_that_no_name_of_a_folder_has_is_refused(folder: Path, kinds: str, problem: str) -> None:
+    said = DATASET.replace("first_year = 1948", f"first_year = 1948\narchived_as = {kinds}")
+    (folder / NAME / "dataset.toml").write_text(said)
+    with pytest.raises(CatalogMistake, match=re.escape(problem)) as refused:
+        load_datasets("full", folder)
+    assert f"{NAME}/dataset.toml, line {line_of(said, kinds)}" in str(refused.value)
 
 
 def test_kinds_of_archived_releases_are_added_and_are_regional(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""`pce archive`: earlier releases from BEA's archive or somebody's folder, each at its day, and what is left is told."""
+"""`pce archive`: earlier releases from BEA's archive or a folder, each at its day, and what is left is told."""
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +32,10 @@ def undated(member: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def pulled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Called]]:
+def pulled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Called]:
     """A home of the sample whose first command is a pull, and what that said."""
     home = tmp_path_factory.mktemp("pulled")
-    yield home, call("archive", "pull", "--json", PCE_HOME=str(home), PCE_PROFILE="smoke")
+    return home, call("archive", "pull", "--json", PCE_HOME=str(home), PCE_PROFILE="smoke")
 
 
 @pytest.fixture
