@@ -217,7 +217,7 @@ def _pulled(
             *left,
             *_wrong_shown("BEA did not give", did.failed.items()),
             *([Text(did.stopped, "bold red")] if did.stopped else []),
-            *_wrong_shown("Not taken", ((f"{each.file} ({each.dataset})", each.why) for each in wrong)),
+            *_wrong_shown("Not taken", _by_file(wrong).items()),
             *([shown.next_step(next_step)] if news else []),
         ],
         exit_code=FAILED if wrong or did.failed or did.stopped else 0,
@@ -265,6 +265,14 @@ def _holding_nothing(told: Sequence[Told]) -> dict[str, str]:
 
 def _wrong_shown(heading: str, wrong: Iterable[tuple[str, str]]) -> list[RenderableType]:
     return [Text.assemble((f"{heading}  ", "bold red"), f"{what}: {why}") for what, why in wrong]
+
+
+def _by_file(wrong: Sequence[Told]) -> dict[str, str]:
+    """What went wrong by file and its datasets: what is broken for one dataset is broken for all."""
+    datasets: dict[tuple[str, str], list[str]] = {}
+    for each in wrong:
+        datasets.setdefault((each.file, each.why), []).append(each.dataset)
+    return {f"{file} ({', '.join(dict.fromkeys(names))})": why for (file, why), names in datasets.items()}
 
 
 def _file_of(address: str) -> str:

@@ -4,13 +4,13 @@ Everything is read first, so that it is taken in the order of its days, oldest f
 published it. A file that cannot be read is told, and stops no other.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pce_pipeline.bea.documents import tables_recognised
 from pce_pipeline.bea.errors import BeaError
@@ -29,6 +29,8 @@ from pce_pipeline.observability import progress
 
 if TYPE_CHECKING:
     from pce_pipeline.automation.runs import ExtractRun, Jobs
+
+_T = TypeVar("_T")
 
 Outcome = Literal["new", "held", "nothing", "undated", "failed"]
 
@@ -124,23 +126,28 @@ class ArchiveImport:
         self, candidate: Candidate, path: Path, dataset: Dataset, recognised: Collection[str], given: Given | None
     ) -> None:
         """Where the tables of a dataset in a file go; raises what reading the file raises."""
+        before = len(self._told)
         tables: list[str] = []
         if not set(dataset.names_of(dataset.tables)).isdisjoint(recognised):
-            feed, tables = FileFeed([path], [dataset]).holding(list(dataset.tables))
-        if not tables:
-            became = self._store.note(
-                candidate.name, candidate.sha256, dataset, given, "nothing", sorted(recognised), ()
+            wanted = list(dataset.tables)
+            feed, tables = self._without_refused(
+                candidate, dataset, wanted, lambda: FileFeed([path], [dataset]).holding(wanted)
             )
-            self._told.append(replace(_as_told(candidate, became), is_news=True))
+        if not tables:
+            if len(self._told) == before:
+                became = self._store.note(
+                    candidate.name, candidate.sha256, dataset, given, "nothing", sorted(recognised), ()
+                )
+                self._told.append(replace(_as_told(candidate, became), is_news=True))
             return
         now = current(self._session.bronze(dataset.name), dataset)
         found, undated = places_of_release(feed, tables, given, now)
         if undated:
             self._told.append(_undated(candidate, dataset, undated))
         since = self._since if candidate.said is None else None  # where a name says the month, it was looked at already
-        wanted = tuple(place for place in found if since is None or place.day >= since)
-        is_whole = len(wanted) == len(found) and not undated
-        self._planned.append(_Planned(candidate, dataset, given, wanted, is_whole))
+        recent = tuple(place for place in found if since is None or place.day >= since)
+        is_whole = len(recent) == len(found) and len(self._told) == before
+        self._planned.append(_Planned(candidate, dataset, given, recent, is_whole))
 
     def _take(self, jobs: "Jobs") -> None:
         """Take what was planned, by day; a file is done with once all its places are taken."""
@@ -149,8 +156,9 @@ class ArchiveImport:
             key=lambda one: one[:2],
         )
         runs: dict[int, list[ExtractRun]] = {number: [] for number, each in enumerate(self._planned) if each.places}
+        incomplete = {number for number, each in enumerate(self._planned) if not each.is_whole}
         for done, (day, number, place) in enumerate(order):
-            planned = self._planned[number]
+            planned, before = self._planned[number], len(self._told)
             progress.advance(done, len(order), f"{planned.candidate.name} of {day}")
             try:
                 runs[number].append(self._extract(jobs, planned, place))
@@ -158,20 +166,44 @@ class ArchiveImport:
                 raise  # no file is to blame for a lake that cannot be written to
             except PceError as problem:
                 self._fail(planned.candidate, planned.dataset, problem)
-            if len(runs[number]) == len(planned.places) and planned.is_whole:
+            if len(self._told) > before:
+                incomplete.add(number)
+            if len(runs[number]) == len(planned.places) and number not in incomplete:
                 self._note(planned, runs[number])
         self._told += [_taken(self._planned[number], taken) for number, taken in runs.items() if taken]
 
     def _extract(self, jobs: "Jobs", planned: _Planned, place: Place) -> "ExtractRun":
         candidate, name = planned.candidate, planned.dataset.name
+        tables = list(place.tables)
         with _on_disk(candidate, candidate.body()) as path:
-            return jobs.extract(
-                name,
-                next_extract_id(self._session.bronze(name), place.day),
-                why="pce archive pull",
-                tables=place.tables,
-                files=Files((str(path),), date_is=place.date_is, endpoint=candidate.endpoint),
+            return self._without_refused(
+                candidate,
+                planned.dataset,
+                tables,
+                lambda: jobs.extract(
+                    name,
+                    next_extract_id(self._session.bronze(name), place.day),
+                    why="pce archive pull",
+                    tables=tables,
+                    files=Files((str(path),), date_is=place.date_is, endpoint=candidate.endpoint),
+                ),
             )
+
+    def _without_refused(
+        self, candidate: Candidate, dataset: Dataset, tables: list[str], attempt: Callable[[], _T]
+    ) -> _T:
+        """What an attempt comes to; a table that is refused is told and taken out of `tables`, and the others go on.
+
+        A file of years ago may have one table that means something else today; raises what leaves no other table.
+        """
+        while True:
+            try:
+                return attempt()
+            except BeaError as problem:
+                if problem.table not in tables or len(tables) == 1:
+                    raise
+                self._fail(candidate, dataset, problem, (problem.table,))
+                tables.remove(problem.table)
 
     def _note(self, planned: _Planned, runs: "Sequence[ExtractRun]") -> None:
         told = _taken(planned, runs)
@@ -181,8 +213,8 @@ class ArchiveImport:
             candidate.name, candidate.sha256, planned.dataset, planned.given, outcome, told.tables, told.extracts
         )
 
-    def _fail(self, candidate: Candidate, dataset: Dataset, problem: Exception) -> None:
-        self._told.append(Told(candidate.name, dataset.name, "failed", why=str(problem)))
+    def _fail(self, candidate: Candidate, dataset: Dataset, problem: Exception, tables: tuple[str, ...] = ()) -> None:
+        self._told.append(Told(candidate.name, dataset.name, "failed", tables, why=str(problem)))
 
 
 def _taken(planned: _Planned, runs: "Sequence[ExtractRun]") -> Told:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,24 @@ def test_a_folder_is_read_by_what_its_names_and_files_say(empty: Pce, tmp_path: 
     (folder / "only").mkdir(parents=True)
     (folder / "only" / "good.zip").write_bytes(archive_of(2))
     assert empty("archive", "pull", "--from", str(folder)).code == 0
+
+
+def test_a_table_that_means_something_else_keeps_no_other_of_its_file_out(tmp_path: Path) -> None:
+    members = {table: member_of(archive_of(1), f"{table}__ALL") for table in ("SAPCE1", "SAPCE2")}
+    members["SAPCE2"] = members["SAPCE2"].replace(b"Durable goods", b"Sturdy goods")
+    (tmp_path / "files").mkdir()
+    with zipfile.ZipFile(tmp_path / "files" / "pce1024.zip", "w") as packed:
+        for table, member in members.items():
+            packed.writestr(f"{table}__ALL_AREAS.csv", member)
+    world = {"PCE_HOME": str(tmp_path), "PCE_SOURCE": "bulk"}
+    asked = ("archive", "pull", "--from", str(tmp_path / "files"), "--dataset", "pce_state", "--json")
+    for outcome in ("new", "held"):
+        said = call(*asked, **world)
+        assert said.code == 1
+        came_to = [(each["outcome"], each["tables"]) for each in said.document["files"]]
+        assert came_to == [("failed", ["SAPCE2"]), (outcome, ["SAPCE1"])]
+        assert "Sturdy goods" in said.document["files"][0]["why"]
+    assert list(manifests(tmp_path, "bea")) == ["2024-10-03"]
 
 
 def test_what_is_dropped_does_not_come_back_with_the_next_pull(empty: Pce, tmp_path: Path) -> None:
