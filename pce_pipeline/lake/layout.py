@@ -6,6 +6,10 @@
                                   /_verified.json  /_pin.json                last comparison; chosen extract
     <env>/bronze/<world>/webhook_events/id-<sha256 of the id>.json            events that announce releases, or
                                        /payload-<sha256>.json                of a sender that gives no ids
+    <env>/bronze/<world>/archive/<release>/<file>                             of BEA's archive of releases, as received
+                                          /<file>.record.json                 written last: address, hash, times
+                                          /_pages-<date>.json                 the release's pages as they were that day
+                                /_read/<sha256>/<name>.json                   what a dataset has of a file, written once
     <env>/downloads/<world>/<dataset>/<extract_date>/...                      in progress; deleted when done
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
@@ -148,6 +152,11 @@ class Layout:
     def webhook_events(self) -> str:
         """The prefix of the events that announce releases, of all datasets."""
         return self.dataset("bronze", "webhook_events")
+
+    @property
+    def archived_releases(self) -> str:
+        """The prefix of what was pulled from BEA's archive of releases, of all datasets."""
+        return self.dataset("bronze", "archive")
 
     @property
     def runs(self) -> str:
