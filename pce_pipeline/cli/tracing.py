@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import RenderableType
 from rich.text import Text
@@ -13,7 +15,9 @@ from pce_pipeline.bronze.current import current_of
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
 from pce_pipeline.bronze.manifest import FROM_FILES
+from pce_pipeline.certificates.statement import written
 from pce_pipeline.cli import shown
+from pce_pipeline.cli.certifying import signature_in_words, trusted_key
 from pce_pipeline.cli.choosing import chosen, day_of, listed
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
@@ -22,6 +26,7 @@ from pce_pipeline.tracing.asking import asked as numbers_asked
 from pce_pipeline.tracing.asking import titles
 from pce_pipeline.tracing.checking import check_of_postgres
 from pce_pipeline.tracing.citation import cite, in_words
+from pce_pipeline.tracing.proving import Proven, Prover, file_of
 from pce_pipeline.tracing.records import Check, Link, Trace
 from pce_pipeline.tracing.tracer import Tracer
 from pce_pipeline.warehouse.reading import values_of, world_held
@@ -46,7 +51,14 @@ def trace(
     as_of: Annotated[
         str | None, typer.Option(metavar="DATE", help="As known at the end of this day; now if it is left out.")
     ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="With --prove: write the certificate and the proofs into this folder."),
+    ] = None,
     *,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Prove each figure by the certificate of its vintage, without network.")
+    ] = False,
     citation: Annotated[bool, typer.Option("--cite", help="Only a citation of each number.")] = False,
 ) -> Answer:
     """Follow a number to the byte of BEA's that it was read from, and look at every step again."""
@@ -55,6 +67,8 @@ def trace(
     if moment is not None and moment.day > today:
         raise UsageError(f"{moment.day} is in the future.", remedy=f"The latest day is {today}.")
     choice = chosen(session.datasets.values(), state=state, category=category, years=years, newest=today.year)
+    if to is not None and not prove:
+        raise UsageError("--to is for the files of proofs.", remedy="Add --prove, or leave it out.")
     numbers = numbers_asked(
         session.registry,
         list(session.datasets),
@@ -78,6 +92,11 @@ def trace(
                 raise NotKnownYet(str(moment.day), {})
         tracer = Tracer(session.lake, session.registry, held, moment)
         traces = [tracer.trace(each) for each in numbers]
+        proven: list[Proven] = []
+        if prove:
+            prover = Prover(session.lake, session.registry, tracer.moment, trusted_key(session))
+            proven = [prover.prove(each) for each in traces]
+            traces = [each.trace for each in proven]
         in_postgres = _in_postgres(session, traces)
     if all(each.verdict == "nothing_held" for each in traces):
         raise UsageError(
@@ -89,13 +108,76 @@ def trace(
         for each, check in zip(traces, in_postgres, strict=True)
     ]
     citations = [cite(each, is_sample=session.settings.is_sample, today=today) for each in traces]
+    files = [name for each in proven for name in _write(each, to)] if to is not None else []
     is_refuted = any(each.verdict == "refuted" for each in traces)
     lines: list[RenderableType] = [Text(each) for each in citations]
     return Answer(
-        {"traces": [{**_document(each), "citation": said} for each, said in zip(traces, citations, strict=True)]},
-        lines if citation else [part for each in traces for part in _shown(each)],
+        {
+            "traces": [
+                {**_document(each), "citation": said, **proof}
+                for each, said, proof in zip(traces, citations, _documents_of_proofs(proven, traces), strict=True)
+            ],
+            **({"written": files} if files else {}),
+        },
+        lines
+        if citation
+        else [*(part for each in traces for part in _shown(each)), *_written_shown(files), *_proofs_shown(proven)],
         exit_code=FAILED if is_refuted else 0,
     )
+
+
+def _documents_of_proofs(proven: Sequence[Proven], traces: Sequence[Trace]) -> list[dict[str, Any]]:
+    """What was proven of each trace; nothing where nothing was asked for."""
+    if not proven:
+        return [{} for _ in traces]
+    return [
+        {
+            "certificate": None
+            if each.certificate is None
+            else {
+                "vintage": each.certificate.statement.vintage,
+                "statement_sha256": each.certificate.statement_sha256,
+                "root": each.certificate.statement.cells.root,
+            },
+            "proofs": [msgspec.to_builtins(proof) for proof in each.proofs],
+        }
+        for each in proven
+    ]
+
+
+def _write(proven: Proven, folder: Path) -> list[str]:
+    """Write the certificate and the proofs of a trace; the names of the files."""
+    if proven.certificate is None:
+        return []
+    statement = proven.certificate.statement
+    files = {f"{statement.dataset}-{statement.vintage}-{proven.certificate.name}": written(proven.certificate)}
+    files |= {file_of(proof): written(proof) for proof in proven.proofs}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, body in files.items():
+            (folder / name).write_bytes(body)
+    except OSError as problem:
+        raise UsageError(f"{folder} cannot be written: {problem.strerror}.", remedy="Name another folder.") from None
+    return [str(folder / name) for name in files]
+
+
+def _written_shown(files: Sequence[str]) -> list[RenderableType]:
+    if not files:
+        return []
+    names = [Text(f"  {name}", no_wrap=True) for name in dict.fromkeys(files)]
+    return [Text("\nWritten, to be checked anywhere with pce certificate verify CERTIFICATE --proof PROOF:"), *names]
+
+
+def _proofs_shown(proven: Sequence[Proven]) -> list[RenderableType]:
+    certificates = {each.certificate.name: each.certificate for each in proven if each.certificate is not None}
+    return [
+        Text(
+            f"\nProven by the certificate of {each.statement.dataset}, vintage {each.statement.vintage}: root "
+            f"{each.statement.cells.root} over {each.statement.cells.leaves:,} cells, "
+            f"{signature_in_words(each, is_trusted=False)}."
+        )
+        for each in certificates.values()
+    ]
 
 
 def _months(text: str | None) -> list[int]:

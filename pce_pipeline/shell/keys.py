@@ -8,6 +8,9 @@ from pce_pipeline.tables.table import Table
 BULLETINS_KEY = dg.AssetKey(BULLETINS.split("/"))
 """The asset that says what each release changed."""
 
+CERTIFICATES = dg.AssetKey(["gold", "certificates"])
+"""The asset that makes the certificates of releases, which are files and no table."""
+
 
 def key_of(table: Table) -> dg.AssetKey:
     """The asset that publishes a table in the lake."""

@@ -132,6 +132,38 @@ def test_a_changed_value_of_postgres_is_refuted(pce: Pce, home: Path) -> None:
     assert pce(*rank).code == 0
 
 
+def test_each_figure_is_proven_by_the_certificate_of_its_vintage(pce: Pce, tmp_path: Path) -> None:
+    told = pce(*GROWTH, "--prove", "--to", str(tmp_path / "proofs"), "--json")
+    assert told.code == 0, told.err
+    (trace,) = told.document["traces"]
+    assert trace["verdict"] == "confirmed"
+    assert [proof["root"] for proof in trace["proofs"]] == [trace["certificate"]["root"]] * 2
+    certificate, *proofs = told.document["written"]
+    for proof in proofs:
+        verified = pce("certificate", "verify", certificate, "--proof", proof, PCE_HOME=str(tmp_path / "elsewhere"))
+        assert verified.code == 0
+    shown = pce(*GROWTH, "--prove").out
+    assert trace["certificate"]["root"] in shown
+    assert "unsigned" in shown
+    assert pce(*GROWTH, "--to", str(tmp_path)).code == 2
+
+
+def test_a_changed_certificate_is_refuted(own: Pce, lake: Path) -> None:
+    assert own(*GROWTH, "--prove").code == 0
+    (path,) = (lake / "gold" / "sample-smoke" / "certificates" / "pce_state").glob("*/*.json")
+    change(path, lambda stored: stored.replace(b'"leaves":', b'"leaves": '))
+    (check,) = refuted(own(*GROWTH, "--prove", "--json"))
+    assert check["what"] == "certificate"
+    assert own(*GROWTH).code == 0
+
+
+def test_where_no_certificate_was_made_a_trace_says_how_to_make_one(empty: Pce) -> None:
+    assert empty("extract").code == 0
+    told = empty(*GROWTH, "--as-of", f"{datetime.now(UTC).date()}", "--prove")
+    assert told.code == 1
+    assert "pce refresh" in told.err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
