@@ -221,10 +221,10 @@ def repeated(logs: Mapping[str, pl.DataFrame], dataset: str) -> pl.DataFrame:
 
 
 def fitting(compared: pl.DataFrame, subject: Sequence[str], candidate: Sequence[str]) -> pl.DataFrame:
-    """The candidate of each subject that repeats its figures: the one with the fewest that are off, if any is like that.
+    """The candidate of each subject that has its figures: the one with the fewest that are off, if any is like it.
 
-    `compared` has the columns of both beside `year` and `is_off`. A candidate of which most figures of a year are off is
-    of another release. Of equals it is the last by the first column of `candidate`, and the first by the others.
+    `compared` has the columns of both beside `year` and `is_off`. A candidate of which most figures of a year are off
+    is of another release. Of equals it is the last by the first column of `candidate`, and the first by the others.
     Columns are those of both, sorted by the subject.
     """
     years = compared.group_by(*subject, *candidate, "year").agg(compared=pl.len(), off=pl.col("is_off").sum())
