@@ -4,6 +4,7 @@ An extract came by the API or from a keyless file. Here the other of the two is 
 are taken by, into a folder that is deleted afterwards.
 """
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -86,15 +87,14 @@ def ask_api(client: Callable[[], BeaClient], dataset: Dataset, origin: str, turn
 
 
 def spot(dataset: Dataset, most: int, turn: int) -> pl.DataFrame:
-    """Up to `most` of a dataset's lines: the first of each table, and others that come in turn."""
+    """Up to `most` of a dataset's lines: the first of each table, and every nth of the others, which come in turn."""
     lines = dataset.lines.sort("bea_table", "line_code")
     if lines.height <= most:
         return lines
     is_first = pl.int_range(pl.len()).over("bea_table") == 0
     first, others = lines.filter(is_first), lines.filter(~is_first)
-    at_once = max(most - first.height, 1)
-    places = [(turn * at_once + step) % others.height for step in range(min(at_once, others.height))]
-    return pl.concat([first, others[places]]).sort("bea_table", "line_code")
+    turns = math.ceil(others.height / max(most - first.height, 1))
+    return pl.concat([first, others.gather_every(turns, turn % turns)]).sort("bea_table", "line_code")
 
 
 def _asked(feed: Feed, dataset: Dataset) -> Asked:
