@@ -64,7 +64,7 @@ class Side:
         of_line = [each for each in self.objects if each[1].line == line] or [*self.objects]
         key, entry = of_line[-1]
         is_of_api = "method" in entry.parameters
-        url = f"{entry.endpoint}?{urlencode(entry.parameters)}" if is_of_api else entry.endpoint
+        url = f"{entry.endpoint}?{urlencode(sorted(entry.parameters.items()))}" if is_of_api else entry.endpoint
         return " = ".join(part for part in (url if "://" in url else "", key) if part)
 
 
@@ -170,7 +170,7 @@ class _Sources:
             asked = self._asked(one, base)
             yield asked
             answered = asked.other.origin if asked.cells is not None and asked.other is not None else None
-            for extract, other in self._kept(one):
+            for extract, other in self._kept(one, base):
                 # what BEA says now by a way stands for what it said by it then: it may have changed its figures since
                 if other.origin != answered:
                     yield self._with_kept(one, base, other, extract)
@@ -230,11 +230,13 @@ class _Sources:
                 self._answers[way] = problem
         return self._answers[way]
 
-    def _kept(self, one: Side) -> Iterator[tuple[ExtractId, Side]]:
-        """The kept extracts of the same release of a table that came from elsewhere."""
-        now, table, gone = self._now, one.table, dropped(self._now.decisions)
+    def _kept(self, one: Side, base: ExtractId) -> Iterator[tuple[ExtractId, Side]]:
+        """The kept extracts of the same release of a table that came from elsewhere: by another way, or as a file."""
+        now, table, left_out = self._now, one.table, {base, *dropped(self._now.decisions)}
         for extract, manifest in sorted(now.manifests.items()):
-            if table not in manifest.tables or extract in gone or manifest.origin in {DERIVED, one.origin}:
+            if table not in manifest.tables or extract in left_out or manifest.origin == DERIVED:
+                continue
+            if manifest.is_live and manifest.origin == one.origin:
                 continue
             other = _side(now, extract, table)
             usable = verdict_of(now.manifests, now.decisions, extract, table).usable
@@ -244,6 +246,8 @@ class _Sources:
     def _with_kept(self, one: Side, base: ExtractId, other: Side, extract: ExtractId) -> Comparison:
         mine, theirs = (self._read.stated(self._name, one.table, (each,)) for each in (base, extract))
         cells = compared(mine, theirs, optional=self._optional(base, extract))
+        if cells.is_empty():
+            return Comparison(self._name, one.table, "kept", one, other, why_not=f"{other} has other cells of it")
         return Comparison(self._name, one.table, "kept", one, other, cells)
 
     def _optional(self, *extracts: ExtractId) -> pl.DataFrame | None:
