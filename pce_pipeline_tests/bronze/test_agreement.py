@@ -1,7 +1,7 @@
 """Two answers of one release are compared cell by cell, and figures that tables repeat with the release they are of."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -255,7 +255,12 @@ def test_few_lines_are_asked_at_once_the_first_of_each_table_always_and_all_in_t
 )
 def test_a_file_without_a_note_is_of_the_day_on_which_bea_wrote_it(written: str, day: date | None) -> None:
     entry = file_entry(
-        "NipaDataM.txt", b"", ["T20804"], endpoint="", extracted_at=None, parameters={"Last-Modified": written}
+        "NipaDataM.txt",
+        b"",
+        ["T20804"],
+        endpoint="",
+        extracted_at=datetime(2025, 10, 1, tzinfo=UTC),
+        parameters={"Last-Modified": written},
     )
     assert release_in("T20804", None, [entry]) == day
     assert release_in("T20805", None, [entry]) is None
