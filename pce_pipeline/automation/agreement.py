@@ -192,30 +192,19 @@ class _Sources:
             return not_compared(f"{WAYS[way]} has no {table} now")
         objects = [("", each) for each in answer.objects if table in each.tables]
         other = Side(way, table, answer.release(table), None, objects)
-        if one.release is None or other.release is None:
-            silent = str(one) if one.release is None else WAYS[way]
-            return not_compared(f"{silent} does not say which release it is of", other)
-        if other.release > one.release:
-            return not_compared(f"BEA has moved on: {WAYS[way]} is of {other.release}; take it with `pce run`", other)
-        if other.release < one.release:
-            return not_compared(
-                f"{WAYS[way]} is still of {other.release}: BEA has not put the release there yet", other
-            )
+        if apart := _apart(one, other):
+            return not_compared(apart, other)
         mine = self._read.stated(self._name, table, (base,))
         try:
             theirs = stated(answer.content, self._now.dataset, table)
         except SilverRefused as refused:
             return not_compared(f"what {WAYS[way]} says means something else: {refused}", other, failed=True)
+        cells = compared(mine, theirs, optional=self._optional(base))
+        if cells.is_empty():
+            return not_compared(f"{WAYS[way]} has other cells of it", other)
         counts = theirs["line_code"].n_unique(), mine["line_code"].n_unique()
-        return Comparison(
-            self._name,
-            table,
-            "asked",
-            one,
-            other,
-            compared(mine, theirs, optional=self._optional(base)),
-            lines=counts if counts[0] < counts[1] else None,
-        )
+        lines = counts if counts[0] < counts[1] else None
+        return Comparison(self._name, table, "asked", one, other, cells, lines=lines)
 
     def _answer(self, way: Literal["api", "sample", "bulk"]) -> Asked | BeaError:
         """What BEA says of the dataset by a way: asked once, whatever comes."""
@@ -256,6 +245,18 @@ class _Sources:
         return self._now.dataset.cells_at_times if is_whole else None
 
 
+def _apart(one: Side, asked: Side) -> str | None:
+    """Why what BEA was asked now is not known to be of the release of an extract; None where it is of it."""
+    way = WAYS[asked.origin]
+    if one.release is None or asked.release is None:
+        return f"{one if one.release is None else way} does not say which release it is of"
+    if asked.release > one.release:
+        return f"BEA has moved on: {way} is of {asked.release}; take it with `pce run`"
+    if asked.release < one.release:
+        return f"{way} is still of {asked.release}: BEA has not put the release there yet"
+    return None
+
+
 def _newest(now: Current) -> dict[str, Vintage]:
     """What BEA was last seen to publish of each table, whatever is pinned."""
     return {table: source.newest for table, source in now.unpinned.items() if table in now.dataset.tables}
@@ -292,9 +293,8 @@ def _repeated(repeating: Current, source: Current, read: _Read, repeat: Repeat) 
             number, cells = found[measure]
             yield Comparison(repeat.dataset, repeat.table, "repeated", one, nearest[number][1], cells, measure)
         else:
-            held = (
-                f"that is held ({', '.join(str(other) for _, other in nearest)}) is the one" if nearest else "is held"
-            )
+            days = " and ".join(str(other.release) for _, other in nearest)
+            held = f"that is held ({days}) is the one" if nearest else "is held"
             why = f"no release of {repeat.source_table} {held} that its {measure} is of"
             yield Comparison(repeat.dataset, repeat.table, "repeated", one, None, measure=measure, why_not=why)
 

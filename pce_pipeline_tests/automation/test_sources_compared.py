@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from pce_pipeline.automation.alerts.differences import alerts_of_differences
 from pce_pipeline.automation.differences import differences_of
 from pce_pipeline.bea.client import BeaClient
 from pce_pipeline.bronze.agreement import Tally
+from pce_pipeline.bronze.decisions import Decision
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator.faults import Fault, FaultKind
@@ -186,6 +188,9 @@ def test_a_kept_file_of_the_same_release_is_compared_until_it_is_dropped(lake: L
     found = looked(lake)
     assert [(each.how, each.tally) for each in found] == [("asked", ALL_EQUAL), ("kept", ONE_OFF)]
     assert str(found[1].other) == "extract 2025-09-26 (file) of 2025-09-26"
+    now = datetime.now(UTC)
+    lake.bronze.decisions.add(Decision(kind="drop", extract=str(kept), why="it is damaged", decided_at=now))
+    assert [(each.how, each.tally) for each in looked(lake)] == [("asked", ALL_EQUAL)]
 
 
 def test_what_was_taken_by_the_other_way_stands_aside_for_what_it_says_now(lake: Lakeside) -> None:
@@ -269,6 +274,23 @@ def test_what_differs_is_one_alert_whose_key_is_of_release_and_differences(both:
     assert "SASUMMARY line 5, area 01000, 2024: " in alert.happened
     assert "pce check --sources" in alert.remedy
     assert "SASUMMARY.zip" in alert.facts["addresses"]
+
+
+def test_a_release_that_is_not_held_is_named_with_those_that_are(tmp_path: Path) -> None:
+    held = {}
+    for name, release in (("income_state", 1), ("summary_state", 3)):
+        lake = Lakeside(tmp_path / "lake", LookAlike(release, dataset=DATASETS[name]))
+        lake.taken(lake.bea.bulk())
+        held[name] = lake.current()
+    found = compare_sources(held, ["summary_state"], Bea(lake.bea.client, None, 0))
+    why_not = {each.measure: each.why_not for each in found if each.how == "repeated"}
+    assert why_not["personal_income"] == (
+        "no release of SAINC1 that is held (2024-10-03) is the one that its personal_income is of"
+    )
+    held["income_state"] = replace(held["income_state"], manifests={})
+    found = compare_sources(held, ["summary_state"], Bea(lake.bea.client, None, 0))
+    why_not = {each.measure: each.why_not for each in found if each.how == "repeated"}
+    assert why_not["personal_income"] == "no release of SAINC1 is held that its personal_income is of"
 
 
 def test_a_client_that_cannot_connect_is_a_failure_of_every_table(both: tuple[Lakeside, Lakeside]) -> None:
