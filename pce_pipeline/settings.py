@@ -49,6 +49,7 @@ class Settings(BaseSettings):
         frozen=True,
         populate_by_name=True,
         env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     env: Environment = "local"
@@ -81,6 +82,8 @@ class Settings(BaseSettings):
     pin_alert_days: float = Field(gt=0)
     dagster_url: str | None = None
     hook_secret: SecretStr | None = None
+    signing_key: SecretStr | None = None
+    signing_public_key: str | None = None
     tolerate_unknown_fields: bool
     threshold_checks: Literal["block", "warn"]
 
@@ -102,6 +105,30 @@ class Settings(BaseSettings):
             raise ValueError("PCE_SOURCE=api needs BEA_API_KEY; get one free at BEA's site, or set PCE_SOURCE=bulk")
         if self.env != "local" and self.chosen_source is None and self.bea_api_key is None:
             raise ValueError(f"{self.env} needs BEA_API_KEY, or PCE_SOURCE set to bulk (or sample, on purpose)")
+        return self
+
+    @model_validator(mode="after")
+    def _signs_with_a_key_that_is_trusted(self) -> Self:
+        if self.signing_key is None and self.signing_public_key is None:
+            return self
+        from pce_pipeline import signing  # noqa: PLC0415 (most calls sign nothing, and cryptography takes its time)
+
+        trusted = own = None
+        if self.signing_public_key is not None:
+            try:
+                trusted = signing.public_key(self.signing_public_key)
+            except ValueError as wrong:
+                raise ValueError(f"PCE_SIGNING_PUBLIC_KEY: {wrong}") from None
+        if self.signing_key is not None:
+            try:
+                own = signing.public_key_of(signing.private_key(self.signing_key.get_secret_value()))
+            except ValueError as wrong:
+                raise ValueError(f"PCE_SIGNING_KEY: {wrong}") from None
+        if trusted is not None and own is not None and trusted != own:
+            raise ValueError(
+                f"PCE_SIGNING_KEY is the key {signing.key_id(own)}, and PCE_SIGNING_PUBLIC_KEY trusts "
+                f"{signing.key_id(trusted)} alone: set both to one pair, or leave one out"
+            )
         return self
 
     @cached_property
@@ -144,6 +171,10 @@ class Settings(BaseSettings):
         """
         values = [value for name in type(self).model_fields if isinstance(value := getattr(self, name), SecretStr)]
         found = [value.get_secret_value() for value in values]
+        if self.signing_key is not None:
+            from pce_pipeline import signing  # noqa: PLC0415 (most calls sign nothing, and cryptography takes its time)
+
+            found += signing.secret_lines(self.signing_key.get_secret_value())
         url = self.chosen_database_url.get_secret_value() if self.chosen_database_url is not None else ""
         password = unquote(url.rpartition("@")[0].partition("://")[2].partition(":")[2])
         return (*found, password) if len(password) >= _SHORTEST_PASSWORD else (*found,)

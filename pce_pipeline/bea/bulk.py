@@ -107,6 +107,27 @@ def fullest_sheet(content: bytes, table: str) -> Sheet:
     return max(sheets, key=_rank)
 
 
+def sheets_of(content: bytes, table: str) -> list[tuple[str, Sheet]]:
+    """The members that hold a table by year, the one that `read_archive` goes by first; `BeaFileRefused` likewise.
+
+    Each comes with its name in the archive.
+    """
+    with _opened(content) as archive:
+        found = [
+            (member.info.filename, read_sheet(_unpack(archive, member.info)))
+            for member in _tables_by_member(archive)
+            if table in member.tables and member.is_annual
+        ]
+    best = max((_rank(sheet) for _, sheet in found), default=None)
+
+    def order(held: tuple[str, Sheet]) -> tuple[bool, tuple[int, int, int]]:
+        is_best = _rank(held[1]) == best
+        frame = read_table(held[1], tolerate_unknown=True, tolerate_repeats=True).frame if is_best else None
+        return not is_best, (0, 0, 0) if frame is None else _wear(frame)
+
+    return sorted(sorted(found, key=lambda held: _rank(held[1]), reverse=True), key=order)
+
+
 def definition_in(content: bytes, table: str) -> str:
     """The text of an archive's definition of a table; empty where it has none."""
     with _opened(content) as archive:

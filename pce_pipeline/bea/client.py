@@ -31,6 +31,7 @@ from pce_pipeline.bea.errors import (
     BeaContentError,
     BeaError,
     BeaFileRefused,
+    BeaMoved,
     BeaQuotaExceeded,
     BeaRateLimited,
     BeaRequestRejected,
@@ -56,6 +57,7 @@ _SHOWN = 5
 _LOCK_WITHOUT_WORD = timedelta(hours=1)
 _LONGEST_LOCK = timedelta(days=1)
 _ARCHIVE_NAME = re.compile(r"\w+\.zip")
+_REDIRECTS = {301, 302, 303, 307, 308}
 _NATIONAL_FILES = "/national/Release/TXT"
 
 
@@ -68,7 +70,7 @@ class RawAnswer:
     endpoint: str
     """Where it came from, without a query."""
     parameters: Mapping[str, str]
-    """What was asked, without the key."""
+    """What was asked, without the key; of files also what BEA says of them."""
     fetched_at: datetime
     """When it came (UTC)."""
     last_updated: ReleaseNote | None = None
@@ -107,6 +109,11 @@ class BeaClient:
             headers={"User-Agent": _AGENT},
             follow_redirects=False,
         )
+
+    @property
+    def url(self) -> str:
+        """The address that everything is asked below."""
+        return str(self._http.base_url).rstrip("/")
 
     async def __aenter__(self) -> Self:
         return self
@@ -219,6 +226,14 @@ class BeaClient:
             )
         return await self._file(f"/regional/zip/{archive}", _LARGEST_ARCHIVE_BYTES, check=_is_archive)
 
+    async def archived(self, path: str, *, largest: int, check: Callable[[bytes], None]) -> RawAnswer:
+        """A page or file of BEA's archive of releases, `parameters` with its Last-Modified; needs no key.
+
+        Raises `BeaMoved` for a redirect: `archive_walk` knows where one may lead.
+        """
+        question = _Question(path, MappingProxyType({}), check, 0, largest, says_when_written=True)
+        return await self._persistently(question, self._unkeyed, None)
+
     async def release_dates(self) -> RawAnswer:
         """BEA's calendar of releases (`releases.parse_calendar` reads it); needs no key."""
         return await self._file(_CALENDAR, _LARGEST_ANSWER_BYTES, check=_is_calendar)
@@ -319,7 +334,7 @@ class BeaClient:
             if status == httpx.codes.TOO_MANY_REQUESTS:
                 raise self._locked(question, budget, retry_after)
             if status != httpx.codes.OK:
-                raise _unusable(status, question)
+                raise _unusable(status, question, received.headers.get("Location", ""))
             body = redact_key(redact(received.body), self._key.get_secret_value() if self._key is not None else "")
             try:
                 note = question.check(body)
@@ -330,8 +345,8 @@ class BeaClient:
             budget.settle(ticket, len(body), failed=failed)
         return RawAnswer(
             body=body,
-            endpoint=f"{self._http.base_url}".rstrip("/") + question.path,
-            parameters=MappingProxyType({**question.parameters, **received.told}),
+            endpoint=self.url + question.path,
+            parameters=MappingProxyType({**question.parameters, **received.told(question)}),
             fetched_at=datetime.now(UTC),
             last_updated=note,
         )
@@ -380,6 +395,7 @@ class _Question:
     table: str | None = None
     line: int | None = None
     series_of: Callable[[], SeriesOf] | None = None
+    says_when_written: bool = False
 
 
 @dataclass(frozen=True)
@@ -403,14 +419,13 @@ class _Received:
             )
         return body
 
-    @property
-    def told(self) -> dict[str, str]:
-        """Of a file of which only a part is kept, what it was as a whole."""
-        if isinstance(self.sink, io.BytesIO):
-            return {}
+    def told(self, question: _Question) -> dict[str, str]:
+        """When a file was written; of one of which only a part is kept, also what it was as a whole."""
         written = self.headers.get("Last-Modified")
-        whole = {"bytes": str(self.sink.size), "sha256": self.sink.sha256}
-        return {**({"Last-Modified": written} if written else {}), **whole}
+        said = {"Last-Modified": written} if written else {}
+        if isinstance(self.sink, io.BytesIO):
+            return said if question.says_when_written else {}
+        return {**said, "bytes": str(self.sink.size), "sha256": self.sink.sha256}
 
 
 class _UserId(httpx.Auth):
@@ -435,13 +450,17 @@ class _WithoutKeyedUrls(logging.Filter):
 _WITHOUT_KEYED_URLS = _WithoutKeyedUrls()
 
 
-def _unusable(status: int, question: _Question) -> BeaError:
+def _unusable(status: int, question: _Question, location: str) -> BeaError:
     words = f"HTTP {status} for {question.path}"
     if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
         return BeaTransportError(
             f"BEA answered {words}.", remedy="Try again.", table=question.table, line=question.line
         )
     remedy = "BEA may have moved: compare PCE_BEA_URL with BEA's documentation."
+    if status in _REDIRECTS and location:
+        # what follows a question mark may be our own query, and that has the key
+        place = location.partition("?")[0].partition("#")[0]
+        return BeaMoved(str(status), words, place, remedy=remedy, table=question.table, line=question.line)
     return BeaRequestRejected(str(status), words, remedy=remedy, table=question.table, line=question.line)
 
 

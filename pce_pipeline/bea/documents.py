@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Literal
 
-from pce_pipeline.bea.bulk import MOST_UNPACKED_BYTES, read_archive, read_csv, sole_member
+from pce_pipeline.bea.bulk import MOST_UNPACKED_BYTES, check_archive, read_archive, read_csv, sole_member, tables_in
 from pce_pipeline.bea.doubts import refuse_doubtful
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.kept import is_national, kept_answers
@@ -20,7 +20,8 @@ from pce_pipeline.bea.layouts import canonical
 from pce_pipeline.bea.national import decode_months, is_series, read_series
 from pce_pipeline.bea.observations import Observations, cell_of, of_tables
 from pce_pipeline.bea.protocol import decode_many, redact
-from pce_pipeline.bea.tables import area_code, without_repeats
+from pce_pipeline.bea.sheets import GLANCE, Sheet, glance, read_sheet
+from pce_pipeline.bea.tables import area_code, tables_of, without_repeats
 from pce_pipeline.texts import each
 
 Kind = Literal["zip", "csv", "json", "series"]
@@ -102,6 +103,32 @@ def _of_months(read: Observations, wanted: frozenset[str] | None, *, tolerate_re
             line=line,
         )
     return of_tables(replace(read, frame=frame), wanted)
+
+
+def tables_recognised(content: bytes) -> frozenset[str]:
+    """The regional tables in a zip or CSV by the names they have today, without reading their figures; perhaps none.
+
+    Raises `BeaFileRefused` for a zip that is unsafe or damaged, in whichever member.
+    """
+    plain = unpacked(content)
+    if plain.startswith(_ZIP):
+        check_archive(plain)
+        return frozenset(tables_in(plain))
+    sheet = glance(plain[:GLANCE])
+    if sheet is None:
+        return frozenset()
+    try:
+        return tables_of(read_sheet(plain))
+    except BeaFileRefused:
+        return _tables_at_first_sight(sheet)
+
+
+def _tables_at_first_sight(sheet: Sheet) -> frozenset[str]:
+    """The table of the first row, of a file in which something else is wrong: what, reading it will tell."""
+    try:
+        return tables_of(sheet)
+    except BeaFileRefused:
+        return frozenset()
 
 
 def sole_csv(content: bytes) -> bytes:

@@ -6,6 +6,7 @@
     ├── BeaApiError              BEA answered with an error: `code`, `detail`
     │   ├── BeaKeyRejected       codes 1, 3, 4: the key is unknown or not active; nothing will work until it is
     │   ├── BeaRequestRejected   codes 20, 31, 34, 40: BEA does not know this table, line or parameter
+    │   │   └── BeaMoved         BEA answered with another address
     │   ├── BeaQuotaExceeded     code 7: the quota in words of an answer; the client makes it BeaRateLimited
     │   └── BeaUnavailable       codes 101, 2xx and unknown ones: passing, or a combination BEA cannot serve
     └── BeaContentError          the answer or file is not what BEA documents
@@ -90,6 +91,23 @@ class BeaKeyRejected(BeaApiError):
 
 class BeaRequestRejected(BeaApiError):
     """BEA does not know what was asked for: a renamed table, a dropped line, a wrong parameter."""
+
+
+class BeaMoved(BeaRequestRejected):
+    """BEA answered with another address, `location`, of which only the part before a query is kept."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        location: str,
+        *,
+        remedy: str = "",
+        table: str | None = None,
+        line: int | None = None,
+    ) -> None:
+        self.location = location
+        super().__init__(code, detail, remedy=remedy, table=table, line=line)
 
 
 class BeaQuotaExceeded(BeaApiError):

@@ -16,6 +16,7 @@ import httpx
 import structlog
 from pydantic import SecretStr
 
+from pce_pipeline.bea.archive_walk import PAUSE
 from pce_pipeline.bea.budget import RequestBudget
 from pce_pipeline.bea.client import BeaClient
 from pce_pipeline.bea.errors import BeaError
@@ -111,6 +112,11 @@ class BeaGateway:
         if patient:
             return BeaClient(self._settings.bea_url, key, budget=budget)
         return BeaClient(self._settings.bea_url, key, budget=budget, attempts=2, timeout=_SHORT, whole_timeout=_SHORT)
+
+    @property
+    def pause(self) -> float:
+        """How many seconds lie between two requests to the archive of releases; the embedded look-alike needs none."""
+        return 0.0 if self._settings.is_sample else PAUSE
 
     def releases(
         self, release_names: Mapping[str, tuple[str, ...]], probes: Mapping[str, Probes]

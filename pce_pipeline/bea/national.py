@@ -209,6 +209,12 @@ def read_series(document: bytes, tables: Collection[str] | None = None) -> Obser
     return Observations(_months(frame, "metric_name", "calculation_type"), lines, {})
 
 
+def codes_of_line(document: bytes, table: str, line: int) -> frozenset[str]:
+    """The codes of the series that are a line of a table, by the register of a stored document; raises as it does."""
+    places = _places(_parts(document)[0], {table})
+    return frozenset(places.filter(line_code=line)["series_code"])
+
+
 def _parts(document: bytes) -> tuple[bytes, bytes]:
     """The register and the values of a document, each with its header."""
     bare = document.removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -83,6 +83,17 @@ def years_of(sheet: Sheet) -> dict[int, int]:
     return years
 
 
+def rows_of(sheet: Sheet) -> pl.DataFrame:
+    """What each row of a sheet is about, in its order: bea_table, line_code, geo_fips; errors as in `read_table`.
+
+    Where years stand down, `year` is there too.
+    """
+    if sheet.layout.shape == "years across":
+        return _named(sheet, "line_code", _whole).select("bea_table", "line_code", "geo_fips")
+    years = pl.Series("year", _coded(sheet, "year", _year)).cast(pl.Int32)
+    return _named(sheet, "code", _line_of_code).select("bea_table", "line_code", "geo_fips").with_columns(years)
+
+
 def without_repeats(frame: pl.DataFrame) -> pl.DataFrame:
     """The observations with each cell once; `BeaFileRefused` names one that is there twice and differently."""
     keys = frame.select(_KEY)

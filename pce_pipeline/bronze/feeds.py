@@ -47,12 +47,16 @@ class Files:
     """Of derived values, where they come from."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Of derived values, what the file calls area, line, year and value."""
+    endpoint: str = ""
+    """Where the files come from, as the manifest is to say it: BEA's address of them. Empty where nobody knows."""
 
     def config(self) -> dict[str, object]:
         """What the asset of Bronze is configured with."""
         said: dict[str, object] = {"files": list(self.paths)}
         if self.date_is != "day":
             said["date_is"] = self.date_is
+        if self.endpoint:
+            said["endpoint"] = self.endpoint
         return {**said, "derived": self.derived, "columns": dict(self.columns)} if self.derived else said
 
 

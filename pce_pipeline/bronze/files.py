@@ -49,10 +49,12 @@ class _Kept:
 class FileFeed:
     """Files somebody kept: BEA's archive, its CSV files, its national series, or answers of its API, also compressed.
 
-    BEA's register of series is no file by itself: it says what the codes in the files of values mean.
+    BEA's register of series is no file by itself: it says what the codes in the files of values mean. `endpoint` is
+    where the files come from, where that is known.
     """
 
-    def __init__(self, paths: Sequence[Path], datasets: Collection[Dataset]) -> None:
+    def __init__(self, paths: Sequence[Path], datasets: Collection[Dataset], endpoint: str = "") -> None:
+        self._endpoint = endpoint or FROM_FILES
         registers = [path for path in paths if _is_register_alone(path)]
         values = [path for path in paths if path not in registers]
         self._register = registers[-1] if registers and values else None
@@ -81,7 +83,9 @@ class FileFeed:
         held = {table for kept in files for table in kept.tables}
         wanted = zip(self._paths, files, strict=True)
         holding = [path for path, kept in wanted if not kept.tables.isdisjoint(tables)]
-        return type(self)([*holding, *self.beside], self._datasets), [table for table in tables if table in held]
+        return type(self)([*holding, *self.beside], self._datasets, self._endpoint), [
+            table for table in tables if table in held
+        ]
 
     @property
     def beside(self) -> tuple[Path, ...]:
@@ -97,7 +101,7 @@ class FileFeed:
             held = [table for table in tables if table in kept.tables]
             if not held:
                 raise _holds_none(path, kept, tables)
-            entry = file_entry(kept.name, kept.body, held, endpoint=FROM_FILES, extracted_at=now)
+            entry = file_entry(kept.name, kept.body, held, endpoint=self._endpoint, extracted_at=now)
             is_of_before = not set(kept.published) >= set(held)
             entries[kept.name] = msgspec.structs.replace(entry, published_as=kept.published) if is_of_before else entry
         _refuse_overlaps(files, tables)

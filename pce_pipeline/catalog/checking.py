@@ -21,6 +21,7 @@ _TABLE_NAME = re.compile(r"[A-Z][A-Z0-9]*")
 ARCHIVE_NAME = re.compile(r"\w+\.zip")
 _FILE_OF_SERIES = re.compile(r"\w+\.txt")
 _LAYOUT = re.compile(r"(?:19|20)[0-9]{2}(?:-[01][0-9])?")
+_KIND = re.compile(r"[a-z]+")
 _A_NAME = "small letters, digits and underscores, a letter first"
 _ROLES = ("total", "subtotal", "part")
 _LEVELS = ("nation", "region", "state")
@@ -164,6 +165,7 @@ def _check_dataset(parts: tuple[Part, ...], catalogue: Catalogue) -> None:
     for part in parts:
         if parts[0].declared.source == "NIPA":
             _check_national_tables(part)
+        _check_kinds(part, is_regional=parts[0].declared.source == "Regional")
         _check_tables(part, codes, catalogue.areas)
         _check_exceptions(part, codes, catalogue.areas)
         _check_profiles(part, codes)
@@ -227,6 +229,24 @@ def _check_national_tables(part: Part) -> None:
     for nth, table in enumerate(part.declared.tables):
         if (*table.levels, *table.may_have) != ("nation",):
             raise part.mistake(("tables", nth, "levels"), f"{table.name} is a national table: it has the nation alone")
+
+
+def _check_kinds(part: Part, *, is_regional: bool) -> None:
+    """The kinds of archived releases are such as the names of BEA's folders have."""
+    kinds = part.declared.archived_as
+    if kinds and not is_regional:
+        raise part.mistake(
+            ("archived_as",), "BEA's archive of releases has regional tables only", remedy="Take it out."
+        )
+    for kind in kinds:
+        if not _KIND.fullmatch(kind):
+            raise part.mistake(
+                ("archived_as",),
+                f"{kind!r} is not a kind of release",
+                remedy='Write the letters of the folder\'s name, "pce" of 1019pce.',
+            )
+        if kinds.count(kind) > 1:
+            raise part.mistake(("archived_as",), f"the kind {kind!r} is there twice", remedy="Write it once.")
 
 
 def _check_lines(lines: pl.DataFrame, tables: Mapping[str, DeclaredTable], catalogue: Catalogue) -> None:

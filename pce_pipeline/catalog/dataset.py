@@ -142,6 +142,8 @@ class Dataset:
     """The days of releases that brought a comprehensive update: BEA then revises all years, and what figures mean."""
     known_releases: tuple[date, ...] = ()
     """Days on which BEA is known to have released it, ascending: not all of them."""
+    archived_as: tuple[str, ...] = ()
+    """The kinds of releases in BEA's archive whose files may hold its tables: `pce` of `1019pce`."""
     grain: Grain = "year"
     """What one figure is of: a year, or a month of it."""
 

@@ -93,6 +93,7 @@ class Declared(msgspec.Struct, forbid_unknown_fields=True):
     known_exceptions: tuple[KnownException, ...] = ()
     comprehensive_updates: tuple[date, ...] = ()
     known_releases: tuple[date, ...] = ()
+    archived_as: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)

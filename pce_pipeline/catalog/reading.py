@@ -5,10 +5,10 @@
 
 A folder of the user's (`PCE_CATALOG`) has the same layout, without areas.csv. A new folder there is a new dataset. One
 with the name of a packaged dataset adds to it: its dataset.toml has the name and what it adds, which may be tables,
-measures, profiles, known exceptions and comprehensive updates; its CSV files have lines (of packaged tables, too) and
-categories. A units.csv adds units. Nothing packaged is taken away or changed: who wants less adds a profile that
-narrows. A profile may be added to, but what it has of a table is said once; `full` has all lines of every table.
-Measures and categories are declared once and may be used by every dataset.
+measures, profiles, known exceptions, comprehensive updates and kinds of archived releases; its CSV files have lines (of
+packaged tables, too) and categories. A units.csv adds units. Nothing packaged is taken away or changed: who wants less
+adds a profile that narrows. A profile may be added to, but what it has of a table is said once; `full` has all lines of
+every table. Measures and categories are declared once and may be used by every dataset.
 
 What cannot be is told with file and line before anything runs.
 """
@@ -140,6 +140,7 @@ def _dataset(name: str, parts: tuple[Part, ...], catalogue: Catalogue, profile: 
         known_exceptions=tuple(known for part in parts for known in part.declared.known_exceptions),
         comprehensive_updates=tuple(sorted(day for part in parts for day in part.declared.comprehensive_updates)),
         known_releases=tuple(sorted({day for part in parts for day in part.declared.known_releases})),
+        archived_as=tuple(dict.fromkeys(kind for part in parts for kind in part.declared.archived_as)),
         grain=whole.grain or "year",
     )
 

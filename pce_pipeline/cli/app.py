@@ -7,7 +7,9 @@ import typer
 
 from pce_pipeline.cli import (
     alerting,
+    archive,
     catalog,
+    certifying,
     comparing,
     deciding,
     doctor,
@@ -18,6 +20,7 @@ from pce_pipeline.cli import (
     querying,
     reporting,
     services,
+    tracing,
 )
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
@@ -30,8 +33,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _sample = typer.Typer(no_args_is_help=True, help="What the embedded sample publishes.")
+_archive = typer.Typer(no_args_is_help=True, help="BEA's own archive of earlier releases.")
 _alert = typer.Typer(no_args_is_help=True, help="Alerts to the channels that are set.")
 _catalog = typer.Typer(no_args_is_help=True, help="What is ingested, and what it means.")
+_certificate = typer.Typer(no_args_is_help=True, help="Certificates of releases: what was published, provably.")
 _db = typer.Typer(no_args_is_help=True, help="The world's Postgres.")
 
 
@@ -58,6 +63,7 @@ _add(app, "status", looking.status, _DATA, of_datasets=True)
 _add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
 _add(app, "query", querying.query, _DATA, of_datasets=True)
 _add(app, "diff", comparing.diff, _DATA, of_datasets=True)
+_add(app, "trace", tracing.trace, _DATA, of_datasets=True)
 
 _add(app, "doctor", doctor.doctor, _CARE, of_datasets=True)
 _add(app, "verify", keeping.verify, _CARE, of_datasets=True)
@@ -74,11 +80,15 @@ _add(app, "serve-hooks", hooks.serve_hooks, _AROUND)
 _add(app, "dictionary", looking.dictionary, _AROUND)
 _add(app, "years", reporting.years, _AROUND, of_datasets=True)
 _add(app, "report", reporting.report, _AROUND)
+app.add_typer(_archive, name="archive", rich_help_panel=_DATA)
 app.add_typer(_alert, name="alert", rich_help_panel=_AROUND)
 app.add_typer(_catalog, name="catalog", rich_help_panel=_AROUND)
+app.add_typer(_certificate, name="certificate", rich_help_panel=_CARE)
 app.add_typer(_db, name="db", rich_help_panel=_AROUND)
 app.add_typer(_sample, name="sample", rich_help_panel=_AROUND)
 
+_add(_archive, "list", archive.list_releases, of_datasets=True)
+_add(_archive, "pull", archive.pull, of_datasets=True)
 _add(_alert, "late", alerting.late)
 _add(_alert, "quarantined", alerting.quarantined)
 _add(_alert, "pinned", alerting.pinned)
@@ -87,6 +97,8 @@ _add(_alert, "failed", alerting.failed)
 _add(_alert, "test", alerting.test)
 _add(_catalog, "draft", catalog.draft)
 _add(_catalog, "check", catalog.check)
+_add(_certificate, "show", certifying.show, of_datasets=True)
+_add(_certificate, "verify", certifying.verify)
 _add(_db, "psql", services.db_psql)
 _add(_db, "url", services.db_url)
 _add(_db, "migrate", services.db_migrate)

@@ -1,6 +1,5 @@
 """The verbs that move data: check, extract, refresh, run."""
 
-import calendar
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline.automation.next_step import Step
+from pce_pipeline.bronze.archive_pull import last_day
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.extract import Place, next_extract_id, places
 from pce_pipeline.bronze.feeds import Files
@@ -198,7 +198,7 @@ def extract(
             remedy="Add --derived if the file is not BEA's, or leave the options out.",
         )
     if files:
-        _choose_world_of_files(session)
+        choose_world_of_files(session)
     wanted = [name.strip().upper() for name in (tables or "").split(",") if name.strip()]
     of_datasets = _tables_by_dataset(session, wanted)
     if derived:
@@ -347,7 +347,7 @@ def _newest(now: Current) -> set[str]:
     return {str(extract) for source in now.unpinned.values() for extract in source.newest.extracts}
 
 
-def _choose_world_of_files(session: Session) -> None:
+def choose_world_of_files(session: Session) -> None:
     """Files hold BEA's data, so they never go into the sample's world."""
     if session.settings.chosen_source == "sample":
         raise UsageError(
@@ -375,7 +375,7 @@ def _day_or_month(text: str) -> tuple[date, Literal["day", "month"]]:
         first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError:
         return _date(text).day, "day"
-    last, today = first.replace(day=calendar.monthrange(first.year, first.month)[1]), datetime.now(UTC).date()
+    last, today = last_day(first), datetime.now(UTC).date()
     if last >= today:
         raise UsageError(f"{text} has not ended.", remedy=f"Give the day, which is at most --date {today}.")
     return last, "month"

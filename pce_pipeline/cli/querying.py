@@ -21,7 +21,7 @@ from pce_pipeline.cli import shown
 from pce_pipeline.cli.choosing import Choice, Form, as_bytes, chosen, day_of, listed, write_rows
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
-from pce_pipeline.gold.known import BESIDE, AsOf, as_known, known_cells
+from pce_pipeline.gold.known import BESIDE, AsOf, as_known, known_cells, with_cells
 from pce_pipeline.gold.meaning import growth as with_growth
 from pce_pipeline.gold.meaning import sum_over_areas, sum_over_categories, why_no_growth
 from pce_pipeline.gold.price_releases import MADE_WITH_NOMINAL, NEEDED, NOT_YET, as_by, needed, standings
@@ -32,7 +32,6 @@ from pce_pipeline.tables.years import years_text
 _SHOWN = 40
 _NONE = "none"
 _NO_LEVEL_OVER_YEARS = "{measure} compares areas within one year: two years of it cannot be compared."
-_FIGURE = ["measure", "category_id", "geo_fips", "year"]
 
 
 class By(StrEnum):
@@ -278,17 +277,10 @@ def _rows(log: pl.DataFrame, history: History, moment: AsOf) -> pl.DataFrame:
     """The figures that were known, each with the table, vintage and release that it is from."""
     dataset = history.dataset
     facts = as_known(log, history.vintages, dataset, moment)
-    tables = pl.DataFrame({"bea_table": list(dataset.tables)}).with_row_index("order")
-    cells = (
-        known_cells(log, history.vintages, moment)
-        .join(tables, on="bea_table")
-        .sort("order", maintain_order=True)
-        .select(*_FIGURE, "value", "status", "basis", "bea_table", "base_year", "released_on", "valid_from")
-    )
+    cells = known_cells(log, history.vintages, moment)
     names = dataset.areas.select("geo_fips", "geo_name")
     return (
-        facts.join(cells, on=[*_FIGURE, "value", "status"], how="left", nulls_equal=True, maintain_order="left")
-        .unique(_FIGURE, keep="first", maintain_order=True)
+        with_cells(facts, cells, dataset, ["basis", "bea_table", "base_year", "released_on", "valid_from"])
         .join(names, on="geo_fips", maintain_order="left")
         .select(
             "dataset",

@@ -35,7 +35,7 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> RenderableType:
     """Names and what is to be said of each."""
     shown = Table.grid(padding=(0, 2, 0, 0))
     shown.add_column(style="bold", no_wrap=True)
-    shown.add_column()
+    shown.add_column(overflow="fold")
     for name, fact in rows:
         shown.add_row(name, fact)
     return Padding(shown, (1, 0, 0, 0))

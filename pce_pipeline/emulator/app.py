@@ -1,4 +1,4 @@
-"""The look-alike's endpoints: BEA's API, archive, files of series and release calendar, and a control of its own.
+"""The look-alike's endpoints: BEA's API, archives, files of series and release calendar, and a control of its own.
 
 `create_app` gives an ASGI app that is mounted in process or served on loopback alike. Its state is
 `app.state.emulator`.
@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from pce_pipeline.emulator import render
 from pce_pipeline.emulator.archive import calendar
+from pce_pipeline.emulator.archived_releases import archived
 from pce_pipeline.emulator.faults import Fault, FaultKind, Limits, Target
 from pce_pipeline.emulator.national_answers import (
     national_answer,
@@ -88,6 +89,7 @@ def create_app(
             Route("/api/data", _data),
             Route("/api/data/", _data),
             Route("/regional/zip/{name}", _archive),
+            Route("/regional/histdata/{path:path}", _archived),
             Route("/national/Release/TXT/{name}", _series),
             Route("/API/signup/release_dates.json", _calendar),
             Route("/health", _health),
@@ -196,6 +198,19 @@ async def _archive(request: Request) -> Response:
     emulator.record("archive", {"NAME": request.path_params["name"]})
     met = emulator.meet("archive")
     return await _broken(met) or _response(_spoiled(archive, met), met, "application/x-zip-compressed")
+
+
+async def _archived(request: Request) -> Response:
+    emulator, path = _emulator(request), request.path_params["path"]
+    emulator.record("archived", {"PATH": path})
+    # A fault spoils files only: how a page looks is assumed, and reading it bears everything.
+    met = emulator.meet("archived") if path.endswith(".zip") else {}
+    found = archived(path, emulator.release, emulator.catalog)
+    if found is None:
+        return Response("There is no such page.", 404, media_type="text/plain")
+    response = await _broken(met) or _response(_spoiled(found.body, met), met, found.media_type)
+    response.headers["Last-Modified"] = format_datetime(found.written_at, usegmt=True)
+    return response
 
 
 async def _series(request: Request) -> Response:

@@ -11,7 +11,7 @@ import msgspec
 
 Target = Literal[
     "GetData", "GetParameterValuesFiltered", "GetParameterValues", "GetParameterList", "GetDataSetList",
-    "archive", "calendar",
+    "archive", "calendar", "archived",
 ]  # fmt: skip
 
 

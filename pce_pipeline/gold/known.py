@@ -14,6 +14,7 @@ import polars as pl
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.silver import YEARLY_KEY, silver_table
 from pce_pipeline.tables.vintages import COUNTED, ENDINGS, INSTANT
 
@@ -99,6 +100,22 @@ def as_known(log: pl.DataFrame, vintages: pl.DataFrame, dataset: Dataset, as_of:
     return conform_facts(
         known_cells(log, vintages, as_of).select(silver_table(dataset).column_names), dataset, releases
     )
+
+
+def with_cells(facts: pl.DataFrame, cells: pl.DataFrame, dataset: Dataset, columns: Collection[str]) -> pl.DataFrame:
+    """Facts (`as_known`) with columns of the cell that gives each, of those that were known (`known_cells`).
+
+    Where several of BEA's tables publish a figure alike, the first in the catalogue's order has it.
+    """
+    tables = pl.DataFrame({"bea_table": list(dataset.tables)}).with_row_index("order")
+    of_cells = (
+        cells.join(tables, on="bea_table")
+        .sort("order", maintain_order=True)
+        .select(*FIGURE, "value", "status", *columns)
+    )
+    return facts.join(
+        of_cells, on=[*FIGURE, "value", "status"], how="left", nulls_equal=True, maintain_order="left"
+    ).unique(FIGURE, keep="first", maintain_order=True)
 
 
 def _counting(vintages: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:

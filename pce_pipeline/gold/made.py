@@ -10,6 +10,7 @@ from typing import Generic
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.formulas import Formula
 from pce_pipeline.quality.rules import Rule, Subject
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.table import Table
@@ -46,6 +47,8 @@ class GoldTable(Generic[Subject]):
     """Its rows of some years, and what its rules look at."""
     rules: Sequence[Rule[Subject]]
     """The rules that its rows keep."""
+    formulas: Mapping[str, Formula]
+    """How each of its columns that is a number follows from figures, apart from what computes it: for who traces it."""
 
 
 @dataclass(frozen=True)

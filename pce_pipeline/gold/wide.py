@@ -3,6 +3,7 @@
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.gold.formulas import level
 from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.quality.wide import WideYears, wide_rules
 from pce_pipeline.tables.table import NOT_PUBLISHED, Table
@@ -26,11 +27,12 @@ def wide(facts: pl.DataFrame, dataset: Dataset, table: Table) -> pl.DataFrame:
     return rows.select(table.column_names).sort(table.key).collect()
 
 
-def wide_table(table: Table) -> GoldTable[WideYears]:
-    """How a wide annual table is made."""
+def wide_table(table: Table, dataset: Dataset) -> GoldTable[WideYears]:
+    """How the wide annual table of a dataset is made."""
 
     def compute(inputs: Inputs) -> tuple[pl.DataFrame, WideYears]:
         rows = wide(inputs.facts, inputs.dataset, table)
         return rows, WideYears(rows, inputs.facts, inputs.dataset, table)
 
-    return GoldTable(table, compute, wide_rules)
+    formulas = {value_column(measure): level(name) for name, measure in dataset.measures.items()}
+    return GoldTable(table, compute, wide_rules, formulas)

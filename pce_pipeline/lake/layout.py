@@ -6,10 +6,16 @@
                                   /_verified.json  /_pin.json                last comparison; chosen extract
     <env>/bronze/<world>/webhook_events/id-<sha256 of the id>.json            events that announce releases, or
                                        /payload-<sha256>.json                of a sender that gives no ids
+    <env>/bronze/<world>/archive/<release>/<file>                             of BEA's archive of releases, as received
+                                          /<file>.record.json                 written last: address, hash, times
+                                          /_pages-<date>.json                 the release's pages as they were that day
+                                /_read/<sha256>/<name>.json                   what a dataset has of a file, written once
     <env>/downloads/<world>/<dataset>/<extract_date>/...                      in progress; deleted when done
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
     <env>/gold/<world>/<dimension>/part-000.parquet
+    <env>/gold/<world>/certificates/<dataset>/<extract_date>/<first 16 hex of the statement's sha256>.json
+                                             /_newest.json                   which is the newest of each extract date
     <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
     <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
                                                 /record.json                 written last: of what, by which code
@@ -138,10 +144,19 @@ class Layout:
         """The prefix of the decoded cells of the extracts of one dataset; they can be made again from Bronze."""
         return join(self.env, "cells", self.world, dataset)
 
+    def certificates(self, dataset: str) -> str:
+        """The prefix of the certificates of the releases of one dataset, which are written once."""
+        return join(self.dataset("gold", "certificates"), dataset)
+
     @property
     def webhook_events(self) -> str:
         """The prefix of the events that announce releases, of all datasets."""
         return self.dataset("bronze", "webhook_events")
+
+    @property
+    def archived_releases(self) -> str:
+        """The prefix of what was pulled from BEA's archive of releases, of all datasets."""
+        return self.dataset("bronze", "archive")
 
     @property
     def runs(self) -> str:

@@ -265,6 +265,28 @@ def _finding(facts: FactYears, compared: pl.LazyFrame, identity: str) -> Finding
             [_spelled_out(row) for row in violations.head(EXAMPLES).iter_rows(named=True)]
             + [f"known: {_spelled_out(row)} ({row['reason']})" for row in known.head(EXAMPLES).iter_rows(named=True)]
         ),
+        largest=tuple(
+            row
+            for sums_of_kind in (
+                violations.with_columns(explained_by=pl.lit("nothing")),
+                known.with_columns(explained_by="reason"),
+                kept.with_columns(explained_by=pl.lit("rounding")),
+            )
+            for row in _largest(sums_of_kind).iter_rows(named=True)
+        ),
+    )
+
+
+def _largest(sums: pl.DataFrame) -> pl.DataFrame:
+    """The sums that are furthest from the published figure: their key, both figures, and what explains them."""
+    size = pl.col("deviation").abs()
+    off = sums.filter(size > 0)
+    # sorting a hundred thousand sums for five of them would take longer than the rule itself
+    return (
+        off.filter(size >= size.top_k(EXAMPLES).min())
+        .sort(size, *_SUM, descending=[True, *([False] * len(_SUM))])
+        .head(EXAMPLES)
+        .select(*_SUM, "published", "added_up", "deviation", "tolerance", "explained_by")
     )
 
 

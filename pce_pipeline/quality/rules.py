@@ -36,6 +36,8 @@ class Finding:
     """What was counted, by name."""
     examples: tuple[str, ...] = ()
     """The first violations, in words."""
+    largest: tuple[Mapping[str, Figure], ...] = ()
+    """The largest deviations that were measured, each kind by itself: its key, its figures, and what explains it."""
 
     @property
     def has_subject(self) -> bool:

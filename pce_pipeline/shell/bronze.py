@@ -50,7 +50,8 @@ class ExtractConfig(dg.Config):
     """What to extract: tables (all in scope if empty), and files to read instead of asking BEA.
 
     `date_is` says whether the day of files is known, or only their month. `derived` makes a file one of derived values,
-    and says where these come from; `columns` are what it calls area, line, year and value.
+    and says where these come from; `columns` are what it calls area, line, year and value. `endpoint` is where BEA
+    publishes the files, where that is known.
     """
 
     tables: list[str] = Field(default_factory=list)
@@ -58,6 +59,7 @@ class ExtractConfig(dg.Config):
     date_is: Literal["day", "month"] = "day"
     derived: str = ""
     columns: dict[str, str] = Field(default_factory=dict)
+    endpoint: str = ""
 
 
 def bronze_asset(dataset: Dataset) -> dg.AssetsDefinition:
@@ -258,7 +260,7 @@ def feed_of(bea: BeaGateway, dataset: Dataset, config: ExtractConfig) -> Feed:
         (file,) = config.files
         return DerivedFeed(Path(file), LongColumns(**config.columns), dataset, config.derived)
     if config.files:
-        return FileFeed([Path(file) for file in config.files], [dataset])
+        return FileFeed([Path(file) for file in config.files], [dataset], config.endpoint)
     if bea.origin == "bulk":
         return SeriesFeed(bea.client, dataset) if dataset.is_monthly else BulkFeed(bea.client, dataset)
     feed = MonthsFeed if dataset.is_monthly else ApiFeed

@@ -1,11 +1,7 @@
 """Gold in Dagster: the conformed facts under the key `gold`, the tables and dimensions downstream of them."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 import dagster as dg
@@ -16,7 +12,7 @@ from pce_pipeline.bronze.history import dimension_frame
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
-from pce_pipeline.gold.wide import wide_table
+from pce_pipeline.gold.packages import package_of, tables_of
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
@@ -43,18 +39,9 @@ def gold_assets(registry: Registry) -> list[dg.AssetsDefinition]:
             registry.derivation_of(table.table), registry, table.rules, partial(_made, table=table, registry=registry)
         )
         for dataset in registry.datasets.values()
-        for table in _tables_of(dataset, registry)
+        for table in tables_of(dataset, registry)
     ]
     return [facts, *own, *(_dimension(table, registry) for table in DIMENSIONS)]
-
-
-def _tables_of(dataset: Dataset, registry: Registry) -> Sequence[GoldTable[Any]]:
-    """How the tables of a dataset are made: as a package of its name says, or from the declarations alone."""
-    package = _package_of(dataset.name)
-    if package is not None:
-        found: Sequence[GoldTable[Any]] = package.TABLES
-        return found
-    return [wide_table(derivation.table) for derivation in registry.gold[dataset.name]]
 
 
 def gold_pieces(registry: Registry) -> list[dg.AssetsDefinition]:
@@ -62,7 +49,7 @@ def gold_pieces(registry: Registry) -> list[dg.AssetsDefinition]:
     return [
         _own_piece(each, registry.datasets[name], registry)
         for name in registry.datasets
-        for each in getattr(_package_of(name), "PIECES", ())
+        for each in getattr(package_of(name), "PIECES", ())
         if each.table.name in registry.pieces
     ]
 
@@ -80,11 +67,6 @@ def _own_piece(piece: GoldPiece[Any], dataset: Dataset, registry: Registry) -> d
         return piece.compute(inputs())
 
     return piece_asset(declared_as, registry, piece.rules, make)
-
-
-def _package_of(dataset: str) -> ModuleType | None:
-    package = f"pce_pipeline.gold.{dataset}"
-    return None if find_spec(package) is None else import_module(package)
 
 
 def _made(run: YearlyRun, *, table: GoldTable[Any], registry: Registry) -> Made[Any]:

@@ -4,6 +4,9 @@ import dagster as dg
 
 from pce_pipeline.tables.table import Table
 
+CERTIFICATES = dg.AssetKey(["gold", "certificates"])
+"""The asset that makes the certificates of releases, which are files and no table."""
+
 
 def key_of(table: Table) -> dg.AssetKey:
     """The asset that publishes a table in the lake."""

@@ -1,12 +1,15 @@
 """What is in the warehouse: checkpoints for the next step, counts and the fastest growth for a run's summary."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from importlib.resources import files
+from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
+from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.contents import published_tables
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline.warehouse.migrate import found_revision
@@ -87,6 +90,31 @@ def world_held(connection: Connection) -> tuple[str, str] | None:
         cursor.execute("SELECT world, env FROM meta.world")
         held = cursor.fetchone()
     return (str(held[0]), str(held[1])) if held is not None else None
+
+
+def values_of(
+    connection: Connection, table: Table, column: str, key: Mapping[str, object], as_of: date | None = None
+) -> list[Any] | None:
+    """What a column of a table has under a key: one value, none, or more where the key is not unique.
+
+    With a day it is what was known at its end, by the function `serving.<table>_as_of`. None where the database has no
+    such table or function.
+    """
+    relation = ("serving", f"{table.relation.removesuffix('_annual')}_as_of") if as_of else ("gold", table.relation)
+    is_there = "SELECT to_regproc(%s) IS NOT NULL" if as_of else "SELECT to_regclass(%s) IS NOT NULL"
+    with connection.cursor() as cursor:
+        cursor.execute(is_there, (".".join(relation),))
+        if cursor.fetchone() != (True,):
+            return None
+        matches = sql.SQL(" AND ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in key)
+        source = sql.Identifier(*relation)
+        cursor.execute(
+            sql.SQL("SELECT {} FROM {} WHERE {}").format(
+                sql.Identifier(column), sql.SQL("{}(%s)").format(source) if as_of else source, matches
+            ),
+            [*([as_of] if as_of else []), *key.values()],
+        )
+        return [value for (value,) in cursor.fetchall()]
 
 
 def recorded_runs(connection: Connection) -> set[str]:

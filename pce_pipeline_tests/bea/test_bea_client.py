@@ -17,6 +17,7 @@ from pce_pipeline.bea.errors import (
     BeaError,
     BeaFileRefused,
     BeaKeyRejected,
+    BeaMoved,
     BeaRateLimited,
     BeaRequestRejected,
     BeaTransportError,
@@ -501,3 +502,11 @@ def test_closing_calls_off_what_other_tasks_still_ask(body):
         return sorted(ended)
 
     assert asyncio.run(and_look()) == ["2", "3"]
+
+
+def test_a_redirect_is_an_error_that_names_the_place_and_not_the_key():
+    away = httpx.Response(302, headers={"Location": f"https://elsewhere.test/api?UserID={KEY}#top"})
+    with pytest.raises(BeaMoved) as moved:
+        Bea(away).run(lambda client: client.data("SAPCE1", 1))
+    assert moved.value.location == "https://elsewhere.test/api"
+    assert KEY not in f"{moved.value!r} {vars(moved.value)} {traceback.format_exception(moved.value)}"

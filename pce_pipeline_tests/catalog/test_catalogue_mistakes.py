@@ -155,6 +155,28 @@ def test_a_folder_with_a_packaged_name_adds_and_changes_nothing(tmp_path: Path) 
         load_datasets("full", tmp_path / ".." / tmp_path.name)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "problem"),
+    [('["1019pce"]', "'1019pce' is not a kind of release"), ('["pce", "pce"]', "the kind 'pce' is there twice")],
+)
+def test_a_kind_that_no_name_of_a_folder_has_is_refused(folder: Path, kinds: str, problem: str) -> None:
+    said = DATASET.replace("first_year = 1948", f"first_year = 1948\narchived_as = {kinds}")
+    (folder / NAME / "dataset.toml").write_text(said)
+    with pytest.raises(CatalogMistake, match=re.escape(problem)) as refused:
+        load_datasets("full", folder)
+    assert f"{NAME}/dataset.toml, line {line_of(said, kinds)}" in str(refused.value)
+
+
+def test_kinds_of_archived_releases_are_added_and_are_regional(tmp_path: Path) -> None:
+    for name in ("income_state", "pce_us_monthly"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "income_state" / "dataset.toml").write_text('name = "income_state"\narchived_as = ["spi", "income"]\n')
+    assert load_datasets("full", tmp_path)["income_state"].archived_as == ("pistate", "spi", "income")
+    (tmp_path / "pce_us_monthly" / "dataset.toml").write_text('name = "pce_us_monthly"\narchived_as = ["pce"]\n')
+    with pytest.raises(CatalogMistake, match="has regional tables only"):
+        load_datasets("full", tmp_path / ".." / tmp_path.name)
+
+
 def test_a_profile_that_nobody_has_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(SettingsError, match="There is no profile 'tiny'") as refused:
         load_datasets("tiny")

@@ -14,10 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pce_pipeline.gold.formulas import Known, Term
+from pce_pipeline.gold.pce_state.formulas import of_metrics
 from pce_pipeline.gold.pce_state.metrics import metrics
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_METRICS, METRICS
-from pce_pipeline.tables.table import content_sha256
+from pce_pipeline.tables.table import NOT_PUBLISHED, content_sha256
+from pce_pipeline.tracing.checking import agree
 from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.examples import examples, is_thorough
 
@@ -340,6 +343,36 @@ def test_metrics_are_what_their_definitions_say_row_by_row():
     everything |= {(name, "negative") for name in METRIC_NAMES if name not in never_negative}
     # A claim to compare all metrics holds only if the panels drawn give each of them, and many times.
     assert {seen for seen, times in kinds.items() if times >= 20} >= everything
+
+
+def test_formulas_that_traces_go_by_give_the_same_numbers():
+    formulas = of_metrics()
+    assert set(formulas) == set(METRIC_NAMES)
+
+    @settings(max_examples=examples(25), deadline=None, derandomize=not is_thorough())
+    @given(panels)
+    def agrees(drawn):
+        panel = panel_of(drawn)
+        known = {
+            (row["measure"], row["geo_fips"], row["category_id"], row["year"]): Known(row["value"], row["status"])
+            for row in panel.iter_rows(named=True)
+        }
+
+        def of_term(term: Term, row: dict[str, Any]) -> list[Known]:
+            is_state = LEVELS[row["geo_fips"]] == "state"
+            category = f"{row['category_id'].partition('.')[0]}.pce" if term.of == "its total" else row["category_id"]
+            areas = {"the US": ["00000"], "all states": list(POSTAL) if is_state else []}.get(
+                term.of, [row["geo_fips"]]
+            )
+            keys = [(term.measure, area, category, row["year"] - term.back) for area in areas]
+            return [known.get(key, Known(None, NOT_PUBLISHED)) for key in keys]
+
+        for row in metrics(panel, CATALOG, range(2014, 2021)).iter_rows(named=True):
+            for name, formula in formulas.items():
+                terms = {term.name: of_term(term, row) for term in formula.terms}
+                assert agree(row[name], formula.compute(terms, SIGNS[row["category_id"]])), (name, row)
+
+    agrees()
 
 
 def kind_of(value: float | None) -> str:

@@ -47,6 +47,9 @@ def test_sums_bea_itself_does_not_keep_are_counted_and_shown_but_fail_nothing(wo
         assert result.figures["known_exceptions"] == 6
         assert len(result.examples) == 5
         assert all(example.startswith("known: ") and "line 131" in example for example in result.examples)
+    known = [row for row in children_add_up_to_parents.find(facts).largest if row["explained_by"] != "rounding"]
+    assert len(known) == 5
+    assert all("line 131" in str(row["explained_by"]) for row in known)
 
 
 def test_a_known_exception_excuses_no_other_sum(world):

@@ -189,3 +189,24 @@ def test_an_example_says_by_how_much_a_sum_is_off():
     assert example == (
         "pce of product.goods, area 06000, 2020: published 107.0, but added up 100.3, off by -6.7 (tolerance 0.15)"
     )
+
+
+def test_the_largest_deviations_are_named_with_what_explains_them_and_exact_sums_are_not() -> None:
+    off = {"06000": "100.4", "04000": "99.0", "02000": "100.3", "01000": "101.3"}
+    found = children_add_up_to_parents.find(
+        facts(*(cell for geo, total in off.items() for cell in goods(total, geo=geo)))
+    )
+    assert [(row["geo_fips"], row["deviation"], row["explained_by"]) for row in found.largest] == [
+        ("04000", 1.3, "nothing"),
+        ("01000", -1.0, "nothing"),
+        ("06000", -0.1, "rounding"),
+    ]
+    assert found.largest[0]["category_id"] == "product.goods"
+    assert (found.largest[0]["published"], found.largest[0]["year"]) == (99.0, 2020)
+
+
+def test_only_the_first_of_many_deviations_are_named() -> None:
+    cells = [cell for geo in STATES[:7] for cell in goods("99.0", geo=geo)]
+    found = children_add_up_to_parents.find(facts(*cells))
+    assert found.figures["violations"] == 7
+    assert [row["geo_fips"] for row in found.largest] == sorted(STATES[:7])[:5]

@@ -21,6 +21,7 @@ from pce_pipeline.tables.pce_us_monthly import (
 )
 from pce_pipeline_tests.cli.conftest import Called
 from pce_pipeline_tests.postgres_server import PostgresServer
+from pce_pipeline_tests.traced import assert_confirmed, traces_of_everything
 from pce_pipeline_tests.worlds import World, command_line_of, lean_world
 
 pytestmark = [pytest.mark.postgres]
@@ -53,6 +54,11 @@ def test_months_are_beside_the_years_and_never_among_them(lean: World) -> None:
     assert not {each for each in lean.hashes() if each[0].startswith((f"gold/{MONTHS}_", f"silver/{MONTHS}_"))}
     upstream = lean.definitions.resolve_asset_graph().get(key_of(GOLD_PCE_US_MONTHLY)).parent_keys
     assert {key.to_user_string() for key in upstream} == {f"silver/{MONTHS}", "gold"}
+
+
+def test_every_number_is_traced_to_the_byte_it_was_read_from(lean: World) -> None:
+    traces = list(traces_of_everything(lean, range(2009, 2024)))
+    assert_confirmed(lean, traces)
 
 
 def test_every_check_has_passed_and_those_of_the_estimates_looked_at_something(lean: World) -> None:

@@ -3,16 +3,19 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 from psycopg2 import errors
 
+from pce_pipeline.gold.known import AsOf
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.prices_state import GOLD_PRICES_STATE_ANNUAL
 from pce_pipeline_tests.cli.conftest import Called
 from pce_pipeline_tests.postgres_server import PostgresServer
+from pce_pipeline_tests.traced import assert_confirmed, traces_of_everything
 from pce_pipeline_tests.worlds import World, command_line_of, lean_world
 
 pytestmark = [pytest.mark.postgres]
@@ -49,6 +52,17 @@ def test_levels_and_metrics_reach_postgres_as_the_lake_has_them(lean: World) -> 
     assert lean.query(f"SELECT count(*) FROM gold.state_price_metrics WHERE {exactly}") == [(0,)]
     as_of = lean.query("SELECT * FROM serving.prices_state_as_of(CURRENT_DATE) ORDER BY geo_fips, year")
     assert as_of == lean.query("SELECT * FROM gold.prices_state_annual ORDER BY geo_fips, year")
+
+
+def test_every_number_is_traced_to_the_byte_it_was_read_from(lean: World) -> None:
+    traces = list(traces_of_everything(lean, range(2010, 2024)))
+    assert_confirmed(lean, traces)
+    today = AsOf(datetime.now(UTC).date())
+    then = {
+        (each.asked.column, str(each.asked.key)): each for each in traces_of_everything(lean, range(2010, 2024), today)
+    }
+    assert {each.verdict for each in then.values()} == {"confirmed", "nothing_held"}
+    assert {then[each.asked.column, str(each.asked.key)].value == each.value for each in traces} == {True}
 
 
 def test_growth_is_given_or_there_is_a_reason(lean: World) -> None:

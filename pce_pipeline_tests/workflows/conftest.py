@@ -5,7 +5,7 @@ import secrets
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -23,7 +23,7 @@ from pce_pipeline.emulator.state import Emulator
 from pce_pipeline_tests.cli.conftest import Called, call
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
-from pce_pipeline_tests.workflows.job import Ran, checked_out, kept, run_job, workflow
+from pce_pipeline_tests.workflows.job import ActionFailed, Ran, checked_out, kept, run_job, workflow
 
 ADDRESS = "20.1.2.3"
 REGION = "us-east-1"
@@ -45,6 +45,8 @@ class Place:
     queue: str
     folder: Path
     key: str
+    attests: bool = True
+    attested: Mapping[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         make: Any = boto3.Session(
@@ -110,6 +112,7 @@ class Place:
                 "actions/checkout": checked_out,
                 "actions/setup-python": lambda _, given: {"SETUP_PYTHON": given["python-version"]},
                 "actions/upload-artifact": kept,
+                "actions/attest-build-provenance": self._attest,
                 "aws-actions/configure-aws-credentials": self._assume,
             },
             event=event,
@@ -125,6 +128,16 @@ class Place:
         assert not [name for name in given if "key" in name]
         keys = {"AWS_ACCESS_KEY_ID": self.s3.access_key, "AWS_SECRET_ACCESS_KEY": self.s3.secret_key}
         return {**keys, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+
+    def _attest(self, ran: Ran, given: Mapping[str, str]) -> Mapping[str, str]:
+        """Where the repository's plan has attestations, what is attested are lines of sha256sum; else it fails."""
+        if not self.attests:
+            raise ActionFailed("Resource not accessible by integration")
+        (checksums,) = given.values()
+        lines = [line.split("  ") for line in (ran.workspace / checksums).read_text("utf-8").splitlines()]
+        self.attested = {name: sha256 for sha256, name in lines}
+        assert self.attested
+        return {}
 
     def let_in(self) -> set[str]:
         """The addresses that the database's security group lets in now."""

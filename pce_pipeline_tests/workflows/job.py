@@ -68,6 +68,10 @@ class Ran:
         )
 
 
+class ActionFailed(Exception):
+    """What a stand-in raises where the action would fail its step."""
+
+
 Action = Callable[[Ran, Mapping[str, str]], Mapping[str, str]]
 """What stands in for an action: gets the job and the step's `with`, gives variables for all later steps."""
 
@@ -162,15 +166,19 @@ def run_job(
         if "uses" in step:
             action = step["uses"].partition("@")[0]
             given = {key: context.text(value) for key, value in step.get("with", {}).items()}
+            try:
+                left, code = actions[action](ran, given), 0
+            except ActionFailed as failed:
+                left, code, ran.output[name] = {}, 1, str(failed)
             with (folder / "env").open("a") as exported:
-                exported.writelines(f"{key}={value}\n" for key, value in actions[action](ran, given).items())
-            code = 0
+                exported.writelines(f"{key}={value}\n" for key, value in left.items())
         else:
             code, ran.output[name] = _run(step, default_shell, ran.workspace, environment)
         outcome = "success" if code == 0 else "failure"
-        status = status if code == 0 else "failure"
+        conclusion = "success" if step.get("continue-on-error") else outcome
+        status = status if conclusion == "success" else "failure"
         ran.outcomes[name] = outcome
-        contexts["steps"][name] = {"outcome": outcome, "conclusion": outcome, "outputs": _pairs(outputs)}
+        contexts["steps"][name] = {"outcome": outcome, "conclusion": conclusion, "outputs": _pairs(outputs)}
     return ran
 
 

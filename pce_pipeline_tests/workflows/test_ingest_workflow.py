@@ -1,5 +1,6 @@
 """ingest.yml, its steps run as they are written, in order: S3, Postgres and BEA's look-alike on loopback."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import pytest
 
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.serve import running
+from pce_pipeline.lake.store import open_store
 from pce_pipeline_tests.workflows.conftest import ADDRESS, Place
 from pce_pipeline_tests.workflows.job import Ran
 from pce_pipeline_tests.workflows.loopback_ecs import LoopbackEcs
@@ -39,7 +41,7 @@ def first(place: Place) -> Ran:
 def test_the_first_run_brings_everything_to_postgres(first: Ran, place: Place) -> None:
     assert first.done == [
         *(step for step in _QUIET if step not in _LOOKS),
-        *("extract", "years", "silver", "gold", "prune"),
+        *("extract", "years", "silver", "gold", "certificates", "attest", "prune"),
         *(step for step in _LOOKS if step != "doctor"),
         *("sources", "doctor"),
         *_AFTER,
@@ -47,6 +49,13 @@ def test_the_first_run_brings_everything_to_postgres(first: Ran, place: Place) -
     assert place.query("SELECT min(year), max(year) FROM gold.pce_state_metrics") == [(1997, 2024)]
     assert place.query("SELECT world, env FROM meta.world") == [("bea-smoke", "staging")]
     assert place.query("SELECT DISTINCT status FROM meta.ingest_runs") == [("succeeded",)]
+
+
+def test_the_certificates_are_attested_by_the_hash_of_their_files(first: Ran, place: Place) -> None:
+    (document,) = json.loads((first.kept / "certificates.json").read_text())["certificates"]
+    assert place.attested == {document["name"]: document["sha256"]}
+    lake = open_store(place.variables["PCE_LAKE_URI"], endpoint_url=place.s3.endpoint_url, session=place.s3.session())
+    assert hashlib.sha256(lake.get(document["key"])).hexdigest() == document["sha256"]
 
 
 def test_the_summary_says_what_changed_the_rows_of_each_layer_and_every_check(first: Ran) -> None:
@@ -180,6 +189,21 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(first: Ran, place:
     assert "**An extract would be taken**" in ran.summary
     assert "BEA updated it on" in ran.summary
     assert place.query("SELECT count(*) FROM meta.ingest_runs") == before
+
+
+@pytest.mark.long
+def test_where_nothing_can_be_attested_the_run_says_so_and_ends_well(first: Ran, place: Place) -> None:
+    place.attests = False
+    try:
+        ran = place.run(years="2023")
+    finally:
+        place.attests = True
+    assert ran.failed == ["attest"]
+    assert "unattested" in ran.done
+    assert "::notice::The certificates were not attested" in ran.output["unattested"]
+    assert "were not attested" in ran.summary
+    assert "Failed in step" not in ran.summary
+    assert place.alerts() == []
 
 
 @pytest.mark.long

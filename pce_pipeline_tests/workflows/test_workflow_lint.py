@@ -94,8 +94,13 @@ def test_jobs_get_only_the_permissions_they_name_and_a_time_limit(name: str) -> 
     read = workflow(name)
     assert read["permissions"] == {}
     for job in read["jobs"].values():
-        assert set(job["permissions"].items()) <= {("contents", "read"), ("id-token", "write")}
+        attests = {("attestations", "write")} if _attests(job) else set()
+        assert set(job["permissions"].items()) <= {("contents", "read"), ("id-token", "write"), *attests}
         assert job["timeout-minutes"] <= 60
+
+
+def _attests(job: Mapping[str, Any]) -> bool:
+    return any("/attest" in step.get("uses", "") for step in job["steps"])
 
 
 def _steps(name: str) -> Iterator[Mapping[str, Any]]:
@@ -110,7 +115,7 @@ def test_nothing_from_outside_is_written_into_a_script(name: str) -> None:
 
 def test_the_key_and_the_alert_secrets_are_given_to_the_steps_that_need_them_only() -> None:
     holding = {step["id"] for step in _steps("ingest.yml") if "secrets." in str(step.get("env", {}))}
-    assert holding == {"check", "extract", "late", "quarantined", "pinned", "sources", "alert"}
+    assert holding == {"check", "extract", "gold", "late", "quarantined", "pinned", "sources", "alert"}
     assert "secrets." not in str(workflow("ingest.yml")["jobs"]["ingest"]["env"])
 
 
@@ -136,3 +141,11 @@ def test_the_doctor_reads_everything_at_a_time_that_is_on_the_schedule() -> None
     (doctor,) = (step for step in ingest["jobs"]["ingest"]["steps"] if step.get("id") == "doctor")
     (cron,) = re.findall(r"github\.event\.schedule == '([^']+)'", doctor["env"]["WHOLE"])
     assert cron in [each["cron"] for each in ingest[True]["schedule"]]
+
+
+def test_what_cannot_be_attested_fails_nothing_and_is_said() -> None:
+    steps = {step["id"]: step for step in _steps("ingest.yml")}
+    assert steps["attest"]["continue-on-error"] is True
+    assert "steps.attest.outcome == 'failure'" in steps["unattested"]["if"]
+    order = list(steps)
+    assert order.index("gold") < order.index("certificates") < order.index("attest") < order.index("unattested")

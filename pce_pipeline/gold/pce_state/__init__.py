@@ -7,6 +7,7 @@ import polars as pl
 from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.gold.pce_state.annual import annual
 from pce_pipeline.gold.pce_state.annual_rules import AnnualYears, annual_rules
+from pce_pipeline.gold.pce_state.formulas import LEVELS, of_metrics
 from pce_pipeline.gold.pce_state.metrics import metrics
 from pce_pipeline.gold.pce_state.metrics_rules import MetricYears, metrics_rules
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
@@ -25,7 +26,7 @@ def _metrics(inputs: Inputs) -> tuple[pl.DataFrame, MetricYears]:
 
 
 TABLES: tuple[GoldTable[Any], ...] = (
-    GoldTable(GOLD_PCE_STATE_ANNUAL, _annual, annual_rules),
-    GoldTable(GOLD_PCE_STATE_METRICS, _metrics, metrics_rules),
+    GoldTable(GOLD_PCE_STATE_ANNUAL, _annual, annual_rules, LEVELS),
+    GoldTable(GOLD_PCE_STATE_METRICS, _metrics, metrics_rules, of_metrics()),
 )
 """Its tables."""

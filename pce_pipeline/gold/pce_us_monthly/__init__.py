@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
+from pce_pipeline.gold.pce_us_monthly.formulas import of_months
 from pce_pipeline.gold.pce_us_monthly.months import cells_of, us_months
 from pce_pipeline.gold.pce_us_monthly.months_rules import UsMonths, months_rules
 from pce_pipeline.gold.pce_us_monthly.state_months import (
@@ -84,5 +85,5 @@ PIECES: tuple[GoldPiece[Any], ...] = (
 )
 """What is made of its table and of those of spending by state, in one piece each."""
 
-TABLES: tuple[GoldTable[Any], ...] = (GoldTable(GOLD_PCE_US_MONTHLY, _months, months_rules),)
+TABLES: tuple[GoldTable[Any], ...] = (GoldTable(GOLD_PCE_US_MONTHLY, _months, months_rules, of_months()),)
 """Its table."""

@@ -7,6 +7,7 @@ import polars as pl
 from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.gold.prices_state.annual import annual
 from pce_pipeline.gold.prices_state.annual_rules import AnnualYears, annual_rules
+from pce_pipeline.gold.prices_state.formulas import LEVELS, of_metrics
 from pce_pipeline.gold.prices_state.metrics import metrics
 from pce_pipeline.gold.prices_state.metrics_rules import MetricYears, metrics_rules
 from pce_pipeline.tables.prices_state import GOLD_PRICES_STATE_ANNUAL, GOLD_STATE_PRICE_METRICS
@@ -31,7 +32,7 @@ def _levels(inputs: Inputs) -> pl.DataFrame:
 
 
 TABLES: tuple[GoldTable[Any], ...] = (
-    GoldTable(GOLD_PRICES_STATE_ANNUAL, _annual, annual_rules),
-    GoldTable(GOLD_STATE_PRICE_METRICS, _metrics, metrics_rules),
+    GoldTable(GOLD_PRICES_STATE_ANNUAL, _annual, annual_rules, LEVELS),
+    GoldTable(GOLD_STATE_PRICE_METRICS, _metrics, metrics_rules, of_metrics()),
 )
 """Its tables."""

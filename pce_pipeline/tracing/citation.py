@@ -1,0 +1,53 @@
+"""What to write below a number that was traced: whose it is, of which release, and how to get to the same byte."""
+
+from datetime import date
+from decimal import Decimal
+
+from pce_pipeline import __version__
+from pce_pipeline.bronze.manifest import FROM_FILES
+from pce_pipeline.tracing.asking import titles
+from pce_pipeline.tracing.records import Link, Trace
+
+TERMS = "This product uses the BEA Data API but is not endorsed or certified by BEA."
+_SAMPLE = "SAMPLE: an invented number of an embedded look-alike, not a statistic of BEA."
+_FEW = 4
+
+
+def cite(trace: Trace, *, is_sample: bool, today: date) -> str:
+    """A citation of a number: source, release, vintage, and the objects that it was read from."""
+    asked, names = trace.asked, titles(trace.asked.dataset, trace.asked)
+    period = str(asked.year) if asked.month is None else f"{asked.year}-{asked.month:02}"
+    value = trace.status if trace.value is None else in_words(trace.value)
+    held = [link for link in trace.links if link.raw is not None]
+    known = f", as known on {trace.as_of}" if trace.as_of is not None else ""
+    said = (
+        f"{asked.column}, {names['category']}, {names['area']}, {period}{known}: {value}"
+        f"{f' {asked.unit}' if asked.unit and trace.value is not None else ''}."
+    )
+    if is_sample:
+        return f"{_SAMPLE} {said} Traced with pce_pipeline {__version__} on {today}."
+    more = f" and {len(held) - _FEW} more figures" if len(held) > _FEW else ""
+    sources = "; ".join(map(_source, held[:_FEW])) + more
+    computed = f" Computed as {asked.formula.text} from" if len(trace.asked.formula.terms) > 1 else " Read from"
+    return (
+        f"U.S. Bureau of Economic Analysis, {asked.dataset.title}. {said}{computed} {sources or 'nothing'}. "
+        f"Retrieved and traced ({trace.verdict}) with pce_pipeline {__version__} on {today}. {TERMS}"
+    )
+
+
+def _source(link: Link) -> str:
+    raw = link.raw
+    if raw is None:
+        return ""
+    released = f"last updated by BEA on {raw.released}" if raw.released else f"extract {raw.extract}"
+    address = "" if raw.endpoint == FROM_FILES else f"{raw.endpoint}; "
+    return f"table {raw.published_as}, {link.period}, {released} ({address}sha256 {raw.sha256})"
+
+
+def in_words(value: float | Decimal) -> str:
+    """A number as people write it, with as many decimals as it has.
+
+    >>> in_words(Decimal("77070.900")), in_words(12.38135)
+    ('77,070.9', '12.38135')
+    """
+    return f"{value.normalize():,f}" if isinstance(value, Decimal) else f"{value:,}"
