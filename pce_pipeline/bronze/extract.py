@@ -356,7 +356,7 @@ def _read(
 ) -> tuple[Content, BeaUnknownField | None]:
     """What was gathered, as far as this version understands it, and what it does not know."""
     stored = [(entry, objects[name]) for name, entry in gathered.entries.items()]
-    is_live, scope = gathered.origin not in {FROM_FILES, DERIVED}, _scope_of_profile(dataset)
+    is_live, scope = gathered.origin not in {FROM_FILES, DERIVED}, scope_of_profile(dataset)
     found: BeaUnknownField | None = None
     try:
         content = read_content(stored, tables, dataset, scope=scope, is_live=is_live)
@@ -396,7 +396,7 @@ def _problems(content: Content, dataset: Dataset, day: date, unknown: BeaUnknown
     return refusals(content, dataset, day)
 
 
-def _scope_of_profile(dataset: Dataset) -> Scope | None:
+def scope_of_profile(dataset: Dataset) -> Scope | None:
     """The lines a narrowed profile takes; None where it takes all, also those that are not pinned."""
     return None if dataset.profile == "full" else {table: dataset.line_codes(table) for table in dataset.tables}
 
@@ -407,7 +407,7 @@ def _requested(dataset: Dataset, tables: Sequence[str], content: Content) -> dic
     A line that BEA has dropped is thus not missing here: what it publishes is kept, and whether the extract counts
     without the line is judged for itself.
     """
-    scope = _scope_of_profile(dataset)
+    scope = scope_of_profile(dataset)
     requested: dict[str, tuple[int, ...]] = {}
     for table in tables:
         of_table = pl.col("bea_table") == table  # of a file without texts no line is listed, and its cells are there

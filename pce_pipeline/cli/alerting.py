@@ -1,4 +1,4 @@
-"""The verbs that alert, for workflows and for trying the channels: late, quarantined, pinned, failed, test.
+"""The verbs that alert, for workflows and for trying the channels: late, quarantined, pinned, sources, failed, test.
 
 Quiet means done: all but `test` exit with 0 also where no channel is set, and say so, because a job without alerts is
 what somebody chose; with 1 where a channel did not take an alert.
@@ -14,13 +14,17 @@ from rich.text import Text
 
 from pce_pipeline.automation.alerts.alert import Alert, key_of
 from pce_pipeline.automation.alerts.channels import VARIABLES
+from pce_pipeline.automation.alerts.differences import alerts_of_differences
 from pce_pipeline.automation.alerts.lateness import alert_of_late, late_releases, unknowable
 from pce_pipeline.automation.alerts.pins import alert_of_old_pin
 from pce_pipeline.automation.alerts.sending import Alerts, Delivery
 from pce_pipeline.automation.alerts.unreadable import alert_of_quarantine
+from pce_pipeline.automation.differences import differences_of
 from pce_pipeline.bronze.quarantine import of_live_extracts
+from pce_pipeline.cli import shown
 from pce_pipeline.cli.decisions import decide, document_of_pin
 from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.cli.sources import compared_sources, document_of
 from pce_pipeline.errors import UsageError
 
 _NO_CHANNEL = f"No alert channel is set ({VARIABLES}): nothing is sent."
@@ -91,6 +95,24 @@ def pinned(session: Session) -> Answer:
         )
         answers.append(_answer(session, alert, document))
     return _together(answers)
+
+
+def sources(session: Session) -> Answer:
+    """Compare BEA's sources as `pce check --sources` does, and alert once for what differs in a release."""
+    settings, comparisons = session.settings, compared_sources(session)
+    differing = [each for comparison in comparisons for each in differences_of(comparison)]
+    document = document_of(session, comparisons, differing)
+    why_not = list(dict.fromkeys(f"{each.table}: {each.why_not}" for each in comparisons if each.failed))
+    found = alerts_of_differences(comparisons, env=settings.env, world=settings.world, lake=session.lake.uri)
+    if not found:
+        cells = document["compared"]
+        said = f"Of {shown.counted(cells, 'cell')} compared none differs." if cells else "Nothing could be compared."
+        return Answer({**document, "alerts": []}, [Text(line) for line in (said, *why_not)])
+    answers = [_answer(session, alert, {}) for alert in found]
+    return Answer(
+        {**document, "alerts": [each.document for each in answers]},
+        [*(line for each in answers for line in each.shown), *map(Text, why_not)],
+    )
 
 
 def failed(

@@ -30,6 +30,7 @@ class Failure:
     """What to do."""
 
 
+_MOST_DIFFERENCES = 20
 _AGAIN = "Run the workflow again: it goes on from there, and what is done is not done twice."
 _REMEDIES: Mapping[str, str] = {
     "ready": "Provision the environment and set its variables: infra/README.md, docs/setup.md.",
@@ -57,6 +58,7 @@ _REMEDIES: Mapping[str, str] = {
     "quarantined": "The data is loaded; only whether cells could not be read was not told. " + _AGAIN,
     "late": "The data is loaded; only the question whether a release is late was not answered. " + _AGAIN,
     "pinned": "The data is loaded; only the question whether a pin is old was not answered. " + _AGAIN,
+    "sources": "The data is loaded; only the question whether BEA's sources agree was not answered. " + _AGAIN,
     "doctor": (
         "The table below says what is wrong and what mends it; `pce doctor --fix` with the environment's variables "
         "mends what can be mended. docs/operability.md, runbook."
@@ -84,6 +86,7 @@ def report(
         *([_failed(failure)] if failure else []),
         *([f"> The runs' records could not be read: {for_markdown(str(problem))}"] if problem else []),
         *_pinned(said),
+        *_sources(said.get("sources", {})),
         *_doctor(said.get("doctor", {})),
         *_compared(said.get("check", {})),
         *_stale(said.get("years", said.get("check", {}))),
@@ -131,6 +134,34 @@ def _pinned(said: Said) -> list[str]:
     pins = [said[step].get("pin") for step in ("pinned", "check") if step in said]
     pin = next((each for each in pins if each), None)
     return [f"> **Pinned**: {for_markdown(str(pin['said']))}."] if pin else []
+
+
+def _sources(said: Mapping[str, Any]) -> list[str]:
+    """What two sources of one release say differently, and how much was compared; nothing where nobody looked."""
+    if "compared" not in said:
+        return []
+    skipped = [each for each in said["comparisons"] if each["why_not"]]
+    reasons = {each["why_not"]: None for each in skipped}
+    counts = f"{said['compared']:,} cells compared, {said['different']:,} different"
+    rest = f"; {shown.counted(len(skipped), 'comparison')} not made: {'; '.join(reasons)}" if skipped else ""
+    line = f"**Do BEA's sources say the same?** {_text(counts + rest)}."
+    rows = [
+        (
+            f"{each['table']} line {each['line']}",
+            each["area"],
+            each["year"],
+            *map(_as_said, (each["one"], each["other"])),
+        )
+        for each in said["differences"][:_MOST_DIFFERENCES]
+    ]
+    if not rows:
+        return [line]
+    table = _table(["Line", "Area", "Year", "One source", "Another"], rows)
+    return [line, table, f"**What to do**: {_text(said['what_to_do'])}"]
+
+
+def _as_said(side: Mapping[str, Any]) -> str:
+    return f"{side['value'] or side['text'] or side['status'] or 'nothing'} in {side['source']}"
 
 
 def _doctor(said: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ from pce_pipeline.cli import deciding, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown
 from pce_pipeline.cli.keeping import prune_versions
 from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.sources import check_sources
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.tables.years import parse_years, years_text
@@ -57,8 +58,20 @@ class NothingExtracted(PceError):
         super().__init__("There is no extract yet.", remedy=f"Take one and load it with: {command}")
 
 
-def check(session: Session) -> Answer:
+def check(
+    session: Session,
+    *,
+    sources: Annotated[
+        bool,
+        typer.Option(
+            "--sources",
+            help="Instead: do BEA's API, its keyless files, kept files and tables that repeat figures say the same?",
+        ),
+    ] = False,
+) -> Answer:
     """Is there something new at BEA? Says what and why, and writes nothing."""
+    if sources:
+        return check_sources(session)
     with session.watched():
         decision = decide(session)
     tables = [_compared(decision, dataset, table) for dataset in session.datasets.values() for table in dataset.tables]

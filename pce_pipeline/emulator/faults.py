@@ -47,6 +47,9 @@ class FaultKind(StrEnum):
     LAYOUT_OF_BEFORE = "layout_of_before"  # a table holds lines of others, which are gone, as it did before
     # Numbers of the two newest years, and of the months after them, change; "Last updated" does not.
     SILENT_REVISION = "silent_revision"
+    # Files without a key (zip, series) say another number than the API in the cells of `lines`, `areas` and `years` (or
+    # of the first line, Alabama or the nation, and the newest year), and of months in January.
+    FILES_DIFFER = "files_differ"
     CALENDAR_WITHOUT_NAME = "calendar_without_name"  # no release of the calendar has a known name
 
 
@@ -63,6 +66,10 @@ OF_PUBLICATION = frozenset(
         FaultKind.SILENT_REVISION,
     }
 )
+"""The faults of what is published, by the API and in files alike."""
+
+OF_FILES = OF_PUBLICATION | {FaultKind.FILES_DIFFER}
+"""The faults of what files say."""
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -70,7 +77,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     It meets calls of the endpoints in `on`, of the tables and lines named (none named: all), after sparing the first
     `after` of them and then `first` times (None: for ever). Faults of what is published have no calls: `on`, `after`
-    and `first` do not bear on them, and the archive shows them too.
+    and `first` do not bear on them, and the archive shows them too (FILES_DIFFER, only the archive).
     """
 
     kind: FaultKind

@@ -12,7 +12,7 @@ import polars as pl
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.months import lines, months
-from pce_pipeline.emulator.publication import ADDED_LINE
+from pce_pipeline.emulator.publication import ADDED_LINE, other_number
 from pce_pipeline.emulator.vintages import Vintage, vintage
 
 CURRENT_DOLLARS = "Current Dollars"
@@ -231,6 +231,17 @@ def _without_cells(table: NationalTable, fault: Fault) -> NationalTable:
     return replace(table, cells=table.cells.filter(left))
 
 
+def _with_other_numbers(table: NationalTable, fault: Fault) -> NationalTable:
+    """Of the nation alone, in each January of the years; a fault that names other areas changes nothing."""
+    if fault.areas and _NATION not in fault.areas:
+        return table
+    year = pl.col("year")
+    of_years = year.is_in(fault.years) if fault.years else year == year.max()
+    is_meant = pl.col("line_code").is_in(fault.lines or (int(table.lines["line_code"][0]),)) & of_years
+    text = pl.when(is_meant & (pl.col("month") == 1)).then(other_number(pl.col("value_text"))).otherwise("value_text")
+    return replace(table, cells=table.cells.with_columns(value_text=text))
+
+
 _SPOILING: Mapping[FaultKind, Callable[[NationalTable, Fault], NationalTable]] = {
     FaultKind.MARKS_CHANGED: lambda table, _: _described(table, pl.col("description") + " 1/"),
     FaultKind.LINES_RENAMED: _redefined,
@@ -238,5 +249,6 @@ _SPOILING: Mapping[FaultKind, Callable[[NationalTable, Fault], NationalTable]] =
     FaultKind.LINE_DROPPED: _dropped,
     FaultKind.LINE_ADDED: lambda table, _: _added(table),
     FaultKind.CELLS_DROPPED: _without_cells,
+    FaultKind.FILES_DIFFER: _with_other_numbers,
 }
 """What each fault of publication does to a table; BEA's national tables had no layout before this one."""

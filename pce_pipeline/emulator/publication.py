@@ -292,6 +292,28 @@ def _without_cells(publication: Publication, tables: list[str], fault: Fault) ->
     return publication.with_cells(tables, lambda cells: cells.filter(~dropped))
 
 
+def _with_other_numbers(publication: Publication, tables: list[str], fault: Fault) -> Publication:
+    def differing(table: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
+        lines = fault.lines or tuple(publication.line_texts[table])[:1]
+        years = fault.years or (publication.tables[table].years[-1],)
+        is_meant = (
+            pl.col("line_code").is_in(lines)
+            & pl.col("geo_fips").is_in(fault.areas or ("01000",))
+            & pl.col("year").is_in(years)
+        )
+        text = pl.when(is_meant).then(other_number(pl.col("value_text"))).otherwise("value_text")
+        return lambda cells: cells.with_columns(value_text=text)
+
+    return reduce(lambda spoilt, table: spoilt.with_cells([table], differing(table)), tables, publication)
+
+
+def other_number(value_text: pl.Expr) -> pl.Expr:
+    """The numbers of texts with another last digit; codes stay as they are."""
+    digit = value_text.str.extract(r"([0-9])$").cast(pl.Int32)
+    other = pl.concat_str(value_text.str.head(-1), ((digit + 1) % 10).cast(pl.String))
+    return pl.coalesce(other, value_text)
+
+
 def _silently_revised(publication: Publication, tables: list[str], fault: Fault, catalog: Path | None) -> Publication:
     changed = pl.col("line_code").is_in(fault.lines) if fault.lines else pl.lit(value=True)
 
@@ -353,5 +375,6 @@ _SPOILING: dict[FaultKind, Callable[[Publication, list[str], Fault], Publication
     FaultKind.LINE_ADDED: lambda publication, tables, _: _added(publication, tables),
     FaultKind.LAYOUT_OF_BEFORE: lambda publication, tables, _: reduce(_in_layout_of_before, tables, publication),
     FaultKind.CELLS_DROPPED: _without_cells,
+    FaultKind.FILES_DIFFER: _with_other_numbers,
 }
 """What each fault of publication does; that of a silent revision needs the catalogue, too."""

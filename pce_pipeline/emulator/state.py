@@ -6,13 +6,14 @@ Tests and the control endpoint change it through the methods here; the endpoints
 import math
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from pce_pipeline.emulator.archive import archive
-from pce_pipeline.emulator.faults import OF_PUBLICATION, Fault, FaultKind, Limits, Target
+from pce_pipeline.emulator.faults import OF_FILES, OF_PUBLICATION, Fault, FaultKind, Limits, Target
 from pce_pipeline.emulator.national import NationalPublication, publish_national
 from pce_pipeline.emulator.publication import Publication, publish
 from pce_pipeline.emulator.series import series_file
@@ -103,25 +104,24 @@ class Emulator:
 
     @property
     def publication(self) -> Publication:
-        return publish(self.release, self._of_publication, self.catalog)
+        return publish(self.release, self._faults_of(OF_PUBLICATION), self.catalog)
 
     def archive(self, name: str) -> bytes | None:
         """The archive of that name; None where there is none."""
         given = self.archives.get(name)
-        return given if given is not None else archive(name, self.release, self._of_publication, self.catalog)
+        return given if given is not None else archive(name, self.release, self._faults_of(OF_FILES), self.catalog)
 
     @property
     def national(self) -> NationalPublication:
-        return publish_national(self.release, self._of_publication)
+        return publish_national(self.release, self._faults_of(OF_PUBLICATION))
 
     def series_file(self, name: str) -> bytes | None:
         """BEA's file of national series of that name; None where there is none."""
         given = self.archives.get(name)
-        return given if given is not None else series_file(name, self.release, self._of_publication)
+        return given if given is not None else series_file(name, self.release, self._faults_of(OF_FILES))
 
-    @property
-    def _of_publication(self) -> frozenset[Fault]:
-        return frozenset(fault for fault in self.faults if fault.kind in OF_PUBLICATION)
+    def _faults_of(self, kinds: AbstractSet[FaultKind]) -> frozenset[Fault]:
+        return frozenset(fault for fault in self.faults if fault.kind in kinds)
 
     @property
     def view(self) -> StateView:
@@ -136,7 +136,7 @@ class Emulator:
         """The faults that this call meets; each call met counts towards their `after` and `first`."""
         met: dict[FaultKind, Fault] = {}
         for index, fault in enumerate(self.faults):
-            if fault.kind in OF_PUBLICATION or target not in fault.on or (table and not fault.concerns(table)):
+            if fault.kind in OF_FILES or target not in fault.on or (table and not fault.concerns(table)):
                 continue
             if fault.lines and line not in fault.lines:
                 continue

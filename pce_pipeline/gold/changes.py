@@ -67,8 +67,8 @@ class AsKnown:
     """The cells that it should have, as figures."""
 
 
-def known_cells(silver: pl.DataFrame, base_years: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
-    """The cells of Silver rows as `AsKnown` has them; of two tables with the same figure, as the facts take it.
+def lines_with_base_years(base_years: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """The lines of a dataset with the base year of each, NULL without one: bea_table, line_code, measure, base_year.
 
     `base_years` are those that `normalise` found, by table and line; a measure whose unit names none has that of the
     measure that it follows.
@@ -84,11 +84,19 @@ def known_cells(silver: pl.DataFrame, base_years: pl.DataFrame, dataset: Dataset
         .with_columns(followed=pl.col("measure").replace_strict(followed, default=None, return_dtype=pl.String))
     )
     of_measures = lines.group_by(followed="measure").agg(followed_base_year=pl.col("base_year").max())
-    lines = (
+    return (
         lines.join(of_measures, on="followed", how="left")
         .with_columns(pl.coalesce("base_year", "followed_base_year").alias("base_year"))
         .drop("followed", "followed_base_year")
     )
+
+
+def known_cells(silver: pl.DataFrame, base_years: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """The cells of Silver rows as `AsKnown` has them; of two tables with the same figure, as the facts take it.
+
+    `base_years` are those that `normalise` found.
+    """
+    lines = lines_with_base_years(base_years, dataset)
     published = silver.join(lines, on=["bea_table", "line_code"]).with_columns(
         decimals=pl.when(pl.col("status") == "reported").then(decimals(pl.col("value_text")))
     )

@@ -215,15 +215,32 @@ def repeated(logs: Mapping[str, pl.DataFrame], dataset: str) -> pl.DataFrame:
         if name != dataset
     ]
     both = mine.join(pl.concat([_NO_SOURCE, *sources]), on=["measure", *_CELL])
-    years = both.group_by(*of, "year").agg(compared=pl.len(), off=(pl.col("value") != pl.col("expected")).sum())
-    chosen = (
-        years.group_by(of)
+    is_off = both.with_columns(is_off=pl.col("value") != pl.col("expected"))
+    chosen = fitting(is_off, ["measure"], ["source_vintage_id", "source"])
+    return both.join(chosen.select(of), on=of).sort(*of, *_CELL)
+
+
+def fitting(compared: pl.DataFrame, subject: Sequence[str], candidate: Sequence[str]) -> pl.DataFrame:
+    """The candidate of each subject that has its figures: the one with the fewest that are off, if any is like it.
+
+    `compared` has the columns of both beside `year` and `is_off`. A candidate of which most figures of a year are off
+    is of another release. Of equals it is the last by the first column of `candidate`, and the first by the others.
+    Columns are those of both, sorted by the subject.
+    """
+    years = compared.group_by(*subject, *candidate, "year").agg(compared=pl.len(), off=pl.col("is_off").sum())
+    return (
+        years.group_by(*subject, *candidate)
         .agg(pl.col("off").sum(), fails=(pl.col("off") > _MOSTLY * pl.col("compared")).any())
         .filter(~pl.col("fails"))
-        .sort("measure", "off", "source_vintage_id", "source", descending=[False, False, True, False])
-        .unique("measure", keep="first", maintain_order=True)
+        .sort(
+            *subject,
+            "off",
+            *candidate,
+            descending=[*[False] * len(subject), False, True, *[False] * (len(candidate) - 1)],
+        )
+        .unique(subject, keep="first", maintain_order=True)
+        .select(*subject, *candidate)
     )
-    return both.join(chosen.select(of), on=of).sort(*of, *_CELL)
 
 
 def is_summary(log: pl.DataFrame) -> bool:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.faults import Fault, FaultKind, Limits
+from pce_pipeline_tests.bronze.look_alike import member_of
 from pce_pipeline_tests.datasets import PCE_STATE
 
 Ask = Callable[..., httpx.Response]
@@ -300,3 +301,22 @@ def test_every_fault_can_be_sent_as_json():
     for kind in FaultKind:
         fault = Fault(kind, tables=("SAPCE1",), lines=(1,), on=("archive",), after=1, first=2, seconds=1.5, code="7")
         assert msgspec.json.decode(msgspec.json.encode(fault), type=Fault) == fault
+
+
+@pytest.mark.parametrize(
+    ("table", "cell"), [("SAPCE1", '"01000","Alabama",5,SAPCE1,1,'), ("T20805", "DPCERC,2025M01,")]
+)
+def test_files_may_say_another_number_than_the_api_in_one_cell(table, cell):
+    spoilt, sound = (
+        create_app(2, faults=faults).state.emulator for faults in ([Fault(FaultKind.FILES_DIFFER, tables=(table,))], [])
+    )
+
+    def lines(emulator):
+        if table == "SAPCE1":
+            return set(member_of(emulator.archive("SAPCE.zip"), "SAPCE1__ALL").decode().splitlines())
+        return set(emulator.series_file("NipaDataM.txt").decode().splitlines())
+
+    (other,) = lines(spoilt) - lines(sound)
+    assert cell in other
+    assert spoilt.publication.cells["SAPCE1"].frame.equals(sound.publication.cells["SAPCE1"].frame)
+    assert spoilt.national.tables["T20805"].cells.equals(sound.national.tables["T20805"].cells)

@@ -42,7 +42,8 @@ def test_the_first_run_brings_everything_to_postgres(first: Ran, place: Place) -
     assert first.done == [
         *(step for step in _QUIET if step not in _LOOKS),
         *("extract", "years", "silver", "gold", "certificates", "attest", "prune"),
-        *_LOOKS,
+        *(step for step in _LOOKS if step != "doctor"),
+        *("sources", "doctor"),
         *_AFTER,
     ]
     assert place.query("SELECT min(year), max(year) FROM gold.pce_state_metrics") == [(1997, 2024)]
@@ -69,6 +70,12 @@ def test_the_summary_says_what_changed_the_rows_of_each_layer_and_every_check(fi
     assert len(records) == 3
     assert len(checks) > 20
     assert not [check for check in checks if f"| {check[0]} | {check[1]} |" not in summary]
+
+
+def test_a_new_extract_is_compared_with_what_bea_says_by_its_other_way(first: Ran) -> None:
+    said = json.loads((first.kept / "sources.json").read_text())
+    assert (said["compared"], said["different"], said["alerts"]) == (5040, 0, [])
+    assert "**Do BEA's sources say the same?** 5,040 cells compared, 0 different." in first.summary
 
 
 def test_logs_manifests_and_records_are_kept(first: Ran) -> None:

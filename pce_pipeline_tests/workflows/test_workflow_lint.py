@@ -115,7 +115,7 @@ def test_nothing_from_outside_is_written_into_a_script(name: str) -> None:
 
 def test_the_key_and_the_alert_secrets_are_given_to_the_steps_that_need_them_only() -> None:
     holding = {step["id"] for step in _steps("ingest.yml") if "secrets." in str(step.get("env", {}))}
-    assert holding == {"check", "extract", "gold", "late", "quarantined", "pinned", "alert"}
+    assert holding == {"check", "extract", "gold", "late", "quarantined", "pinned", "sources", "alert"}
     assert "secrets." not in str(workflow("ingest.yml")["jobs"]["ingest"]["env"])
 
 

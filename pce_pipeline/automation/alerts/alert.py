@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 from pce_pipeline.observability.logs import without_secrets
 
-Kind = Literal["run_failed", "release_late", "cells_quarantined", "pin_old", "test"]
+Kind = Literal["run_failed", "release_late", "cells_quarantined", "pin_old", "sources_differ", "test"]
 Severity = Literal["error", "warning", "info"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_=-]+")
