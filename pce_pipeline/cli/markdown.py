@@ -144,7 +144,7 @@ def _sources(said: Mapping[str, Any]) -> list[str]:
     reasons = {each["why_not"]: None for each in skipped}
     counts = f"{said['compared']:,} cells compared, {said['different']:,} different"
     rest = f"; {shown.counted(len(skipped), 'comparison')} not made: {'; '.join(reasons)}" if skipped else ""
-    line = f"**Do BEA's sources say the same?** {_text(counts + rest)}."
+    line = f"**Do BEA's sources say the same?** {for_markdown(counts + rest)}."
     rows = [
         (
             f"{each['table']} line {each['line']}",
@@ -157,7 +157,7 @@ def _sources(said: Mapping[str, Any]) -> list[str]:
     if not rows:
         return [line]
     table = _table(["Line", "Area", "Year", "One source", "Another"], rows)
-    return [line, table, f"**What to do**: {_text(said['what_to_do'])}"]
+    return [line, table, f"**What to do**: {for_markdown(said['what_to_do'])}"]
 
 
 def _as_said(side: Mapping[str, Any]) -> str:
