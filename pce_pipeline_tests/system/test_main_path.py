@@ -110,6 +110,7 @@ def test_the_sample_passes_every_check(full: World) -> None:
     assert {check.asset for check in record.checks} == {
         *(each.table.name for each in full.registry.derivations if each.table.name not in of_one_vintage),
         *(name for name in full.registry.pieces if name != REVISION_STATS.name),
+        "gold/certificates",
     }
 
 
@@ -209,6 +210,7 @@ def test_the_literal_command_of_the_readme_materialises_gold_and_everything_down
     assert newest.status == "succeeded"
     assert {step.step for step in newest.steps} == {
         *(table.name for table in full.registry.tables if not table.name.startswith("silver/")),
+        "gold/certificates",
         "postgres",
     }
     assert all(step.partitions in ([], ["2022", "2023", "2024"]) for step in newest.steps)
