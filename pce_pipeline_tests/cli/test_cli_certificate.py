@@ -169,8 +169,8 @@ def test_what_goes_wrong_with_certificates_is_told_and_fails_no_load(own: Pce, t
     assert called.code == 0, called.err
     assert called.document["rows"]["postgres"] > 0
     (warned,) = called.document["checks"]["problems"]
-    assert warned["name"] == "every_vintage_has_a_certificate"
-    assert "1 datasets lack some" in warned["summary"]
+    assert warned["name"] == "certificates_are_made"
+    assert "those of pce_state could not be made" in warned["summary"]
 
 
 def test_the_care_of_the_lake_calls_no_certificate_damage(own: Pce, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import dagster as dg
 import pytest
 
 from pce_pipeline.automation.jobs import REFRESH, assets_of
+from pce_pipeline.certificates.making import Made
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.certificates import Certified, certificates_are_made
 from pce_pipeline.shell.keys import CERTIFICATES
 from pce_pipeline.tables.registry import load_registry
 
@@ -45,3 +47,12 @@ def test_a_refresh_of_one_dataset_certifies_it() -> None:
 
 def test_the_sample_says_so_on_the_page_of_its_certificates(definitions: dg.Definitions) -> None:
     assert "SAMPLE" in (definitions.resolve_asset_graph().get(CERTIFICATES).description or "")
+
+
+def test_what_waits_is_told_and_what_failed_is_warned_of() -> None:
+    waits = certificates_are_made.check("gold/certificates", Certified({"a": Made(fit=2), "b": Made(waiting="x")}, {}))
+    assert (waits.passed, waits.summary) == (True, "2 certificates; b waits for all years of Silver")
+    fails = certificates_are_made.check("gold/certificates", Certified({"a": Made({"2024-10-03": "f"})}, {"b": "why"}))
+    assert (fails.passed, fails.summary) == (False, "1 certificates; those of b could not be made")
+    assert fails.examples == ("b: why",)
+    assert fails.blocking == "never"
