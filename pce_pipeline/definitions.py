@@ -22,6 +22,7 @@ from pce_pipeline.observability.logs import configure_logs, hide
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.settings import Settings, load_settings
 from pce_pipeline.shell.bronze import bronze_asset
+from pce_pipeline.shell.bulletins import bulletins_asset
 from pce_pipeline.shell.certificates import certificates_asset
 from pce_pipeline.shell.command_line import refuse_what_cannot_be
 from pce_pipeline.shell.gold import gold_assets, gold_pieces
@@ -55,6 +56,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *_in_group("gold", settings, (revisions_asset(each, registry) for each in registry.revisions.values())),
             *_in_group("gold", settings, [stats_asset(registry), price_releases_asset(registry)]),
             *_in_group("gold", settings, gold_pieces(registry)),
+            *_in_group("gold", settings, [bulletins_asset(registry)]),
             *_in_group("gold", settings, [certificates_asset(registry)]),
             *_in_group("postgres", settings, [postgres_asset(registry)]),
         ],

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "pce_pipeline"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("__init__", "errors", "memory", "signing", "texts"),
+    ("__init__", "errors", "markup", "memory", "signing", "texts"),
     ("settings",),
     ("catalog",),
     ("tables",),
@@ -24,7 +24,7 @@ FLOORS = (
     ("local", "quality"),
     ("silver", "gold"),
     ("bronze",),
-    ("certificates",),
+    ("bulletins", "certificates"),
     ("warehouse", "tracing"),
     ("instance", "shell"),
     ("automation",),

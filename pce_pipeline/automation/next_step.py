@@ -25,6 +25,7 @@ from pce_pipeline.tables.years import FIRST_YEAR, hull_with_reach
 WAIT_FOR_LATE_RELEASE = timedelta(days=14)
 """How long after an announced release the pipeline looks for figures that have not shown."""
 
+_NAMED = 3
 _OF_LOGS = {each.table.name for each in PIECES_OF_LOGS}
 
 SOONEST_REPEAT = timedelta(hours=1)
@@ -59,6 +60,8 @@ class LakeState:
     """The partitions of each published table, by key."""
     stale_dimensions: tuple[str, ...] = ()
     """The dimensions that are not what the catalogue says."""
+    stale_bulletins: tuple[tuple[str, str], ...] = ()
+    """The bulletins that are missing or were made of something else: dataset and extract."""
     beyond_pin: Mapping[str, KnownTable] = field(default_factory=dict)
     """BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone."""
     event: Received | None = None
@@ -329,6 +332,19 @@ def stale_dimensions(lake: LakeState, loaded: LoadState | None) -> dict[str, str
     return reasons
 
 
+def stale_bulletins(lake: LakeState, datasets: Collection[str]) -> dict[str, str]:
+    """Why bulletins of these datasets have to be made, by dataset; nothing where all say what is held."""
+    found: dict[str, list[str]] = {}
+    for name, extract in lake.stale_bulletins:
+        if name in datasets:
+            found.setdefault(name, []).append(extract)
+    return {
+        f"bulletins of {name}": "missing or out of date: "
+        f"{', '.join(extracts[:_NAMED])}{' and others' if len(extracts) > _NAMED else ''}"
+        for name, extracts in found.items()
+    }
+
+
 def _why_stale(table: str, registry: Registry) -> str:
     if table == DIM_VINTAGE.name:
         return "the extracts that are held have changed"
@@ -375,9 +391,9 @@ def next_step(
             last_year=last,
             warnings=warnings,
         )
-    dimensions = stale_dimensions(lake, loaded) if covered else {}
-    if dimensions:
-        return Step("refresh", reasons=dimensions, first_year=covered[-1], last_year=covered[-1], warnings=warnings)
+    in_one_piece = {**stale_dimensions(lake, loaded), **stale_bulletins(lake, chosen)} if covered else {}
+    if in_one_piece:
+        return Step("refresh", reasons=in_one_piece, first_year=covered[-1], last_year=covered[-1], warnings=warnings)
     return Step("nothing", warnings=warnings)
 
 

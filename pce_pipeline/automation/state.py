@@ -14,6 +14,8 @@ from pce_pipeline.bronze.extract import taken_at
 from pce_pipeline.bronze.history import History, dimension_frame, inputs_of_piece
 from pce_pipeline.bronze.judgement import is_complete
 from pce_pipeline.bronze.manifest import Verified
+from pce_pipeline.bulletins.making import inputs_of_bulletins, outdated
+from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.pointer import WHOLE, Partition
@@ -125,6 +127,7 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
             for table in registry.in_one_piece
             if _is_stale(held, table, partitions[table.name].get(WHOLE), registry, inputs)
         ),
+        stale_bulletins=tuple(outdated(BulletinStore(lake).index(), inputs_of_bulletins(held))),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=[name for name, now in held.items() if now.manifests],
         is_pinned=[name for name, now in held.items() if now.pin is not None],

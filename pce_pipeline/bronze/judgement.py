@@ -89,10 +89,15 @@ def is_complete(vintage: Vintage, dataset: Dataset) -> bool:
     return missing_of_catalogue(vintage, dataset).is_empty()
 
 
+def expected_of_catalogue(vintage: Vintage, dataset: Dataset) -> pl.DataFrame:
+    """The cells that the catalogue expects of a vintage's table, up to the newest year or month that it holds."""
+    years = range(dataset.first_year_of(vintage.table), max(vintage.years) + 1)
+    return _published_by_then(whole_table(dataset, vintage.table, years), cells_of_layers(vintage.layers))
+
+
 def missing_of_catalogue(vintage: Vintage, dataset: Dataset) -> pl.DataFrame:
     """The cells that the catalogue expects up to the vintage's newest year, and that none of its layers holds."""
-    years, held = range(dataset.first_year_of(vintage.table), max(vintage.years) + 1), cells_of_layers(vintage.layers)
-    return without(_published_by_then(whole_table(dataset, vintage.table, years), held), held)
+    return without(expected_of_catalogue(vintage, dataset), cells_of_layers(vintage.layers))
 
 
 def _published_by_then(expected: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from pce_pipeline.cli import (
     querying,
     reporting,
     services,
+    showing,
     tracing,
 )
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_show = typer.Typer(no_args_is_help=True, help="What there is to read.")
 _sample = typer.Typer(no_args_is_help=True, help="What the embedded sample publishes.")
 _archive = typer.Typer(no_args_is_help=True, help="BEA's own archive of earlier releases.")
 _alert = typer.Typer(no_args_is_help=True, help="Alerts to the channels that are set.")
@@ -64,6 +66,8 @@ _add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
 _add(app, "query", querying.query, _DATA, of_datasets=True)
 _add(app, "diff", comparing.diff, _DATA, of_datasets=True)
 _add(app, "trace", tracing.trace, _DATA, of_datasets=True)
+
+app.add_typer(_show, name="show", rich_help_panel=_DATA)
 
 _add(app, "doctor", doctor.doctor, _CARE, of_datasets=True)
 _add(app, "verify", keeping.verify, _CARE, of_datasets=True)
@@ -104,6 +108,7 @@ _add(_db, "url", services.db_url)
 _add(_db, "migrate", services.db_migrate)
 _add(_db, "start", services.db_start)
 _add(_db, "stop", services.db_stop)
+_add(_show, "bulletin", showing.bulletin, of_datasets=True)
 _add(_sample, "release", services.sample_release)
 
 

@@ -14,10 +14,10 @@ from pce_pipeline.bronze.as_known import KnownVintages, as_known
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.choosing import Form, as_bytes, write_rows
-from pce_pipeline.cli.heat_map import heat, heat_map, sizes
+from pce_pipeline.cli.heat_map import heat, heat_map
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
-from pce_pipeline.gold.changes import KINDS, changes
+from pce_pipeline.gold.changes import KINDS, changes, counts_by, largest, sizes
 from pce_pipeline.lake.layout import ExtractId
 
 _LARGEST = 10
@@ -101,35 +101,20 @@ def _document(dataset: Dataset, before: KnownVintages, after: KnownVintages, cha
         },
         "cells": after.known.cells.height,
         "kinds": dict(changed.group_by("kind", maintain_order=True).len().iter_rows()),
-        "tables": _counts(changed, "bea_table"),
-        "states": _counts(changed, "state"),
-        "categories": _counts(changed, "category_id"),
+        "tables": counts_by(changed, "bea_table"),
+        "states": counts_by(changed, "state"),
+        "categories": counts_by(changed, "category_id"),
         "sizes": sizes(changed),
         "heat": heat(changed, dataset).to_dicts(),
-        "largest": _largest(changed).to_dicts(),
+        "largest": largest(changed, _LARGEST).to_dicts(),
         "changes": changed.head(_MOST_IN_JSON).to_dicts(),
     }
-
-
-def _counts(changed: pl.DataFrame, column: str) -> dict[str, int]:
-    """How many changes there are of each table, state or category, most first."""
-    counted = changed.drop_nulls(column).group_by(column).len()
-    return dict(counted.sort("len", column, descending=[True, False]).iter_rows())
 
 
 def _listed(counts: Mapping[str, int]) -> str:
     """The first of some counts in a line, and how many more there are."""
     first = [f"{name} {count:,}" for name, count in list(counts.items())[:_LARGEST] if count]
     return ", ".join([*first, f"and {len(counts) - _LARGEST} more"] if len(counts) > _LARGEST else first)
-
-
-def _largest(changed: pl.DataFrame) -> pl.DataFrame:
-    """The largest revisions of states, by percent."""
-    return (
-        changed.filter((pl.col("geo_level") == "state") & pl.col("change_pct").is_not_null())
-        .sort(pl.col("change_pct").abs(), descending=True, maintain_order=True)
-        .head(_LARGEST)
-    )
 
 
 def _shown(
@@ -150,13 +135,13 @@ def _shown(
             [(kind, shown.number(count), KINDS[kind]) for kind, count in counts.iter_rows()],
         ),
     ]
-    by_category = _counts(changed, "category_id")
+    by_category = counts_by(changed, "category_id")
     parts.append(
         shown.facts(
             (name, _listed(counts))
             for name, counts in (
-                ("By table", _counts(changed, "bea_table")),
-                ("By state", _counts(changed, "state")),
+                ("By table", counts_by(changed, "bea_table")),
+                ("By state", counts_by(changed, "state")),
                 ("By category", {names.get(each, each): count for each, count in by_category.items()}),
                 ("By size", sizes(changed)),
             )
@@ -166,8 +151,8 @@ def _shown(
     found = heat(changed, dataset)
     if found.height:
         parts.append(heat_map(found, dataset))
-    largest = _largest(changed)
-    if largest.height:
+    top = largest(changed, _LARGEST)
+    if top.height:
         rows = [
             (
                 f"{row['change_pct']:+.2f} %",
@@ -177,7 +162,7 @@ def _shown(
                 dataset.measures[row["measure"]].title,
                 " to ".join(f"{row[each]:,.{dataset.measures[row['measure']].decimals}f}" for each in _SIDES),
             )
-            for row in largest.iter_rows(named=True)
+            for row in top.iter_rows(named=True)
         ]
         parts.append(shown.table([">Change", "State", "Year", "Category", "Measure", "From, to"], rows))
     return parts

@@ -15,6 +15,7 @@ from pce_pipeline.automation.pinning import pinned
 from pce_pipeline.automation.state import load_state_of
 from pce_pipeline.bronze.current import Current, lost_extracts
 from pce_pipeline.bronze.errors import ExtractLost
+from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.keeping import (
     damages_of_bronze,
@@ -130,6 +131,8 @@ def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
             found = [Damage(unreadable.key, "changed", unreadable.expected, unreadable.found)]
         if found:
             damages[table.name] = found
+    if not quick and (of_bulletins := BulletinStore(session.lake).damages()):
+        damages[BULLETINS] = of_bulletins
     lost = [] if quick else damages_of_bronze(session, extracts_held(session))
     try:
         state = session.state()

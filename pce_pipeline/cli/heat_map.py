@@ -1,4 +1,4 @@
-"""How large revisions are, and where they lie: their sizes by degree, and a map of years and categories for a terminal.
+"""Where revisions lie: a map of years and categories for a terminal, by the degrees of their size.
 
 A cell of the map is a sign and a degree, two characters wide, so that all years fit in 80 columns and nothing is lost
 where there are no colours.
@@ -10,11 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.changes import mean_revisions
-
-_FROM = (0.1, 0.5, 1, 5)
-SIZES = ("under 0.1 %", "0.1 to 0.5 %", "0.5 to 1 %", "1 to 5 %", "5 % and more")
-"""The degrees of size; a degree has its lower bound and not its upper one."""
+from pce_pipeline.gold.changes import SIZE_BOUNDS, SIZES, mean_revisions
 
 _UP = ("black on #deebf7", "black on #9ecae1", "black on #6baed6", "bright_white on #3182bd", "bright_white on #08519c")
 _DOWN = (
@@ -29,13 +25,6 @@ _WIDTH = 80
 _LABEL = 40
 _TOP = 1
 _EVERY = 5
-
-
-def sizes(changed: pl.DataFrame) -> dict[str, int]:
-    """How many revisions there are of each degree of size, those without a percentage left out."""
-    degree = pl.sum_horizontal((pl.col("change_pct").abs() >= bound).cast(pl.Int32) for bound in _FROM)
-    degrees = changed.drop_nulls("change_pct").select(degree=degree)["degree"].to_list()
-    return {name: degrees.count(place) for place, name in enumerate(SIZES)}
 
 
 def heat(changed: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
@@ -64,7 +53,7 @@ def heat_map(found: pl.DataFrame, dataset: Dataset) -> RenderableType:
             lines.append(Text.assemble(_shortened(said, label - 2).ljust(label), *cells))
     for line in lines:
         line.no_wrap, line.overflow = True, "ignore"
-    degrees = ", ".join(f"{degree} <{bound} %" for degree, bound in enumerate(_FROM, start=1))
+    degrees = ", ".join(f"{degree} <{bound} %" for degree, bound in enumerate(SIZE_BOUNDS, start=1))
     legend = Text(f"+ up, - down,{_NONE} none: {degrees}, {len(SIZES)} above", style="dim")
     return Padding(Group(*lines, legend), (1, 0, 0, 0))
 
@@ -72,7 +61,7 @@ def heat_map(found: pl.DataFrame, dataset: Dataset) -> RenderableType:
 def _cell(mean: float | None) -> tuple[str, str]:
     if mean is None:
         return _NONE, "dim"
-    degree = sum(abs(mean) >= bound for bound in _FROM)
+    degree = sum(abs(mean) >= bound for bound in SIZE_BOUNDS)
     sign, styles = ("-", _DOWN) if mean < 0 else ("+", _UP)
     return f"{sign}{degree + 1}", styles[degree]
 

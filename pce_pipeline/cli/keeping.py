@@ -12,6 +12,7 @@ from rich.text import Text
 from pce_pipeline.automation.diagnosis import cells_not_there, not_there
 from pce_pipeline.automation.next_step import LakeState, stale_years
 from pce_pipeline.bronze.deciding import check_pin
+from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import UsageError
@@ -46,6 +47,7 @@ def verify(
                 chosen = [year for year in held if first <= int(year) <= last]
             tables += bool(held)
             damages += store.verify(chosen)
+        damages += BulletinStore(session.lake).damages()
         absent, lacks = ({}, {}) if damages else _not_there(session, years)
     names = [str(extract) for _, extract in extracts]
     stored = f"{shown.counted(len(names), 'extract')} and {shown.counted(tables, 'table')}"
@@ -159,6 +161,8 @@ def heal_tables(session: Session) -> tuple[list[Damage], dict[str, list[str]]]:
         restored += healed.restored
         if healed.withdrawn:
             withdrawn[table.name] = healed.withdrawn
+    if bulletins := BulletinStore(session.lake).forget_damaged():
+        withdrawn[BULLETINS] = bulletins
     return restored, withdrawn
 
 

@@ -3,13 +3,15 @@
 Everything that comes from data or errors is escaped, so that no cell, name or message can break a table or the page.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from pce_pipeline.bulletins.bulletin import Bulletin
+from pce_pipeline.bulletins.pages import markdown_of
 from pce_pipeline.cli import shown
 from pce_pipeline.errors import PceError
+from pce_pipeline.markup import for_markdown, markdown_table
 from pce_pipeline.observability.records import CheckOutcome, RunRecord, StepRecord
 
 Said: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -73,19 +75,25 @@ def remedy_of(step: str) -> str:
 
 
 def report(
-    title: str, said: Said, records: Sequence[RunRecord], failure: Failure | None, problem: PceError | None
+    title: str,
+    said: Said,
+    records: Sequence[RunRecord],
+    failure: Failure | None,
+    problem: PceError | None,
+    bulletins: Sequence[Bulletin] = (),
 ) -> str:
-    """The whole summary; `problem` is why the records could not be read."""
+    """The whole summary; `problem` is why the records could not be read, `bulletins` are those of its releases."""
     parts = [
-        f"## {_text(title)}",
+        f"## {for_markdown(title)}",
         _headline(said, records, failure),
         *([_failed(failure)] if failure else []),
-        *([f"> The runs' records could not be read: {_text(str(problem))}"] if problem else []),
+        *([f"> The runs' records could not be read: {for_markdown(str(problem))}"] if problem else []),
         *_pinned(said),
         *_sources(said.get("sources", {})),
         *_doctor(said.get("doctor", {})),
         *_compared(said.get("check", {})),
         *_stale(said.get("years", said.get("check", {}))),
+        *(markdown_of(bulletin, depth=3).rstrip() for bulletin in bulletins),
         *_rows(records),
         *_checks(records),
     ]
@@ -94,9 +102,9 @@ def report(
 
 def _headline(said: Said, records: Sequence[RunRecord], failure: Failure | None) -> str:
     if failure is not None:
-        return f"**Failed in step `{_text(failure.step)}`.** What was published before stands."
+        return f"**Failed in step `{for_markdown(failure.step)}`.** What was published before stands."
     if records:
-        return f"**Done**: {_text('; '.join(_outcome(record) for record in records))}."
+        return f"**Done**: {for_markdown('; '.join(_outcome(record) for record in records))}."
     match said.get("check", {}).get("action"):
         case "nothing":
             return "**Nothing is new.**"
@@ -120,15 +128,15 @@ def _outcome(record: RunRecord) -> str:
 
 
 def _failed(failure: Failure) -> str:
-    lines = [f"**What happened**: {_text(failure.what)}  "] if failure.what else []
-    return "\n".join([*lines, f"**What to do**: {_text(failure.remedy)}"])
+    lines = [f"**What happened**: {for_markdown(failure.what)}  "] if failure.what else []
+    return "\n".join([*lines, f"**What to do**: {for_markdown(failure.remedy)}"])
 
 
 def _pinned(said: Said) -> list[str]:
     """The pin, as the newest document that knows of it says: what Postgres holds because of it, since when and why."""
     pins = [said[step].get("pin") for step in ("pinned", "check") if step in said]
     pin = next((each for each in pins if each), None)
-    return [f"> **Pinned**: {_text(str(pin['said']))}."] if pin else []
+    return [f"> **Pinned**: {for_markdown(str(pin['said']))}."] if pin else []
 
 
 def _sources(said: Mapping[str, Any]) -> list[str]:
@@ -139,7 +147,7 @@ def _sources(said: Mapping[str, Any]) -> list[str]:
     reasons = {each["why_not"]: None for each in skipped}
     counts = f"{said['compared']:,} cells compared, {said['different']:,} different"
     rest = f"; {shown.counted(len(skipped), 'comparison')} not made: {'; '.join(reasons)}" if skipped else ""
-    line = f"**Do BEA's sources say the same?** {_text(counts + rest)}."
+    line = f"**Do BEA's sources say the same?** {for_markdown(counts + rest)}."
     rows = [
         (
             f"{each['table']} line {each['line']}",
@@ -152,7 +160,7 @@ def _sources(said: Mapping[str, Any]) -> list[str]:
     if not rows:
         return [line]
     table = _table(["Line", "Area", "Year", "One source", "Another"], rows)
-    return [line, table, f"**What to do**: {_text(said['what_to_do'])}"]
+    return [line, table, f"**What to do**: {for_markdown(said['what_to_do'])}"]
 
 
 def _as_said(side: Mapping[str, Any]) -> str:
@@ -179,7 +187,7 @@ def _compared(check: Mapping[str, Any]) -> list[str]:
     return [
         "### What changed",
         _table(["Table", "We had", "of", "BEA says", "Verdict"], tables),
-        *(f"> Warning: {_text(warning)}" for warning in check["warnings"]),
+        *(f"> Warning: {for_markdown(warning)}" for warning in check["warnings"]),
     ]
 
 
@@ -243,15 +251,5 @@ def _verdict(check: CheckOutcome) -> str:
 def _table(
     headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: frozenset[int] | set[int] = frozenset()
 ) -> str:
-    """A Markdown table; the columns in `right` are set to the right."""
-    rules = ["---:" if column in right else "---" for column in range(len(headings))]
-    lines = [headings, rules, *([_text(str(cell)) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _text(text: str) -> str:
-    """The text with everything escaped that means something to Markdown or HTML, on one line."""
-    flat = " ".join(text.split())
-    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
-        flat = flat.replace(sign, entity)
-    return re.sub(r"([\\`*\[\]])", r"\\\1", flat)
+    """A Markdown table of whatever is to be said; the columns in `right` are set to the right."""
+    return markdown_table(headings, ([for_markdown(str(cell)) for cell in row] for row in rows), right=right)

@@ -13,6 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from pce_pipeline.bulletins.bulletin import Bulletin
+from pce_pipeline.bulletins.feed import newest_first
+from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
 from pce_pipeline.cli import markdown
 from pce_pipeline.cli.decisions import decide
 from pce_pipeline.cli.markdown import Failure, Said
@@ -26,6 +29,7 @@ from pce_pipeline.tables.years import parse_years
 
 _CLOCKS_DIFFER = timedelta(minutes=5)  # a store's clock and ours
 _FAILURE = "failure.json"
+_MOST_BULLETINS = 6
 
 
 def years(
@@ -60,15 +64,17 @@ def report(
     said = _said(folder)
     problem: PceError | None = None
     records: list[RunRecord] = []
+    bulletins: list[Bulletin] = []
     try:
         records = _records(session, began)
         _keep_files(session, records, folder)
+        bulletins = _bulletins(session, records)
     except PceError as unreadable:
         problem = unreadable
     failure = _failure(_conclusions(steps), said, records)
     if failure is not None:
         (folder / _FAILURE).write_text(json.dumps(vars(failure), indent=2, ensure_ascii=False), "utf-8")
-    text = markdown.report(title, said, records, failure, problem)
+    text = markdown.report(title, said, records, failure, problem, bulletins)
     return Answer(
         {"title": title, "runs": [record.run_id for record in records], "failure": failure and vars(failure)},
         as_is=without_secrets(text),
@@ -108,6 +114,19 @@ def _records(session: Session, began: datetime) -> list[RunRecord]:
     }
     found = [record for run in touched if (record := journal.read(run)) is not None and record.started_at >= began]
     return sorted(found, key=lambda record: record.started_at)
+
+
+def _bulletins(session: Session, records: Sequence[RunRecord]) -> list[Bulletin]:
+    """The bulletins that the runs have written, newest first; older ones that were made again at once are left out."""
+    steps = [step for record in records for step in record.steps if step.step == BULLETINS]
+    written = {(name, extract) for step in steps for name, _, extract in map(_parted, step.outputs.get("written", ()))}
+    store = BulletinStore(session.lake)
+    there = store.index().entries
+    return [store.read(*key) for key in newest_first(written)[:_MOST_BULLETINS] if key in there]
+
+
+def _parted(name: str) -> tuple[str, str, str]:
+    return name.partition("/")
 
 
 def _keep_files(session: Session, records: Sequence[RunRecord], folder: Path) -> None:

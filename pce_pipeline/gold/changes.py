@@ -29,6 +29,12 @@ KINDS = {
 }
 """The kinds of change, and what each means."""
 
+SIZE_BOUNDS = (0.1, 0.5, 1, 5)
+"""The lower bounds of all degrees of size but the first, in percent; a degree does not have its upper bound."""
+
+SIZES = ("under 0.1 %", "0.1 to 0.5 %", "0.5 to 1 %", "1 to 5 %", "5 % and more")
+"""The degrees of size of a revision."""
+
 SAID = ["value", "status", "decimals", "unit", "base_year"]
 """What two states of a figure are compared by."""
 
@@ -199,4 +205,26 @@ def mean_revisions(changed: pl.DataFrame, *by: str) -> pl.DataFrame:
             mean_abs_pct=rounded(pl.col("change_pct").abs().mean()),
         )
         .sort(by)
+    )
+
+
+def counts_by(changed: pl.DataFrame, column: str) -> dict[str, int]:
+    """How many of the changes there are of each value of a column (kind, bea_table, state, ...), most first."""
+    counted = changed.drop_nulls(column).group_by(column).len()
+    return dict(counted.sort("len", column, descending=[True, False]).iter_rows())
+
+
+def sizes(changed: pl.DataFrame) -> dict[str, int]:
+    """How many revisions there are of each degree of size, those without a percentage left out."""
+    degree = pl.sum_horizontal((pl.col("change_pct").abs() >= bound).cast(pl.Int32) for bound in SIZE_BOUNDS)
+    degrees = changed.drop_nulls("change_pct").select(degree=degree)["degree"].to_list()
+    return {name: degrees.count(place) for place, name in enumerate(SIZES)}
+
+
+def largest(changed: pl.DataFrame, most: int, level: str = "state") -> pl.DataFrame:
+    """The largest revisions of the areas of a level, by percent."""
+    return (
+        changed.filter((pl.col("geo_level") == level) & pl.col("change_pct").is_not_null())
+        .sort(pl.col("change_pct").abs(), descending=True, maintain_order=True)
+        .head(most)
     )

@@ -14,6 +14,11 @@
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
     <env>/gold/<world>/<dimension>/part-000.parquet
+    <env>/gold/<world>/bulletins/<dataset>/<extract_date>/bulletin.json      what a release changed: all of it,
+                                                         /bulletin.md       to be read,
+                                                         /revisions.svg     and drawn
+                                /feed.atom                                  the newest of them, for feed readers
+                                /_index.json                                written last: of what each is made
     <env>/gold/<world>/certificates/<dataset>/<extract_date>/<first 16 hex of the statement's sha256>.json
                                              /_newest.json                   which is the newest of each extract date
     <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
@@ -147,6 +152,11 @@ class Layout:
     def certificates(self, dataset: str) -> str:
         """The prefix of the certificates of the releases of one dataset, which are written once."""
         return join(self.dataset("gold", "certificates"), dataset)
+
+    @property
+    def bulletins(self) -> str:
+        """The prefix of the bulletins of all datasets: what each release changed, made again at will."""
+        return join(self.env, "gold", self.world, "bulletins")
 
     @property
     def webhook_events(self) -> str:

@@ -2,7 +2,11 @@
 
 import dagster as dg
 
+from pce_pipeline.bulletins.store import BULLETINS
 from pce_pipeline.tables.table import Table
+
+BULLETINS_KEY = dg.AssetKey(BULLETINS.split("/"))
+"""The asset that says what each release changed."""
 
 CERTIFICATES = dg.AssetKey(["gold", "certificates"])
 """The asset that makes the certificates of releases, which are files and no table."""

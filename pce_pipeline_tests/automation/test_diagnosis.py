@@ -54,6 +54,15 @@ def test_of_a_sound_world_nothing_is_said(lake):
     assert said(LakeSeen(lake), None, HistorySeen()) == []
 
 
+def test_bulletins_that_are_not_of_what_is_held_are_made_by_a_refresh(lake):
+    (found,) = said(LakeSeen(replace(lake, stale_bulletins=(("pce_state", "2025-01-01"),))))
+    assert (found.what, found.command, found.mend) == (
+        "bulletins of pce_state: missing or out of date: 2025-01-01",
+        "refresh",
+        "refresh",
+    )
+
+
 def test_years_that_are_covered_and_not_there_are_named_by_table(lake):
     poorer = without(without(lake, METRICS, "2021", "2022"), "gold/dim_category")
     assert not_there(poorer) == {METRICS: [2021, 2022], "gold/dim_category": []}

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState, Step, next_step, stale_years
+from pce_pipeline.automation.next_step import (
+    KnownTable,
+    LakeState,
+    LoadState,
+    Step,
+    next_step,
+    stale_bulletins,
+    stale_years,
+)
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.releases import Calendar
@@ -368,6 +376,18 @@ def test_a_dimension_that_is_not_what_the_catalogue_says_is_refreshed_with_the_n
     assert step.reasons == {"gold/dim_geography": "the catalogue has changed"}
     empty = LakeState(REGISTRY, {}, {}, ("gold/dim_geography",))
     assert decide(empty, None, loaded).action == "nothing"
+
+
+def test_bulletins_that_are_missing_are_made_with_the_newest_year(world):
+    lake, loaded = world
+    due = tuple(("pce_state", f"2025-01-0{day}") for day in range(1, 6))
+    step = decide(replace(lake, stale_bulletins=(*due[:1], ("other", "2025-01-01"))), release(), loaded)
+    assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
+    assert step.reasons == {"bulletins of pce_state": "missing or out of date: 2025-01-01"}
+    assert stale_bulletins(replace(lake, stale_bulletins=due), ["pce_state"]) == {
+        "bulletins of pce_state": "missing or out of date: 2025-01-01, 2025-01-02, 2025-01-03 and others"
+    }
+    assert decide(replace(lake, stale_bulletins=(("other", "2025-01-01"),)), release(), loaded).action == "nothing"
 
 
 @pytest.mark.parametrize(("held", "word"), [(None, "none"), ("another hash", "another")])

@@ -36,6 +36,7 @@ _OF_PARTITION = "_manifest.json"
 NEVER = {"PCE_FULL_COMPARISON_DAYS": "36500"}
 
 LOG = "silver/pce_state_vintages"
+BULLETINS = "gold/bulletins"
 SINCE = {f"gold/{name}" for name in ("dim_figure", "dim_vintage", "revision_stats")} | {
     f"gold/pce_state_{name}" for name in ("vintages", "revisions")
 }
@@ -227,7 +228,13 @@ def test_a_refresh_of_one_year_computes_that_year_and_writes_neither_object_nor_
     (now,) = (record for run, record in carried.records().items() if run not in records)
     steps = {step["step"]: step["partitions"] for step in now["steps"]}
     assert steps.items() >= {step["step"]: ["2024"] for step in before["steps"]}.items()
-    assert steps.keys() - {step["step"] for step in before["steps"]} == {LOG, CERTIFICATES, *SINCE, *SINCE_AND_EMPTY}
+    assert steps.keys() - {step["step"] for step in before["steps"]} == {
+        LOG,
+        BULLETINS,
+        CERTIFICATES,
+        *SINCE,
+        *SINCE_AND_EMPTY,
+    }
     assert _checks(before) <= _checks(now)
 
 
@@ -245,7 +252,7 @@ def test_dagsters_history_goes_on_under_the_same_names(carried: Carried, monkeyp
     with dg.DagsterInstance.from_config(exports["DAGSTER_HOME"]) as instance:
         known = set(instance.all_asset_keys())
         new = SINCE | SINCE_AND_EMPTY
-        since = {LOG, CERTIFICATES, *new, *(f"postgres/{name.removeprefix('gold/')}" for name in new)}
+        since = {LOG, BULLETINS, CERTIFICATES, *new, *(f"postgres/{name.removeprefix('gold/')}" for name in new)}
         assert {key.to_user_string() for key in known} - since == {
             "bronze/pce_state", "silver/pce_state", "gold", "gold/pce_state_annual", "gold/pce_state_metrics",
             "gold/dim_geography", "gold/dim_category", "gold/category_line", "postgres/dim_geography",

@@ -44,6 +44,13 @@ def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pc
     assert own("diff", f"{today}.1", today, "--to", str(file)).code == 0
     assert pl.read_parquet(file).height == sum(changed["kinds"].values())
     assert "both times" in own("diff", today, today).out
+    (bulletin,) = own("show", "bulletin", "--json").document["bulletins"]
+    assert (bulletin["extract"], bulletin["compared_with"]) == (f"{today}.2", today)
+    assert bulletin["kinds"] == changed["kinds"]
+    assert sum(bulletin["by_table"].values()) == changed["tables"]["SAPCE1"]
+    assert [each["change_pct"] for each in bulletin["largest"][:10]] == [
+        each["change_pct"] for each in changed["largest"]
+    ]
 
     assert own("pin", today, "--reason", "looks wrong").code == 0
     status = own("status", "--json").document

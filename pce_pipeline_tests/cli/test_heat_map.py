@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.cli.heat_map import SIZES, heat, heat_map, sizes
+from pce_pipeline.cli.heat_map import heat, heat_map
+from pce_pipeline.gold.changes import SIZES, sizes
 from pce_pipeline_tests.datasets import PCE_STATE
 
 SCHEMA = {

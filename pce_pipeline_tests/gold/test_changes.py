@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pce_pipeline.gold.changes import KINDS, AsKnown, changes, known_cells
+from pce_pipeline.gold.changes import KINDS, SIZES, AsKnown, changes, counts_by, known_cells, largest, sizes
 from pce_pipeline.silver.observations import BASE_YEARS_SCHEMA
 from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.table import MONEY
@@ -104,6 +104,30 @@ def test_a_revision_says_by_how_much() -> None:
     assert found.select("from_value", "to_value", "state", "bea_table").row(0) == (
         Decimal(200), Decimal(210), "AL", "SAPCE1",
     )  # fmt: skip
+
+
+def ranked(*rows: tuple[str, str | None, str, float | None]) -> pl.DataFrame:
+    """Changes by level, state, kind and percentage."""
+    columns = {"geo_level": pl.String, "state": pl.String, "kind": pl.String, "change_pct": pl.Float64}
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def test_changes_are_counted_most_first_and_alike_ones_by_name() -> None:
+    changed = ranked(*(("state", state, "new", None) for state in ("TX", "AL", None, "TX", "AK")))
+    assert list(counts_by(changed, "state").items()) == [("TX", 2), ("AK", 1), ("AL", 1)]
+
+
+def test_a_degree_of_size_has_its_lower_bound_and_not_its_upper_one() -> None:
+    percents = [0.0, -0.09, 0.1, 0.49, -0.5, 1.0, 4.99, 5.0, -300.0, None]
+    changed = ranked(*(("state", "AL", "revision", each) for each in percents))
+    assert sizes(changed) == dict(zip(SIZES, (2, 2, 1, 2, 2), strict=True))
+
+
+def test_the_largest_are_of_a_level_by_percent_up_or_down_and_the_first_of_alike_ones() -> None:
+    states = [("AL", 1.0), ("AK", -3.0), ("TX", 3.0), ("CA", None), ("WY", 0.5)]
+    changed = ranked(("nation", None, "revision", 9.0), *(("state", each, "revision", pct) for each, pct in states))
+    assert largest(changed, 3)["state"].to_list() == ["AK", "TX", "AL"]
+    assert largest(changed, 3, "nation")["change_pct"].to_list() == [9.0]
 
 
 texts = st.sampled_from(["1", "1.5", "2", "2.04", "(D)", "(NA)", "", "12x"])

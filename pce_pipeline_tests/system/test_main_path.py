@@ -210,6 +210,7 @@ def test_the_literal_command_of_the_readme_materialises_gold_and_everything_down
     assert newest.status == "succeeded"
     assert {step.step for step in newest.steps} == {
         *(table.name for table in full.registry.tables if not table.name.startswith("silver/")),
+        "gold/bulletins",
         "gold/certificates",
         "postgres",
     }

@@ -9,6 +9,7 @@ import pytest
 from pce_pipeline.cli import markdown
 from pce_pipeline.cli.markdown import Failure
 from pce_pipeline.observability.records import CheckOutcome, RunRecord, StepRecord
+from pce_pipeline_tests.bulletins.test_pages import FOUND
 from pce_pipeline_tests.cli.conftest import call
 from pce_pipeline_tests.workflows.job import workflow
 
@@ -41,6 +42,14 @@ def test_what_comes_from_data_cannot_break_the_page() -> None:
     assert "0 passed, 1 warned, 0 failed" in text
     assert "| gold | 1,234 | 1 partition written |" in text
     assert "<details open>" in text
+
+
+def test_the_bulletins_of_the_run_are_in_the_summary_below_its_headings() -> None:
+    text = markdown.report("Ingest", {}, [_run()], None, None, [FOUND])
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings[:3] == ["## Ingest", "### pce_state: released 2025-09-26, extract 2025-09-26", "#### Tables"]
+    assert headings[-2:] == ["### Rows by layer", "### Checks"]
+    assert "AL  +5.00 %  ████████████████████████" in text
 
 
 def test_every_step_that_can_fail_before_the_summary_has_a_remedy_of_its_own() -> None:

@@ -1,0 +1,74 @@
+"""`pce show bulletin`: the newest, of a day, as JSON, and where there is none; and a workflow's summary."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pce_pipeline_tests.cli.conftest import Called, Pce
+
+pytestmark = [pytest.mark.postgres]
+
+
+def test_the_newest_bulletin_is_shown_as_text_and_as_json(pce: Pce) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    shown = pce("show", "bulletin")
+    assert shown.code == 0
+    assert "SAMPLE (synthetic): pce_state: released 2025-09-26" in shown.out
+    assert "compared with nothing" in " ".join(shown.out.split())
+    document = pce("show", "bulletin", "--json").document
+    assert document["sample"] is True
+    (bulletin,) = document["bulletins"]
+    assert (bulletin["extract"], bulletin["compared_with"], bulletin["kinds"]) == (today, None, {})
+    assert pce("show", "bulletin", today, "--json").document == document
+    assert pce("show", "bulletin", "--dataset", "pce_state", "--json").document == document
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("2020-01-01", "No extract of 2020-01-01 has a bulletin."),
+        ("yesterday", "'yesterday' is not the date of an extract."),
+        (f"{datetime.now(UTC).date()}.2", "has a bulletin."),
+    ],
+)
+def test_a_day_without_a_bulletin_is_wrong_usage_and_what_there_is_is_named(pce: Pce, day: str, said: str) -> None:
+    wrong = pce("show", "bulletin", day)
+    assert wrong.code == 2
+    assert said in wrong.err
+
+
+def test_where_there_is_no_bulletin_the_command_that_makes_one_is_named(empty: Pce) -> None:
+    none = empty("show", "bulletin")
+    assert none.code == 1
+    assert "There is no bulletin yet. Make it with:" in none.out
+    assert empty("show", "bulletin", "--json").document["bulletins"] == []
+
+
+def test_a_run_with_nothing_new_makes_no_bulletin_and_all_are_intact(pce: Pce, first_run: Called) -> None:
+    assert first_run.code == 0
+    assert pce("check", "--json").document["action"] == "nothing"
+    assert pce("verify").code == 0
+
+
+def test_the_summary_of_a_workflow_has_the_bulletins_of_its_runs(pce: Pce, tmp_path: Path) -> None:
+    said = pce("report", "--folder", str(tmp_path / "a"), "--since", "2020-01-01T00:00:00Z")
+    assert said.code == 0
+    assert "\n### SAMPLE (synthetic): pce\\_state" in said.out or "\n### SAMPLE (synthetic): pce_state" in said.out
+    later = pce("report", "--folder", str(tmp_path / "b"), "--since", "2999-01-01T00:00:00Z")
+    assert "SAMPLE (synthetic)" not in later.out
+
+
+def test_a_damaged_bulletin_is_found_by_verify_and_made_again_after_heal(own: Pce, tmp_path: Path) -> None:
+    (page,) = (tmp_path / "sample-smoke" / "lake").rglob("bulletin.md")
+    good = page.read_bytes()
+    page.write_bytes(b"something else")
+    found = own("verify", "--json")
+    assert found.code == 1
+    assert [each["key"].rpartition("/")[2] for each in found.document["damages"]] == ["bulletin.md"]
+    healed = own("heal", "--json").document
+    (name,) = healed["withdrawn"]["gold/bulletins"]
+    assert name.startswith("pce_state ")
+    assert own("refresh", "--years", "2024", "--json").code == 0
+    assert page.read_bytes() == good
+    assert own("verify").code == 0
