@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from secrets import token_hex
+from time import sleep
 
 import pytest
 from hypothesis import Phase, settings
@@ -47,6 +49,15 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     yield
     os.chdir(here)
     os.environ.update(before)
+
+
+@pytest.fixture
+def one_day() -> None:
+    """For tests that ask more than once what day it is: where midnight (UTC) is near, they begin after it."""
+    now = datetime.now(UTC)
+    left = datetime.combine(now + timedelta(days=1), time(), UTC) - now
+    if left < timedelta(minutes=1):
+        sleep(left.total_seconds())
 
 
 @pytest.fixture(scope="session")
