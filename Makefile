@@ -3,8 +3,9 @@
 PYTHON ?= python3
 PORT ?= 3000
 BIN := .venv/bin
-# More workers than cores, because some tests wait for Dagster's daemon.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# More workers than cores, because some tests wait for Dagster's daemon. Bytecode is kept even where the environment
+# forbids it (images do): else each of the many programs that tests start compiles every module anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 UV_VERSION := 0.13.8
 .DEFAULT_GOAL := help
 .PHONY: help run dev test test-all test-live mutants coverage check lint-infra format bench docs clean reset

@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from secrets import token_hex
+from time import sleep
+from typing import Any
 
 import pytest
 from hypothesis import Phase, settings
+from xdist.scheduler import LoadFileScheduling
 
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline_tests.examples import THOROUGH
@@ -49,6 +53,15 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     os.environ.update(before)
 
 
+@pytest.fixture
+def one_day() -> None:
+    """For tests that ask more than once what day it is: where midnight (UTC) is near, they begin after it."""
+    now = datetime.now(UTC)
+    left = datetime.combine(now + timedelta(days=1), time(), UTC) - now
+    if left < timedelta(minutes=1):
+        sleep(left.total_seconds())
+
+
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
     """A real S3 server on loopback, with one bucket."""
@@ -63,11 +76,21 @@ def server() -> Iterator[PostgresServer]:
         yield running
 
 
-_SLOW = ("system", "workflows", "bench", "automation", "local", "cli", "infra")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whole files go to one worker each; the files of the command line, which share a world, go to the same."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    by_file = LoadFileScheduling(config, log)
+    by_file._split_scope = lambda nodeid: "cli" if "/cli/" in nodeid else nodeid.partition("::")[0]
+    return by_file
+
+
+_SLOW = ("cli", "system", "workflows", "bench", "automation", "local", "infra")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole files go to one worker each: those that take minutes first, so that none is left over for the end."""
+    """Those that take minutes come first, so that none is left over for the end."""
     items.sort(key=lambda item: _SLOW.index(room) if (room := item.path.parent.name) in _SLOW else len(_SLOW))
 
 

@@ -42,8 +42,14 @@ class PostgresServer:
         """The URL of a database of one's own: with our empty tables, or with nothing."""
         if migrated:
             self._make_template()
+        with self.copy_of(_TEMPLATE if migrated else "template1") as url:
+            yield url
+
+    @contextmanager
+    def copy_of(self, template: str) -> Iterator[str]:
+        """The URL of a copy of a database of this server, to which nobody may be connected now."""
         name = f"test_{secrets.token_hex(6)}"
-        self._administer("CREATE DATABASE {} TEMPLATE {}", name, _TEMPLATE if migrated else "template1")
+        self._administer("CREATE DATABASE {} TEMPLATE {}", name, template)
         try:
             yield f"{self._server}/{name}"
         finally:

@@ -23,6 +23,7 @@ from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.vintages import DIM_VINTAGE
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline_tests.cli.conftest import Called, call
+from pce_pipeline_tests.history import history_in_memory
 from pce_pipeline_tests.postgres_server import PostgresServer
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -34,7 +35,7 @@ class World:
     def __init__(self, home: Path, database_url: str, **settings: Any) -> None:
         self.settings = Settings(home=home, chosen_database_url=database_url, **{"chosen_source": "sample", **settings})
         self.definitions = build_definitions(self.settings)
-        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(home))
+        self.instance = history_in_memory(home)
         resources = dict(self.definitions.resources or {})
         self.lake: Lake = resources["lake"]
         self.postgres: PostgresResource = resources["postgres"]

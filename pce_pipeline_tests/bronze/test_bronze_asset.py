@@ -26,6 +26,8 @@ from pce_pipeline.shell.keys import bronze_key
 from pce_pipeline_tests.bronze.look_alike import KEY, LookAlike, today
 from pce_pipeline_tests.datasets import pce_state
 
+pytestmark = [pytest.mark.usefixtures("one_day")]
+
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

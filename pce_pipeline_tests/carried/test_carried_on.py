@@ -319,6 +319,7 @@ def _received(killed: Carried, extract: str) -> dict[str, str]:
     return {entry["key"]: entry["extracted_at"] for entry in manifest["objects"] if entry["line"] is not None}
 
 
+@pytest.mark.usefixtures("one_day")
 def test_an_extract_that_earlier_code_was_killed_in_is_gone_on_with(tmp_path: Path) -> None:
     killed, left = _staged_on(datetime.now(UTC).date().isoformat(), tmp_path)
     taken = killed.document("extract")

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from pce_pipeline.cli import main
+from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline_tests.postgres_server import PostgresServer, reachable_folder
 
 
@@ -77,6 +79,21 @@ def pce(home: Path) -> Pce:
     )
 
 
+@pytest.fixture(scope="session")
+def held(pce: Pce) -> str:
+    """The extract of the shared world. It is of the day on which the world was made: yesterday, if that is over now."""
+    (extract,) = pce("status", "--json").document["extracts"]
+    return str(extract["extract"])
+
+
+@contextmanager
+def database_of(home: Path) -> Iterator[str]:
+    """The URL of a copy of what the shared world has in Postgres."""
+    url = EmbeddedPostgres(home / "sample-smoke" / "postgres").start()
+    with PostgresServer(url).copy_of(url.rpartition("/")[2]) as copy:
+        yield copy
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> Pce:
     """Calls on a home where nothing has run."""
@@ -90,7 +107,17 @@ def own(home: Path, tmp_path: Path, server: PostgresServer) -> Iterator[Pce]:
     """Calls on a copy of the shared world's lake with an empty database, to do with as one likes."""
     shutil.copytree(home / "sample-smoke" / "lake", tmp_path / "sample-smoke" / "lake")
     with server.database() as url:
-        yield lambda *arguments, **environment: call(
-            *arguments,
-            **{"PCE_HOME": str(tmp_path), "PCE_PROFILE": "smoke", "PCE_DATABASE_URL": url, **environment},
-        )
+        yield _with_own_database(tmp_path, url)
+
+
+@pytest.fixture
+def loaded(home: Path, tmp_path: Path) -> Iterator[Pce]:
+    """Calls on a copy of the shared world's lake and of its database."""
+    shutil.copytree(home / "sample-smoke" / "lake", tmp_path / "sample-smoke" / "lake")
+    with database_of(home) as url:
+        yield _with_own_database(tmp_path, url)
+
+
+def _with_own_database(home: Path, url: str) -> Pce:
+    where = {"PCE_HOME": str(home), "PCE_PROFILE": "smoke", "PCE_DATABASE_URL": url}
+    return lambda *arguments, **environment: call(*arguments, **{**where, **environment})

@@ -1,31 +1,35 @@
 """The verbs that change a world: new releases, rollback, damage, reset; each on a world of its own."""
 
 import shutil
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline_tests.cli.conftest import Pce
 
 pytestmark = [pytest.mark.postgres]
 
 
-def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pce, tmp_path: Path) -> None:
-    today = datetime.now(UTC).date().isoformat()
+def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pce, held: str, tmp_path: Path) -> None:
     assert own("sample", "release", "3", "--json").document["last_year"] == 2025
     assert own("check", "--json").document["action"] == "extract"
 
     ran = own("run", "--force", "--json").document
     assert ran["outcome"] == "new data"
-    assert [extract["extract"] for extract in ran["extracts"]] == [f"{today}.2"]
+    (extract,) = ran["extracts"]
+    new = extract["extract"]
+    first, second = ExtractId.parse(held), ExtractId.parse(new)
+    assert second in {first.next_of_day, ExtractId(first.day + timedelta(1))}
+    days = (f"{held}.1", str(second.day))
     # every year, because of --force; and nothing was left to do after it
     assert [(refresh["first"], refresh["last"]) for refresh in ran["refreshes"]] == [(1997, 2025)]
     assert ran["fastest_growth"][0]["year"] == 2025
 
-    changed = own("diff", f"{today}.1", today, "--json").document["datasets"]["pce_state"]
-    assert changed["vintages"] == {"SAPCE1": [today, f"{today}.2"]}
+    changed = own("diff", *days, "--json").document["datasets"]["pce_state"]
+    assert changed["vintages"] == {"SAPCE1": [held, new]}
     assert changed["kinds"]["new"] == 180, "the cells of 2025"
     assert changed["kinds"]["revision"] == changed["tables"]["SAPCE1"] - 180
     assert {each["kind"] for each in changed["largest"]} == {"revision"}
@@ -33,33 +37,33 @@ def test_a_new_release_is_noticed_taken_in_full_and_rolled_back_by_a_pin(own: Pc
     assert len(changed["states"]) == 51
     assert set(changed["categories"]) == {"product.pce", "product.goods", "product.services"}
     assert {each["year"] for each in changed["heat"]} == set(range(2021, 2025))
-    shown = own("diff", f"{today}.1", today).out
+    shown = own("diff", *days).out
     assert "SAMPLE" in shown
     assert "another number" in shown
     assert "Mean revision of the states by year" in shown
-    of_california = own("diff", f"{today}.1", today, "--state", "CA", "--format", "csv").out.splitlines()
+    of_california = own("diff", *days, "--state", "CA", "--format", "csv").out.splitlines()
     assert of_california[0].startswith("dataset,measure,category_id,geo_fips,year,")
     assert {line.split(",")[6] for line in of_california[1:]} == {"CA"}
     file = tmp_path / "changes.parquet"
-    assert own("diff", f"{today}.1", today, "--to", str(file)).code == 0
+    assert own("diff", *days, "--to", str(file)).code == 0
     assert pl.read_parquet(file).height == sum(changed["kinds"].values())
-    assert "both times" in own("diff", today, today).out
+    assert "both times" in own("diff", days[1], days[1]).out
     (bulletin,) = own("show", "bulletin", "--json").document["bulletins"]
-    assert (bulletin["extract"], bulletin["compared_with"]) == (f"{today}.2", today)
+    assert (bulletin["extract"], bulletin["compared_with"]) == (new, held)
     assert bulletin["kinds"] == changed["kinds"]
     assert sum(bulletin["by_table"].values()) == changed["tables"]["SAPCE1"]
     assert [each["change_pct"] for each in bulletin["largest"][:10]] == [
         each["change_pct"] for each in changed["largest"]
     ]
 
-    assert own("pin", today, "--reason", "looks wrong").code == 0
+    assert own("pin", held, "--reason", "looks wrong").code == 0
     status = own("status", "--json").document
-    assert status["pin"]["extract"] == today
+    assert status["pin"]["extract"] == held
     assert set(status["stale_years"]) == {str(year) for year in range(2021, 2026)}
     back = own("refresh", "--years", "2025", "--json").document
     assert back["stages"][0]["withdrawn"] == ["2025"]
     assert own("status", "--json").document["years"]["silver/pce_state"][-1] == 2024
-    assert own("pin", "--clear", "--json").document["was"] == today
+    assert own("pin", "--clear", "--json").document["was"] == held
     assert set(own("status", "--json").document["stale_years"]) == {"2025"}
 
 
@@ -82,11 +86,10 @@ def test_heal_restores_what_has_a_second_copy_and_withdraws_the_rest(own: Pce, t
     assert own("heal").out.endswith("Nothing is damaged.\n")
 
 
-def test_a_damaged_extract_fails_with_the_check_that_found_it(own: Pce, tmp_path: Path) -> None:
+def test_a_damaged_extract_fails_with_the_check_that_found_it(own: Pce, held: str, tmp_path: Path) -> None:
     (answer,) = (tmp_path / "sample-smoke" / "lake" / "local" / "bronze").rglob("SAPCE1/2.json.gz")
     answer.write_bytes(b"something else")
-    today = datetime.now(UTC).date().isoformat()
-    failed = own("extract", "--date", today, "--json")
+    failed = own("extract", "--date", held, "--json")
     assert failed.code == 1
     error = failed.document["error"]
     assert error["type"] == "ChecksBlocked"

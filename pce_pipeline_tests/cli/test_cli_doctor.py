@@ -12,8 +12,7 @@ import psycopg2
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from pce_pipeline_tests.cli.conftest import Called, Pce, call
-from pce_pipeline_tests.postgres_server import PostgresServer
+from pce_pipeline_tests.cli.conftest import Called, Pce, call, database_of
 
 pytestmark = [pytest.mark.postgres]
 
@@ -59,12 +58,12 @@ class Patient:
 
 
 @pytest.fixture(scope="module")
-def patient(home: Path, server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
+def patient(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
     folder = tmp_path_factory.mktemp("patient")
     shutil.copytree(home / "sample-smoke" / "lake", folder / "sample-smoke" / "lake")
-    with server.database() as url:
+    with database_of(home) as url:
         patient = Patient(folder, url)
-        assert patient.pce("refresh").code == 0
+        assert patient.pce("refresh", "--years", "2024").code == 0, "its history now knows the extract"
         yield patient
 
 

@@ -136,6 +136,7 @@ def test_a_month_before_that_in_which_bea_updated_the_file_is_wrong_usage(empty:
     assert f"--date {OLD}" in refused.document["error"]["remedy"]
 
 
+@pytest.mark.usefixtures("one_day")
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(days=40)])
 def test_a_month_that_has_not_ended_is_wrong_usage(empty: Pce, tmp_path: Path, later: timedelta) -> None:
     today = datetime.now(UTC).date()

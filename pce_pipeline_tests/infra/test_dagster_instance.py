@@ -28,7 +28,7 @@ from pce_pipeline_tests.servers import S3
 
 RDS = "postgresql://pce_loader@pce-staging.abc.eu-west-1.rds.amazonaws.com:5432/pce?sslmode=verify-full"
 
-pytestmark = [pytest.mark.postgres, pytest.mark.s3]
+pytestmark = [pytest.mark.postgres, pytest.mark.s3, pytest.mark.usefixtures("one_day")]
 
 
 @pytest.fixture(scope="module")

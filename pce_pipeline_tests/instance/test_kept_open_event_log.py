@@ -1,5 +1,6 @@
 """The laptop's event log writes what Dagster's own reads."""
 
+import sqlite3
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +10,7 @@ from pce_pipeline.automation.runs import open_instance
 from pce_pipeline.instance.sqlite import KeptOpenEventLog
 from pce_pipeline.local.world import prepared_dagster_home
 from pce_pipeline.settings import Settings, load_settings
+from pce_pipeline.shell.partitions import YEARS
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("is_there", asset="figures")])
@@ -20,6 +22,15 @@ def figures(context: dg.AssetExecutionContext):
 @dg.asset
 def broken() -> None:
     raise ValueError("no figures today")
+
+
+@dg.asset(
+    partitions_def=YEARS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[dg.AssetCheckSpec("adds_up", asset="yearly")],
+)
+def yearly():
+    raise ValueError("planned, and never made")
 
 
 @pytest.fixture
@@ -66,3 +77,38 @@ def test_the_files_are_closed_when_the_run_is_over(settings: Settings) -> None:
     with open_instance(settings) as instance:
         dg.materialize([figures], instance=instance)
     assert not list(settings.dagster_home.rglob("*-wal"))
+
+
+def test_a_check_is_planned_for_each_of_its_years_as_dagsters_own_log_plans_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "dagsters").mkdir()
+    years = {"dagster/asset_partition_range_start": "2021", "dagster/asset_partition_range_end": "2022"}
+    with (
+        open_instance(settings) as ours,
+        dg.DagsterInstance.local_temp(str(tmp_path / "dagsters")) as dagsters,
+    ):
+        for instance in (ours, dagsters):
+            assert not dg.materialize([yearly], instance=instance, tags=years, raise_on_error=False).success
+    found, as_dagster_has_it = (
+        _checks(next(folder.rglob("index.db"))) for folder in (settings.dagster_home, tmp_path / "dagsters")
+    )
+    assert [row[:4] for row in found] == [('["yearly"]', "adds_up", year, "PLANNED") for year in ("2021", "2022")]
+    assert [row[:4] for row in found] == [row[:4] for row in as_dagster_has_it]
+    # ids of runs and times differ
+    assert [[type(value) for value in row] for row in found] == [
+        [type(value) for value in row] for row in as_dagster_has_it
+    ]
+
+
+def _checks(file: Path) -> list[tuple[object, ...]]:
+    """The rows about checks, by partition."""
+    connection = sqlite3.connect(file)
+    try:
+        return connection.execute(
+            "SELECT asset_key, check_name, partition, execution_status, evaluation_event, evaluation_event_timestamp, "
+            "evaluation_event_storage_id, materialization_event_storage_id "
+            "FROM asset_check_executions ORDER BY partition"
+        ).fetchall()
+    finally:
+        connection.close()

@@ -82,6 +82,7 @@ def test_a_selection_that_there_is_not_is_refused(ask: Ask, select: str, partiti
         ask(select, partition)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_todays_extract_is_left_to_dagster_and_so_is_every_other_command(ask: Ask, tmp_path: Path) -> None:
     ask("bronze/pce_state", datetime.now(UTC).date().isoformat())
     refuse_what_cannot_be(dg.Definitions(), load_registry("full", None), Lake.of(Settings(home=tmp_path)))
