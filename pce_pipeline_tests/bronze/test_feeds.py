@@ -51,6 +51,7 @@ HARMLESS = {
     FaultKind.CALENDAR_WITHOUT_NAME,
     FaultKind.MARKS_CHANGED,
     FaultKind.LAYOUT_OF_BEFORE,  # of tables that had several: test_layouts_of_before.py
+    FaultKind.FILES_DIFFER,  # of files alone: test_sources_compared.py
 }
 OF_ERRORS = {FaultKind.ERROR_AT_TOP, FaultKind.ERROR_AS_LIST}
 OF_MEANING = {
