@@ -10,7 +10,7 @@ from pce_pipeline.tracing.records import Trace
 from pce_pipeline.tracing.tracer import Tracer
 from pce_pipeline_tests.worlds import World
 
-LEVELS = ("nation", "region", "state", "state")
+LEVELS = ("nation", "state", "state")
 
 
 def traces_of_everything(world: World, years: range, as_of: AsOf | None = None) -> Iterator[Trace]:

@@ -6,8 +6,9 @@ a file by the separators before it. What stands there is then read as any other 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -16,7 +17,7 @@ import polars as pl
 from pce_pipeline.bea.bulk import member, sheets_of
 from pce_pipeline.bea.documents import kind_of, unpacked
 from pce_pipeline.bea.layouts import canonical
-from pce_pipeline.bea.national import codes_of_line
+from pce_pipeline.bea.national import NATION, codes_of_line
 from pce_pipeline.bea.sheets import Sheet, read_sheet
 from pce_pipeline.bea.tables import area_code, rows_of, years_of
 from pce_pipeline.bea.values import coded
@@ -26,6 +27,7 @@ _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _FLAT_OBJECT = re.compile(rb'\{(?:[^{}"]++|' + _STRING + rb")*+\}")
 _VALUE = re.compile(rb'"DataValue"\s*+:\s*+(?:(' + _STRING + rb")|([^,}\s]++))")
 _CODE = re.compile(r"(\w+)-0*(\d+)")
+_PERIOD = re.compile(r"(\d{4})(?:M(\d{2}))?")
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,25 @@ def place_of(document: bytes, cell: PublishedCell) -> Place | None:
 
 
 def _in_json(plain: bytes, cell: PublishedCell) -> Place | None:
-    period = cell.period.encode()
-    places = [
-        place
-        for row in _FLAT_OBJECT.finditer(plain)
-        if period in row[0] and (place := _of_row(row.start(), row[0], cell)) is not None
-    ]
+    places = [place for start, row in _rows(plain).get(cell, ()) if (place := _of_row(start, row, cell)) is not None]
     texts = sorted({place.text for place in places})
     return replace(places[0], text=" | ".join(texts)) if places else None
 
 
+@lru_cache(maxsize=8)
+def _rows(plain: bytes) -> Mapping[PublishedCell, Sequence[tuple[int, bytes]]]:
+    """The rows of an answer by the cell that each is about, with the byte where each begins; the last few are kept."""
+    found: dict[PublishedCell, list[tuple[int, bytes]]] = {}
+    for row in _FLAT_OBJECT.finditer(plain):
+        cell = _about(_fields(row[0]))
+        if cell is not None:
+            found.setdefault(cell, []).append((row.start(), row[0]))
+    return found
+
+
 def _of_row(start: int, row: bytes, cell: PublishedCell) -> Place | None:
     fields, value = _fields(row), _VALUE.search(row)
-    if value is None or not _is_about(fields, cell):
+    if value is None:
         return None
     first, last = (value.start(1) + 1, value.end(1) - 1) if value[1] is not None else value.span(2)
     text, note = (str(fields.get(name) or "") for name in ("DataValue", "NoteRef"))
@@ -118,25 +126,32 @@ def _fields(row: bytes) -> dict[str, Any]:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _is_about(fields: dict[str, Any], cell: PublishedCell) -> bool:
-    if str(fields.get("TimePeriod", "")).strip() != cell.period:
-        return False
-    if cell.month is not None:
+def _about(fields: dict[str, Any]) -> PublishedCell | None:
+    """The cell that a row of an answer is about; None for an object that is no such row."""
+    period = _PERIOD.fullmatch(str(fields.get("TimePeriod", "")).strip())
+    if period is None:
+        return None
+    year, month = int(period[1]), int(period[2]) if period[2] else None
+    if month is not None:
         table, line = str(fields.get("TableName", "")).strip(), str(fields.get("LineNumber", "")).strip()
-        return table == cell.table and line.isdecimal() and int(line) == cell.line
+        return PublishedCell(table, int(line), NATION, year, month) if line.isdecimal() else None
     code = _CODE.fullmatch(str(fields.get("Code", "")).strip())
-    if code is None or (canonical(code[1]), int(code[2])) != (cell.table, cell.line):
-        return False
     area = str(fields.get("GeoFips", "")).strip()
-    return (area_code(area) or area) == cell.area
+    return PublishedCell(canonical(code[1]), int(code[2]), area_code(area) or area, year) if code is not None else None
 
 
 def _in_archive(plain: bytes, cell: PublishedCell) -> Place | None:
-    for name, sheet in sheets_of(plain, cell.table):
-        found = _in_sheet(member(plain, name), sheet, cell)
+    for name, body, sheet in _members(plain, cell.table):
+        found = _in_sheet(body, sheet, cell)
         if found is not None:
             return replace(found, member=name, is_packed=True)
     return None
+
+
+@lru_cache(maxsize=4)
+def _members(plain: bytes, table: str) -> Sequence[tuple[str, bytes, Sheet]]:
+    """The members of an archive that hold a table; the last few are kept."""
+    return [(name, member(plain, name), sheet) for name, sheet in sheets_of(plain, table)]
 
 
 def _in_sheet(plain: bytes, sheet: Sheet, cell: PublishedCell) -> Place | None:
