@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Literal
 
-from pce_pipeline.bea.bulk import MOST_UNPACKED_BYTES, check_archive, read_archive, read_csv, sole_member, tables_in
+from pce_pipeline.bea.bulk import (
+    MOST_UNPACKED_BYTES,
+    check_archive,
+    members_of,
+    read_archive,
+    read_csv,
+    sole_member,
+    tables_in,
+)
 from pce_pipeline.bea.doubts import refuse_doubtful
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.kept import is_national, kept_answers
@@ -108,14 +116,22 @@ def _of_months(read: Observations, wanted: frozenset[str] | None, *, tolerate_re
 def tables_recognised(content: bytes) -> frozenset[str]:
     """The regional tables in a zip or CSV by the names they have today, without reading their figures; perhaps none.
 
-    Raises `BeaFileRefused` for a zip that is unsafe or damaged, in whichever member.
+    Raises `BeaFileRefused` for a zip that is unsafe or damaged, in whichever member, or whose tables lie in another zip
+    in it, and for what is neither zip nor CSV.
     """
     plain = unpacked(content)
     if plain.startswith(_ZIP):
         check_archive(plain)
-        return frozenset(tables_in(plain))
+        found = frozenset(tables_in(plain))
+        inner = [name for name in members_of(plain) if name.lower().endswith(".zip")]
+        if inner and not found:
+            raise BeaFileRefused(
+                f"The zip holds another zip, {inner[0]}.", remedy="Unpack it, and give what is inside."
+            )
+        return found
     sheet = glance(plain[:GLANCE])
     if sheet is None:
+        kind_of(plain)  # says what it looks like instead
         return frozenset()
     try:
         return tables_of(read_sheet(plain))

@@ -274,9 +274,10 @@ def _not_yet_revised(outlook: Outlook) -> Iterator[str]:
         together.setdefault(key, []).append(each.measure)
     for (dataset, belongs_to, years, cells, of_cells), measures in together.items():
         yield (
-            f"Not yet revised: {', '.join(measures)} of {dataset}, {years_text(list(years))} ({cells:,} of "
-            f"{of_cells:,} cells of the states). They were made with {belongs_to} as it was before BEA revised it. BEA "
-            "revises them with its releases of prices and real figures, as a rule in February."
+            f"Not yet revised: {', '.join(measures)} of {dataset}, {years_text(list(years))} (of each {cells:,} of "
+            f"{of_cells:,} figures of the states). What is held was made with {belongs_to} as it was before BEA "
+            "revised it. No release of prices is held that was made with the newer figures; BEA publishes one as a "
+            "rule in February."
         )
 
 

@@ -6,13 +6,12 @@
     │   └── SilverBehind       of months: Silver is not made of the vintage
     ├── CellNotThere           a proof was asked for of a cell that the vintage does not have
     ├── OtherCells             cells that are not those of the certificate cannot prove anything by it
-    └── UsageError
-        └── NotACertificate    a file is not what it should be
+    └── NotACertificate        a file is not what it should be
 
 What a readable certificate or proof says wrongly is no error, but a list of sentences (`proofs.verify_proof`).
 """
 
-from pce_pipeline.errors import PceError, UsageError
+from pce_pipeline.errors import PceError
 
 
 class LeafNotCanonical(PceError):
@@ -77,7 +76,7 @@ class OtherCells(PceError):
         )
 
 
-class NotACertificate(UsageError):
+class NotACertificate(PceError):
     """A file that should be a certificate or a proof cannot be read as one."""
 
     def __init__(self, name: str, what: str, why: str) -> None:
@@ -86,5 +85,6 @@ class NotACertificate(UsageError):
         self.why = why
         super().__init__(
             f"{name} is not {what}: {why}.",
-            remedy="Name a file that `pce certificate show --to FOLDER` wrote, or a proof made from one.",
+            remedy="Do not trust it: a certificate or proof is these very bytes. `pce certificate show --to FOLDER` "
+            "and `pce trace --prove --to FOLDER` write what is stored.",
         )

@@ -67,7 +67,8 @@ class CertificateStore:
         try:
             body = self._store.get(key)
         except MissingObject:
-            raise DamagedObject(key, entry.sha256, NOTHING, remedy=remedy) from None
+            again = "Run `pce refresh --years ...` of any year: it is made again."
+            raise DamagedObject(key, entry.sha256, NOTHING, remedy=again) from None
         if (found := sha256_of(body)) != entry.sha256:
             raise DamagedObject(key, entry.sha256, found, remedy=remedy)
         try:

@@ -21,10 +21,9 @@ from pce_pipeline.automation.alerts.sending import Alerts, Delivery
 from pce_pipeline.automation.alerts.unreadable import alert_of_quarantine
 from pce_pipeline.automation.differences import differences_of
 from pce_pipeline.bronze.quarantine import of_live_extracts
-from pce_pipeline.cli import shown
 from pce_pipeline.cli.decisions import decide, document_of_pin
-from pce_pipeline.cli.session import Answer, Session
-from pce_pipeline.cli.sources import compared_sources, document_of
+from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.sources import compared_sources, document_of, headline_of
 from pce_pipeline.errors import UsageError
 
 _NO_CHANNEL = f"No alert channel is set ({VARIABLES}): nothing is sent."
@@ -98,20 +97,20 @@ def pinned(session: Session) -> Answer:
 
 
 def sources(session: Session) -> Answer:
-    """Compare BEA's sources as `pce check --sources` does, and alert once for what differs in a release."""
+    """Compare BEA's sources as `pce check --sources` does, and alert once for what differs; 1 if BEA is not there."""
     settings, comparisons = session.settings, compared_sources(session)
     differing = [each for comparison in comparisons for each in differences_of(comparison)]
     document = document_of(session, comparisons, differing)
     why_not = list(dict.fromkeys(f"{each.table}: {each.why_not}" for each in comparisons if each.failed))
     found = alerts_of_differences(comparisons, env=settings.env, world=settings.world, lake=session.lake.uri)
     if not found:
-        cells = document["compared"]
-        said = f"Of {shown.counted(cells, 'cell')} compared none differs." if cells else "Nothing could be compared."
-        return Answer({**document, "alerts": []}, [Text(line) for line in (said, *why_not)])
+        said = headline_of(comparisons, differing)
+        return Answer({**document, "alerts": []}, [said, *map(Text, why_not)], exit_code=FAILED if why_not else 0)
     answers = [_answer(session, alert, {}) for alert in found]
     return Answer(
         {**document, "alerts": [each.document for each in answers]},
         [*(line for each in answers for line in each.shown), *map(Text, why_not)],
+        exit_code=FAILED if why_not else 0,
     )
 
 

@@ -5,6 +5,7 @@ left, and why.
 """
 
 import asyncio
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def pull(session: Session, since: _Since = None, folder: _From = None) -> Answer
         candidates, left = of_folder(folder, session.datasets, first)
         told = ArchiveImport(session, store, first).run(candidates)
         return _pulled(
-            session, {"folder": folder.name, "left": left}, told, Downloads(), _reasons_shown("Not read", left)
+            session, {"folder": str(folder), "left": left}, told, Downloads(), _reasons_shown("Not read", left)
         )
     kinds = kinds_of(session.datasets)
     with session.watched():
@@ -170,7 +171,7 @@ def _folder_listed(session: Session, folder: Path, since: date | None) -> Answer
         for each in candidates
     ]
     return Answer(
-        {"folder": folder.name, "files": documents, "left": left},
+        {"folder": str(folder), "files": documents, "left": left},
         [
             shown.table(
                 ["File", "Month", "Kind", "May hold"],
@@ -185,7 +186,11 @@ def _folder_listed(session: Session, folder: Path, since: date | None) -> Answer
                 ],
             ),
             *_reasons_shown("Not read", left),
-            *([shown.next_step(f"{session.command('archive pull')} --from {folder.name}")] if candidates else []),
+            *(
+                [shown.next_step(f"{session.command('archive pull')} --from {shlex.quote(str(folder))}")]
+                if candidates
+                else []
+            ),
         ],
     )
 

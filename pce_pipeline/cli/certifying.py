@@ -10,15 +10,16 @@ from rich.text import Text
 
 from pce_pipeline import signing
 from pce_pipeline.bronze.errors import NothingHeld
-from pce_pipeline.certificates.errors import NoCertificate, NotACertificate
+from pce_pipeline.certificates.errors import NoCertificate
 from pce_pipeline.certificates.finding import newest_entry
 from pce_pipeline.certificates.proofs import Proof, verify_certificate, verify_proof
 from pce_pipeline.certificates.statement import UNSIGNED, Certificate, read
 from pce_pipeline.certificates.store import CertificateStore
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import FAILED, Answer, Session
-from pce_pipeline.errors import UsageError
+from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.gold.known import AsOf
+from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.layout import ExtractId
 
 _ID_SHOWN = 16
@@ -36,18 +37,18 @@ def show(
 ) -> Answer:
     """Show the newest certificate of each dataset, or of what was known on a day; exits 1 where one is missing."""
     as_of = None if day is None else _moment(day)
-    documents, missing = [], {}
+    documents, missing = [], dict[str, PceError]()
     held = session.held()
     for name, dataset in session.datasets.items():
         if not held[name].manifests:
             continue
         try:
             vintage, entry = newest_entry(session.lake, dataset, as_of)
-        except NoCertificate as none:
+            store = CertificateStore(session.lake, name)
+            certificate, body = store.read(vintage, entry)
+        except (NoCertificate, DamagedObject) as none:
             missing[name] = none
             continue
-        store = CertificateStore(session.lake, name)
-        certificate, body = store.read(vintage, entry)
         wrong = verify_certificate(certificate, trusted_key(session))
         file = f"{name}-{vintage}-{certificate.name}"
         if to is not None:
@@ -94,7 +95,11 @@ def verify(
     head = (
         [Text(f"Refuted: {certificate}", "bold red"), *(Text(f"- {why}") for why in wrong)]
         if wrong
-        else [Text.assemble(("Verified: ", "bold green"), _what_holds(shows))]
+        else [
+            Text.assemble(
+                ("Verified: ", "bold green") if trust else ("Fits its certificate: ", "bold yellow"), _what_holds(shows)
+            )
+        ]
     )
     facts = [
         ("data", stated.statement.data),
@@ -199,7 +204,7 @@ def _bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as problem:
-        raise NotACertificate(str(path), "a file that can be read", problem.strerror or "it cannot be opened") from None
+        raise UsageError(f"{path} cannot be read: {problem.strerror}.", remedy="Name a file that exists.") from None
 
 
 def _write(path: Path, body: bytes) -> None:

@@ -27,7 +27,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> 
             no_wrap=heading.startswith(RIGHT),
         )
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(_as_it_is, row))
     return Padding(shown, (1, 0, 0, 0))
 
 
@@ -37,8 +37,13 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> RenderableType:
     shown.add_column(style="bold", no_wrap=True)
     shown.add_column(overflow="fold")
     for name, fact in rows:
-        shown.add_row(name, fact)
+        shown.add_row(_as_it_is(name), _as_it_is(fact))
     return Padding(shown, (1, 0, 0, 0))
+
+
+def _as_it_is(cell: RenderableType) -> RenderableType:
+    """A text without a meaning of its own: a file may be called [bold]."""
+    return Text(cell) if isinstance(cell, str) else cell
 
 
 def number(count: int) -> str:

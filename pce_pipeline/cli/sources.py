@@ -45,7 +45,7 @@ def check_sources(session: Session) -> Answer:
             *_not_compared_shown(comparisons, _not_held(session, comparisons)),
             *_differences_shown(differing),
             Text(),
-            _headline(comparisons, differing),
+            headline_of(comparisons, differing),
         ],
         exit_code=FAILED if is_off else 0,
     )
@@ -167,7 +167,8 @@ def _differences_shown(differing: Sequence[Difference]) -> Iterator[RenderableTy
         yield Text(f"and {shown.counted(len(differing) - _SHOWN, 'cell')} more: --json has them.")
 
 
-def _headline(comparisons: Sequence[Comparison], differing: Sequence[Difference]) -> Text:
+def headline_of(comparisons: Sequence[Comparison], differing: Sequence[Difference]) -> Text:
+    """What a comparison came to, in a sentence."""
     total, skipped = _total(comparisons), sum(each.cells is None for each in comparisons)
     if differing:
         many = f"{shown.counted(len(differing), 'cell')} of {shown.number(total.cells)}"
@@ -175,7 +176,7 @@ def _headline(comparisons: Sequence[Comparison], differing: Sequence[Difference]
     failed = sum(each.failed for each in comparisons)
     if failed:
         lead = "Nothing was compared" if not total.cells else "Not all was compared"
-        return Text.assemble((f"{lead}: ", "bold red"), "what failed is told above; nothing that was compared differs.")
+        return Text.assemble((f"{lead}: ", "bold red"), "what failed is told here; nothing that was compared differs.")
     if not total.cells:
         return Text.assemble(("Nothing was compared, ", "bold yellow"), "so nothing is known of whether sources agree.")
     rest = f" {shown.counted(skipped, 'comparison')} could not be made, as told above." if skipped else ""

@@ -11,10 +11,9 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline.bronze.current import current_of
+from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
-from pce_pipeline.bronze.manifest import FROM_FILES
 from pce_pipeline.certificates.statement import written
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.certifying import signature_in_words, trusted_key
@@ -33,7 +32,12 @@ from pce_pipeline.warehouse.reading import values_of, world_held
 
 _MOST = 60
 _FEW_LINKS = 6
-_STYLES = {"confirmed": "bold green", "refuted": "bold red", "nothing_held": "bold yellow"}
+_STYLES = {
+    "confirmed": "bold green",
+    "confirmed_in_lake": "green",
+    "refuted": "bold red",
+    "nothing_held": "bold yellow",
+}
 _LAST_MONTH = 12
 
 
@@ -89,7 +93,7 @@ def trace(
                     "Of months no log is kept: they are traced as they are now.", remedy="Leave --as-of out."
                 )
             if not moment.knows_any_of(History(now).vintages):
-                raise NotKnownYet(str(moment.day), {})
+                raise NotKnownYet(str(moment.day), _first_day(now))
         tracer = Tracer(session.lake, session.registry, held, moment)
         traces = [tracer.trace(each) for each in numbers]
         proven: list[Proven] = []
@@ -110,7 +114,6 @@ def trace(
     citations = [cite(each, is_sample=session.settings.is_sample, today=today) for each in traces]
     files = [name for each in proven for name in _write(each, to)] if to is not None else []
     is_refuted = any(each.verdict == "refuted" for each in traces)
-    lines: list[RenderableType] = [Text(each) for each in citations]
     return Answer(
         {
             "traces": [
@@ -119,9 +122,10 @@ def trace(
             ],
             **({"written": files} if files else {}),
         },
-        lines
+        []
         if citation
         else [*(part for each in traces for part in _shown(each)), *_written_shown(files), *_proofs_shown(proven)],
+        as_is="".join(f"{each}\n" for each in citations) if citation and not session.as_json else None,
         exit_code=FAILED if is_refuted else 0,
     )
 
@@ -199,13 +203,16 @@ def _in_postgres(session: Session, traces: Sequence[Trace]) -> list[Check]:
                         for each in traces
                     ]
                     return [_of_postgres(each, rows) for each, rows in zip(traces, found, strict=True)]
-                why = "the database is of another world"
+                why = "the database holds nothing of this world"
         except PceError as problem:
             why = problem.message
     return [Check("Postgres", holds=None, said=f"not looked at: {why}")] * len(traces)
 
 
 def _of_postgres(trace: Trace, rows: list[Any] | None) -> Check:
+    if rows is None and trace.as_of is None and trace.asked.table.in_postgres:
+        said = "it has no such table; make it with `pce db migrate`, and load it with `pce refresh`"
+        return Check(f"Postgres, {trace.asked.table.name.replace('/', '.')}", holds=False, said=said)
     if rows is None:
         return Check("Postgres", holds=None, said="not looked at: it has no table or function for it")
     return check_of_postgres(trace, rows)
@@ -222,7 +229,7 @@ def _document(trace: Trace) -> dict[str, Any]:
         "as_of": trace.as_of,
         "value": trace.value,
         "status": trace.status,
-        "unit": asked.unit,
+        "unit": trace.unit,
         "formula": asked.formula.text,
         "figures": [asdict(link) for link in trace.links],
         "gold": [{name: fact for name, fact in vars(file).items() if name != "rows"} for file in trace.gold],
@@ -244,7 +251,7 @@ def _shown(trace: Trace) -> list[RenderableType]:
         Text.assemble(
             "\n",
             (f"{names['area']}, {names['category']}, {period}{known}: {asked.column} = {value}", "bold"),
-            f" {asked.unit}" if trace.value is not None else "",
+            f" {trace.unit}" if trace.value is not None else "",
         ),
         Text.assemble((trace.verdict.replace("_", " "), _STYLES[trace.verdict]), f"  {counts}"),
         *(Text.assemble(("  refuted  ", "red"), f"{check.what}: {check.said}") for check in failed),
@@ -267,6 +274,12 @@ def _shown(trace: Trace) -> list[RenderableType]:
 def _made_by(trace: Trace) -> tuple[str, RenderableType]:
     file = trace.gold[0]
     return "", f"published {file.published_at[:19]} UTC by run {file.run_id}, sha256 {file.sha256}"
+
+
+def _first_day(now: Current) -> dict[str, str]:
+    """The day of the first vintage that counts, by dataset; nothing where there is none."""
+    first = min((each.at for table in now.dataset.tables for each in now.vintages(table)), default=None)
+    return {} if first is None else {now.dataset.name: str(first.day)}
 
 
 def _link_shown(link: Link) -> list[RenderableType]:
@@ -299,6 +312,6 @@ def _released(released: object, note: str) -> str:
 
 
 def _requested(endpoint: str, parameters: Mapping[str, str]) -> str:
-    if endpoint == FROM_FILES:
+    if not endpoint.startswith("http"):
         return "none: somebody imported a file"
     return " ".join([endpoint, *(f"{name}={value}" for name, value in parameters.items())])

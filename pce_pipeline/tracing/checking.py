@@ -43,6 +43,11 @@ def checks_of_raw(link: Link) -> Iterator[Check]:
     )
 
 
+def checks_of_log(files: Sequence[StoredFile]) -> Iterator[Check]:
+    """Whether the log of vintages of a year, as it lies in the lake, is the one that was published."""
+    yield from _of_bytes(files)
+
+
 def checks_of_silver(link: Link, files: Sequence[StoredFile]) -> Iterator[Check]:
     """Whether Silver, as it lies in the lake, has the cell that gives a figure; `files` are those of its area."""
     if link.raw is None:

@@ -4,7 +4,6 @@ from datetime import date
 from decimal import Decimal
 
 from pce_pipeline import __version__
-from pce_pipeline.bronze.manifest import FROM_FILES
 from pce_pipeline.tracing.asking import titles
 from pce_pipeline.tracing.records import Link, Trace
 
@@ -22,8 +21,12 @@ def cite(trace: Trace, *, is_sample: bool, today: date) -> str:
     known = f", as known on {trace.as_of}" if trace.as_of is not None else ""
     said = (
         f"{asked.column}, {names['category']}, {names['area']}, {period}{known}: {value}"
-        f"{f' {asked.unit}' if asked.unit and trace.value is not None else ''}."
+        f"{f' {trace.unit}' if trace.unit and trace.value is not None else ''}."
     )
+    if trace.verdict == "refuted":
+        return f"REFUTED, not to be cited: {said} `pce trace` without --cite says what does not agree."
+    if trace.value is None:
+        return f"NO NUMBER, not to be cited: {said}"
     if is_sample:
         return f"{_SAMPLE} {said} Traced with pce_pipeline {__version__} on {today}."
     more = f" and {len(held) - _FEW} more figures" if len(held) > _FEW else ""
@@ -40,8 +43,8 @@ def _source(link: Link) -> str:
     if raw is None:
         return ""
     released = f"last updated by BEA on {raw.released}" if raw.released else f"extract {raw.extract}"
-    address = "" if raw.endpoint == FROM_FILES else f"{raw.endpoint}; "
-    return f"table {raw.published_as}, {link.period}, {released} ({address}sha256 {raw.sha256})"
+    address = f"{raw.endpoint}; " if raw.endpoint.startswith("http") else ""
+    return f"table {raw.published_as}, area {link.geo_fips}, {link.period}, {released} ({address}sha256 {raw.sha256})"
 
 
 def in_words(value: float | Decimal) -> str:

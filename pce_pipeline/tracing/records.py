@@ -169,7 +169,21 @@ class Trace:
 
     @property
     def verdict(self) -> str:
-        """`refuted` if any step does not agree, `nothing_held` where nothing holds the figure, else `confirmed`."""
+        """`refuted` if any step does not agree, `nothing_held` where nothing holds the figure, else `confirmed`.
+
+        It is `confirmed_in_lake` where Postgres could not be looked at.
+        """
         if any(check.holds is False for check in self.checks):
             return "refuted"
-        return "confirmed" if self.is_held else "nothing_held"
+        if not self.is_held:
+            return "nothing_held"
+        return "confirmed_in_lake" if any(check.holds is None for check in self.checks) else "confirmed"
+
+    @property
+    def unit(self) -> str:
+        """The unit of the number in words, with the base year where it is in prices of one."""
+        unit, base_year = self.asked.unit, next((link.base_year for link in self.links), None)
+        if base_year is None or not unit or self.asked.formula.text != self.asked.formula.terms[0].name:
+            return unit
+        named = unit.replace("base_year", str(base_year))
+        return named if str(base_year) in named else f"{unit} (base year {base_year})"

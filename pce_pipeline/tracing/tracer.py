@@ -4,7 +4,7 @@ Figures are those of the log of vintages, so that a number can be traced as it i
 months there is no log, and they are traced as they are now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import Any
@@ -27,7 +27,13 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.silver.layouts import MOVES_SCHEMA, moves
 from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.registry import Registry
-from pce_pipeline.tracing.checking import checks_of_facts, checks_of_gold, checks_of_raw, checks_of_silver
+from pce_pipeline.tracing.checking import (
+    checks_of_facts,
+    checks_of_gold,
+    checks_of_log,
+    checks_of_raw,
+    checks_of_silver,
+)
 from pce_pipeline.tracing.errors import NotYetRefreshed
 from pce_pipeline.tracing.records import Asked, Link, Raw, Trace
 from pce_pipeline.tracing.stored import StoredFile, stored_files
@@ -35,6 +41,8 @@ from pce_pipeline.tracing.stored import StoredFile, stored_files
 _MONTHS = 12
 _OF_CELL = ("bea_table", "line_code", "value_text", "base_year", "released_on", "source_object")
 _REPORTED = "reported"
+NOT_HELD = "not_held"
+"""The status of a number that no extract holds, whatever BEA has published."""
 
 
 class Tracer:
@@ -56,15 +64,21 @@ class Tracer:
         Raises `NotYetRefreshed` where what counts now is not in Silver yet, so that Gold must be another.
         """
         followed = [(term, self._links(asked, term)) for term in asked.formula.terms]
-        links = list({link.figure: link for _, found in followed for link in found}.values())
+        links = _each_once(link for _, found in followed for link in found)
         terms = {term.name: [link.known for link in found] for term, found in followed}
         value = asked.formula.compute(terms, _sign(asked))
-        silent = [link.status for term, found in followed if term.of != "all states" for link in found]
+        silent = [
+            link.status if link.raw is not None else NOT_HELD
+            for term, found in followed
+            if term.of != "all states"
+            for link in found
+        ]
         status = next((each for each in silent if each != _REPORTED), "no_number") if value is None else _REPORTED
         own = [link for term, found in followed if term.of == "itself" and not term.back for link in found]
         is_held = any(link.raw is not None for link in own)
         checks = [check for link in links for check in checks_of_raw(link)]
         gold: Sequence[StoredFile] = ()
+        checks += [check for link in links for check in checks_of_log(self._log(asked.dataset, link.year))]
         if self._as_of is None:
             self._refuse_stale(asked.dataset, {link.year for link in links})
             silver = {link.figure: self._silver(asked.dataset, link) for link in links}
@@ -190,6 +204,10 @@ class Tracer:
     def _facts(self, dataset: Dataset, year: int) -> Sequence[StoredFile] | None:
         return None if dataset.is_monthly else self._files(self._lake, self._registry.facts.table, year)
 
+    def _log(self, dataset: Dataset, year: int) -> Sequence[StoredFile]:
+        log = self._registry.logs.get(dataset.name)
+        return () if log is None else self._files(self._lake, log.table, year)
+
     def _refuse_stale(self, dataset: Dataset, years: set[int]) -> None:
         """Refuse years of which Silver was made of something else than counts now."""
         now = self._held[dataset.name]
@@ -201,6 +219,14 @@ class Tracer:
         ]
         if stale:
             raise NotYetRefreshed(dataset.name, stale)
+
+
+def _each_once(links: Iterable[Link]) -> list[Link]:
+    """Each figure once, as the first term calls it that takes it."""
+    found: dict[tuple[object, ...], Link] = {}
+    for link in links:
+        found.setdefault(link.figure, link)
+    return list(found.values())
 
 
 def _place(body: bytes | None, cell: PublishedCell) -> Place | None:

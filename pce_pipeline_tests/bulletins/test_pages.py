@@ -109,7 +109,7 @@ def test_what_is_still_to_come_is_told_with_its_reason() -> None:
     said = sections(markdown_of(found))["What is still to come"]
     assert len(said) == 3
     assert said[0].startswith(
-        "- Not yet revised: real_pce, regional_price_deflator of prices_state, 2020...2021, 2023 (204 of 816 cells"
+        "- Not yet revised: real_pce, regional_price_deflator of prices_state, 2020...2021, 2023 (of each 204 of 816"
     )
     assert said[1].startswith("- spending of 2024 (All): nine states in ten usually move by no more than 1.23 %")
     assert said[2].endswith("that needs 5 releases that each follow one of the year before (held: 3).")

@@ -75,7 +75,7 @@ def test_a_run_leaves_a_certificate_that_says_what_was_published(
 def test_a_file_is_verified_without_the_world(shown: tuple[Called, Path], empty: Pce) -> None:
     called = empty("certificate", "verify", str(shown[1]))
     assert called.code == 0, called.err
-    assert "Verified: the certificate is whole." in called.out
+    assert "Fits its certificate: the certificate is whole." in called.out
     assert "SAMPLE: synthetic numbers" in called.out
     assert "unsigned: whoever wrote the file could have written another" in " ".join(called.out.split())
 
@@ -116,9 +116,7 @@ def test_an_unsigned_certificate_is_refuted_where_a_key_is_trusted(
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["certificate", "verify", "absent.json"], "absent.json is not a file that can be read"),
-        (["certificate", "verify", "{proof}"], "is not a certificate"),
-        (["certificate", "verify", "{certificate}", "--proof", "{certificate}"], "is not a proof"),
+        (["certificate", "verify", "absent.json"], "absent.json cannot be read"),
         (["certificate", "verify", "{certificate}", "--public-key", "{proof}"], "holds no public key"),
         (["certificate", "show", "yesterday"], "'yesterday' is not a date"),
         (["certificate", "show", "--to", "{certificate}/x"], "cannot be written"),
@@ -128,6 +126,17 @@ def test_wrong_usage_is_told(pce: Pce, shown: tuple[Called, Path], proof: Path, 
     called = pce(*(each.format(certificate=shown[1], proof=proof) for each in arguments))
     assert called.code == 2
     assert why in " ".join(called.err.split())
+
+
+def test_what_is_no_certificate_is_not_to_be_trusted(
+    pce: Pce, shown: tuple[Called, Path], proof: Path, tmp_path: Path
+) -> None:
+    written_anew = tmp_path / "anew.json"
+    written_anew.write_text(json.dumps(json.loads(shown[1].read_text())))
+    for arguments in ([proof], [written_anew], [shown[1], "--proof", shown[1]]):
+        called = pce("certificate", "verify", *map(str, arguments))
+        assert called.code == 1
+        assert "Do not trust it" in called.err
 
 
 def test_a_day_before_the_first_vintage_has_no_certificate(pce: Pce, first_run: Called) -> None:

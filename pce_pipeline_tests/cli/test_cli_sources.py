@@ -119,11 +119,14 @@ def test_an_archive_out_of_reach_fails_and_does_not_alert(place: Place) -> None:
     place.bea.set_faults(Fault(FaultKind.HTML, on=("archive",), first=5))
     said = place.pce("check", "--sources")
     assert said.code == 1
-    assert "Nothing was compared: what failed is told above" in words(said)
+    assert "Nothing was compared: what failed is told here" in words(said)
     place.bea.set_faults(Fault(FaultKind.HTML, on=("archive",), first=5))
     told = place.pce("alert", "sources")
-    assert told.code == 0
-    assert "Nothing could be compared. SAPCE1: the keyless file could not be asked" in words(told)
+    assert told.code == 1
+    assert (
+        "Nothing was compared: what failed is told here; nothing that was compared differs. SAPCE1: the keyless file could not be asked"
+        in words(told)
+    )
     assert place.heard.received == []
 
 

@@ -132,6 +132,38 @@ def test_a_changed_value_of_postgres_is_refuted(pce: Pce, home: Path) -> None:
     assert pce(*rank).code == 0
 
 
+def test_a_postgres_that_holds_nothing_of_the_world_is_told(own: Pce) -> None:
+    (trace,) = own(*GROWTH, "--json").document["traces"]
+    assert trace["verdict"] == "confirmed_in_lake"
+
+
+def test_a_table_that_is_gone_from_postgres_is_refuted(loaded: Pce) -> None:
+    (trace,) = loaded(*GROWTH, "--json").document["traces"]
+    assert trace["verdict"] == "confirmed"
+    assert loaded("db", "psql", "-c", "DROP TABLE gold.pce_state_metrics CASCADE").code == 0
+    (check,) = refuted(loaded(*GROWTH, "--json"))
+    assert "pce db migrate" in check["said"]
+
+
+def test_what_is_refuted_or_has_no_number_is_not_to_be_cited(own: Pce, lake: Path) -> None:
+    first = tuple("1997" if each == "2018" else each for each in GROWTH)
+    assert "NO NUMBER, not to be cited" in own(*first, "--cite").out
+    (path,) = (lake / "gold" / "sample-smoke" / "pce_state_metrics" / "year=2018").glob("*.parquet")
+    change(path, lambda stored: stored + b" ")
+    assert "REFUTED, not to be cited" in own(*GROWTH, "--cite").out
+
+
+def test_as_of_a_day_the_log_is_looked_at_in_both_copies(own: Pce, lake: Path) -> None:
+    then = (*GROWTH, "--as-of", f"{datetime.now(UTC).date()}")
+    assert own(*then).code == 0
+    (path,) = (lake / "silver" / "sample-smoke" / "pce_state_vintages" / "year=2017").glob("*.parquet")
+    change(path, lambda stored: stored + b" ")
+    assert [check["what"].split(" ")[0] for check in refuted(own(*then, "--json"))] == ["bytes"]
+    before = own(*(*GROWTH, "--as-of", "2001-01-01"))
+    assert before.code == 2
+    assert "pce_state of" in before.err
+
+
 def test_each_figure_is_proven_by_the_certificate_of_its_vintage(pce: Pce, tmp_path: Path) -> None:
     told = pce(*GROWTH, "--prove", "--to", str(tmp_path / "proofs"), "--json")
     assert told.code == 0, told.err
