@@ -4,7 +4,7 @@ The answer is a tidy frame, one row per figure, with everything that a reader ne
 from the logs of all vintages; columns of Gold are read where Gold is made of what counts now, and else computed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -19,6 +19,7 @@ from pce_pipeline.asking.reading import Reader, figures_known, first_days, table
 from pce_pipeline.asking.wide import wide
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.gold.known import BESIDE, AsOf, Clock
 from pce_pipeline.gold.price_releases import NOT_YET
@@ -132,7 +133,7 @@ def query(
     notes = refuse_what_is_not_published(choice, of.values(), columns)
     reader = Reader(lake, registry)
     names = [name for name in choice.measures if name in in_years]
-    parts = []
+    parts, repeats = [], []
     if names or not choice.measures:
         of_years = [name for name, each in of.items() if not each.is_monthly]
         rows, told = _published(reader, of_years, replace(choice, measures=tuple(names)), moment, question)
@@ -141,10 +142,18 @@ def query(
     is_now = question.as_of is None and question.clock == "extract" and not moment.include
     parts += [_of_column(reader, column, choice, moment, is_now=is_now) for column in asked]
     frame = _together(parts)
+    if names and datasets is None:
+        frame, repeats = _at_home(frame, of)
     if frame.is_empty():
         raise _nothing_known(moment)
+    there = set(frame["measure"].unique())
+    notes += [
+        f"Of {name} nothing was known of these areas, categories and years."
+        for name in dict.fromkeys([*names, *(each.name for each in asked)])
+        if name not in there
+    ]
     notes += notes_of_levels(frame, of, columns)
-    notes += _of_gold(frame, reader, asked)
+    notes += [*_of_gold(frame, reader, asked), *repeats]
     return Result(
         frame,
         about(
@@ -257,6 +266,23 @@ def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     more = [name for name in ("yoy_pct", "why_null") if name in whole.columns]
     columns = [each for name in COLUMNS for each in ((name, "month") if name == "year" else (name,))]
     return whole.select(*(name for name in columns if name in whole.columns), *more)
+
+
+def _at_home(frame: pl.DataFrame, datasets: Mapping[str, Dataset]) -> tuple[pl.DataFrame, list[str]]:
+    """The rows without those that repeat what another dataset publishes first, and where these are to be had."""
+    homes = {name: measure.home for each in datasets.values() for name, measure in each.measures.items()}
+    home = pl.col("measure").replace_strict(homes, default=None, return_dtype=pl.String)
+    repeats = (home != pl.col("dataset")) & (home == pl.col("dataset")).any().over("measure")
+    marked = frame.with_columns(repeats=repeats.fill_null(value=False))
+    told = [
+        f"{name} repeats {', '.join(measures)}, which is left out here: name the dataset to see it."
+        for name, measures in marked.filter("repeats")
+        .group_by("dataset")
+        .agg(pl.col("measure").unique().sort())
+        .sort("dataset")
+        .iter_rows()
+    ]
+    return marked.filter(~pl.col("repeats")).drop("repeats"), told
 
 
 def _nothing_known(moment: AsOf) -> UsageError:
