@@ -130,7 +130,7 @@ def test_a_measure_is_answered_by_the_dataset_that_publishes_it_first(lake: Open
     asked: dict[str, Any] = {"states": "CA", "measures": "real_pce", "years": 2022}
     here = lake.query(**asked)
     assert here.frame["dataset"].to_list() == ["prices_state"]
-    assert "summary_state repeats real_pce" in here.about.notes[-1]
+    assert "summary_state has real_pce as well, of its vintage" in here.about.notes[-1]
     there = lake.query(**asked, datasets="summary_state")
     assert there.frame["dataset"].to_list() == ["summary_state"]
     assert there.frame["value"].to_list() == here.frame["value"].to_list()
