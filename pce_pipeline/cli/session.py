@@ -4,6 +4,7 @@ A verb returns an `Answer` and prints nothing. Here it is printed, for people or
 one message with a remedy and an exit code (1 failed, 2 wrong usage, 130 interrupted).
 """
 
+import difflib
 import inspect
 import json
 import shutil
@@ -130,7 +131,9 @@ class Session:
         known = self.registry.datasets
         for name in self.dataset or ():
             if name not in known:
-                raise UsageError(f"There is no dataset {name!r}.", remedy=f"There are {', '.join(known)}.")
+                close = difflib.get_close_matches(name, known, n=2)
+                meant = f"Did you mean {', '.join(close)}? " if close else ""
+                raise UsageError(f"There is no dataset {name!r}.", remedy=f"{meant}There are {', '.join(known)}.")
         return {name: each for name, each in known.items() if not self.dataset or name in self.dataset}
 
     @property
