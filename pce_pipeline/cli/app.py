@@ -160,7 +160,7 @@ def _without_verb(
 ) -> None:
     """US state-level consumption from the Bureau of Economic Analysis, from raw answers to Postgres.
 
-    New here? `pce help` leads through the first steps.
+    New here? `pce help` leads through the first steps. `pce --install-completion` makes your shell complete names.
     """
     session = Session(as_json=as_json)
     if version:

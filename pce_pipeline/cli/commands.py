@@ -29,7 +29,9 @@ Written by `pce commands` from the verbs themselves; do not edit it by hand. `pc
 nothing was done. 130: interrupted. An error is one message with what to do; with `--json` it is a document on stdout.
 Progress and warnings go to stderr.
 
-**Completion.** `pce --install-completion` makes bash, zsh or fish complete verbs, options and names.
+**Completion.** `pce --install-completion` makes bash, zsh or fish complete verbs, options and names: it writes a script
+below `~/.config` and a line into `~/.bashrc` or `~/.zshrc`; `pce --show-completion zsh` prints the script. That of bash
+is tested, those of zsh and fish were never run.
 """
 _PANEL_OF_SURROUNDINGS = "Verbs"
 _TAKES = {int: "NUMBER", float: "NUMBER", Path: "PATH"}
