@@ -121,3 +121,25 @@ def test_forty_columns_are_enough(empty: Pce, called: tuple[str, ...]) -> None:
     said = empty(*called, COLUMNS="40", PCE_PROFILE="full")
     commands = re.compile(r"^ *(?:\S*/)?pce ")
     assert [line for line in said.out.splitlines() if len(line.rstrip()) > 40 and not commands.match(line)] == []
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        *("check", "status", "show bulletin", "check --sources", "quarantine", "query --state AL --years 2020"),
+        *("alert late", "alert quarantined", "doctor --quick", "certificate show", "archive list"),
+        "trace --state AL --category product.pce --measure pce --years 2020",
+        "trace --state AL --category product.pce --measure pce --years 2020 --cite",
+    ],
+)
+def test_the_sample_never_says_that_bea_says_it(pce: Pce, called: str) -> None:
+    said = pce(*called.split())
+    words = (
+        " ".join((said.out + said.err).split()).replace("not a statistic of BEA", "").replace("BEA's statistics", "")
+    )
+    claims = r"BEA (?:says|updat|announc|publish|revis|has|chang|answer)|by BEA\b|BEA's (?:figures|cal|note|answ|rel)"
+    assert re.findall(rf".{{30}}(?:{claims}).{{20}}", words) == []
+
+
+def test_a_check_of_the_sample_says_whose_release_it_is(pce: Pce) -> None:
+    assert "The sample says" in " ".join(pce("check").out.split())
