@@ -78,7 +78,12 @@ def test_the_newest_call_is_what_ran_at_once_and_nothing_of_before() -> None:
         moments = (datetime.fromisoformat(f"2026-02-23T{each}:00Z") for each in (began, ended))
         started, updated = moments
         return RunRecord(
-            **{"run_id": name, "env": "local", "world": "sample", "dataset": "", "job": name, "requested": {}},
+            run_id=name,
+            env="local",
+            world="sample",
+            dataset="",
+            job=name,
+            requested={},
             started_at=started,
             updated_at=updated,
         )
