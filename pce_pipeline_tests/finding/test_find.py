@@ -6,6 +6,7 @@ from importlib.resources import files
 import polars as pl
 import pytest
 
+from pce_pipeline.asking.columns import columns_of
 from pce_pipeline.errors import UsageError
 from pce_pipeline.finding.entries import entries
 from pce_pipeline.finding.searching import SCHEMA, find, nearest
@@ -133,3 +134,12 @@ def test_every_abbreviation_is_answered_by_something_that_there_is() -> None:
     for every in declared:
         for words in every["says"]:
             assert not set(find(words, EVERYTHING)["id"]).isdisjoint(every["answers"]), words
+
+
+def test_what_the_lines_that_ask_name_can_be_asked_for() -> None:
+    names = list(EVERYTHING.datasets)
+    columns = {name for months in (False, True) for name in columns_of(EVERYTHING, names, of_months=months)}
+    known = columns | {measure for each in EVERYTHING.datasets.values() for measure in each.measures}
+    named = {entry.column or figure.measure for entry in entries(EVERYTHING) for figure in entry.figures}
+    assert named - known == set()
+    assert {entry.id for entry in entries(EVERYTHING) if entry.column} <= columns
