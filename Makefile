@@ -53,9 +53,9 @@ bench: .venv/.dev ## time every stage for a full vintage, beside the plainest wa
 	@$(BIN)/python -m pce_pipeline_tests.bench
 
 docs: .venv/.run ## write the data dictionary and the list of commands from what they describe
-	@$(BIN)/pce dictionary > docs/data-dictionary.md
-	@$(BIN)/pce commands > docs/commands.md
-	@$(BIN)/pce commands --json > pce_pipeline/cli/verbs.json
+	@$(BIN)/pce dictionary --profile full > docs/data-dictionary.md
+	@$(BIN)/pce commands --profile full > docs/commands.md
+	@$(BIN)/pce commands --profile full --json > pce_pipeline/cli/verbs.json
 
 reset: .venv/.run ## drop the laptop's world: lake, Postgres and history
 	@$(BIN)/pce reset
