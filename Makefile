@@ -70,7 +70,7 @@ define install
 endef
 
 .venv/.run: requirements.lock pyproject.toml
-	$(call install,,)
+	$(call install,[ask],)
 	@touch $@
 
 .venv/.dev: requirements.lock pyproject.toml
