@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
     ("__init__", "errors", "markup", "memory", "signing", "texts"),
-    ("settings",),
+    ("settings", "citation"),
     ("catalog",),
     ("tables",),
     ("emulator",),
@@ -26,6 +26,8 @@ FLOORS = (
     ("bronze",),
     ("bulletins", "certificates"),
     ("warehouse", "tracing"),
+    ("asking",),
+    ("exports",),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),

@@ -13,6 +13,7 @@ from pce_pipeline.cli import (
     comparing,
     deciding,
     doctor,
+    exporting,
     hooks,
     keeping,
     looking,
@@ -64,6 +65,7 @@ _add(app, "refresh", pipeline.refresh, _DATA, of_datasets=True)
 _add(app, "status", looking.status, _DATA, of_datasets=True)
 _add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
 _add(app, "query", querying.query, _DATA, of_datasets=True)
+_add(app, "export", exporting.export, _DATA, of_datasets=True)
 _add(app, "diff", comparing.diff, _DATA, of_datasets=True)
 _add(app, "trace", tracing.trace, _DATA, of_datasets=True)
 
