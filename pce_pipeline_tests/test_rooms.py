@@ -35,6 +35,9 @@ FLOORS = (
 )
 """The rooms from the bottom up: each may import those below it and what is within it, and none beside it."""
 
+FRONT_DOOR = ("__init__.py", "asking")
+"""The package itself hands out `open_lake`, and imports the room that has it only when somebody asks for it."""
+
 ROOMS_OF_DATASETS = (
     r"tables/(?:{names})\.py",
     r"gold/(?:{names})/.*",
@@ -73,7 +76,9 @@ def test_no_import_runs_upwards(room: str) -> None:
         (str(module.relative_to(PACKAGE)), other)
         for module in own
         for other in imported(module)
-        if other != room and floor_of(other) >= floor_of(room)
+        if other != room
+        and floor_of(other) >= floor_of(room)
+        and (str(module.relative_to(PACKAGE)), other) != FRONT_DOOR
     }
     assert upwards == set()
 

@@ -46,9 +46,9 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def figure(value: Decimal) -> str:
+def figure(value: Decimal | float) -> str:
     """`74,340.3`: as many decimals as it has."""
-    return f"{value.normalize():,f}"
+    return f"{value.normalize():,f}" if isinstance(value, Decimal) else f"{value:,}".removesuffix(".0")
 
 
 def seconds(duration: float) -> str:

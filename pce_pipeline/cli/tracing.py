@@ -11,6 +11,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from pce_pipeline.asking.choosing import chosen, day_of
 from pce_pipeline.bronze.current import current_of
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
@@ -18,7 +19,6 @@ from pce_pipeline.bronze.manifest import FROM_FILES
 from pce_pipeline.certificates.statement import written
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.certifying import signature_in_words, trusted_key
-from pce_pipeline.cli.choosing import chosen, day_of, listed
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.gold.known import AsOf
@@ -34,7 +34,6 @@ from pce_pipeline.warehouse.reading import values_of, world_held
 _MOST = 60
 _FEW_LINKS = 6
 _STYLES = {"confirmed": "bold green", "refuted": "bold red", "nothing_held": "bold yellow"}
-_LAST_MONTH = 12
 
 
 def trace(
@@ -66,7 +65,9 @@ def trace(
     moment = AsOf(day_of(as_of)) if as_of else None
     if moment is not None and moment.day > today:
         raise UsageError(f"{moment.day} is in the future.", remedy=f"The latest day is {today}.")
-    choice = chosen(session.datasets.values(), state=state, category=category, years=years, newest=today.year)
+    choice = chosen(
+        session.datasets.values(), areas=state, categories=category, years=years, months=months, newest=today.year
+    )
     if to is not None and not prove:
         raise UsageError("--to is for the files of proofs.", remedy="Add --prove, or leave it out.")
     numbers = numbers_asked(
@@ -76,7 +77,7 @@ def trace(
         areas=choice.areas,
         categories=choice.categories,
         years=list(choice.years or ()),
-        months=_months(months),
+        months=choice.months,
     )
     if len(numbers) > _MOST:
         raise UsageError(f"These are {len(numbers)} numbers.", remedy=f"Trace up to {_MOST} at once.")
@@ -178,13 +179,6 @@ def _proofs_shown(proven: Sequence[Proven]) -> list[RenderableType]:
         )
         for each in certificates.values()
     ]
-
-
-def _months(text: str | None) -> list[int]:
-    months = [int(word) if word.isdecimal() else 0 for word in listed(text)]
-    if any(not 1 <= month <= _LAST_MONTH for month in months):
-        raise UsageError(f"{text!r} are no months.", remedy="Write numbers from 1 to 12, such as --months 7.")
-    return months
 
 
 def _in_postgres(session: Session, traces: Sequence[Trace]) -> list[Check]:
