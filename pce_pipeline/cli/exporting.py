@@ -10,9 +10,9 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from pce_pipeline.asking.choosing import Choice, chosen
 from pce_pipeline.automation.next_step import LakeState, stale_dimensions, stale_years
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.choosing import Choice, chosen
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.exports.errors import NothingToExport, TooManyRows
@@ -71,8 +71,8 @@ def export(
         )
     choice = chosen(
         list(session.registry.datasets.values()),
-        state=state,
-        category=category,
+        areas=state,
+        categories=category,
         years=years,
         newest=datetime.now(UTC).year,
     )

@@ -13,9 +13,8 @@ from pce_pipeline.asking.query import Question, Result
 from pce_pipeline.asking.query import query as answer_of
 from pce_pipeline.asking.wide import period
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.choosing import Form, as_bytes, write_rows
+from pce_pipeline.cli.choosing import Form, as_text, refuse_on_terminal, write_rows
 from pce_pipeline.cli.session import Answer, Session
-from pce_pipeline.errors import UsageError
 from pce_pipeline.tables.vintages import COUNTED
 
 _SHOWN = 40
@@ -75,8 +74,7 @@ def query(
     to: Annotated[Path | None, typer.Option(help="Write the rows into this file.")] = None,
 ) -> Answer:
     """Figures as they are known now, or were known on a day: one row each, from the lake alone."""
-    if form is Form.PARQUET and to is None:
-        raise UsageError("Parquet is not for a terminal.", remedy="Name a file: --to figures.parquet")
+    refuse_on_terminal(form, to, what="figures")
     question = Question(
         areas=state,
         categories=category,
@@ -107,11 +105,11 @@ def query(
         "citation": about.citation,
     }
     if to is not None:
-        write_rows(to, rows, form)
+        write_rows(to, rows, form, about)
         said = f"{shown.counted(result.frame.height, 'figure')} as known on {result.day} are in {to}."
         return Answer({**known, "rows": rows.height, "file": str(to)}, [Text(said)])
     if form in {Form.CSV, Form.JSON}:
-        return Answer({}, as_is=as_bytes(rows, form).decode())
+        return Answer({}, as_is=as_text(rows, form))
     table = _wide_shown(result) if is_wide else _shown(result)
     return Answer({**known, "figures": rows.to_dicts()}, [*table, *map(Text, about.notes)])
 

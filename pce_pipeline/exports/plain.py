@@ -5,6 +5,7 @@ data types, and Dublin Core for title, source, citation and licence. A JSON list
 """
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,15 @@ from pce_pipeline.exports.export import Export, facts
 _TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
-def write_csv(frame: pl.DataFrame, path: Path) -> None:
+def write_csv(frame: pl.DataFrame, to: Path | BytesIO) -> None:
     """Rows as CSV: UTF-8, commas, a header, nothing where a value is NULL; times are UTC, in ISO 8601."""
-    frame.with_columns(pl.col(pl.Datetime("us", "UTC")).dt.strftime(_TIME)).write_csv(path)
+    frame.with_columns(pl.col(pl.Datetime("us", "UTC")).dt.strftime(_TIME)).write_csv(to)
 
 
-def write_json(frame: pl.DataFrame, path: Path) -> None:
+def write_json(frame: pl.DataFrame, to: Path | BytesIO) -> None:
     """Rows as a JSON list of objects; decimals are numbers."""
     decimals = [name for name, dtype in frame.schema.items() if dtype.is_decimal()]
-    frame.with_columns(pl.col(decimals).cast(pl.Float64)).write_json(path)
+    frame.with_columns(pl.col(decimals).cast(pl.Float64)).write_json(to)
 
 
 def sidecar_of(path: Path) -> Path:

@@ -17,9 +17,11 @@ from pce_pipeline.citation import BEA, SAMPLE, cite
 from pce_pipeline.exports.errors import NoSuchTable, NothingToExport
 from pce_pipeline.exports.export import Export
 from pce_pipeline.lake.pointer import Partition
-from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS
+from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, MONTH
+from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import STATUSES, Column, Table
+from pce_pipeline.tables.vintages import BASIS
 from pce_pipeline.tables.years import years_text
 
 Partitions = Mapping[str, Mapping[str, Partition]]
@@ -31,12 +33,34 @@ _MEASURE = "measure"
 NAMES = {
     GEO_FIPS.name: (Column("geo_name", pl.String, "BEA's name of the area"),),
     CATEGORY.name: (
-        Column("category", pl.String, "the category's name, as BEA writes it"),
+        Column("category_name", pl.String, "the category's name, as BEA writes it"),
         Column("category_path", pl.String, f"the category below those that it is part of, with {_STEP!r} between them"),
     ),
     _MEASURE: (Column("measure_title", pl.String, "what the measure is, in words"),),
 }
 """The names that stand after an id, by the id's column."""
+
+OF_ANSWERS = {
+    column.name: column
+    for column in (
+        *(each for named in NAMES.values() for each in named),
+        *GOLD_FACTS.columns,
+        MONTH,
+        BASIS,
+        Column("bea_table", pl.String, "BEA's tables that the figure is from"),
+        Column("base_year", pl.Int32, "the year in whose prices, or relative to which, the value is", nullable=True),
+        Column("released_on", pl.Date, "the day on which BEA released the value", nullable=True),
+        Column("vintage", pl.Date, "the day of the extract that first had the value", nullable=True),
+        Column(
+            "real_figures", pl.String, "how a real figure stands to the nominal ones that were known", nullable=True
+        ),
+        Column("yoy_pct", pl.Float64, "change of the value on the year before", nullable=True, unit="percent"),
+        Column("why_null", pl.String, "why there is no such change", nullable=True),
+        Column("missing", pl.String, "why cells of the row have no number, by year or month", nullable=True),
+        Column("vintages", pl.String, "the days of the extracts that the row's figures are of", nullable=True),
+    )
+}
+"""What columns of an answer say, by name."""
 
 
 def table_named(registry: Registry, name: str) -> Table:
@@ -76,7 +100,9 @@ def name_of(table: Table) -> str:
     return table.relation if table.layer == "gold" else f"{table.layer}_{table.relation}"
 
 
-def wanted_partitions(table: Table, published: Mapping[str, Partition], years: range | None) -> list[Partition]:
+def wanted_partitions(
+    table: Table, published: Mapping[str, Partition], years: Collection[int] | None
+) -> list[Partition]:
     """The partitions that hold the years. Raises `NothingToExport` where there are none."""
     if not published:
         raise NothingToExport(table.name, "it is not made yet", "Make it: pce run")
@@ -92,7 +118,7 @@ def chosen_rows(
     table: Table,
     frame: pl.DataFrame,
     *,
-    years: range | None = None,
+    years: Collection[int] | None = None,
     areas: Sequence[str] = (),
     categories: Sequence[str] = (),
 ) -> pl.DataFrame:
@@ -257,7 +283,7 @@ def _category_names(datasets: Sequence[Dataset]) -> pl.DataFrame:
 
     return pl.DataFrame(
         [(category, name, path(category)) for category, (name, _) in known.items()],
-        schema={"category_id": pl.String, "category": pl.String, "category_path": pl.String},
+        schema={"category_id": pl.String, "category_name": pl.String, "category_path": pl.String},
         orient="row",
     )
 
