@@ -43,7 +43,8 @@ _SAMPLE = "SAMPLE_"
 def export(
     session: Session,
     tables: Annotated[
-        list[str] | None, typer.Argument(metavar="TABLE", help="pce_state_annual, gold.pce_state_metrics, silver/...")
+        list[str] | None,
+        typer.Argument(metavar="TABLE", help="Tables, by their names in the data dictionary; without gold/ as well."),
     ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="All tables of Gold that analysts read.")] = False,
@@ -114,9 +115,8 @@ def _wanted(session: Session, names: Sequence[str], *, every: bool) -> list[Tabl
     if every and names:
         raise UsageError("--all and the name of a table exclude each other.", remedy="Leave one of them out.")
     if not every and not names:
-        raise UsageError(
-            "It is not said which table.", remedy="Name one, such as pce_state_annual, or take all with --all."
-        )
+        one = analyst_tables(session.registry)[0].relation
+        raise UsageError("It is not said which table.", remedy=f"Name one, such as {one}, or take all with --all.")
     named = [table_named(session.registry, name) for name in names]
     tables = analyst_tables(session.registry) if every else named
     if session.chosen is not None and every:
