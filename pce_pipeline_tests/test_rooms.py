@@ -28,6 +28,7 @@ FLOORS = (
     ("warehouse", "tracing"),
     ("asking",),
     ("exports",),
+    ("charts",),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),

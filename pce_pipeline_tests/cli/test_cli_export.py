@@ -125,3 +125,16 @@ def test_the_file_of_changes_says_what_was_compared(pce: Pce, held: str, tmp_pat
     said = json.loads((tmp_path / "changes.csv-metadata.json").read_text())
     assert f"known on {held} and on {held}" in said["dc:title"]
     assert said["dc:bibliographicCitation"].startswith("SAMPLE")
+
+
+def test_a_query_is_drawn_in_the_terminal_or_into_a_file(pce: Pce, tmp_path: Path) -> None:
+    asked = ("query", "--state", "CA,TX", "--category", "product.pce", "--measure", "pce")
+    drawn = pce(*asked, "--plot", COLUMNS="40")
+    assert drawn.code == 0
+    assert "A California: " in drawn.out
+    assert {len(line) for line in drawn.out.splitlines() if "┤" in line} == {40}
+    path = tmp_path / "chart.svg"
+    assert pce(*asked, "--plot", str(path), "--json").document["plot"] == str(path)
+    assert ">SAMPLE<" in path.read_text()
+    refused = pce(*asked, "--plot", str(tmp_path / "chart.pdf"))
+    assert (refused.code, "not the name of a chart" in refused.err) == (2, True)
