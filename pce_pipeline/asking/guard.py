@@ -17,6 +17,8 @@ from pce_pipeline.gold.meaning import demand_growth
 
 _GROWTH = re.compile(r"(?P<of>\w+?)_(?:growth|yoy|mom|inflation)(?:_pct)?")
 _AT_CONSTANT_PRICES = "constant_usd"
+_CHAINED = "chained"
+_CURRENT = {"millions_usd", "usd"}
 _FEW = 4
 
 
@@ -71,13 +73,16 @@ def _not_published(
     schemes = {_scheme(each) for each in there}
     if _AT_CONSTANT_PRICES not in measure.unit or not schemes.issuperset(map(_scheme, lacking)):
         return NotPublished(name, lacking, f"BEA publishes no {what}.", remedy=f"It publishes it of {_some(there)}.")
-    current = [
-        each
-        for each in dict.fromkeys(name for of in datasets for name in of.measures)
-        if _AT_CONSTANT_PRICES not in _measure(each, datasets, columns).unit
-        and set(lacking).issubset(_published(each, datasets, columns))
-    ]
+    there_too = {
+        each.name: (each.unit, of.is_monthly)
+        for of in datasets
+        for each in of.measures.values()
+        if set(lacking).issubset(_published(each.name, datasets, columns))
+    }
+    current = [each for each, (unit, is_monthly) in there_too.items() if unit in _CURRENT and not is_monthly]
+    chained = [each for each, (unit, is_monthly) in there_too.items() if _CHAINED in unit and is_monthly]
     instead = f", {' or '.join(current)} of {_some(lacking)} in current dollars" if current else ""
+    instead += f", {' or '.join(chained)} of the nation by month" if chained else ""
     return NotPublished(
         name,
         lacking,

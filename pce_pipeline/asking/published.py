@@ -51,10 +51,10 @@ def published_rows(reader: Reader, datasets: Collection[str], choice: Choice, mo
         )
     if not found:
         raise NotKnownYet(str(moment.day), first)
-    return _with_standing(pl.concat(found), reader, moment)
+    return with_standing(pl.concat(found), reader, moment)
 
 
-def _with_standing(rows: pl.DataFrame, reader: Reader, moment: AsOf) -> pl.DataFrame:
+def with_standing(rows: pl.DataFrame, reader: Reader, moment: AsOf) -> pl.DataFrame:
     """The rows with `real_figures`, and what it goes by: how a real figure stands to the nominal ones known then.
 
     Whatever datasets the call is about, all that are held tell it.

@@ -4,7 +4,7 @@ The answer is a tidy frame, one row per figure, with everything that a reader ne
 from the logs of all vintages; columns of Gold are read where Gold is made of what counts now, and else computed.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -14,15 +14,17 @@ from pce_pipeline.asking.about import About, about
 from pce_pipeline.asking.choosing import Choice, Numbers, Words, chosen, day_of, listed
 from pce_pipeline.asking.columns import GoldColumn, column_rows, columns_of
 from pce_pipeline.asking.guard import notes_of_levels, refuse_growth_by_name, refuse_what_is_not_published
-from pce_pipeline.asking.published import SumOver, added_up, grown, published_rows
+from pce_pipeline.asking.published import SumOver, added_up, grown, published_rows, with_standing
 from pce_pipeline.asking.reading import Reader, figures_known, first_days, table_as_known
 from pce_pipeline.asking.wide import wide
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
 from pce_pipeline.gold.known import BESIDE, AsOf, Clock
 from pce_pipeline.gold.price_releases import NOT_YET
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.tables.columns import FIGURE
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import MONEY
 from pce_pipeline.tables.years import years_text
@@ -86,9 +88,7 @@ class Result:
     about: About
     """What the rows are, from where, and how to cite them."""
     day: date
-    """The day at whose end they were known."""
-    is_now: bool
-    """Whether no day was asked for."""
+    """The day at whose end they were known: the one that was asked for, or today."""
 
     def wide(self) -> pl.DataFrame:
         """One row per area, category and measure, and a column per year or month (`wide.wide`).
@@ -110,55 +110,63 @@ def query(
     today = datetime.now(UTC).date()
     moment = _moment(question, today)
     of = {name: each for name, each in registry.datasets.items() if datasets is None or name in datasets}
-    columns = columns_of(registry, list(of), of_months=question.months is not None)
-    refuse_growth_by_name(question.measures, of.values(), columns)
+    choice, columns = _understood(question, registry, of, newest=today.year)
+    in_years = {measure for each in of.values() if not each.is_monthly for measure in each.measures}
+    asked = [columns[name] for name in choice.measures if name not in in_years]
+    _refuse_what_does_not_go_together(question, choice, asked)
+    if not choice.measures and not in_years:
+        raise _months_need_a_name(list(of), registry)
+    told = refuse_what_is_not_published(choice, of.values(), columns)
+    reader = Reader(lake, registry)
+    is_now = question.as_of is None and question.clock == "extract" and not moment.include
+    parts = [_of_column(reader, column, choice, moment, is_now=is_now) for column in asked]
+    told += [note for part in parts if "belongs_to" in part.columns for note in _not_yet_revised(part)]
+    repeats: list[str] = []
+    names = tuple(name for name in choice.measures if name in in_years)
+    if names or not choice.measures:
+        of_years = [name for name, each in of.items() if not each.is_monthly]
+        rows, late = _published(reader, of_years, replace(choice, measures=names), moment, question)
+        told += late
+        if names and datasets is None:
+            rows, repeats = _at_home(rows, of)
+        parts.insert(0, rows)
+    frame = _together(parts)
+    if frame.is_empty():
+        raise _nothing_known(moment)
+    there = set(frame["measure"].unique())
+    lacking = [name for name in dict.fromkeys([*names, *(each.name for each in asked)]) if name not in there]
+    told += [f"Of {name} nothing was known of these areas, categories and years." for name in lacking]
+    told += notes_of_levels(frame, of, columns)
+    told += [*_of_gold(frame, reader, asked), *repeats]
+    said = about(
+        frame,
+        {name: (each.title, each.measures) for name, each in of.items()},
+        as_of=None if question.as_of is None else moment.day,
+        computed=[column.name for column in asked if not column.is_level],
+        is_sample=is_sample,
+        notes=told,
+        today=today,
+    )
+    return Result(frame, said, moment.day)
+
+
+def _understood(
+    question: Question, registry: Registry, datasets: Mapping[str, Dataset], *, newest: int
+) -> tuple[Choice, Mapping[str, GoldColumn]]:
+    """What the words of a question mean, and the columns of Gold that there are to ask for."""
+    columns = columns_of(registry, list(datasets), of_months=question.months is not None)
+    refuse_growth_by_name(question.measures, datasets.values(), columns)
     choice = chosen(
-        of.values(),
+        datasets.values(),
         areas=question.areas,
         categories=question.categories,
         measures=question.measures,
         years=question.years,
         months=question.months,
         columns=columns,
-        newest=today.year,
+        newest=newest,
     )
-    in_years = {measure for each in of.values() if not each.is_monthly for measure in each.measures}
-    asked = [columns[name] for name in choice.measures if name not in in_years]
-    _refuse_what_does_not_go_together(
-        question, choice, asked, is_of_months=all(each.is_monthly for each in of.values())
-    )
-    if not choice.measures and not in_years:
-        raise _months_need_a_name(list(of), registry)
-    notes = refuse_what_is_not_published(choice, of.values(), columns)
-    reader = Reader(lake, registry)
-    names = [name for name in choice.measures if name in in_years]
-    parts = []
-    if names or not choice.measures:
-        of_years = [name for name, each in of.items() if not each.is_monthly]
-        rows, told = _published(reader, of_years, replace(choice, measures=tuple(names)), moment, question)
-        parts.append(rows)
-        notes += told
-    is_now = question.as_of is None and question.clock == "extract" and not moment.include
-    parts += [_of_column(reader, column, choice, moment, is_now=is_now) for column in asked]
-    frame = _together(parts)
-    if frame.is_empty():
-        raise _nothing_known(moment)
-    notes += notes_of_levels(frame, of, columns)
-    notes += _of_gold(frame, reader, asked)
-    return Result(
-        frame,
-        about(
-            frame,
-            {name: (of[name].title, of[name].measures) for name in of},
-            as_of=None if question.as_of is None else moment.day,
-            computed=[column.name for column in asked if not column.is_level],
-            is_sample=is_sample,
-            notes=notes,
-            today=today,
-        ),
-        moment.day,
-        is_now=question.as_of is None,
-    )
+    return choice, columns
 
 
 def _moment(question: Question, today: date) -> AsOf:
@@ -174,11 +182,9 @@ def _moment(question: Question, today: date) -> AsOf:
     return moment
 
 
-def _refuse_what_does_not_go_together(
-    question: Question, choice: Choice, asked: Sequence[GoldColumn], *, is_of_months: bool
-) -> None:
+def _refuse_what_does_not_go_together(question: Question, choice: Choice, asked: Sequence[GoldColumn]) -> None:
     if question.sum_over is not None and not choice.measures:
-        raise UsageError("It is not said what to add up.", remedy="Name a measure: --measure pce")
+        raise UsageError("It is not said what to add up.", remedy="Name a measure, such as pce.")
     if asked and (question.growth or question.sum_over is not None):
         name = asked[0].name
         raise UsageError(
@@ -188,13 +194,13 @@ def _refuse_what_does_not_go_together(
     if choice.months and not any(each.is_of_months for each in asked):
         raise UsageError(
             "Nothing that is asked for is published by month.",
-            remedy="Leave --months out, or name what is: --measure pce_mom_pct",
+            remedy="Leave the months out, or name what is, such as pce_mom_pct.",
         )
     of_months = [each.name for each in asked if each.is_of_months]
     if of_months and question.as_of is not None:
         raise UsageError(
             f"Of months no log is kept, so {', '.join(of_months)} cannot be had as of a day.",
-            remedy="Leave --as-of out." if is_of_months or len(of_months) == len(choice.measures) else "Ask apart.",
+            remedy="Leave the day out, and ask for other measures apart.",
         )
 
 
@@ -202,7 +208,7 @@ def _months_need_a_name(datasets: Sequence[str], registry: Registry) -> UsageErr
     tables = [each.table.name for name in datasets for each in registry.gold[name]]
     return UsageError(
         f"The figures of {', '.join(datasets)} are by month, and it is not said which of them.",
-        remedy=f"Name columns of {', '.join(tables)}: --measure pce_mom_pct",
+        remedy=f"Name columns of {', '.join(tables)}, such as pce_mom_pct, as the measure.",
     )
 
 
@@ -243,7 +249,11 @@ def _of_column(reader: Reader, column: GoldColumn, choice: Choice, moment: AsOf,
     needed = None if years is None else {year - each for year in years for each in back}
     measures = [term.measure for term in column.formula.terms]
     log = reader.log(dataset, needed).filter(pl.col("measure").is_in(measures))
-    return column_rows(column, rows, figures_known(log, history, moment), choice)
+    found = column_rows(column, rows, figures_known(log, history, moment), choice)
+    if not column.is_level:
+        return found
+    of_measure = found.with_columns(measure=pl.lit(column.measure.name))
+    return with_standing(of_measure, reader, moment).with_columns(measure=pl.lit(column.name))
 
 
 def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -257,6 +267,23 @@ def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     more = [name for name in ("yoy_pct", "why_null") if name in whole.columns]
     columns = [each for name in COLUMNS for each in ((name, "month") if name == "year" else (name,))]
     return whole.select(*(name for name in columns if name in whole.columns), *more)
+
+
+def _at_home(frame: pl.DataFrame, datasets: Mapping[str, Dataset]) -> tuple[pl.DataFrame, list[str]]:
+    """The rows without those that repeat what another dataset publishes first, and where these are to be had."""
+    homes = {name: measure.home for each in datasets.values() for name, measure in each.measures.items()}
+    home = pl.col("measure").replace_strict(homes, default=None, return_dtype=pl.String)
+    repeats = (home != pl.col("dataset")) & (home == pl.col("dataset")).any().over(FIGURE)
+    marked = frame.with_columns(repeats=repeats.fill_null(value=False))
+    told = [
+        f"{name} repeats {', '.join(measures)}, which is left out here: name the dataset to see it."
+        for name, measures in marked.filter("repeats")
+        .group_by("dataset")
+        .agg(pl.col("measure").unique().sort())
+        .sort("dataset")
+        .iter_rows()
+    ]
+    return marked.filter(~pl.col("repeats")).drop("repeats"), told
 
 
 def _nothing_known(moment: AsOf) -> UsageError:

@@ -133,7 +133,8 @@ def table_as_known(
 ) -> pl.DataFrame:
     """A table of Gold as it would have been at a time, of these years or of all that were known then.
 
-    Rows are what a pipeline would have published then that had only the extracts up to that time.
+    Rows are what a pipeline would have published then that had only the extracts up to that time, year by year as the
+    lake has them.
     """
     now, derivation = reader.held[dataset], reader.registry.derivation_of(made.table)
     history = History(now)
@@ -144,7 +145,7 @@ def table_as_known(
     cells = known_cells(log, history.vintages, moment).select(silver.column_names).sort(silver.key)
     known = sorted(wanted & set(facts["year"].unique()))
     rows, _ = made.compute(Inputs({GOLD_FACTS.name: facts, silver.name: cells}, now.dataset, known))
-    return rows.filter(pl.col("year").is_in(known))
+    return rows.filter(pl.col("year").is_in(known)).sort("year", *made.table.key)
 
 
 def made_of(registry: Registry, table: Table) -> tuple[str, GoldTable[object]]:

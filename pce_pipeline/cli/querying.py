@@ -1,5 +1,6 @@
 """The verb that answers with figures, as they are known now or were known on a day: a thin shell of `asking.query`."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ _SHOWN = 40
 _NONE = "none"
 TERMINAL = "terminal"
 """Where --plot draws if it names no file."""
+_SHORT = {"United States": "US"}
 
 
 class By(StrEnum):
@@ -102,7 +104,7 @@ def query(
             session.lake,
             session.registry,
             question,
-            datasets=list(session.datasets),
+            datasets=session.chosen,
             is_sample=session.settings.is_sample,
         )
     rows = result.wide() if is_wide else result.frame
@@ -137,52 +139,63 @@ def _drawn(result: Result, plot: str, width: int) -> Text:
 
 def _shown(result: Result) -> list[RenderableType]:
     rows = result.frame
-    head = rows.head(_SHOWN).with_columns(period=period(rows.head(_SHOWN)))
-    several, grows = rows["dataset"].n_unique() > 1, "yoy_pct" in rows.columns
-    has_base = head["base_year"].is_not_null().any()
-    columns = [*(["Dataset"] if several else []), "Area", "Category", "Measure", ">Year", ">Value", "Unit"]
-    table = shown.table(
-        [*columns, *([">Base"] if has_base else []), *([">On year before"] if grows else []), "Vintage"],
-        [
-            (
-                *([row["dataset"]] if several else []),
-                row["state"] or row["geo_name"],
-                row["category_id"],
-                row["measure"],
-                row["period"],
-                _value(row),
-                row["unit"],
-                *([str(row["base_year"] or "")] if has_base else []),
-                *([f"{row['yoy_pct']:+.1f} %" if row["why_null"] is None else _NONE] if grows else []),
-                str(row["vintage"] or "") + ("" if row["basis"] in {COUNTED, None} else f" ({row['basis']})"),
-            )
-            for row in head.to_dicts()
-        ],
-    )
-    return [table, *(_whys(head) if grows else []), _said(result, rows.height, "figure")]
+    head = rows.head(_SHOWN)
+    head = head.with_columns(period=period(head))
+    columns: dict[str, list[str]] = {
+        "Dataset": head["dataset"].to_list(),
+        **_names(head),
+        ">Year": head["period"].to_list(),
+        ">Value": [_value(row) for row in head.to_dicts()],
+        **_units(head),
+    }
+    if "yoy_pct" in head.columns:
+        growth = head.select("yoy_pct", "why_null").iter_rows()
+        columns[">On year before"] = [f"{pct:+.1f} %" if why is None else _NONE for pct, why in growth]
+    columns["Vintage"] = [
+        str(day or "") + ("" if basis in {COUNTED, None} else f" ({basis})")
+        for day, basis in head.select("vintage", "basis").iter_rows()
+    ]
+    whys = _whys(head) if "yoy_pct" in head.columns else []
+    return [*_laid_out(columns), *whys, _said(result, rows.height, "figure")]
 
 
 def _wide_shown(result: Result) -> list[RenderableType]:
     """The wide answer with the reason in the cell where there is no number."""
     rows = result.wide()
-    periods = sorted(period(result.frame).unique().to_list())
-    has_base = rows["base_year"].is_not_null().any()
-    reasons = [dict(each.split(": ") for each in text.split("; ") if each) for text in rows["missing"]]
-    table = shown.table(
-        ["Area", "Category", "Measure", "Unit", *([">Base"] if has_base else []), *(f">{each}" for each in periods)],
-        [
-            (
-                row["state"] or row["geo_name"],
-                row["category_id"],
-                row["measure"],
-                row["unit"],
-                *([str(row["base_year"] or "")] if has_base else []),
-                *(shown.figure(row[each]) if row[each] is not None else why.get(each, "") for each in periods),
-            )
-            for row, why in zip(rows.head(_SHOWN).to_dicts(), reasons, strict=False)
-        ],
-    )
-    return [table, _said(result, rows.height, "row")]
+    head, periods = rows.head(_SHOWN), sorted(period(result.frame).unique().to_list())
+    reasons = [dict(each.split(": ") for each in text.split("; ") if each) for text in head["missing"]]
+    values = {
+        f">{each}": [
+            why[each] if value is None else shown.figure(value) for value, why in zip(head[each], reasons, strict=True)
+        ]
+        for each in periods
+    }
+    columns = {**_names(head), **_units(head), **values, "Vintage": head["vintages"].to_list()}
+    return [*_laid_out(columns), _said(result, rows.height, "row")]
+
+
+def _names(rows: pl.DataFrame) -> dict[str, list[str]]:
+    """The columns that say what each row is of."""
+    areas = [state or _SHORT.get(name, name) for state, name in rows.select("state", "geo_name").iter_rows()]
+    return {"Area": areas, "Category": rows["category_id"].to_list(), "Measure": rows["measure"].to_list()}
+
+
+def _units(rows: pl.DataFrame) -> dict[str, list[str]]:
+    """The columns that say what each number counts."""
+    base = [str(year or "") for year in rows["base_year"]]
+    return {"Unit": rows["unit"].to_list(), **({"Base year": base} if any(base) else {})}
+
+
+def _laid_out(columns: Mapping[str, list[str]]) -> list[RenderableType]:
+    """A table of the columns that differ from row to row; before it, once, what is the same in all rows.
+
+    Numbers stay in the table whatever they are.
+    """
+    same = {
+        name: cells[0] for name, cells in columns.items() if not name.startswith(shown.RIGHT) and len(set(cells)) == 1
+    }
+    rest = {name: cells for name, cells in columns.items() if name not in same}
+    return [shown.facts(same.items()), shown.table(list(rest), zip(*rest.values(), strict=True))]
 
 
 def _said(result: Result, count: int, what: str) -> Text:

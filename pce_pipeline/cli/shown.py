@@ -25,6 +25,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> 
             heading.removeprefix(RIGHT),
             justify="right" if heading.startswith(RIGHT) else "left",
             no_wrap=heading.startswith(RIGHT),
+            overflow="fold",
         )
     for row in rows:
         shown.add_row(*row)
