@@ -69,25 +69,11 @@ def _title(rows: pl.DataFrame) -> str:
 
 
 def _lines(rows: pl.DataFrame, names: Sequence[str]) -> tuple[Line, ...]:
-    """The lines of a panel: those that datasets repeat once, where they do not contradict each other."""
-    kept: list[pl.DataFrame] = []
-    for of_line in rows.partition_by(names, maintain_order=True):
-        held = of_line.drop_nulls("value").sort("period")
-        same = next((at for at, other in enumerate(kept) if _repeats(held, other, names)), None)
-        if same is None:
-            kept += [held] if held.height else []
-        elif held.height > kept[same].height:
-            kept[same] = held
+    """The lines of a panel that have any figure, each labelled by what tells it from the others."""
+    held = [each.drop_nulls("value").sort("period") for each in rows.partition_by(names, maintain_order=True)]
+    kept = [each for each in held if each.height]
     several = [name for name in names if len({each[name][0] for each in kept}) > 1] or ["geo_name"]
     return tuple(_line(" · ".join(str(each[name][0]) for name in several), each) for each in kept)
-
-
-def _repeats(rows: pl.DataFrame, others: pl.DataFrame, names: Sequence[str]) -> bool:
-    """Whether two lines are of different datasets alone, and have the same figures wherever both have one."""
-    if rows.is_empty() or any(rows[name][0] != others[name][0] for name in names if name != "dataset"):
-        return False
-    both = rows.join(others, on="period")
-    return both.height > 0 and both["value"].equals(both["value_right"])
 
 
 def _with_times(frame: pl.DataFrame, about: About) -> pl.DataFrame:

@@ -82,6 +82,7 @@ def query(
         str | None,
         typer.Option(metavar="[FILE]", help="Draw the figures: here, or into a file of .png or .svg."),
     ] = None,
+    citation: Annotated[bool, typer.Option("--cite", help="Print what to cite the figures by as well.")] = False,
 ) -> Answer:
     """Figures as they are known now, or were known on a day: one row each, from the lake alone."""
     refuse_on_terminal(form, to, what="figures")
@@ -117,16 +118,17 @@ def query(
         "citation": about.citation,
     }
     drawn = [] if plot is None else [_drawn(result, plot, session.out.width)]
+    beside = [Text(each) for each in (*about.notes, *([f"\n{about.citation}"] if citation else []))]
     if to is not None:
         write_rows(to, rows, form, about)
         said = f"{shown.counted(result.frame.height, 'figure')} as known on {result.day} are in {to}."
-        return Answer({**known, "rows": rows.height, "file": str(to), "plot": plot}, [*drawn, Text(said)])
+        return Answer({**known, "rows": rows.height, "file": str(to), "plot": plot}, [*drawn, Text(said), *beside])
     if drawn:
-        return Answer({**known, "rows": rows.height, "plot": plot}, drawn)
+        return Answer({**known, "rows": rows.height, "plot": plot}, [*drawn, *beside])
     if form in {Form.CSV, Form.JSON}:
         return Answer({}, as_is=as_text(rows, form))
     table = _wide_shown(result) if is_wide else _shown(result)
-    return Answer({**known, "figures": rows.to_dicts()}, [*table, *map(Text, about.notes)])
+    return Answer({**known, "figures": rows.to_dicts()}, [*table, *beside])
 
 
 def _drawn(result: Result, plot: str, width: int) -> Text:

@@ -68,14 +68,11 @@ def test_months_follow_one_another_over_the_end_of_a_year() -> None:
     assert panel.lines[0].points[1][0] == 2024.0
 
 
-def test_a_line_that_another_dataset_repeats_is_drawn_once_and_one_that_differs_twice() -> None:
-    one = rows((2021, 2.0), (2022, 3.0))
-    longer = rows((2020, 1.0), (2021, 2.0), (2022, 3.0), dataset="two")
-    (panel,) = panels(pl.concat([one, longer]), ABOUT)
-    assert [(line.label, len(line.points)) for line in panel.lines] == [("California", 3)]
-    other = rows((2020, 1.0), (2021, 2.5), dataset="two")
-    (panel,) = panels(pl.concat([one, other]), ABOUT)
+def test_lines_are_labelled_by_what_tells_them_apart_in_their_panel() -> None:
+    (panel,) = panels(pl.concat([rows((2021, 2.0)), rows((2021, 2.5), dataset="two")]), ABOUT)
     assert [line.label for line in panel.lines] == ["one", "two"]
+    (panel,) = panels(pl.concat([rows((2021, 2.0)), rows((2021, None), area="Texas")]), ABOUT)
+    assert [line.label for line in panel.lines] == ["California"]
 
 
 def test_more_lines_than_a_person_tells_apart_and_figures_without_numbers_are_refused() -> None:

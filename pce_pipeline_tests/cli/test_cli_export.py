@@ -138,3 +138,10 @@ def test_a_query_is_drawn_in_the_terminal_or_into_a_file(pce: Pce, tmp_path: Pat
     assert ">SAMPLE<" in path.read_text()
     refused = pce(*asked, "--plot", str(tmp_path / "chart.pdf"))
     assert (refused.code, "not the name of a chart" in refused.err) == (2, True)
+
+
+def test_a_query_prints_its_citation_where_it_is_asked_for(pce: Pce) -> None:
+    asked = ("query", "--state", "CA", "--category", "product.pce", "--measure", "pce", "--years", "2023")
+    citation = pce(*asked, "--json").document["citation"]
+    assert citation in " ".join(pce(*asked, "--cite").out.split())
+    assert citation not in " ".join(pce(*asked).out.split())
