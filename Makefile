@@ -72,7 +72,7 @@ define install
 endef
 
 .venv/.run: requirements.lock pyproject.toml
-	$(call install,,)
+	$(call install,[ask],)
 	@touch $@
 
 .venv/.dev: requirements.lock pyproject.toml

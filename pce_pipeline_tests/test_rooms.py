@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
     ("__init__", "errors", "markup", "memory", "signing", "texts"),
-    ("settings",),
+    ("settings", "citation"),
     ("catalog",),
     ("tables",),
     ("emulator",),
@@ -28,6 +28,8 @@ FLOORS = (
     ("bulletins", "certificates"),
     ("warehouse", "tracing"),
     ("asking",),
+    ("exports",),
+    ("charts",),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),

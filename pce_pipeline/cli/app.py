@@ -18,6 +18,7 @@ from pce_pipeline.cli import (
     deciding,
     doctor,
     explaining,
+    exporting,
     finding,
     hooks,
     keeping,
@@ -95,6 +96,7 @@ _AROUND = "Around it"
 
 _add(app, "find", finding.find, _PEOPLE, of_datasets=True)
 _add(app, "query", querying.query, _PEOPLE, of_datasets=True)
+_add(app, "export", exporting.export, _PEOPLE, of_datasets=True)
 _add_noun(_show, "show", _PEOPLE)
 _add(app, "diff", comparing.diff, _PEOPLE, of_datasets=True)
 _add(app, "trace", tracing.trace, _PEOPLE, of_datasets=True)
@@ -183,9 +185,18 @@ def _json_first(arguments: Sequence[str]) -> list[str]:
     return [*others[:at], "--json", *others[at:], *arguments[len(ours) :]]
 
 
+def _plot_with_place(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `terminal` after a --plot that names no file: options with a value must have one."""
+    given: list[str] = []
+    for argument, after in itertools.zip_longest(arguments, arguments[1:]):
+        is_bare = argument == "--plot" and (after is None or after.startswith("-"))
+        given += [argument, querying.TERMINAL] if is_bare else [argument]
+    return given
+
+
 def call(arguments: Sequence[str]) -> int:
     """Call a verb; the exit code. Wrong usage is answered as every other error is."""
-    arguments = _json_first(arguments)
+    arguments = _json_first(_plot_with_place(arguments))
     try:
         code: int = app(list(arguments), prog_name="pce", standalone_mode=False)
     except UsageError as wrong:

@@ -43,6 +43,8 @@ class Option:
 
     name: str
     """As it is written: `--state`."""
+    also: tuple[str, ...]
+    """Other spellings: `--area`."""
     takes: str
     """What it takes, in a word; empty for a switch."""
     choices: tuple[str, ...]
@@ -89,9 +91,10 @@ def commands(session: Session) -> Answer:
 
 
 def document(registry: Registry) -> dict[str, Any]:
-    """What `verbs.json` holds: the verbs, and the columns of Gold that `--measure` takes beside measures."""
+    """What `verbs.json` holds: the verbs, the columns of Gold that `--measure` takes too, and the tables of Gold."""
     columns = [entry.column for entry in entries(registry) if entry.column]
-    return {"common_options": list(common_options()), "verbs": list(verbs()), "columns": columns}
+    tables = [table.relation for table in registry.tables if table.layer == "gold"]
+    return {"common_options": list(common_options()), "verbs": list(verbs()), "columns": columns, "tables": tables}
 
 
 @cache
@@ -155,7 +158,8 @@ def _options(options: Iterable[Option]) -> Iterator[str]:
     for each in rows:
         takes = f" {'|'.join(each.choices) or each.takes}" if each.takes else ""
         default = f" Default: {each.default}." if each.default else ""
-        yield f"| `{_cell(each.name + takes)}` | {_cell(each.help)}{_cell(default)} |"
+        names = ", ".join([each.name, *each.also])
+        yield f"| `{_cell(names + takes)}` | {_cell(each.help)}{_cell(default)} |"
     yield ""
 
 
@@ -189,9 +193,8 @@ def _option(parameter: Any) -> Option | None:  # noqa: ANN401 (a parameter of an
     takes = "" if parameter.is_flag else parameter.metavar or _TAKES.get(kind, "TEXT")
     default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
     is_said = default is not None and not callable(default) and not parameter.is_flag and default not in ("", [], ())
-    return Option(
-        max(parameter.opts, key=len), takes, choices, _plain(parameter.help or ""), str(default) if is_said else ""
-    )
+    name, *also = (each for each in parameter.opts if each.startswith("--"))
+    return Option(name, tuple(also), takes, choices, _plain(parameter.help or ""), str(default) if is_said else "")
 
 
 def _argument(parameter: TyperArgument) -> Argument:

@@ -70,7 +70,8 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
     *before, typed = [word for word in words if word != "="] or [""]
     known = json.loads((_HERE / "verbs.json").read_text("utf-8"))
     verb, others = _verb_in(before, known)
-    options = {each["name"]: each for each in [*(verb or {}).get("options", ()), *known["common_options"]]}
+    own = [*(verb or {}).get("options", ()), *known["common_options"]]
+    options = {name: each for each in own for name in (each["name"], *each["also"])}
     name, equals, value = typed.partition("=")
     if equals and name in options:
         return [Candidate(f"{name}={each.word}", each.help) for each in _values(options[name], value, known)]
@@ -83,6 +84,8 @@ def candidates(words: Sequence[str]) -> list[Candidate]:
         return _next_words(others, typed, known)
     if verb["name"] == "help" and not others:
         return _explained(typed, known)
+    if verb["name"] == "export":
+        return [Candidate(name) for name in known["tables"] if name.startswith(typed)]
     return []
 
 
@@ -125,8 +128,8 @@ def _line(candidate: Candidate, shell: str) -> str:
 
 def _verb_in(words: Sequence[str], known: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, list[str]]:
     """The verb that the words call, and the words beside it that are no options or values; None before it is whole."""
-    takes = {each["name"] for verb in known["verbs"] for each in verb["options"] if each["takes"]}
-    takes |= {each["name"] for each in known["common_options"] if each["takes"]}
+    every = [*known["common_options"], *(each for verb in known["verbs"] for each in verb["options"])]
+    takes = {name for each in every if each["takes"] for name in (each["name"], *each["also"])}
     plain = [
         word for at, word in enumerate(words) if not word.startswith("-") and (at == 0 or words[at - 1] not in takes)
     ]

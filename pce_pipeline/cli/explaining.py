@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -19,22 +19,6 @@ from rich.text import Text
 from pce_pipeline.cli.commands import is_verb, verbs
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
-
-_FIRST_STEPS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "Find a figure": (
-        ("pce find health care", "what there is, by its name and with the line that gets it"),
-        ("pce query --state CA,TX --category product.pce --years 2020...", "figures, as known now or on a day"),
-        ("pce show bulletin", "what the newest release changed, to be read"),
-    ),
-    "Trust it": (
-        ("pce diff 2024-12-31 2025-12-31", "what was revised between two days"),
-        ("pce trace --state AL --category product.pce --measure pce --years 2020", "a number down to BEA's byte"),
-    ),
-    "Bring the newest here": (
-        ("pce run", "ask whether there is something new, and bring it to Postgres"),
-        ("pce status", "what is here, what is stale, what needs a person"),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -54,10 +38,14 @@ class Term:
 @cache
 def terms() -> tuple[Term, ...]:
     """The words that are explained, as they stand in the glossary."""
-    said = tomllib.loads((files(__package__) / "glossary.toml").read_text("utf-8"))
     return tuple(
-        Term(each["name"], tuple(each.get("also", ())), each["means"], tuple(each["see"])) for each in said["terms"]
+        Term(each["name"], tuple(each.get("also", ())), each["means"], tuple(each["see"])) for each in _said()["terms"]
     )
+
+
+@cache
+def _said() -> Mapping[str, Any]:
+    return tomllib.loads((files(__package__) / "glossary.toml").read_text("utf-8"))
 
 
 def term_of(words: str) -> Term | None:
@@ -73,7 +61,7 @@ def help_with(
     words = word or []
     if not words:
         named = [each.name for each in terms()]
-        return Answer({"first_steps": _FIRST_STEPS, "words": named}, list(_overview()), of_world=False)
+        return Answer({"first_steps": _said()["steps"], "words": named}, list(_overview()), of_world=False)
     found = term_of(" ".join(words))
     if is_verb(words):
         return _of_verb(session, words, found)
@@ -102,9 +90,9 @@ def _unknown(words: str) -> UsageError:
 
 
 def _overview() -> Iterator[RenderableType]:
-    for purpose, lines in _FIRST_STEPS.items():
-        yield Text(f"\n{purpose}", "bold")
-        for line, says in lines:
+    for step in _said()["steps"]:
+        yield Text(f"\n{step['purpose']}", "bold")
+        for line, says in step["lines"]:
             yield Text(f"  {line}", "cyan", no_wrap=True, overflow="ignore")
             yield Padding(Text(says), (0, 0, 0, 4))
     yield Text("\nWords", "bold")

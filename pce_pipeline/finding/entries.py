@@ -254,7 +254,11 @@ def _computed(registry: Registry) -> Iterator[tuple[str, str, str | None]]:
 
 def _tables(registry: Registry) -> Iterator[Entry]:
     for table in _of_gold(registry):
-        texts = (Text(table.name, _OF_ID), Text(table.grain, _OF_NAME / 2), Text(table.hazard, _OF_PATH))
+        texts = (
+            Text(f"{table.name} {table.relation}", _OF_ID),
+            Text(table.grain, _OF_NAME / 2),
+            Text(table.hazard, _OF_PATH),
+        )
         yield Entry("table", table.name, table.grain, "", "", "", (), (), "", texts)
 
 

@@ -37,7 +37,7 @@ SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
 """The columns of what is found.
 
 `figures` has the lines of BEA's that have its figures, the one that the words mean first: `first_year`, `areas` and
-`query` are of this one. `path`, `unit`, `scheme`, `first_year`, `areas`, `query` and `why` may be NULL.
+`query`, the call that gets them, are of this one; of a table of Gold `query` is the call that exports it. `path`, `unit`, `scheme`, `first_year`, `areas`, `query` and `why` may be NULL.
 """
 
 _KINDS = {"category": 0.4, "measure": 0.5, "BEA table": 0.2, "column": 0.1, "table": 0.0}
@@ -216,7 +216,7 @@ def _row(entry: Entry, score: float, why: str, looked_for: _LookedFor) -> dict[s
         "figures": [asdict(figure) for figure in figures],
         "first_year": figures[0].first_year if figures else None,
         "areas": figures[0].areas if figures else None,
-        "query": _query(entry, figures[0], looked_for.areas) if figures else None,
+        "query": _line(entry, figures, looked_for.areas),
         "why": why or None,
         "score": score,
     }
@@ -230,10 +230,15 @@ def _fits(figure: Figure, looked_for: _LookedFor) -> float:
     )
 
 
-def _query(entry: Entry, figure: Figure, areas: Sequence[str]) -> str:
-    """The line that gets the figures, of the areas named, else of the US where it has figures, else of the states."""
-    of_areas = ",".join(areas) or ("US" if "US" in figure.areas else "states")
-    what = f"--measure {entry.column or figure.measure} --category {figure.category}"
+def _line(entry: Entry, figures: Sequence[Figure], areas: Sequence[str]) -> str | None:
+    """The line that gets it: of the areas named, else of the US where it has figures, else of the states."""
+    if entry.kind == "table":
+        name = entry.id.rpartition("/")[2]
+        return " ".join(["pce export", name, f"--to {name}.csv", *([f"--state {','.join(areas)}"] if areas else [])])
+    if not figures:
+        return None
+    of_areas = ",".join(areas) or ("US" if "US" in figures[0].areas else "states")
+    what = f"--measure {entry.column or figures[0].measure} --category {figures[0].category}"
     return f"pce query {what} --state {of_areas}"
 
 

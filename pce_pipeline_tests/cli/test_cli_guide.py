@@ -70,7 +70,7 @@ def test_verbs_of_people_come_first(empty: Pce) -> None:
     said = empty("--help").out
     names = re.findall(r"^│ ([a-z-]+) ", said, re.MULTILINE)
     people = names[names.index("find") :]
-    assert people[:6] == ["find", "query", "show", "diff", "trace", "help"]
+    assert people[:7] == ["find", "query", "export", "show", "diff", "trace", "help"]
 
 
 def test_help_leads_through_the_first_steps_and_lists_the_words(empty: Pce) -> None:
@@ -97,8 +97,17 @@ def test_an_explanation_has_two_to_five_sentences_and_commands_that_exist() -> N
     for term in terms():
         assert 2 <= len(re.findall(r"[.:](?: |$)", term.means)) + term.means.count(";") <= 7, term.name
         for line in term.see:
-            called = line.split()[1:]
-            assert any(called[: len(verb.name.split())] == verb.name.split() for verb in verbs()), line
+            assert is_called(line), line
+
+
+def is_called(line: str) -> bool:
+    called = line.split()[1:]
+    return any(called[: len(verb.name.split())] == verb.name.split() for verb in verbs())
+
+
+def test_the_first_steps_call_verbs_that_exist(empty: Pce) -> None:
+    steps = empty("help", "--json").document["first_steps"]
+    assert [line for step in steps for line, _ in step["lines"] if not is_called(line)] == []
 
 
 def test_help_on_a_verb_is_its_own_help(empty: Pce) -> None:

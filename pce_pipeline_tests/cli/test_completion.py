@@ -52,6 +52,8 @@ def words(*typed: str) -> list[str]:
         (("help", "vint"), ["vintage"]),
         (("help", "tra"), ["trace"]),
         (("--vers",), ["--version"]),
+        (("query", "--area", "CA,tx"), ["CA,TX"]),
+        (("export", "pce_state_an"), ["pce_state_annual"]),
         (("query", "--to", ""), []),
         (("no-such-verb", "x"), []),
     ],

@@ -95,6 +95,12 @@ def test_a_table_without_the_nation_is_asked_of_states() -> None:
     assert str(first("regional_price_deflator")["query"]).endswith("--state states")
 
 
+def test_a_table_of_gold_is_exported() -> None:
+    assert first("pce_state_metrics Texas")["query"] == (
+        "pce export pce_state_metrics --to pce_state_metrics.csv --state TX"
+    )
+
+
 def test_an_old_name_is_answered_with_the_reason() -> None:
     assert first("SAEXP1")["why"] == "SAEXP1 is BEA's earlier name of SAPCE1."
 
