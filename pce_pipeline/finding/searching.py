@@ -37,8 +37,8 @@ SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
 """The columns of what is found.
 
 `figures` has the lines of BEA's that have its figures, the one that the words mean first: `first_year`, `areas` and
-`query`, the call that gets them, are of this one; of a table of Gold `query` is the call that exports it. `path`, `unit`,
-`scheme`, `first_year`, `areas`, `query` and `why` may be NULL.
+`query`, the call that gets them, are of this one; of a table of Gold `query` is the call that exports it. `path`,
+`unit`, `scheme`, `first_year`, `areas`, `query` and `why` may be NULL.
 """
 
 _KINDS = {"category": 0.4, "measure": 0.5, "BEA table": 0.2, "column": 0.1, "table": 0.0}
