@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
     ("__init__", "errors", "markup", "memory", "signing", "texts"),
-    ("settings",),
+    ("settings", "citation"),
     ("catalog",),
     ("tables",),
     ("emulator",),
@@ -23,10 +23,13 @@ FLOORS = (
     ("observability", "hooks"),
     ("local", "quality"),
     ("silver", "gold"),
+    ("finding",),
     ("bronze",),
     ("bulletins", "certificates"),
     ("warehouse", "tracing"),
     ("asking",),
+    ("exports",),
+    ("charts",),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),

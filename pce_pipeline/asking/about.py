@@ -10,15 +10,9 @@ from datetime import date
 
 import polars as pl
 
-from pce_pipeline import __version__
 from pce_pipeline.catalog.dataset import Measure
+from pce_pipeline.citation import BEA, SAMPLE, cite
 from pce_pipeline.tables.years import years_text
-from pce_pipeline.tracing.citation import TERMS
-
-BEA = "U.S. Bureau of Economic Analysis"
-"""Who publishes the figures."""
-SAMPLE = "SAMPLE: invented numbers of an embedded look-alike, not statistics of BEA."
-"""What stands for it where figures are the sample's."""
 
 _FEW = 4
 
@@ -117,12 +111,12 @@ def _citation(
 ) -> str:
     known = f", as known on {as_of}" if as_of is not None else ""
     made = f" {', '.join(computed)} computed from these figures by pce_pipeline." if computed else ""
-    if is_sample:
-        return f"{SAMPLE} {title}{known}.{made} Made with pce_pipeline {__version__} on {today}."
     tables = sorted({each for text in frame["bea_table"].drop_nulls().unique() for each in text.split(", ")})
     released = max(frame["released_on"].drop_nulls().to_list(), default=None)
     last = f", last updated {released}" if released is not None else ""
-    return (
-        f"{BEA}, {'; '.join(datasets)} (table {', '.join(tables)}{last}): {title}{known}.{made} Retrieved with "
-        f"pce_pipeline {__version__} on {today}. {TERMS}"
+    return cite(
+        f"{title}{known}.{made}",
+        of=f"{'; '.join(datasets)} (table {', '.join(tables)}{last})",
+        is_sample=is_sample,
+        today=today,
     )

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import polars as pl
 
+from pce_pipeline.asking.about import About
 from pce_pipeline.errors import UsageError
-from pce_pipeline.lake.parquet import to_parquet
+from pce_pipeline.exports.export import Export
+from pce_pipeline.exports.forms import FileForm, form_of
+from pce_pipeline.exports.plain import write_csv, write_json
+from pce_pipeline.exports.tables import OF_ANSWERS
+from pce_pipeline.exports.writing import write
+
+_NAMES = {"parquet": "Parquet", "xlsx": "A spreadsheet"}
 
 
 class Form(StrEnum):
@@ -17,30 +24,33 @@ class Form(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     JSON = "json"
+    XLSX = "xlsx"
 
 
-def write_rows(path: Path, rows: pl.DataFrame, form: Form) -> None:
-    """Write rows into a file: as the form says, else as its name says, else as CSV. Raises `UsageError`."""
-    by_name = {".parquet": Form.PARQUET, ".json": Form.JSON}
-    chosen = by_name.get(path.suffix, Form.CSV) if form is Form.TABLE else form
-    if by_name.get(path.suffix, chosen) is not chosen:
+def refuse_on_terminal(form: Form, to: Path | None, *, what: str) -> None:
+    """Raises `UsageError` for a form that no terminal shows, where no file is named; `what` would be its name."""
+    if to is None and form.value in _NAMES:
         raise UsageError(
-            f"{path.name} is not the name of a {chosen.value} file.", remedy="Leave --format out, or change the name."
+            f"{_NAMES[form.value]} is not for a terminal.", remedy=f"Name a file: --to {what}.{form.value}"
         )
-    try:
-        path.write_bytes(as_bytes(rows, chosen))
-    except OSError as problem:
-        raise UsageError(f"{path} cannot be written: {problem.strerror}.", remedy="Name another file.") from None
 
 
-def as_bytes(rows: pl.DataFrame, form: Form) -> bytes:
-    """Rows as CSV, Parquet or a JSON list."""
-    if form is Form.PARQUET:
-        return to_parquet(rows)
+def write_rows(
+    path: Path, rows: pl.DataFrame, form: Form, about: About | None = None, *, name: str = "figures"
+) -> None:
+    """Write rows into a file, with what they are: as the form says, else as the file's name says, else as CSV.
+
+    `name` is what they are called within it. Raises `UsageError`.
+    """
+    asked = None if form is Form.TABLE else FileForm(form.value)
+    write([Export(name, rows, about, OF_ANSWERS)], path, form_of(path, asked))
+
+
+def as_text(rows: pl.DataFrame, form: Form) -> str:
+    """Rows as a JSON list, else as CSV."""
     out = io.BytesIO()
     if form is Form.JSON:
-        decimals = [name for name, dtype in rows.schema.items() if dtype.is_decimal()]
-        rows.with_columns(pl.col(decimals).cast(pl.Float64)).write_json(out)
+        write_json(rows, out)
     else:
-        rows.write_csv(out)
-    return out.getvalue()
+        write_csv(rows, out)
+    return out.getvalue().decode()

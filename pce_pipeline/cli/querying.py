@@ -13,14 +13,17 @@ from rich.text import Text
 from pce_pipeline.asking.query import Question, Result
 from pce_pipeline.asking.query import query as answer_of
 from pce_pipeline.asking.wide import period
+from pce_pipeline.charts.file import chart_form, plot_file
+from pce_pipeline.charts.terminal import plot_in_terminal
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.choosing import Form, as_bytes, write_rows
+from pce_pipeline.cli.choosing import Form, as_text, refuse_on_terminal, write_rows
 from pce_pipeline.cli.session import Answer, Session
-from pce_pipeline.errors import UsageError
 from pce_pipeline.tables.vintages import COUNTED
 
 _SHOWN = 40
 _NONE = "none"
+TERMINAL = "terminal"
+"""Where --plot draws if it names no file."""
 _SHORT = {"United States": "US"}
 
 
@@ -75,10 +78,16 @@ def query(
     is_wide: Annotated[bool, typer.Option("--wide", help="Years or months as columns.")] = False,
     form: Annotated[Form, typer.Option("--format", help="How to write the rows.")] = Form.TABLE,
     to: Annotated[Path | None, typer.Option(help="Write the rows into this file.")] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(metavar="[FILE]", help="Draw the figures: here, or into a file of .png or .svg."),
+    ] = None,
+    citation: Annotated[bool, typer.Option("--cite", help="Print what to cite the figures by as well.")] = False,
 ) -> Answer:
     """Figures as they are known now, or were known on a day: one row each, from the lake alone."""
-    if form is Form.PARQUET and to is None:
-        raise UsageError("Parquet is not for a terminal.", remedy="Name a file: --to figures.parquet")
+    refuse_on_terminal(form, to, what="figures")
+    if plot not in {None, TERMINAL}:
+        chart_form(Path(str(plot)))
     question = Question(
         areas=state,
         categories=category,
@@ -108,14 +117,26 @@ def query(
         "units": about.units,
         "citation": about.citation,
     }
+    drawn = [] if plot is None else [_drawn(result, plot, session.out.width)]
+    beside = [Text(each) for each in (*about.notes, *([f"\n{about.citation}"] if citation else []))]
     if to is not None:
-        write_rows(to, rows, form)
+        write_rows(to, rows, form, about)
         said = f"{shown.counted(result.frame.height, 'figure')} as known on {result.day} are in {to}."
-        return Answer({**known, "rows": rows.height, "file": str(to)}, [Text(said)])
+        return Answer({**known, "rows": rows.height, "file": str(to), "plot": plot}, [*drawn, Text(said), *beside])
+    if drawn:
+        return Answer({**known, "rows": rows.height, "plot": plot}, [*drawn, *beside])
     if form in {Form.CSV, Form.JSON}:
-        return Answer({}, as_is=as_bytes(rows, form).decode())
+        return Answer({}, as_is=as_text(rows, form))
     table = _wide_shown(result) if is_wide else _shown(result)
-    return Answer({**known, "figures": rows.to_dicts()}, [*table, *map(Text, about.notes)])
+    return Answer({**known, "figures": rows.to_dicts()}, [*table, *beside])
+
+
+def _drawn(result: Result, plot: str, width: int) -> Text:
+    """The figures as lines in the terminal, or that they are in a file now."""
+    if plot == TERMINAL:
+        return plot_in_terminal(result.frame, result.about, width=width)
+    plot_file(result.frame, result.about, Path(plot))
+    return Text(f"A chart of {shown.counted(result.frame.height, 'figure')} is in {plot}.")
 
 
 def _shown(result: Result) -> list[RenderableType]:

@@ -58,7 +58,7 @@ def test_every_block_of_the_document_runs(lean: World, monkeypatch: pytest.Monke
     known: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "docs/python.md", "exec"), known)
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     assert known["then"].about.vintages == ["pce_state 2024-10-03"]
 
 
@@ -173,6 +173,11 @@ def test_before_the_first_vintage_nothing_is_known(lake: OpenLake) -> None:
     ):
         with pytest.raises(NotKnownYet, match="pce_state of 2024-10-03"):
             ask()
+
+
+def test_what_is_found_can_be_asked_for(lake: OpenLake) -> None:
+    found = lake.find("goods", limit=3)
+    assert "product.goods" in found["id"].to_list()
 
 
 def test_a_table_that_there_is_not_or_that_no_day_knows_is_refused(lake: OpenLake) -> None:

@@ -57,7 +57,7 @@ def test_people_read_where_it_stands_and_how_to_cite_it(pce: Pce) -> None:
     for word in ("confirmed", "SAPCE1 line 13", "byte", '"DataValue"', "LineCode=13", "sha256", "extract"):
         assert word in shown.out, word
     cited = pce(*GROWTH, "--cite").out
-    assert "SAMPLE: an invented number" in cited
+    assert "SAMPLE: invented numbers" in cited
     assert "Bureau of Economic Analysis" not in cited
 
 
