@@ -136,6 +136,7 @@ def query(
     there = set(frame["measure"].unique())
     lacking = [name for name in dict.fromkeys([*names, *(each.name for each in asked)]) if name not in there]
     told += [f"Of {name} nothing was known of these areas, categories and years." for name in lacking]
+    told += _years_without_any(question, choice, frame)
     told += notes_of_levels(frame, of, columns)
     told += [*_of_gold(frame, reader, asked), *repeats]
     said = about(
@@ -270,20 +271,39 @@ def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _at_home(frame: pl.DataFrame, datasets: Mapping[str, Dataset]) -> tuple[pl.DataFrame, list[str]]:
-    """The rows without those that repeat what another dataset publishes first, and where these are to be had."""
+    """The rows without those of other datasets where the one that publishes a measure first has it, and what these are.
+
+    A category of an area is left out as a whole, so that no series is a mixture of two datasets.
+    """
     homes = {name: measure.home for each in datasets.values() for name, measure in each.measures.items()}
     home = pl.col("measure").replace_strict(homes, default=None, return_dtype=pl.String)
-    repeats = (home != pl.col("dataset")) & (home == pl.col("dataset")).any().over(FIGURE)
-    marked = frame.with_columns(repeats=repeats.fill_null(value=False))
-    told = [
-        f"{name} has {', '.join(measures)} as well, of its vintage {vintage}: left out, name the dataset to see it."
-        for name, measures, vintage in marked.filter("repeats")
+    is_home = home == pl.col("dataset")
+    marked = frame.with_columns(
+        is_left_out=(~is_home & is_home.any().over("measure", "category_id", "geo_fips")).fill_null(value=False),
+        is_alone=pl.col("value").is_not_null() & ~is_home.any().over(FIGURE),
+    )
+    left_out = (
+        marked.filter("is_left_out")
         .group_by("dataset")
-        .agg(pl.col("measure").unique().sort(), pl.col("vintage").max())
-        .sort("dataset")
-        .iter_rows()
+        .agg(
+            pl.col("measure").unique().sort(),
+            pl.col("vintage").max(),
+            pl.col("year").filter("is_alone").unique().sort(),
+        )
+    )
+    told = [
+        f"{name} has {', '.join(measures)} as well, of its vintage {vintage}"
+        f"{f', and alone has {years_text(years)}' if years else ''}: left out, name the dataset to see it."
+        for name, measures, vintage, years in left_out.sort("dataset").iter_rows()
     ]
-    return marked.filter(~pl.col("repeats")).drop("repeats"), told
+    return marked.filter(~pl.col("is_left_out")).drop("is_left_out", "is_alone"), told
+
+
+def _years_without_any(question: Question, choice: Choice, frame: pl.DataFrame) -> list[str]:
+    """Which of the years that were named have no row; an open range such as `2015...` names none at its end."""
+    is_open = any(word.endswith("...") for word in listed(question.years)) if isinstance(question.years, str) else False
+    absent = set(choice.years or ()) - set(frame["year"].unique())
+    return [f"Of {years_text(absent)} nothing was known."] if absent and not is_open else []
 
 
 def _nothing_known(moment: AsOf) -> UsageError:

@@ -37,7 +37,7 @@ def wide(frame: pl.DataFrame) -> pl.DataFrame:
     )
     told = every.group_by("row", maintain_order=True).agg(
         missing=pl.when(why.is_not_null().any()).then(why.drop_nulls().str.join("; ")).first(),
-        vintages=vintage.drop_nulls().unique().sort().str.join(", "),
+        vintages=pl.when(vintage.is_not_null().any()).then(vintage.drop_nulls().unique().sort().str.join(", ")).first(),
     )
     values = every.select("row", "period", "value").pivot("period", index="row", values="value", maintain_order=True)
     return rows.join(values, on="row", maintain_order="left").join(told, on="row", maintain_order="left").drop("row")

@@ -172,7 +172,7 @@ def _wide_shown(result: Result) -> list[RenderableType]:
         ]
         for each in periods
     }
-    columns = {**_names(head), **_units(head), **values, "Vintage": head["vintages"].to_list()}
+    columns = {**_names(head), **_units(head), **values, "Vintage": head["vintages"].fill_null("").to_list()}
     return [*_laid_out(columns), _said(result, rows.height, "row")]
 
 

@@ -166,6 +166,12 @@ def test_what_cannot_be_answered_says_what_to_do(lake: OpenLake, asked: dict[str
     assert refused.value.remedy
 
 
+def test_a_year_that_was_named_and_is_not_known_is_told(lake: OpenLake) -> None:
+    asked: dict[str, Any] = {"states": "CA", "measures": "irpd", "as_of": OF_OCTOBER_2024}
+    assert "Of 2023 nothing was known." in lake.query(years="2021...2023", **asked).about.notes
+    assert lake.query(years="2021...", **asked).about.notes == []
+
+
 def test_before_the_first_vintage_nothing_is_known(lake: OpenLake) -> None:
     for ask in (
         lambda: lake.query(measures="pce_yoy_pct", as_of="2020-01-01"),
