@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
     ("__init__", "errors", "markup", "memory", "signing", "texts"),
-    ("settings",),
+    ("settings", "citation"),
     ("catalog",),
     ("tables",),
     ("emulator",),
@@ -23,15 +23,22 @@ FLOORS = (
     ("observability", "hooks"),
     ("local", "quality"),
     ("silver", "gold"),
+    ("finding",),
     ("bronze",),
     ("bulletins", "certificates"),
     ("warehouse", "tracing"),
+    ("asking",),
+    ("exports",),
+    ("charts",),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),
     ("cli",),
 )
 """The rooms from the bottom up: each may import those below it and what is within it, and none beside it."""
+
+FRONT_DOOR = ("__init__.py", "asking")
+"""The package itself hands out `open_lake`, and imports the room that has it only when somebody asks for it."""
 
 ROOMS_OF_DATASETS = (
     r"tables/(?:{names})\.py",
@@ -71,7 +78,9 @@ def test_no_import_runs_upwards(room: str) -> None:
         (str(module.relative_to(PACKAGE)), other)
         for module in own
         for other in imported(module)
-        if other != room and floor_of(other) >= floor_of(room)
+        if other != room
+        and floor_of(other) >= floor_of(room)
+        and (str(module.relative_to(PACKAGE)), other) != FRONT_DOOR
     }
     assert upwards == set()
 

@@ -1,7 +1,7 @@
 """The verb that compares two vintages: what changed, of which kind, where, and by how much."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +10,12 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from pce_pipeline.asking.about import About
 from pce_pipeline.bronze.as_known import KnownVintages, as_known
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.citation import BEA, SAMPLE, cite
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.choosing import Form, as_bytes, write_rows
+from pce_pipeline.cli.choosing import Form, as_text, refuse_on_terminal, write_rows
 from pce_pipeline.cli.heat_map import heat, heat_map
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
@@ -42,8 +44,7 @@ def diff(
     first, second = _time(earlier), _time(later)
     if second < first:
         raise UsageError(f"{earlier} is later than {later}.", remedy=f"Write: pce diff {later} {earlier}")
-    if form is Form.PARQUET and to is None:
-        raise UsageError("Parquet is not for a terminal.", remedy="Name a file: --to changes.parquet")
+    refuse_on_terminal(form, to, what="changes")
     states = _states(session, state)
     found: dict[str, tuple[KnownVintages, KnownVintages, pl.DataFrame]] = {}
     with session.watched():
@@ -58,9 +59,9 @@ def diff(
         [frame.select(pl.lit(name).alias("dataset"), pl.all()) for name, (*_, frame) in found.items()], how="diagonal"
     )
     if to is not None:
-        write_rows(to, whole, form)
+        write_rows(to, whole, form, _about(session, found, earlier, later), name="changes")
     if form is not Form.TABLE and to is None:
-        return Answer({}, as_is=as_bytes(whole, form).decode())
+        return Answer({}, as_is=as_text(whole, form))
     return Answer(
         {
             "from": earlier,
@@ -72,6 +73,35 @@ def diff(
             *(part for name, each in found.items() for part in _shown(session.datasets[name], *each)),
             *([Text(f"{whole.height:,} changes are in {to}.")] if to else []),
         ],
+    )
+
+
+def _about(
+    session: Session,
+    found: Mapping[str, tuple[KnownVintages, KnownVintages, pl.DataFrame]],
+    earlier: str,
+    later: str,
+) -> About:
+    """What the changes are, from where, and how to cite them."""
+    is_sample = session.settings.is_sample
+    datasets = {name: session.datasets[name] for name in found}
+    title = f"What changed between what was known on {earlier} and on {later}: {', '.join(datasets)}"
+    return About(
+        title=title,
+        units={name: measure.unit_title for each in datasets.values() for name, measure in each.measures.items()},
+        base_years={},
+        as_of=None,
+        vintages=[f"{name} {_named(known)}" for name, both in found.items() for known in both[:2]],
+        source=SAMPLE if is_sample else BEA,
+        is_sample=is_sample,
+        citation=cite(
+            f"{title}.",
+            of="; ".join(each.title for each in datasets.values()),
+            is_sample=is_sample,
+            today=datetime.now(UTC).date(),
+            did="Compared",
+        ),
+        notes=[f"Kind {kind}: {meaning}." for kind, meaning in KINDS.items()],
     )
 
 

@@ -25,6 +25,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> 
             heading.removeprefix(RIGHT),
             justify="right" if heading.startswith(RIGHT) else "left",
             no_wrap=heading.startswith(RIGHT),
+            overflow="fold",
         )
     for row in rows:
         shown.add_row(*map(_as_it_is, row))
@@ -51,9 +52,9 @@ def number(count: int) -> str:
     return f"{count:,}"
 
 
-def figure(value: Decimal) -> str:
+def figure(value: Decimal | float) -> str:
     """`74,340.3`: as many decimals as it has."""
-    return f"{value.normalize():,f}"
+    return f"{value.normalize():,f}" if isinstance(value, Decimal) else f"{value:,}".removesuffix(".0")
 
 
 def seconds(duration: float) -> str:

@@ -11,13 +11,13 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from pce_pipeline.asking.choosing import chosen, day_of
 from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
 from pce_pipeline.certificates.statement import written
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.certifying import signature_in_words, trusted_key
-from pce_pipeline.cli.choosing import chosen, day_of, listed
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.gold.known import AsOf
@@ -38,7 +38,6 @@ _STYLES = {
     "refuted": "bold red",
     "nothing_held": "bold yellow",
 }
-_LAST_MONTH = 12
 
 
 def trace(
@@ -70,7 +69,9 @@ def trace(
     moment = AsOf(day_of(as_of)) if as_of else None
     if moment is not None and moment.day > today:
         raise UsageError(f"{moment.day} is in the future.", remedy=f"The latest day is {today}.")
-    choice = chosen(session.datasets.values(), state=state, category=category, years=years, newest=today.year)
+    choice = chosen(
+        session.datasets.values(), areas=state, categories=category, years=years, months=months, newest=today.year
+    )
     if to is not None and not prove:
         raise UsageError("--to is for the files of proofs.", remedy="Add --prove, or leave it out.")
     numbers = numbers_asked(
@@ -80,7 +81,7 @@ def trace(
         areas=choice.areas,
         categories=choice.categories,
         years=list(choice.years or ()),
-        months=_months(months),
+        months=choice.months,
     )
     if len(numbers) > _MOST:
         raise UsageError(f"These are {len(numbers)} numbers.", remedy=f"Trace up to {_MOST} at once.")
@@ -182,13 +183,6 @@ def _proofs_shown(proven: Sequence[Proven]) -> list[RenderableType]:
         )
         for each in certificates.values()
     ]
-
-
-def _months(text: str | None) -> list[int]:
-    months = [int(word) if word.isdecimal() else 0 for word in listed(text)]
-    if any(not 1 <= month <= _LAST_MONTH for month in months):
-        raise UsageError(f"{text!r} are no months.", remedy="Write numbers from 1 to 12, such as --months 7.")
-    return months
 
 
 def _in_postgres(session: Session, traces: Sequence[Trace]) -> list[Check]:
@@ -295,7 +289,7 @@ def _link_shown(link: Link) -> list[RenderableType]:
         where = f"{inside}{line}byte {place.offset:,}, {place.length} bytes"
     facts: list[tuple[str, RenderableType]] = [
         ("  Figure", f"{link.measure} {link.category} {link.geo_fips} {link.period}"),
-        ("  BEA", f"{raw.published_as}, {_released(raw.released, raw.release_note)}"),
+        ("  table", f"{raw.published_as}, {_released(raw.released, raw.release_note)}"),
         ("  Raw", shown.beside(raw.uri)),
         ("", f"sha256 {raw.sha256}, {raw.bytes:,} bytes"),
         ("  Place", where),

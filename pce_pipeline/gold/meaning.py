@@ -31,7 +31,7 @@ def growth(rows: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     measure whose growth has no meaning. Growth is NULL over two base years, and on what is not above zero.
     """
     for name in rows["measure"].unique().sort():
-        _demand_growth(dataset.measures[name])
+        demand_growth(dataset.measures[name])
     before = rows.select(*_FIGURE, pl.col("year") + 1, value_before="value", base_year_before="base_year")
     value, earlier = pl.col("value").cast(pl.Float64), pl.col("value_before").cast(pl.Float64)
     why = (
@@ -103,7 +103,8 @@ def _summed(rows: pl.DataFrame, by: Sequence[str], **counted: pl.Expr) -> pl.Dat
     )
 
 
-def _demand_growth(measure: Measure) -> None:
+def demand_growth(measure: Measure) -> None:
+    """Raise `Meaningless` for a measure whose growth has no meaning."""
     if measure.growth_is_meaningful:
         return
     instead = measure.growth_instead

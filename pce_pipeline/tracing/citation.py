@@ -3,12 +3,10 @@
 from datetime import date
 from decimal import Decimal
 
-from pce_pipeline import __version__
+from pce_pipeline import citation
 from pce_pipeline.tracing.asking import titles
 from pce_pipeline.tracing.records import Link, Trace
 
-TERMS = "This product uses the BEA Data API but is not endorsed or certified by BEA."
-_SAMPLE = "SAMPLE: an invented number of an embedded look-alike, not a statistic of BEA."
 _FEW = 4
 
 
@@ -28,13 +26,16 @@ def cite(trace: Trace, *, is_sample: bool, today: date) -> str:
     if trace.value is None:
         return f"NO NUMBER, not to be cited: {said}"
     if is_sample:
-        return f"{_SAMPLE} {said} Traced with pce_pipeline {__version__} on {today}."
+        return citation.cite(said, of=asked.dataset.title, is_sample=True, today=today, did="Traced")
     more = f" and {len(held) - _FEW} more figures" if len(held) > _FEW else ""
     sources = "; ".join(map(_source, held[:_FEW])) + more
-    computed = f" Computed as {asked.formula.text} from" if len(trace.asked.formula.terms) > 1 else " Read from"
-    return (
-        f"U.S. Bureau of Economic Analysis, {asked.dataset.title}. {said}{computed} {sources or 'nothing'}. "
-        f"Retrieved and traced ({trace.verdict}) with pce_pipeline {__version__} on {today}. {TERMS}"
+    computed = f"Computed as {asked.formula.text} from" if len(trace.asked.formula.terms) > 1 else "Read from"
+    return citation.cite(
+        f"{said} {computed} {sources or 'nothing'}.",
+        of=asked.dataset.title,
+        is_sample=False,
+        today=today,
+        did=f"Retrieved and traced ({trace.verdict})",
     )
 
 

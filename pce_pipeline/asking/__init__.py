@@ -1,0 +1,1 @@
+"""Asking the lake: one query for shell, Python and tests, and what an answer says of itself."""

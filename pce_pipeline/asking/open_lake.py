@@ -1,0 +1,206 @@
+"""The lake in Python: `open_lake()` gives its tables as Polars, Arrow or DuckDB, and answers as `pce query` does.
+
+It reads what the pipeline has published, and writes nothing. Neither Dagster nor Postgres is needed or started.
+"""
+
+import difflib
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from pce_pipeline.asking.choosing import Numbers, Words, day_of, listed, years_of
+from pce_pipeline.asking.errors import ExtraMissing
+from pce_pipeline.asking.published import SumOver
+from pce_pipeline.asking.query import Question, Result, query
+from pce_pipeline.asking.reading import Reader, first_days, made_of, table_as_known
+from pce_pipeline.bronze.errors import NotKnownYet
+from pce_pipeline.bronze.history import History
+from pce_pipeline.errors import UsageError
+from pce_pipeline.finding.searching import find
+from pce_pipeline.gold.known import AsOf, Clock
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.logs import hide
+from pce_pipeline.settings import Settings, Source, load_settings
+from pce_pipeline.tables.registry import Registry, load_registry
+from pce_pipeline.tables.table import Table
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LAYERS = ("", "gold/", "silver/")
+
+
+def open_lake(
+    *,
+    source: Source | None = None,
+    profile: str | None = None,
+    home: Path | str | None = None,
+    uri: str | None = None,
+    **settings: Any,  # noqa: ANN401 (one value per field of Settings)
+) -> "OpenLake":
+    """Open a lake: the one that `pce` would work on, from `.env` and the environment, or as said here.
+
+    `source` is `api`, `bulk` or `sample`, `profile` `full` or one of yours, `home` the folder of a laptop's worlds
+    (`.pce` below the working directory), `uri` a directory or `s3://...`. Nothing is read or made before it is asked
+    for. Raises `SettingsError`.
+    """
+    given = {"chosen_source": source, "profile": profile, "home": home, "chosen_lake_uri": uri, **settings}
+    return OpenLake(load_settings(**{name: value for name, value in given.items() if value is not None}))
+
+
+class OpenLake:
+    """A lake that is open for reading: `find` what there is, `table` for whole tables, `query` for figures."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        for secret in settings.secrets:
+            hide(secret)
+
+    def __repr__(self) -> str:
+        return f"<lake of the world {self.settings.world} at {self.settings.lake_uri}>"
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether its figures are the sample's: invented, and no statistics of BEA."""
+        return self.settings.is_sample
+
+    @cached_property
+    def registry(self) -> Registry:
+        """All datasets, and the tables that derive from them."""
+        return load_registry(self.settings.profile, self.settings.catalog)
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of all tables: those of Gold as `pce_state_annual`, others with their layer."""
+        return [table.name.removeprefix("gold/") for table in self.registry.tables]
+
+    def table(self, name: str, *, years: Numbers = None, as_of: str | date | None = None) -> "OpenTable":
+        """A table by its name: `pce_state_annual`, `silver/pce_state`; of some years, or as it was on a day.
+
+        As of a day a table of Gold is computed from what was known at its end. Raises `UsageError` for a name that no
+        table has, and for a table that cannot be had as of a day.
+        """
+        table = self._named(name)
+        today = datetime.now(UTC).date()
+        chosen = years_of(years, newest=today.year)
+        if chosen is not None and not table.is_yearly:
+            raise UsageError(f"{table.name} is one piece, without years.", remedy="Leave the years out.")
+        if as_of is None:
+            return OpenTable(self._lake, self.registry, table, chosen, None)
+        day = day_of(as_of)
+        if day > today:
+            raise UsageError(f"{day} is in the future.", remedy=f"The latest day is {today}.")
+        made_of(self.registry, table)
+        return OpenTable(self._lake, self.registry, table, chosen, day)
+
+    def find(self, words: str, *, limit: int | None = None) -> pl.DataFrame:
+        """What there is by people's words, best first: categories, measures, columns and tables, as `pce find` shows.
+
+        The columns are those of `finding.searching.SCHEMA`. Raises `UsageError` where there is no word to look for.
+        """
+        return find(words, self.registry, limit)
+
+    def query(
+        self,
+        *,
+        states: Words = None,
+        areas: Words = None,
+        categories: Words = None,
+        measures: Words = None,
+        years: Numbers = None,
+        months: Numbers = None,
+        as_of: str | date | None = None,
+        clock: Clock = "extract",
+        include: Words = None,
+        growth: bool = False,
+        sum_over: SumOver | None = None,
+        datasets: Words = None,
+    ) -> Result:
+        """Figures as they are known now, or were at the end of a day: what `pce query` answers, as a frame.
+
+        Words are a text with commas or a list: `states="CA,TX"`, `categories=["product.health_care"]`; `areas` is
+        another name for `states`. Raises what `asking.query.query` raises.
+        """
+        chosen = listed(datasets)
+        if unknown := [name for name in chosen if name not in self.registry.datasets]:
+            raise UsageError(
+                f"There is no dataset {unknown[0]!r}.", remedy=f"There are {', '.join(self.registry.datasets)}."
+            )
+        question = Question(
+            areas=[*listed(states), *listed(areas)],
+            categories=categories,
+            measures=measures,
+            years=years,
+            months=months,
+            as_of=as_of,
+            clock=clock,
+            include=include,
+            growth=growth,
+            sum_over=sum_over,
+        )
+        return query(self._lake, self.registry, question, datasets=chosen or None, is_sample=self.is_sample)
+
+    @cached_property
+    def _lake(self) -> Lake:
+        return Lake.of(self.settings)
+
+    def _named(self, name: str) -> Table:
+        tables = {table.name: table for table in self.registry.tables}
+        for layer in _LAYERS:
+            if f"{layer}{name}" in tables:
+                return tables[f"{layer}{name}"]
+        close = difflib.get_close_matches(name, self.tables, n=3, cutoff=0.4)
+        nearest = f"Did you mean {', '.join(close)}? " if close else ""
+        raise UsageError(f"There is no table {name!r}.", remedy=f"{nearest}docs/data-dictionary.md lists them.")
+
+
+@dataclass(frozen=True)
+class OpenTable:
+    """A table of an open lake; nothing is read before one of its forms is asked for."""
+
+    lake: Lake
+    """The lake."""
+    registry: Registry
+    """Its datasets and their tables."""
+    declared: Table
+    """What the table is: grain, columns with units and descriptions, hazards."""
+    years: Collection[int] | None
+    """The years that are read; None for all."""
+    as_of: date | None
+    """The day as of whose end the table is; None as it is published now."""
+
+    def pl(self) -> pl.DataFrame:
+        """Its rows as a Polars frame, every byte verified.
+
+        Raises `MissingPartitions` where it, or one of its years, is not there, `NotKnownYet` for a day before the first
+        vintage, and `DamagedObject`.
+        """
+        if self.as_of is None:
+            keys = None if self.years is None else [str(year) for year in self.years]
+            return self.lake.table(self.declared).read(keys)
+        dataset, made = made_of(self.registry, self.declared)
+        reader, moment = Reader(self.lake, self.registry), AsOf(self.as_of)
+        history = History(reader.held[dataset])
+        if not moment.knows_any_of(history.vintages):
+            raise NotKnownYet(str(self.as_of), dict(first_days(history, moment)))
+        return table_as_known(reader, dataset, made, self.years, moment)
+
+    def arrow(self) -> Any:  # noqa: ANN401 (pyarrow has no types)
+        """Its rows as a `pyarrow.Table`; raises what `pl` raises."""
+        return self.pl().to_arrow()
+
+    def duckdb(self) -> "duckdb.DuckDBPyRelation":
+        """Its rows as a relation of DuckDB, to be asked in SQL; raises what `pl` raises.
+
+        Raises `ExtraMissing` where DuckDB is not installed.
+        """
+        try:
+            import duckdb  # noqa: PLC0415 (an extra that most calls do without)
+        except ImportError:
+            raise ExtraMissing("DuckDB", "ask") from None
+        return duckdb.from_arrow(self.arrow())

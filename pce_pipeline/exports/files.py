@@ -1,0 +1,76 @@
+"""Writing files so that a name only ever leads to a whole one.
+
+A file is written under another name beside its own and renamed when it is whole. What a killed process left under such
+a name is removed by the next one that writes the same file.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from pce_pipeline.exports.errors import CannotBeWritten
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The name to write under; what lies there at the end becomes the file, in the place of an earlier one.
+
+    After an exception the earlier file is untouched. Raises `CannotBeWritten`.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "it is a directory")
+        _sweep(path)
+        part.unlink(missing_ok=True)
+        yield part
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
+        part.replace(path)
+    except OSError as problem:
+        raise CannotBeWritten(path, problem) from None
+    finally:
+        if part.parent.is_dir():
+            part.unlink(missing_ok=True)
+
+
+def forget(path: Path) -> None:
+    """Remove a file that will not be true any more, if there is one. Raises `CannotBeWritten`."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as problem:
+        raise CannotBeWritten(path, problem) from None
+
+
+def made_folder(path: Path) -> Path:
+    """The folder, made where it is not there. Raises `CannotBeWritten`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CannotBeWritten(path, problem) from None
+    return path
+
+
+def sha256_of_file(path: Path) -> str:
+    """The hash of a file, which is not read into memory as a whole."""
+    digest = hashlib.sha256()
+    with path.open("rb") as content:
+        while chunk := content.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that are no more left of this file."""
+    of_file = re.compile(rf"\.{re.escape(path.name)}\.(\d+)\.part")
+    for beside in path.parent.iterdir():
+        found = of_file.fullmatch(beside.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            beside.unlink(missing_ok=True)
