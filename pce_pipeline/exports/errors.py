@@ -3,6 +3,7 @@
 UsageError
 ├── WrongFileName        the name of a file contradicts the form
 ├── CannotBeWritten      the file system refuses
+├── NotHere              the place is an address and no path
 ├── TooManyRows          a spreadsheet has not so many
 ├── ExtraMissing         the form needs a package that is not installed
 ├── NoSuchTable          no table of the lake is called so
