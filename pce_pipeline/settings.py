@@ -147,6 +147,11 @@ class Settings(BaseSettings):
         return self.source == "sample"
 
     @property
+    def publisher(self) -> str:
+        """Whose figures they are, as a sentence begins: never BEA's where they are invented."""
+        return "The sample" if self.is_sample else "BEA"
+
+    @property
     def world(self) -> str:
         """The name of the world: its folder below `home` and its source segment in lake keys."""
         return self._world_of("sample" if self.is_sample else "bea")

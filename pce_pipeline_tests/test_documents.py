@@ -1,12 +1,13 @@
 """The documents say only what is true: generated ones are fresh, versions agree, named files and verbs exist."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 import pce_pipeline
-from pce_pipeline.cli import dictionary
+from pce_pipeline.cli import commands, dictionary
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.datasets import EVERYTHING
 
@@ -16,6 +17,16 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 def test_the_committed_data_dictionary_is_the_rendered_one() -> None:
     assert (ROOT / "docs" / "data-dictionary.md").read_text("utf-8") == dictionary.markdown(EVERYTHING.tables)
+
+
+def test_the_committed_list_of_commands_is_the_rendered_one() -> None:
+    rendered = commands.markdown(commands.verbs(), commands.common_options())
+    assert (ROOT / "docs" / "commands.md").read_text("utf-8") == rendered, "run `make docs`"
+
+
+def test_the_committed_verbs_for_completion_are_those_of_the_map() -> None:
+    kept = json.loads((ROOT / "pce_pipeline" / "cli" / "verbs.json").read_text("utf-8"))
+    assert kept == json.loads(json.dumps(commands.document(EVERYTHING), default=vars)), "run `make docs`"
 
 
 def test_the_changelog_has_an_entry_for_this_version() -> None:

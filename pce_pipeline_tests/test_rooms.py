@@ -23,6 +23,7 @@ FLOORS = (
     ("observability", "hooks"),
     ("local", "quality"),
     ("silver", "gold"),
+    ("finding",),
     ("bronze",),
     ("bulletins", "certificates"),
     ("warehouse", "tracing"),

@@ -139,4 +139,4 @@ def command_line_of(world: World) -> Callable[..., Called]:
         "PCE_CATALOG": str(world.settings.catalog),
         "PCE_DATABASE_URL": url.get_secret_value(),
     }
-    return lambda *arguments: call(*arguments, **settings)
+    return lambda *arguments, **environment: call(*arguments, **{**settings, **environment})

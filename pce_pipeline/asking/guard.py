@@ -47,18 +47,18 @@ def refuse_what_is_not_published(
     for name in choice.measures if choice.categories else ():
         there = _published(name, datasets, columns)
         lacking = [each for each in choice.categories if each not in there]
-        if len(lacking) == len(choice.categories):
+        if there and len(lacking) == len(choice.categories):
             raise _not_published(name, lacking, there, datasets, columns)
-        if lacking:
+        if there and lacking:
             notes.append(f"{name} is published of {_some(there)}: there is none of {_some(lacking)}.")
     return notes
 
 
 def _published(name: str, datasets: Collection[Dataset], columns: Mapping[str, GoldColumn]) -> list[str]:
-    """The categories that a measure or column is published of."""
+    """The categories that a measure or column is published of; none where the profile takes nothing of it."""
     of_measure = [each.lines.filter(measure=name)["category_id"] for each in datasets]
     found = list(dict.fromkeys(category for each in of_measure for category in each))
-    return found or columns[name].categories
+    return found or (columns[name].categories if name in columns else [])
 
 
 def _not_published(

@@ -21,6 +21,7 @@ from pce_pipeline.asking.reading import Reader, first_days, made_of, table_as_kn
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
 from pce_pipeline.errors import UsageError
+from pce_pipeline.finding.searching import find
 from pce_pipeline.gold.known import AsOf, Clock
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import hide
@@ -53,7 +54,7 @@ def open_lake(
 
 
 class OpenLake:
-    """A lake that is open for reading: `table` for whole tables, `query` for figures."""
+    """A lake that is open for reading: `find` what there is, `table` for whole tables, `query` for figures."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -96,6 +97,13 @@ class OpenLake:
             raise UsageError(f"{day} is in the future.", remedy=f"The latest day is {today}.")
         made_of(self.registry, table)
         return OpenTable(self._lake, self.registry, table, chosen, day)
+
+    def find(self, words: str, *, limit: int | None = None) -> pl.DataFrame:
+        """What there is by people's words, best first: categories, measures, columns and tables, as `pce find` shows.
+
+        The columns are those of `finding.searching.SCHEMA`. Raises `UsageError` where there is no word to look for.
+        """
+        return find(words, self.registry, limit)
 
     def query(
         self,

@@ -276,10 +276,10 @@ def _at_home(frame: pl.DataFrame, datasets: Mapping[str, Dataset]) -> tuple[pl.D
     repeats = (home != pl.col("dataset")) & (home == pl.col("dataset")).any().over(FIGURE)
     marked = frame.with_columns(repeats=repeats.fill_null(value=False))
     told = [
-        f"{name} repeats {', '.join(measures)}, which is left out here: name the dataset to see it."
-        for name, measures in marked.filter("repeats")
+        f"{name} has {', '.join(measures)} as well, of its vintage {vintage}: left out, name the dataset to see it."
+        for name, measures, vintage in marked.filter("repeats")
         .group_by("dataset")
-        .agg(pl.col("measure").unique().sort())
+        .agg(pl.col("measure").unique().sort(), pl.col("vintage").max())
         .sort("dataset")
         .iter_rows()
     ]

@@ -36,7 +36,8 @@ def wide(frame: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.format("{} ({})", "vintage", "basis"))
     )
     told = every.group_by("row", maintain_order=True).agg(
-        missing=why.drop_nulls().str.join("; "), vintages=vintage.drop_nulls().unique().sort().str.join(", ")
+        missing=pl.when(why.is_not_null().any()).then(why.drop_nulls().str.join("; ")).first(),
+        vintages=vintage.drop_nulls().unique().sort().str.join(", "),
     )
     values = every.select("row", "period", "value").pivot("period", index="row", values="value", maintain_order=True)
     return rows.join(values, on="row", maintain_order="left").join(told, on="row", maintain_order="left").drop("row")

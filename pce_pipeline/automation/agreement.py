@@ -251,9 +251,9 @@ def _apart(one: Side, asked: Side) -> str | None:
     if one.release is None or asked.release is None:
         return f"{one if one.release is None else way} does not say which release it is of"
     if asked.release > one.release:
-        return f"BEA has moved on: {way} is of {asked.release}; take it with `pce run`"
+        return f"There is a newer release: {way} is of {asked.release}; take it with `pce run`"
     if asked.release < one.release:
-        return f"{way} is still of {asked.release}: BEA has not put the release there yet"
+        return f"{way} is still of {asked.release}: the release is not there yet"
     return None
 
 

@@ -48,7 +48,7 @@ class ReleaseFound:
 
     @property
     def said(self) -> str:
-        return "; ".join(self.missing) or "It is made of the newest release that BEA announced."
+        return "; ".join(self.missing) or "It is made of the newest release that was announced."
 
     @property
     def result(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def newest_releases(found: Situation, *, grace: timedelta) -> list[ReleaseFound]
         if table.layer != "gold" or not partitions or not silent.isdisjoint(datasets):
             continue
         missing = [
-            f"{name}: BEA announced a release for {late[name].announced:%Y-%m-%d}, and no extract holds it"
+            f"{name}: a release was announced for {late[name].announced:%Y-%m-%d}, and no extract holds it"
             for name in datasets
             if name in late
         ]
@@ -126,7 +126,7 @@ def release_checks(registry: Registry) -> dg.AssetChecksDefinition:
             dg.AssetCheckSpec(
                 NEWEST_RELEASE,
                 asset=asset,
-                description="The table is made of the newest release that BEA's calendar announced.",
+                description="The table is made of the newest release that the calendar announced.",
             )
             for asset in assets
         ],
@@ -161,7 +161,7 @@ def release_schedule(checks: dg.AssetChecksDefinition) -> tuple[AssetJob, dg.Sch
     job = dg.define_asset_job(
         _JOB,
         selection=dg.AssetSelection.checks(*checks.check_keys),
-        description="Look whether every table is made of the newest release that BEA announced.",
+        description="Look whether every table is made of the newest release that was announced.",
     )
     return job, dg.ScheduleDefinition(
         name="daily_release_check",

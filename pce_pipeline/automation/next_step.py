@@ -206,13 +206,13 @@ def _note_says_new(known: KnownTable, note: ReleaseNote | None) -> str | None:
     if note is None or note.last_updated == known.last_updated:
         return None
     before = f"{known.last_updated:%Y-%m-%d}" if known.last_updated else "unknown"
-    return f"BEA updated it on {note.last_updated:%Y-%m-%d}; the newest extract is of {before}"
+    return f"updated on {note.last_updated:%Y-%m-%d}; the newest extract is of {before}"
 
 
 def _comparison_due(known: KnownTable, release: Release, full_comparison: timedelta) -> str | None:
     announced = release.latest_announced()
     if announced is not None and announced > known.compared_at:
-        return f"BEA's calendar has a release on {announced:%Y-%m-%d}; comparing in full"
+        return f"the release calendar has a release on {announced:%Y-%m-%d}; comparing in full"
     since = release.asked_at - known.compared_at
     awaited = _awaited(known, release)
     if awaited is not None and since >= max(SOONEST_REPEAT, known.compared_at - awaited):
@@ -405,13 +405,13 @@ def _content(lake: LakeState, table: Table) -> str | None:
 
 def _warnings(releases: Mapping[str, Release]) -> tuple[str, ...]:
     silent = tuple(
-        f"BEA says nothing of {name}: {release.problem}" for name, release in releases.items() if release.problem
+        f"Nothing was told of {name}: {release.problem}" for name, release in releases.items() if release.problem
     )
     if any(release.calendar is None for release in releases.values()):
-        return (*silent, "BEA's release calendar could not be read; full comparisons follow the interval alone.")
+        return (*silent, "The release calendar could not be read; full comparisons follow the interval alone.")
     return silent + tuple(
-        f"BEA's release calendar names none of the releases that the catalogue lists for {name}; full comparisons "
-        "follow the interval alone. Look up the name BEA uses now and add it to release_names."
+        f"The release calendar names none of the releases that the catalogue lists for {name}; full comparisons "
+        "follow the interval alone. Look up the name that is used now and add it to release_names."
         for name, release in releases.items()
         if release.calendar is not None and release.calendar.name_found(release.release_names) is None
     )

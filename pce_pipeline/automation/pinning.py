@@ -47,7 +47,7 @@ class Pinned:
     def __str__(self) -> str:
         match self.holds:
             case "pinned":
-                held = f"Postgres holds BEA's figures of {self.of_releases}"
+                held = f"Postgres holds the figures of {self.of_releases}"
             case "later":
                 held = f"Postgres still holds the later figures of {self.of_releases}, until `pce refresh`"
             case "mixed":

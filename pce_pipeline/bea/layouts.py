@@ -189,3 +189,8 @@ def canonical(table: str) -> str:
     """The name a table has today."""
     name = table.strip().upper()
     return str(_BEFORE["renamed"].get(name, name))
+
+
+def names_before(table: str) -> tuple[str, ...]:
+    """The names that a table of today had before."""
+    return tuple(before for before, today in _BEFORE["renamed"].items() if today == table)

@@ -29,8 +29,9 @@ def newest_first(bulletins: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def feed_of(bulletins: Iterable[Bulletin], *, env: str, world: str) -> bytes:
     """The feed of bulletins that are in its order; at least one is needed."""
     entries = list(bulletins)
-    title = "What BEA's releases changed: US state-level consumption and prices"
     is_sample = any(each.is_sample for each in entries)
+    whose = "its" if is_sample else "BEA's"
+    title = f"What {whose} releases changed: US state-level consumption and prices"
     lines = [
         '<?xml version="1.0" encoding="utf-8"?>',
         '<feed xmlns="http://www.w3.org/2005/Atom">',

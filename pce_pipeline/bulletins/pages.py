@@ -95,10 +95,10 @@ def _of_tables(tables: Sequence[TableOf]) -> Iterator[Block]:
         for each in tables
     ]
     yield Heading("Tables")
-    yield Grid(["Table", "What it is", "Extract before", "Extract", "Last updated by BEA"], rows)
+    yield Grid(["Table", "What it is", "Extract before", "Extract", "Last updated"], rows)
     notes = list(dict.fromkeys(each.note for each in tables if each.note and each.note != each.note_before))
     if notes:
-        yield Items([f"BEA's note: {note}" for note in notes])
+        yield Items([f"Note of the table: {note}" for note in notes])
     decided = list(dict.fromkeys(f"{each.bea_table}: {each.decided}" for each in tables if each.decided))
     if decided:
         yield Items([f"A person decided what counts. {each}" for each in decided])
@@ -228,7 +228,7 @@ def _of_named(bulletin: Bulletin) -> Iterator[Block]:
 def _of_wording(bulletin: Bulletin) -> Iterator[Block]:
     if not bulletin.wording:
         return
-    yield Heading("Titles, units and lines that BEA changed")
+    yield Heading("Titles, units and lines that changed")
     items = [
         f"{each.bea_table} line {each.line_code} is gone: {each.before}"
         if each.what == "line"
@@ -275,8 +275,8 @@ def _not_yet_revised(outlook: Outlook) -> Iterator[str]:
     for (dataset, belongs_to, years, cells, of_cells), measures in together.items():
         yield (
             f"Not yet revised: {', '.join(measures)} of {dataset}, {years_text(list(years))} ({cells:,} of "
-            f"{of_cells:,} cells of the states). They were made with {belongs_to} as it was before BEA revised it. BEA "
-            "revises them with its releases of prices and real figures, as a rule in February."
+            f"{of_cells:,} cells of the states). They were made with {belongs_to} as it was before it was "
+            "revised. They are revised with the releases of prices and real figures, as a rule in February."
         )
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from pce_pipeline.cli import completing
 from pce_pipeline.memory import keep_less
 
 _INTERRUPTED = 130
@@ -15,9 +16,12 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point. Exits with 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    given = sys.argv[1:] if arguments is None else [*arguments]
+    if given and given[0] in completing.CALLS:
+        sys.exit(completing.main(given))
     keep_less(os.environ)
     try:
         from pce_pipeline.cli.app import call  # noqa: PLC0415 (takes half a second, in which Ctrl-C may come)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
-    sys.exit(call(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(call(given))

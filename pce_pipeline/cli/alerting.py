@@ -58,7 +58,7 @@ def quarantined(session: Session) -> Answer:
         for extract, cells in of_live_extracts(now).items()
     }
     if not found:
-        return Answer({"quarantined": {}}, [Text("Every cell of BEA's current answers could be read.")])
+        return Answer({"quarantined": {}}, [Text("Every cell of the current answers could be read.")])
     answers = [
         _answer(
             session,

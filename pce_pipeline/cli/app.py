@@ -2,18 +2,24 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from pce_pipeline import __version__
 from pce_pipeline.cli import (
     alerting,
     archive,
     catalog,
     certifying,
+    commands,
     comparing,
     deciding,
     doctor,
+    explaining,
     exporting,
+    finding,
     hooks,
     keeping,
     looking,
@@ -24,23 +30,45 @@ from pce_pipeline.cli import (
     showing,
     tracing,
 )
+from pce_pipeline.cli.guessing import no_such_verb
 from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
 from pce_pipeline.errors import UsageError
 
+
+class _Verbs(TyperGroup):
+    """Verbs of which a wrong name is answered with what was probably meant."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 (types that typer keeps to itself)
+        """The verb that is called; raises `UsageError` for a name that is none."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise no_such_verb(ctx.command_path, args, self.commands)
+        return super().resolve_command(ctx, args)
+
+
+class _InOrder(_Verbs):
+    """The verbs in the order of their panels; else nouns would stand behind all verbs of their panel."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 (a type that typer keeps to itself)
+        """The verbs as they are shown."""
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
 app = typer.Typer(
-    help="US state-level consumption from the Bureau of Economic Analysis, from raw answers to Postgres.",
-    no_args_is_help=True,
+    cls=_InOrder,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_show = typer.Typer(no_args_is_help=True, help="What there is to read.")
-_sample = typer.Typer(no_args_is_help=True, help="What the embedded sample publishes.")
-_archive = typer.Typer(no_args_is_help=True, help="BEA's own archive of earlier releases.")
-_alert = typer.Typer(no_args_is_help=True, help="Alerts to the channels that are set.")
-_catalog = typer.Typer(no_args_is_help=True, help="What is ingested, and what it means.")
-_certificate = typer.Typer(no_args_is_help=True, help="Certificates of releases: what was published, provably.")
-_db = typer.Typer(no_args_is_help=True, help="The world's Postgres.")
+_ORDER: list[str] = []
+_show = typer.Typer(cls=_Verbs, no_args_is_help=True, help="What there is to read.")
+_sample = typer.Typer(cls=_Verbs, no_args_is_help=True, help="What the embedded sample publishes.")
+_archive = typer.Typer(cls=_Verbs, no_args_is_help=True, help="BEA's own archive of earlier releases.")
+_alert = typer.Typer(cls=_Verbs, no_args_is_help=True, help="Alerts to the channels that are set.")
+_catalog = typer.Typer(cls=_Verbs, no_args_is_help=True, help="What is ingested, and what it means.")
+_certificate = typer.Typer(
+    cls=_Verbs, no_args_is_help=True, help="Certificates of releases: what was published, provably."
+)
+_db = typer.Typer(cls=_Verbs, no_args_is_help=True, help="The world's Postgres.")
 
 
 def _add(
@@ -52,24 +80,35 @@ def _add(
     of_datasets: bool = False,
 ) -> None:
     to.command(name, rich_help_panel=panel)(in_session(verb, of_datasets=of_datasets))
+    if to is app:
+        _ORDER.append(name)
 
 
-_DATA = "Data"
-_CARE = "Care"
+def _add_noun(noun: typer.Typer, name: str, panel: str) -> None:
+    app.add_typer(noun, name=name, rich_help_panel=panel)
+    _ORDER.append(name)
+
+
+_PEOPLE = "Find, ask, read"
+_OPERATION = "Bring data here"
+_CARE = "Take care of it"
 _AROUND = "Around it"
 
-_add(app, "run", pipeline.run, _DATA, of_datasets=True)
-_add(app, "check", pipeline.check, _DATA, of_datasets=True)
-_add(app, "extract", pipeline.extract, _DATA, of_datasets=True)
-_add(app, "refresh", pipeline.refresh, _DATA, of_datasets=True)
-_add(app, "status", looking.status, _DATA, of_datasets=True)
-_add(app, "quarantine", looking.quarantine, _DATA, of_datasets=True)
-_add(app, "query", querying.query, _DATA, of_datasets=True)
-_add(app, "export", exporting.export, _DATA, of_datasets=True)
-_add(app, "diff", comparing.diff, _DATA, of_datasets=True)
-_add(app, "trace", tracing.trace, _DATA, of_datasets=True)
+_add(app, "find", finding.find, _PEOPLE, of_datasets=True)
+_add(app, "query", querying.query, _PEOPLE, of_datasets=True)
+_add(app, "export", exporting.export, _PEOPLE, of_datasets=True)
+_add_noun(_show, "show", _PEOPLE)
+_add(app, "diff", comparing.diff, _PEOPLE, of_datasets=True)
+_add(app, "trace", tracing.trace, _PEOPLE, of_datasets=True)
+_add(app, "help", explaining.help_with, _PEOPLE)
 
-app.add_typer(_show, name="show", rich_help_panel=_DATA)
+_add(app, "run", pipeline.run, _OPERATION, of_datasets=True)
+_add(app, "check", pipeline.check, _OPERATION, of_datasets=True)
+_add(app, "extract", pipeline.extract, _OPERATION, of_datasets=True)
+_add(app, "refresh", pipeline.refresh, _OPERATION, of_datasets=True)
+_add(app, "status", looking.status, _OPERATION, of_datasets=True)
+_add(app, "quarantine", looking.quarantine, _OPERATION, of_datasets=True)
+_add_noun(_archive, "archive", _OPERATION)
 
 _add(app, "doctor", doctor.doctor, _CARE, of_datasets=True)
 _add(app, "verify", keeping.verify, _CARE, of_datasets=True)
@@ -78,20 +117,20 @@ _add(app, "prune", keeping.prune, _CARE, of_datasets=True)
 _add(app, "pin", keeping.pin, _CARE, of_datasets=True)
 _add(app, "use", deciding.use, _CARE, of_datasets=True)
 _add(app, "reset", keeping.reset, _CARE)
+_add_noun(_certificate, "certificate", _CARE)
 
 _add(app, "dev", services.dev, _AROUND)
 _add(app, "env", services.env, _AROUND)
 _add(app, "emulate", services.emulate, _AROUND)
 _add(app, "serve-hooks", hooks.serve_hooks, _AROUND)
 _add(app, "dictionary", looking.dictionary, _AROUND)
+_add(app, "commands", commands.commands, _AROUND)
 _add(app, "years", reporting.years, _AROUND, of_datasets=True)
 _add(app, "report", reporting.report, _AROUND)
-app.add_typer(_archive, name="archive", rich_help_panel=_DATA)
-app.add_typer(_alert, name="alert", rich_help_panel=_AROUND)
-app.add_typer(_catalog, name="catalog", rich_help_panel=_AROUND)
-app.add_typer(_certificate, name="certificate", rich_help_panel=_CARE)
-app.add_typer(_db, name="db", rich_help_panel=_AROUND)
-app.add_typer(_sample, name="sample", rich_help_panel=_AROUND)
+_add_noun(_alert, "alert", _AROUND)
+_add_noun(_catalog, "catalog", _AROUND)
+_add_noun(_db, "db", _AROUND)
+_add_noun(_sample, "sample", _AROUND)
 
 _add(_archive, "list", archive.list_releases, of_datasets=True)
 _add(_archive, "pull", archive.pull, of_datasets=True)
@@ -112,6 +151,28 @@ _add(_db, "start", services.db_start)
 _add(_db, "stop", services.db_stop)
 _add(_show, "bulletin", showing.bulletin, of_datasets=True)
 _add(_sample, "release", services.sample_release)
+
+
+@app.callback(invoke_without_command=True)
+def _without_verb(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
+) -> None:
+    """US state-level consumption from the Bureau of Economic Analysis, from raw answers to Postgres.
+
+    New here? `pce help` leads through the first steps. `pce --install-completion` makes your shell complete names.
+    """
+    session = Session(as_json=as_json)
+    if version:
+        session.print(Answer({"version": __version__}, as_is=f"pce {__version__}\n", of_world=False))
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        if as_json:
+            raise UsageError("There is no verb in the call.", remedy="See: pce help")
+        context.get_help()
+        raise typer.Exit(WRONG_USAGE)
 
 
 def _json_first(arguments: Sequence[str]) -> list[str]:
@@ -138,6 +199,8 @@ def call(arguments: Sequence[str]) -> int:
     arguments = _json_first(_plot_with_place(arguments))
     try:
         code: int = app(list(arguments), prog_name="pce", standalone_mode=False)
+    except UsageError as wrong:
+        return Session(as_json="--json" in arguments).report(wrong)
     except typer.TyperException as wrong:
         if not wrong.format_message():  # no verb at all: the help is shown already
             return WRONG_USAGE

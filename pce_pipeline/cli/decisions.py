@@ -57,8 +57,8 @@ class Decision:
         of_pins = [release for pin in self.pins for release in pin.releases.values()]
         held = sorted({*(of_pins or [str(each.last_updated) for each in known if each.last_updated])})
         compared = min((each.compared_at for each in known), default=None)
-        what = f"BEA's figures of {' and '.join(held)}" if held else "BEA's figures"
-        since = f", compared with BEA on {compared:%Y-%m-%d}" if compared else ""
+        what = f"the figures of {' and '.join(held)}" if held else "the published figures"
+        since = f", compared with their source on {compared:%Y-%m-%d}" if compared else ""
         names = self.situation.datasets or self.state.registry.datasets
         in_lake_alone = [name for name in names if not self.state.registry.has_table_in_postgres(name)]
         if in_lake_alone and len(in_lake_alone) == len(names):
@@ -71,7 +71,7 @@ def decide(
 ) -> Decision:
     """Ask all three, or those that are to be asked, and decide; the tables to leave out are not asked for again."""
     if ask_bea:
-        progress.stage("asking BEA")
+        progress.stage("asking for releases")
     found = session.situation(ask_bea=ask_bea, ask_postgres=ask_postgres, leave_out=leave_out)
     pins = (pinned(now, found.lake, found.loaded) for name, now in found.held.items() if name in session.datasets)
     return Decision(found.step(leave_out=leave_out), found, tuple(pin for pin in pins if pin is not None))

@@ -152,7 +152,7 @@ def quarantine(
     return Answer(
         {"cells": cells, "states": states},
         [
-            shown.table(["Extract", "State", "Cell", "BEA says", "Why it is set aside"], rows[:_MOST_SHOWN]),
+            shown.table(["Extract", "State", "Cell", "Published text", "Why it is set aside"], rows[:_MOST_SHOWN]),
             *(
                 [Text(f"... and {len(rows) - _MOST_SHOWN:,} more: --json lists them all")]
                 if len(rows) > _MOST_SHOWN
@@ -180,7 +180,7 @@ def _needs_a_person(session: Session, decision: Decision, problem: str | None) -
         needed[f"{what} stale"] = session.command("refresh")
     for name in session.datasets:
         for extract in _refused(decision.situation.held[name]):
-            needed[f"BEA's answer of {extract} does not count"] = session.command(f"use {extract} --instead --why ...")
+            needed[f"the answer of {extract} does not count"] = session.command(f"use {extract} --instead --why ...")
     after = timedelta(days=session.settings.pin_alert_days)
     if any(pin.is_older_than(after, datetime.now(UTC)) for pin in decision.pins):
         needed[f"pinned for more than {after.days} days"] = session.command("pin --clear")
@@ -275,7 +275,7 @@ def _extracts_shown(extracts: list[dict[str, Any]], *, has_several: bool) -> Ren
     if not extracts:
         return Text("No extract yet.")
     return shown.table(
-        [*(["Dataset"] if has_several else []), "Extract", "Counts", "From", "Tables", "Updated by BEA", ">Rows"],
+        [*(["Dataset"] if has_several else []), "Extract", "Counts", "From", "Tables", "Last updated", ">Rows"],
         [
             (
                 *([each["dataset"]] if has_several else []),

@@ -45,9 +45,9 @@ _REMEDIES: Mapping[str, str] = {
         "security group that PCE_DATABASE_SECURITY_GROUP must name."
     ),
     "migrate": "Is the database running, and are its users made? docs/operability.md, runbook.",
-    "check": "BEA or the database could not be asked. " + _AGAIN,
+    "check": "The source or the database could not be asked. " + _AGAIN,
     "refused": (
-        "What BEA answered is kept and does not count; what was published before stands. If BEA withdrew the figures, "
+        "The answer is kept and does not count; what was published before stands. If the figures were withdrawn, "
         "accept that with `pce use DATE --instead --why …`; else wait: the next run asks again. docs/operability.md."
     ),
     "extract": "Nothing of this extract counts until it is whole. " + _AGAIN,
@@ -61,7 +61,7 @@ _REMEDIES: Mapping[str, str] = {
     "quarantined": "The data is loaded; only whether cells could not be read was not told. " + _AGAIN,
     "late": "The data is loaded; only the question whether a release is late was not answered. " + _AGAIN,
     "pinned": "The data is loaded; only the question whether a pin is old was not answered. " + _AGAIN,
-    "sources": "The data is loaded; only the question whether BEA's sources agree was not answered. " + _AGAIN,
+    "sources": "The data is loaded; only the question whether the sources agree was not answered. " + _AGAIN,
     "doctor": (
         "The table below says what is wrong and what mends it; `pce doctor --fix` with the environment's variables "
         "mends what can be mended. docs/operability.md, runbook."
@@ -147,7 +147,7 @@ def _sources(said: Mapping[str, Any]) -> list[str]:
     reasons = {each["why_not"]: None for each in skipped}
     counts = f"{said['compared']:,} cells compared, {said['different']:,} different"
     rest = f"; {shown.counted(len(skipped), 'comparison')} not made: {'; '.join(reasons)}" if skipped else ""
-    line = f"**Do BEA's sources say the same?** {for_markdown(counts + rest)}."
+    line = f"**Do the sources say the same?** {for_markdown(counts + rest)}."
     rows = [
         (
             f"{each['table']} line {each['line']}",
@@ -177,7 +177,7 @@ def _doctor(said: Mapping[str, Any]) -> list[str]:
 
 
 def _compared(check: Mapping[str, Any]) -> list[str]:
-    """What BEA says against what we had, and warnings."""
+    """What is published against what we had, and warnings."""
     if "compared" not in check:
         return []
     tables = [
@@ -186,7 +186,7 @@ def _compared(check: Mapping[str, Any]) -> list[str]:
     ]
     return [
         "### What changed",
-        _table(["Table", "We had", "of", "BEA says", "Verdict"], tables),
+        _table(["Table", "We had", "of", "Published", "Verdict"], tables),
         *(f"> Warning: {for_markdown(warning)}" for warning in check["warnings"]),
     ]
 

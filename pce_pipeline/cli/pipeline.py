@@ -92,7 +92,7 @@ def check(
         document,
         [
             shown.table(
-                ["Table", "We have", "of", "BEA says", "Verdict"],
+                ["Table", "We have", "of", f"{session.settings.publisher} says", "Verdict"],
                 [
                     (
                         each["table"],
@@ -392,7 +392,7 @@ def _extract_asked_for(session: Session, dataset: str, text: str | None) -> Extr
         return asked
     if asked.number > 1 or asked.day != today:
         raise UsageError(
-            f"There is no extract {asked}, and BEA says only what it publishes today ({today}).",
+            f"There is no extract {asked}, and its source says only what it publishes today ({today}).",
             remedy=f"There is {', '.join(map(str, held)) or 'none yet'}; --file takes what was published earlier.",
         )
     return next_extract_id(bronze, asked.day)
@@ -611,7 +611,7 @@ def _headline(
 ) -> Text:
     refused = sorted({table for each in did.extracts for table in each.refused})
     if refused and not did.refreshes:
-        kept = f"{', '.join(refused)} of BEA's answer {'does' if len(refused) == 1 else 'do'} not count. "
+        kept = f"{', '.join(refused)} of the answer {'does' if len(refused) == 1 else 'do'} not count. "
         return Text.assemble((kept, "bold red"), f"What was published before stands ({shown.seconds(took)})")
     if did.failed and not is_new:
         return Text.assemble(("Not all was done", "bold red"), f" ({shown.seconds(took)}).")

@@ -165,7 +165,7 @@ def _wide_shown(result: Result) -> list[RenderableType]:
     """The wide answer with the reason in the cell where there is no number."""
     rows = result.wide()
     head, periods = rows.head(_SHOWN), sorted(period(result.frame).unique().to_list())
-    reasons = [dict(each.split(": ") for each in text.split("; ") if each) for text in head["missing"]]
+    reasons = [dict(each.split(": ") for each in text.split("; ") if each) for text in head["missing"].fill_null("")]
     values = {
         f">{each}": [
             why[each] if value is None else shown.figure(value) for value, why in zip(head[each], reasons, strict=True)

@@ -4,6 +4,7 @@ A verb returns an `Answer` and prints nothing. Here it is printed, for people or
 one message with a remedy and an exit code (1 failed, 2 wrong usage, 130 interrupted).
 """
 
+import difflib
 import inspect
 import json
 import shutil
@@ -28,7 +29,7 @@ from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.cli.progress import Bars
+from pce_pipeline.cli.progress import Bars, Lines
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
@@ -130,7 +131,9 @@ class Session:
         known = self.registry.datasets
         for name in self.dataset or ():
             if name not in known:
-                raise UsageError(f"There is no dataset {name!r}.", remedy=f"There are {', '.join(known)}.")
+                close = difflib.get_close_matches(name, known, n=2)
+                meant = f"Did you mean {', '.join(close)}? " if close else ""
+                raise UsageError(f"There is no dataset {name!r}.", remedy=f"{meant}There are {', '.join(known)}.")
         return {name: each for name, each in known.items() if not self.dataset or name in self.dataset}
 
     @property
@@ -215,11 +218,11 @@ class Session:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Show on a terminal how far the work inside is."""
-        if not self.err.is_terminal or self.verbose:
+        """Show how far the work inside is: bars on a terminal, else a line now and then; logs say it themselves."""
+        if self.verbose:
             yield
             return
-        with Bars(self.err) as bars, watched_by(bars):
+        with Bars(self.err) if self.err.is_terminal else Lines(self.err) as watcher, watched_by(watcher):
             yield
 
     def answer(self, verb: Callable[[], Answer | None]) -> int:

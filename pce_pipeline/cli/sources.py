@@ -171,7 +171,7 @@ def _headline(comparisons: Sequence[Comparison], differing: Sequence[Difference]
     total, skipped = _total(comparisons), sum(each.cells is None for each in comparisons)
     if differing:
         many = f"{shown.counted(len(differing), 'cell')} of {shown.number(total.cells)}"
-        return Text.assemble((f"BEA says {many} in two ways. ", "bold red"), REMEDY)
+        return Text.assemble((f"The sources say {many} in two ways. ", "bold red"), REMEDY)
     failed = sum(each.failed for each in comparisons)
     if failed:
         lead = "Nothing was compared" if not total.cells else "Not all was compared"

@@ -172,7 +172,7 @@ def growth_shown(states: Sequence[Growth]) -> list[RenderableType]:
 def tables_shown(extract: "ExtractRun") -> RenderableType:
     """The tables of an extract run, and what was found of each."""
     return shown.table(
-        ["Table", ">Rows", "Years", "Updated by BEA", ""],
+        ["Table", ">Rows", "Years", "Last updated", ""],
         [
             (
                 table,
@@ -297,7 +297,7 @@ def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[Re
         for line in (
             Text.assemble(
                 (f"{table} does not count", "bold red"),
-                f": {why}. BEA's answer is kept as {each.extract or each.equals.get(table)}; what was published before "
+                f": {why}. The answer is kept as {each.extract or each.equals.get(table)}; what was published before "
                 "stands.",
             ),
             _what_to_do(session, each, table),
@@ -308,7 +308,7 @@ def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[Re
 def _what_to_do(session: Session, extract: "ExtractRun", table: str) -> Text:
     if table in extract.unusable:
         return Text(
-            "Where BEA changed a text, unit or layout, correct the catalogue; the next `pce run` looks at it again."
+            "Where the source changed a text, unit or layout, correct the catalogue; the next `pce run` looks again."
         )
     use = f"use {extract.extract or extract.equals.get(table)} --instead --tables {table} --why ..."
     return Text.assemble("If that is right: ", (session.command(use), "bold"))

@@ -276,7 +276,7 @@ def _link_shown(link: Link) -> list[RenderableType]:
         where = f"{inside}{line}byte {place.offset:,}, {place.length} bytes"
     facts: list[tuple[str, RenderableType]] = [
         ("  Figure", f"{link.measure} {link.category} {link.geo_fips} {link.period}"),
-        ("  BEA", f"{raw.published_as}, {_released(raw.released, raw.release_note)}"),
+        ("  table", f"{raw.published_as}, {_released(raw.released, raw.release_note)}"),
         ("  Raw", shown.beside(raw.uri)),
         ("", f"sha256 {raw.sha256}, {raw.bytes:,} bytes"),
         ("  Place", where),

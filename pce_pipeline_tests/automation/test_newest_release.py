@@ -60,7 +60,7 @@ def test_tables_that_are_made_of_what_bea_last_published_pass(found: Situation) 
 
 def test_a_release_that_no_extract_holds_is_missing_from_every_table(found: Situation) -> None:
     tomorrow = datetime.now(UTC) + DAY
-    lacks = f"pce_state: BEA announced a release for {tomorrow:%Y-%m-%d}, and no extract holds it"
+    lacks = f"pce_state: a release was announced for {tomorrow:%Y-%m-%d}, and no extract holds it"
     assert said(announced(found, tomorrow)) == dict.fromkeys(TABLES, (lacks,))
 
 

@@ -54,7 +54,7 @@ def test_a_pin_says_what_postgres_really_holds_before_and_after_the_refresh(two_
         said = " ".join(pce(*verb, COLUMNS="400").out.split())
         since = [f"extracts after {held} do not count since {day:%Y-%m-%d}" for day in days]
         assert any(words in said for words in since), verb
-        assert f"(revised by mistake); Postgres holds BEA's figures of {EARLIER}" in said, verb
+        assert f"(revised by mistake); Postgres holds the figures of {EARLIER}" in said, verb
         document = pce(*verb, "--json").document
         assert pce(*verb).code == 0
         if "pin" in document:

@@ -1,10 +1,17 @@
 """`pce show bulletin`: the newest, of a day, as JSON, and where there is none; and a workflow's summary."""
 
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from pce_pipeline.cli.page import page_of
+from pce_pipeline.cli.reporting import of_newest_call
+from pce_pipeline.observability.records import RunRecord
 from pce_pipeline_tests.cli.conftest import Called, Pce
 
 pytestmark = [pytest.mark.postgres]
@@ -57,6 +64,67 @@ def test_the_summary_of_a_workflow_has_the_bulletins_of_its_runs(pce: Pce, tmp_p
     assert "\n### SAMPLE (synthetic): pce\\_state" in said.out or "\n### SAMPLE (synthetic): pce_state" in said.out
     later = pce("report", "--folder", str(tmp_path / "b"), "--since", "2999-01-01T00:00:00Z")
     assert "SAMPLE (synthetic)" not in later.out
+
+
+def test_a_report_without_options_is_of_the_newest_run_and_keeps_no_files(pce: Pce, tmp_path: Path) -> None:
+    said = pce("report")
+    assert said.code == 0
+    assert "**Done**" in said.out
+    assert pce("report", "--json").document["runs"]
+
+
+def test_the_newest_call_is_what_ran_at_once_and_nothing_of_before() -> None:
+    def run(name: str, began: str, ended: str) -> RunRecord:
+        moments = (datetime.fromisoformat(f"2026-02-23T{each}:00Z") for each in (began, ended))
+        started, updated = moments
+        return RunRecord(
+            run_id=name,
+            env="local",
+            world="sample",
+            dataset="",
+            job=name,
+            requested={},
+            started_at=started,
+            updated_at=updated,
+        )
+
+    newest_first = [run("refresh", "14:21", "14:40"), run("extract", "14:17", "14:20"), run("before", "13:00", "14:00")]
+    assert [record.run_id for record in of_newest_call(newest_first)] == ["extract", "refresh"]
+    assert of_newest_call([]) == []
+
+
+def test_a_report_where_nothing_ran_says_what_to_begin_with(empty: Pce) -> None:
+    said = empty("report")
+    assert said.code == 1
+    assert "pce run" in said.out
+
+
+def test_an_opened_report_is_a_page_that_a_browser_is_given(home: Path, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/given\n')
+    browser.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", "from pce_pipeline.cli import main; main(['report', '--open', '--json'])"],
+        env={**os.environ, "PCE_HOME": str(home), "PCE_PROFILE": "smoke", "BROWSER": f"{browser} %s"}
+        | {"TMPDIR": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    document = json.loads(done.stdout)
+    page = Path(document["page"])
+    assert document["opened"] is True
+    assert (tmp_path / "given").read_text().strip() == page.as_uri()
+    text = page.read_text("utf-8")
+    assert "SAMPLE</b> invented numbers" in text
+
+
+def test_html_in_a_report_is_shown_and_not_obeyed() -> None:
+    page = page_of("<i>", "# A\n\n<script>alert(1)</script>\n\n| a |\n|---|\n| b |\n", is_sample=False)
+    assert "<script>" not in page
+    assert "<td>b</td>" in page
+    assert "<title>&lt;i&gt;</title>" in page
+    assert "SAMPLE" not in page
 
 
 def test_a_damaged_bulletin_is_found_by_verify_and_made_again_after_heal(own: Pce, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_difference_exits_with_one_and_names_the_cell_both_values_and_addresse
     assert said.code == 1
     text = words(said)
     assert "SAPCE1 line 1, area 01000, 2024:" in text
-    assert "BEA says 1 cell of 5,040 in two ways. What is published is what the extract in use says" in text
+    assert "The sources say 1 cell of 5,040 in two ways. What is published is what the extract in use says" in text
     document = place.pce("check", "--sources", "--json")
     assert document.code == 1
     (difference,) = document.document["differences"]
@@ -107,7 +107,7 @@ def test_where_nothing_can_be_compared_it_says_so_and_not_that_all_is_equal(plac
     said = place.pce("check", "--sources")
     assert said.code == 0
     assert "Nothing was compared, so nothing is known" in words(said)
-    assert "BEA has moved on: the keyless file is of 2026-09-30; take it with `pce run`" in words(said)
+    assert "There is a newer release: the keyless file is of 2026-09-30; take it with `pce run`" in words(said)
     document = place.pce("check", "--sources", "--json").document
     assert (document["compared"], document["differences"], document["what_to_do"]) == (0, [], None)
     without_extract = empty("check", "--sources", "--json")
@@ -147,6 +147,6 @@ def test_the_summary_of_a_workflow_shows_what_differs_and_what_to_do(place: Plac
     (tmp_path / "sources.json").write_text(json.dumps(place.pce("alert", "sources", "--json").document))
     said = place.pce("report", "--folder", str(tmp_path), "--since", "2026-11-20T14:17:00Z")
     assert said.code == 0, said.err
-    assert "**Do BEA's sources say the same?** 5,040 cells compared, 1 different." in said.out
+    assert "**Do the sources say the same?** 5,040 cells compared, 1 different." in said.out
     assert "| SAPCE1 line 1 | 01000 | 2024 |" in said.out
     assert "**What to do**: What is published is what the extract in use says" in said.out
