@@ -3,6 +3,7 @@
 UsageError
 ├── WrongFileName        the name of a file contradicts the form
 ├── CannotBeWritten      the file system refuses
+├── NotHere              the place is an address and no path
 ├── TooManyRows          a spreadsheet has not so many
 ├── ExtraMissing         the form needs a package that is not installed
 ├── NoSuchTable          no table of the lake is called so
@@ -34,6 +35,17 @@ class CannotBeWritten(UsageError):
         self.reason = problem.strerror or type(problem).__name__
         super().__init__(
             f"{path} cannot be written: {self.reason}.", remedy="Name a place that exists and that you may write to."
+        )
+
+
+class NotHere(UsageError):
+    """The place is an address, and files are written to this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = str(path)
+        super().__init__(
+            f"{path} is an address, and files are written to this machine.",
+            remedy="Name a path here, and copy the file there afterwards.",
         )
 
 

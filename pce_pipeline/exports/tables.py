@@ -13,7 +13,7 @@ import polars as pl
 from pce_pipeline.asking.about import About
 from pce_pipeline.bronze.current import EXTRACTS
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.citation import BEA, SAMPLE, cite
+from pce_pipeline.citation import BEA, ESTIMATES, SAMPLE, cite
 from pce_pipeline.exports.errors import NoSuchTable, NothingToExport
 from pce_pipeline.exports.export import Export
 from pce_pipeline.lake.pointer import Partition
@@ -177,8 +177,12 @@ def about_of_table(
     titles = "; ".join(registry.datasets[name].title for name in names)
     years = years_text(frame["year"].unique()) if "year" in frame.columns else ""
     vintages = _vintages(registry, table, names, partitions, silver)
-    estimated = "Estimates of pce_pipeline, which no agency publishes, made from: " if _is_estimate(table) else ""
-    said = f"Table {table.name}{f', {years}' if years else ''}: {table.grain} {'; '.join(vintages)}."
+    held = f" ({'; '.join(vintages)})" if vintages else ""
+    computed = _computed(registry, table, frame)
+    said = f"Table {table.name}{f', {years}' if years else ''}{held}."
+    if computed:
+        said += f" Computed by pce_pipeline from these figures: {', '.join(computed)}."
+    author = f"{ESTIMATES} {BEA}" if _is_estimate(table) else BEA
     units = {each.name: each.unit for each in table.columns if each.unit and each.name in frame.columns}
     return About(
         title=f"{table.name}: {table.grain}",
@@ -186,11 +190,9 @@ def about_of_table(
         base_years=_base_years(units, frame, names, silver),
         as_of=None,
         vintages=vintages,
-        source=f"{estimated}{SAMPLE if is_sample else BEA}{'' if is_sample else f': {titles}'}",
+        source=SAMPLE if is_sample else f"{author}: {titles}",
         is_sample=is_sample,
-        citation=cite(
-            f"{estimated}{said}" if is_sample or estimated else said, of=titles, is_sample=is_sample, today=today
-        ),
+        citation=cite(said, of=titles, is_sample=is_sample, today=today, is_estimate=_is_estimate(table)),
         notes=[*notes, *([f"Beware: {table.hazard}"] if table.hazard else []), *_statuses(frame)],
     )
 
@@ -199,6 +201,16 @@ def export_of(table: Table, frame: pl.DataFrame, about: About, datasets: Iterabl
     """A table that leaves, with names beside its ids."""
     columns = {each.name: each for each in (*table.columns, *(name for names in NAMES.values() for name in names))}
     return Export(name_of(table), with_names(frame, datasets), about, columns, table.key)
+
+
+def _computed(registry: Registry, table: Table, frame: pl.DataFrame) -> list[str]:
+    """The columns of figures that are not published as they are: those whose source is no value of a measure."""
+    if all(table != each.table for own in registry.gold.values() for each in own):
+        return []
+    figures = [
+        each for each in table.columns if each.nullable and each.dtype != pl.String and each.name in frame.columns
+    ]
+    return [each.name for each in figures if each.name != "base_year" and not each.source.startswith("value of")]
 
 
 def _is_estimate(table: Table) -> bool:

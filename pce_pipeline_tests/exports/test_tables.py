@@ -166,9 +166,21 @@ def test_a_wide_table_has_the_base_year_that_silver_records() -> None:
 def test_months_of_states_are_cited_as_estimates_that_no_agency_publishes() -> None:
     rows = pl.DataFrame({"year": [2024], "pce_millions_usd_saar": [1.0]})
     about = about_of_table(EVERYTHING, ESTIMATES, rows, [], {}, is_sample=False, today=TODAY)
-    assert "Estimates of pce_pipeline, which no agency publishes" in about.citation
-    assert "Estimates of pce_pipeline" in about.source
+    assert about.citation.startswith("Estimates of pce_pipeline, which no agency publishes")
+    assert about.source.startswith("Estimates of pce_pipeline")
     assert datasets_of(EVERYTHING, ESTIMATES) == ["pce_us_monthly", "pce_state"]
+
+
+def test_a_citation_names_what_we_compute_and_nothing_that_bea_publishes() -> None:
+    metrics = table_named(EVERYTHING, "pce_state_metrics")
+    rows = pl.DataFrame({"year": [2024], "pce_yoy_pct": [1.0], "pce_rank_among_states": [1]})
+    computed = about_of_table(EVERYTHING, metrics, rows, [], {}, is_sample=False, today=TODAY).citation
+    assert "Computed by pce_pipeline from these figures: pce_yoy_pct, pce_rank_among_states." in computed
+    for name in ("pce_state_annual", "prices_state_annual", "income_state_annual", "dim_geography"):
+        table = table_named(EVERYTHING, name)
+        whole = pl.DataFrame(schema=table.polars_schema)
+        published = about_of_table(EVERYTHING, table, whole, [], {}, is_sample=False, today=TODAY).citation
+        assert "Computed" not in published
 
 
 def test_only_the_partitions_of_the_years_are_read() -> None:
