@@ -37,6 +37,17 @@ class CannotBeWritten(UsageError):
         )
 
 
+class NotHere(UsageError):
+    """The place is an address, and files are written to this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = str(path)
+        super().__init__(
+            f"{path} is an address, and files are written to this machine.",
+            remedy="Name a path here, and copy the file there afterwards.",
+        )
+
+
 class TooManyRows(UsageError):
     """More rows than a sheet has below its header."""
 

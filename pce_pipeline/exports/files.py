@@ -13,17 +13,19 @@ from pathlib import Path
 
 import psutil
 
-from pce_pipeline.exports.errors import CannotBeWritten
+from pce_pipeline.exports.errors import CannotBeWritten, NotHere
 
 _CHUNK = 1 << 20
+_ADDRESS = re.compile(r"[a-z][a-z0-9+]+:/")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """The name to write under; what lies there at the end becomes the file, in the place of an earlier one.
 
-    After an exception the earlier file is untouched. Raises `CannotBeWritten`.
+    After an exception the earlier file is untouched. Raises `CannotBeWritten`, `NotHere`.
     """
+    _check_is_here(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if path.is_dir():
@@ -50,7 +52,8 @@ def forget(path: Path) -> None:
 
 
 def made_folder(path: Path) -> Path:
-    """The folder, made where it is not there. Raises `CannotBeWritten`."""
+    """The folder, made where it is not there. Raises `CannotBeWritten`, `NotHere`."""
+    _check_is_here(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -65,6 +68,12 @@ def sha256_of_file(path: Path) -> str:
         while chunk := content.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _check_is_here(path: Path) -> None:
+    """Raises `NotHere` for `s3://bucket/key`, which as a path would be a folder called `s3:`."""
+    if _ADDRESS.match(str(path)):
+        raise NotHere(path)
 
 
 def _sweep(path: Path) -> None:

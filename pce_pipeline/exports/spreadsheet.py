@@ -1,13 +1,13 @@
 """Rows as a spreadsheet: a sheet that says what they are, then a sheet of rows for each table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import xlsxwriter
-from polars.selectors import Selector
 from xlsxwriter.workbook import Workbook
+from xlsxwriter.worksheet import Worksheet
 
 from pce_pipeline.exports.errors import TooManyRows
 from pce_pipeline.exports.export import Export, facts
@@ -20,8 +20,14 @@ ABOUT = "About"
 _LONGEST_SHEET_NAME = 31
 _WIDEST = 60
 _LOOKED_AT = 500
-_PIXELS_OF_A_CHARACTER = 7
-_NOTHING_IS_A_FORMULA = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+_OPTIONS = {
+    # each row goes to the disk when the next one begins: a million rows as cells would take gigabytes
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
+_ROWS_AT_ONCE = 20_000
 
 
 def check_rows(exports: Sequence[Export]) -> None:
@@ -39,24 +45,15 @@ def write_xlsx(exports: Sequence[Export], path: Path) -> None:
     """
     check_rows(exports)
     names = sheet_names([export.name for export in exports])
-    with xlsxwriter.Workbook(path, _NOTHING_IS_A_FORMULA) as book:
+    with xlsxwriter.Workbook(path, _OPTIONS) as book:
         # the time of writing would make other bytes of the same rows
         known = [export.about.as_of for export in exports if export.about and export.about.as_of]
         day = max(known, default=None) or datetime.now(UTC).date()
         book.set_properties({"created": datetime(day.year, day.month, day.day), "title": ", ".join(names.values())})  # noqa: DTZ001 (a spreadsheet has no time zones)
         if any(export.about for export in exports):
             _about_sheet(book, exports, names)
-        for number, export in enumerate(exports):
-            advance(number, len(exports), "sheets")
-            frame = _for_cells(export.frame)
-            frame.write_excel(
-                book,
-                names[export.name],
-                freeze_panes=(1, 0),
-                column_widths=_widths(frame),
-                column_formats={name: _format(dtype) for name, dtype in frame.schema.items()},
-                table_style="Table Style Light 1",
-            )
+        for export in exports:
+            _sheet_of_rows(book, names[export.name], export.frame)
 
 
 def sheet_names(names: Sequence[str]) -> Mapping[str, str]:
@@ -105,9 +102,43 @@ def _about_rows(exports: Sequence[Export], names: Mapping[str, str]) -> Iterator
         yield "", ""
 
 
+def _sheet_of_rows(book: Workbook, name: str, frame: pl.DataFrame) -> None:
+    sheet = book.add_worksheet(name)
+    sheet.freeze_panes(1, 0)
+    header = book.add_format({"bold": True, "bottom": 1})
+    formats = [book.add_format({"num_format": _format(dtype)}) for dtype in frame.dtypes]
+    plain = _for_cells(frame)
+    writers = [_writer(sheet, dtype) for dtype in plain.dtypes]
+    for column, (width, of_column) in enumerate(zip(_widths(frame), formats, strict=True)):
+        sheet.set_column(column, column, width, of_column)
+    if frame.width:
+        sheet.autofilter(0, 0, frame.height, frame.width - 1)
+    sheet.write_row(0, 0, frame.columns, header)
+    for first in range(0, plain.height, _ROWS_AT_ONCE):
+        advance(first, plain.height, f"rows of {name}")
+        for row, values in enumerate(plain.slice(first, _ROWS_AT_ONCE).iter_rows(), start=first + 1):
+            for column, value in enumerate(values):
+                if value is not None:
+                    writers[column](row, column, value, formats[column])
+
+
+def _writer(sheet: Worksheet, dtype: pl.DataType) -> Callable[..., object]:
+    """What writes a value of a type into a cell, as what it is."""
+    if dtype.is_numeric():
+        write: Callable[..., object] = sheet.write_number
+    elif dtype == pl.Boolean:
+        write = sheet.write_boolean
+    else:
+        write = sheet.write_datetime if dtype.is_temporal() else sheet.write_string
+    return write
+
+
 def _for_cells(frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows as cells can hold them: times lose their zone, which is always UTC."""
-    return frame.with_columns(pl.col(pl.Datetime("us", "UTC")).dt.replace_time_zone(None))
+    """The rows as cells can hold them: doubles for decimals, and times without their zone, which is always UTC."""
+    return frame.with_columns(
+        pl.col(pl.Datetime("us", "UTC")).dt.replace_time_zone(None),
+        pl.col([name for name, dtype in frame.schema.items() if dtype.is_decimal()]).cast(pl.Float64),
+    )
 
 
 def _format(dtype: pl.DataType) -> str:
@@ -121,10 +152,10 @@ def _format(dtype: pl.DataType) -> str:
     return "#,##0.0##" if dtype.is_decimal() else "General"
 
 
-def _widths(frame: pl.DataFrame) -> dict[str | Selector, tuple[str, ...] | int]:
-    """The width of each column in pixels, by its header and its first values."""
-    widths: dict[str | Selector, tuple[str, ...] | int] = {}
+def _widths(frame: pl.DataFrame) -> list[int]:
+    """The width of each column in characters, by its header and its first values."""
+    widths = []
     for name, values in frame.head(_LOOKED_AT).to_dict().items():
         longest = max((len(text) for text in values.cast(pl.String).drop_nulls()), default=0)
-        widths[name] = (min(max(longest, len(name) + 3), _WIDEST) + 1) * _PIXELS_OF_A_CHARACTER
+        widths.append(min(max(longest, len(name) + 3), _WIDEST) + 1)
     return widths

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pce_pipeline.asking.about import About
-from pce_pipeline.exports.errors import CannotBeWritten, TooManyRows, WrongFileName
+from pce_pipeline.exports.errors import CannotBeWritten, NotHere, TooManyRows, WrongFileName
 from pce_pipeline.exports.export import Export, facts
-from pce_pipeline.exports.files import replacing
+from pce_pipeline.exports.files import made_folder, replacing
 from pce_pipeline.exports.forms import FileForm, form_of
 from pce_pipeline.exports.spreadsheet import MOST_ROWS, check_rows, sheet_names
 from pce_pipeline.exports.writing import write
@@ -72,16 +72,13 @@ SHEET = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 def cells(book: zipfile.ZipFile, sheet: int) -> dict[str, tuple[str, str]]:
     """The type and text of each cell of a sheet that holds anything: `n` of numbers, `s` of texts."""
-    shared = [
-        "".join(text.text or "" for text in item.iterfind(".//m:t", SHEET))
-        for item in ET.fromstring(book.read("xl/sharedStrings.xml")).iterfind("m:si", SHEET)
-    ]
     found: dict[str, tuple[str, str]] = {}
     for cell in ET.fromstring(book.read(f"xl/worksheets/sheet{sheet}.xml")).iterfind(".//m:c", SHEET):
-        value, kind = cell.find("m:v", SHEET), cell.get("t", "n")
         assert cell.find("m:f", SHEET) is None, "no text may become a formula"
-        if value is not None and value.text is not None:
-            found[str(cell.get("r"))] = (kind, shared[int(value.text)] if kind == "s" else value.text)
+        is_text = cell.get("t") == "inlineStr"
+        texts = [each.text for each in cell.iterfind(".//m:t" if is_text else "m:v", SHEET)]
+        if texts:
+            found[str(cell.get("r"))] = ("s" if is_text else "n", "".join(text or "" for text in texts))
     return found
 
 
@@ -276,7 +273,7 @@ def test_a_killed_process_leaves_no_half_file_and_what_it_left_is_swept(tmp_path
     path = tmp_path / "figures.csv"
     path.write_text("as it was")
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom pce_pipeline.exports.files import replacing\n"
+        "import sys, time\nfrom pathlib import Path\nfrom pce_pipeline.exports.files import made_folder, replacing\n"
         "with replacing(Path(sys.argv[1])) as part:\n    part.write_text('half')\n    print('half', flush=True)\n"
         "    time.sleep(60)\n"
     )
@@ -301,6 +298,15 @@ def test_a_place_that_cannot_be_written_is_wrong_usage(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere" / "figures.csv", tmp_path):
         with pytest.raises(CannotBeWritten, match="cannot be written"):
             write([EXPORT], path, FileForm.CSV)
+
+
+def test_an_address_is_no_place_for_files_and_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotHere, match="is an address"):
+        write([EXPORT], Path("s3://bucket/figures.csv"), FileForm.CSV)
+    with pytest.raises(NotHere):
+        made_folder(Path("s3://bucket/figures"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_that_contradicts_the_form_is_refused() -> None:
