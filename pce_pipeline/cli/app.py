@@ -23,6 +23,7 @@ from pce_pipeline.cli import (
     hooks,
     keeping,
     looking,
+    overview,
     pipeline,
     querying,
     reporting,
@@ -45,6 +46,17 @@ class _Verbs(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+class _WithDefault(_Verbs):
+    """Verbs of a noun that means its first verb where none is named: `pce show` is `pce show data`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (a type that typer keeps to itself)
+        """The arguments, with the first verb before options that stand alone."""
+        asks_for_help = bool({"-h", "--help"} & set(args))
+        if not asks_for_help and (not args or args[0].startswith("-")):
+            args = [next(iter(self.commands)), *args]
+        return super().parse_args(ctx, args)
+
+
 class _InOrder(_Verbs):
     """The verbs in the order of their panels; else nouns would stand behind all verbs of their panel."""
 
@@ -60,7 +72,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _ORDER: list[str] = []
-_show = typer.Typer(cls=_Verbs, no_args_is_help=True, help="What there is to read.")
+_show = typer.Typer(cls=_WithDefault, help="What is here, and what there is to read.")
 _sample = typer.Typer(cls=_Verbs, no_args_is_help=True, help="What the embedded sample publishes.")
 _archive = typer.Typer(cls=_Verbs, no_args_is_help=True, help="BEA's own archive of earlier releases.")
 _alert = typer.Typer(cls=_Verbs, no_args_is_help=True, help="Alerts to the channels that are set.")
@@ -149,7 +161,9 @@ _add(_db, "url", services.db_url)
 _add(_db, "migrate", services.db_migrate)
 _add(_db, "start", services.db_start)
 _add(_db, "stop", services.db_stop)
+_add(_show, "data", overview.here, of_datasets=True)
 _add(_show, "bulletin", showing.bulletin, of_datasets=True)
+_add(_show, "quality", overview.quality, of_datasets=True)
 _add(_sample, "release", services.sample_release)
 
 

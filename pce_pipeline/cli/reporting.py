@@ -132,14 +132,21 @@ def _said(folder: Path) -> Said:
 
 def _newest(session: Session) -> list[RunRecord]:
     """What the newest call of this world ran, oldest first: runs that followed one another at once."""
+    return of_newest_call(runs_newest_first(session))
+
+
+def runs_newest_first(session: Session) -> Iterator[RunRecord]:
+    """The records of the runs of this world, the newest first, each read when it is asked for."""
     lake, journal = session.lake, session.journal
     folder = f"{lake.layout.runs}/{lake.layout.world}"
     touched: dict[str, datetime] = {}
     for info in lake.store.list(folder):
         run = info.key.removeprefix(f"{folder}/").partition("/")[0]
         touched[run] = max(info.last_modified, touched.get(run, info.last_modified))
-    newest_first = (journal.read(run) for run in sorted(touched, key=lambda each: touched[each], reverse=True))
-    return of_newest_call(record for record in newest_first if record is not None)
+    for run in sorted(touched, key=lambda each: touched[each], reverse=True):
+        record = journal.read(run)
+        if record is not None:
+            yield record
 
 
 def of_newest_call(newest_first: Iterable[RunRecord]) -> list[RunRecord]:

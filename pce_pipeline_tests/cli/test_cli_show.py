@@ -140,3 +140,34 @@ def test_a_damaged_bulletin_is_found_by_verify_and_made_again_after_heal(own: Pc
     assert own("refresh", "--years", "2024", "--json").code == 0
     assert page.read_bytes() == good
     assert own("verify").code == 0
+
+
+def test_what_is_here_is_told_with_releases_rows_and_the_newest_figure(pce: Pce) -> None:
+    document = pce("show", "--json").document
+    (dataset,) = document["datasets"].values()
+    assert dataset["tables"] == {"gold/pce_state_annual": 5040, "gold/pce_state_metrics": 5040}
+    assert (dataset["years"], dataset["released"]) == ("1997...2024", ["2025-09-26"])
+    assert dataset["next_release"] == "2035-09-27"
+    assert dataset["headline"]["period"] == "2024"
+    assert document["checks"]["passed"] > 50
+    assert document["checks"]["failed"] == 0
+    shown = pce("show").out
+    assert "SAMPLE" in shown
+    assert "5,040 rows" in shown
+    assert pce("show", "data").out == shown
+
+
+def test_quality_names_every_check_that_did_not_pass_when_it_last_ran(pce: Pce) -> None:
+    document = pce("show", "quality", "--json").document
+    assert document["not_passed"] == []
+    assert document["quarantined"] == {"pce_state": 0}
+    assert document["identities"]["pce_state"].endswith("hold")
+    assert sum(sum(each.values()) for each in document["by_asset"].values()) == sum(document["checks"].values())
+    assert "gold/pce_state_metrics" in pce("show", "quality").out
+
+
+def test_an_empty_world_says_how_to_fill_it(empty: Pce) -> None:
+    for verb in (["show"], ["show", "quality"]):
+        told = empty(*verb)
+        assert told.code == 1
+        assert "pce run" in told.out
