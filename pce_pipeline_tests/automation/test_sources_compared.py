@@ -122,7 +122,7 @@ def test_of_a_dataset_of_many_lines_a_few_are_asked_and_it_says_how_many(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("held", "now", "why"), [(2, 3, "BEA has moved on"), (3, 2, "BEA has not put the release there yet")]
+    ("held", "now", "why"), [(2, 3, "There is a newer release"), (3, 2, "the release is not there yet")]
 )
 def test_two_releases_are_not_compared(lake: Lakeside, held: int, now: int, why: str) -> None:
     lake.bea.emulator.set_release(held)
