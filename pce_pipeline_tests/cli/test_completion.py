@@ -33,7 +33,7 @@ def words(*typed: str) -> list[str]:
     ("typed", "found"),
     [
         (("qu",), ["query", "quarantine"]),
-        (("show", ""), ["bulletin"]),
+        (("show", ""), ["data", "bulletin", "quality"]),
         (("db", "st"), ["start", "stop"]),
         (("query", "--st"), ["--state"]),
         (("query", "--json", "--prof"), ["--profile"]),
