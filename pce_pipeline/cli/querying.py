@@ -1,6 +1,6 @@
 """The verb that answers with figures, as they are known now or were known on a day: a thin shell of `asking.query`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from pce_pipeline.tables.vintages import COUNTED
 
 _SHOWN = 40
 _NONE = "none"
+_BETWEEN = 3
 TERMINAL = "terminal"
 """Where --plot draws if it names no file."""
 _SHORT = {"United States": "US"}
@@ -127,7 +128,7 @@ def query(
         return Answer({**known, "rows": rows.height, "plot": plot}, [*drawn, *beside])
     if form in {Form.CSV, Form.JSON}:
         return Answer({}, as_is=as_text(rows, form))
-    table = _wide_shown(result) if is_wide else _shown(result)
+    table = _wide_shown(result, session.out.width) if is_wide else _shown(result)
     return Answer({**known, "figures": rows.to_dicts()}, [*table, *beside])
 
 
@@ -161,8 +162,8 @@ def _shown(result: Result) -> list[RenderableType]:
     return [*_laid_out(columns), *whys, _said(result, rows.height, "figure")]
 
 
-def _wide_shown(result: Result) -> list[RenderableType]:
-    """The wide answer with the reason in the cell where there is no number."""
+def _wide_shown(result: Result, width: int) -> list[RenderableType]:
+    """The wide answer with the reason in the cell where there is no number; below one another what does not fit."""
     rows = result.wide()
     head, periods = rows.head(_SHOWN), sorted(period(result.frame).unique().to_list())
     reasons = [dict(each.split(": ") for each in text.split("; ") if each) for text in head["missing"].fill_null("")]
@@ -172,8 +173,30 @@ def _wide_shown(result: Result) -> list[RenderableType]:
         ]
         for each in periods
     }
-    columns = {**_names(head), **_units(head), **values, "Vintage": head["vintages"].fill_null("").to_list()}
-    return [*_laid_out(columns), _said(result, rows.height, "row")]
+    texts = {**_names(head), **_units(head), "Vintage": head["vintages"].fill_null("").to_list()}
+    same, rest = _same_and_rest(texts)
+    room = width - sum(map(_width, rest.items()))
+    tables = [
+        shown.table([*rest, *some], zip(*rest.values(), *some.values(), strict=True)) for some in _fitting(values, room)
+    ]
+    return [shown.facts(same.items()), *tables, _said(result, rows.height, "row")]
+
+
+def _fitting(columns: Mapping[str, list[str]], room: int) -> Iterator[dict[str, list[str]]]:
+    """Columns in groups that have room beside one another: a number is never cut."""
+    group: dict[str, list[str]] = {}
+    for name, cells in columns.items():
+        if group and sum(map(_width, group.items())) + _width((name, cells)) > room:
+            yield group
+            group = {}
+        group[name] = cells
+    yield group
+
+
+def _width(column: tuple[str, list[str]]) -> int:
+    """How many characters a column needs, with those between it and the next."""
+    name, cells = column
+    return max(map(len, (name.removeprefix(shown.RIGHT), *cells))) + _BETWEEN
 
 
 def _names(rows: pl.DataFrame) -> dict[str, list[str]]:
@@ -193,11 +216,16 @@ def _laid_out(columns: Mapping[str, list[str]]) -> list[RenderableType]:
 
     Numbers stay in the table whatever they are.
     """
+    same, rest = _same_and_rest(columns)
+    return [shown.facts(same.items()), shown.table(list(rest), zip(*rest.values(), strict=True))]
+
+
+def _same_and_rest(columns: Mapping[str, list[str]]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """What is the same in all rows, once, and the other columns."""
     same = {
         name: cells[0] for name, cells in columns.items() if not name.startswith(shown.RIGHT) and len(set(cells)) == 1
     }
-    rest = {name: cells for name, cells in columns.items() if name not in same}
-    return [shown.facts(same.items()), shown.table(list(rest), zip(*rest.values(), strict=True))]
+    return same, {name: cells for name, cells in columns.items() if name not in same}
 
 
 def _said(result: Result, count: int, what: str) -> Text:

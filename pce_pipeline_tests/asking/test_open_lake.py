@@ -262,3 +262,21 @@ def test_an_extract_that_gold_does_not_have_yet_is_computed_and_told(lean: World
     assert after == lake.query(**asked, as_of=datetime.now(UTC).date()).frame["value"].to_list()
     months = lake.query(measures="pce_mom_pct", categories="product.goods", years=2025)
     assert "gold/pce_us_monthly is not made of what counts now, 2025" in months.about.notes[-1]
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_a_wide_answer_cuts_no_number_and_names_every_row_however_narrow(lean: World, width: int) -> None:
+    told = command_line_of(lean)(
+        *("query", "--state", "CA,TX", "--measure", "pce_yoy_pct", "--category", "services"),
+        *("--years", "2015...2023", "--wide"),
+        COLUMNS=str(width),
+    )
+    assert told.code == 0, told.err
+    frame = (
+        OpenLake(lean.settings)
+        .query(states="CA,TX", measures="pce_yoy_pct", categories="product.services", years="2015...2023")
+        .frame
+    )
+    assert {f"{value:,f}".rstrip("0") for value in frame["value"]} <= set(told.out.split())
+    assert told.out.count("CA ") == told.out.count("TX ") >= 1
+    assert all(len(line) <= width for line in told.out.splitlines() if "SAMPLE" not in line)
