@@ -10,6 +10,7 @@ name several wordings of one meaning, with ` | ` between them, the usual one fir
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cache
 
 import polars as pl
@@ -76,6 +77,15 @@ def before(pinned: str, published: str) -> str | None:
     text = meaning(published)
     found = (re.search(f"(?:{pattern.pattern})$", text) for pattern in _patterns(pinned))
     return min((text[: each.start()] for each in found if each), key=len, default=None)
+
+
+def number_text(value: Decimal | float) -> str:
+    """A number as people read it, with as many decimals as it has.
+
+    >>> number_text(Decimal("77070.900")), number_text(12.38135), number_text(7.0)
+    ('77,070.9', '12.38135', '7')
+    """
+    return f"{value.normalize():,f}" if isinstance(value, Decimal) else f"{value:,}".removesuffix(".0")
 
 
 def each(texts: pl.Series, function: Callable[[str], str]) -> pl.Series:

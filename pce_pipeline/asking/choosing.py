@@ -66,7 +66,7 @@ def months_of(given: Numbers) -> tuple[int, ...]:
         first, separator, last = word.strip().partition("...")
         ends = [first, last if separator else first]
         if not all(end.isdecimal() and 1 <= int(end) <= _LAST_MONTH for end in ends) or int(ends[0]) > int(ends[1]):
-            raise UsageError(f"{word!r} are no months.", remedy="Write numbers from 1 to 12, such as --months 7.")
+            raise UsageError(f"{word!r} is not a month.", remedy="Write numbers from 1 to 12, such as --months 7.")
         found |= set(range(int(ends[0]), int(ends[1]) + 1))
     return tuple(sorted(found))
 

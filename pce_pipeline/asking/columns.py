@@ -145,7 +145,7 @@ def column_rows(column: GoldColumn, rows: pl.DataFrame, figures: pl.DataFrame, c
 def _made_of(parts: Collection[pl.DataFrame]) -> list[pl.Series]:
     """What the figures of several terms say together, row by row."""
     every = pl.concat(
-        [part.rename(lambda name, at=at: f"{name} {at}") for at, part in enumerate(parts)],  # type: ignore[misc]
+        [part.rename({name: f"{name} {at}" for name in part.columns}) for at, part in enumerate(parts)],
         how="horizontal",
     )
     places = range(len(parts))

@@ -127,7 +127,7 @@ def _fields(row: bytes) -> dict[str, Any]:
 
 
 def _about(fields: dict[str, Any]) -> PublishedCell | None:
-    """The cell that a row of an answer is about; None for an object that is no such row."""
+    """The cell that a row of an answer is about; None for any other object."""
     period = _PERIOD.fullmatch(str(fields.get("TimePeriod", "")).strip())
     if period is None:
         return None

@@ -9,7 +9,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -143,7 +143,7 @@ def _month(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+        return date.fromisoformat(f"{text}-01")  # strptime would take 2018-1 as well
     except ValueError:
         raise UsageError(f"{text!r} is not a month.", remedy="Write it as 2019-10.") from None
 

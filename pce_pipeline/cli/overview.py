@@ -21,6 +21,7 @@ from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.observability.records import CheckOutcome
 from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.years import years_text
+from pce_pipeline.texts import number_text
 
 _MOST_RUNS = 50
 
@@ -224,7 +225,7 @@ def _dataset_shown(name: str, document: dict[str, Any]) -> Iterator[RenderableTy
         facts.append(
             (
                 "Newest",
-                f"{headline['title']}, {headline['period']}: {shown.figure(headline['value'])} {headline['unit']}",
+                f"{headline['title']}, {headline['period']}: {number_text(headline['value'])} {headline['unit']}",
             )
         )
     if document["cells_not_read"]:

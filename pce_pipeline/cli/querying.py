@@ -19,6 +19,7 @@ from pce_pipeline.cli import shown
 from pce_pipeline.cli.choosing import Form, as_text, refuse_on_terminal, write_rows
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.tables.vintages import COUNTED
+from pce_pipeline.texts import number_text
 
 _SHOWN = 40
 _NONE = "none"
@@ -169,7 +170,7 @@ def _wide_shown(result: Result, width: int) -> list[RenderableType]:
     reasons = [dict(each.split(": ") for each in text.split("; ") if each) for text in head["missing"].fill_null("")]
     values = {
         f">{each}": [
-            why[each] if value is None else shown.figure(value) for value, why in zip(head[each], reasons, strict=True)
+            why[each] if value is None else number_text(value) for value, why in zip(head[each], reasons, strict=True)
         ]
         for each in periods
     }
@@ -236,7 +237,7 @@ def _said(result: Result, count: int, what: str) -> Text:
 
 
 def _value(row: dict[str, Any]) -> str:
-    return str(row["status"]) if row["value"] is None else shown.figure(row["value"])
+    return str(row["status"]) if row["value"] is None else number_text(row["value"])
 
 
 def _whys(rows: pl.DataFrame) -> list[Text]:

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 
 from rich import box
@@ -50,11 +49,6 @@ def _as_it_is(cell: RenderableType) -> RenderableType:
 def number(count: int) -> str:
     """`545,740`."""
     return f"{count:,}"
-
-
-def figure(value: Decimal | float) -> str:
-    """`74,340.3`: as many decimals as it has."""
-    return f"{value.normalize():,f}" if isinstance(value, Decimal) else f"{value:,}".removesuffix(".0")
 
 
 def seconds(duration: float) -> str:

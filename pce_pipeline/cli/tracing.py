@@ -12,7 +12,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline.asking.choosing import chosen, day_of
-from pce_pipeline.bronze.current import Current, current_of
+from pce_pipeline.asking.reading import first_days
+from pce_pipeline.bronze.current import current_of
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
 from pce_pipeline.certificates.statement import written
@@ -21,10 +22,11 @@ from pce_pipeline.cli.certifying import signature_in_words, trusted_key
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.gold.known import AsOf
+from pce_pipeline.texts import number_text
 from pce_pipeline.tracing.asking import asked as numbers_asked
 from pce_pipeline.tracing.asking import titles
 from pce_pipeline.tracing.checking import check_of_postgres
-from pce_pipeline.tracing.citation import cite, in_words
+from pce_pipeline.tracing.citation import cite
 from pce_pipeline.tracing.proving import Proven, Prover, file_of
 from pce_pipeline.tracing.records import Check, Link, Trace
 from pce_pipeline.tracing.tracer import Tracer
@@ -93,8 +95,9 @@ def trace(
                 raise UsageError(
                     "Of months no log is kept: they are traced as they are now.", remedy="Leave --as-of out."
                 )
-            if not moment.knows_any_of(History(now).vintages):
-                raise NotKnownYet(str(moment.day), _first_day(now))
+            history = History(now)
+            if not moment.knows_any_of(history.vintages):
+                raise NotKnownYet(str(moment.day), dict(first_days(history, moment)))
         tracer = Tracer(session.lake, session.registry, held, moment)
         traces = [tracer.trace(each) for each in numbers]
         proven: list[Proven] = []
@@ -234,7 +237,7 @@ def _document(trace: Trace) -> dict[str, Any]:
 def _shown(trace: Trace) -> list[RenderableType]:
     asked, names = trace.asked, titles(trace.asked.dataset, trace.asked)
     period = str(asked.year) if asked.month is None else f"{asked.year}-{asked.month:02}"
-    value = trace.status if trace.value is None else in_words(trace.value)
+    value = trace.status if trace.value is None else number_text(trace.value)
     known = f", as known on {trace.as_of}" if trace.as_of else ""
     failed = [check for check in trace.checks if check.holds is False]
     passed = sum(check.holds is True for check in trace.checks)
@@ -270,14 +273,8 @@ def _made_by(trace: Trace) -> tuple[str, RenderableType]:
     return "", f"published {file.published_at[:19]} UTC by run {file.run_id}, sha256 {file.sha256}"
 
 
-def _first_day(now: Current) -> dict[str, str]:
-    """The day of the first vintage that counts, by dataset; nothing where there is none."""
-    first = min((each.at for table in now.dataset.tables for each in now.vintages(table)), default=None)
-    return {} if first is None else {now.dataset.name: str(first.day)}
-
-
 def _link_shown(link: Link) -> list[RenderableType]:
-    value = link.status if link.value is None else shown.figure(link.value)
+    value = link.status if link.value is None else number_text(link.value)
     head = Text.assemble((f"{link.term} = {value}", "bold"), f"  {link.unit}")
     if link.raw is None:
         return [Text(), head, Text("  nothing that is held has it")]

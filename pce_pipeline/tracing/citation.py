@@ -1,9 +1,9 @@
 """What to write below a number that was traced: whose it is, of which release, and how to get to the same byte."""
 
 from datetime import date
-from decimal import Decimal
 
 from pce_pipeline import citation
+from pce_pipeline.texts import number_text
 from pce_pipeline.tracing.asking import titles
 from pce_pipeline.tracing.records import Link, Trace
 
@@ -14,7 +14,7 @@ def cite(trace: Trace, *, is_sample: bool, today: date) -> str:
     """A citation of a number: source, release, vintage, and the objects that it was read from."""
     asked, names = trace.asked, titles(trace.asked.dataset, trace.asked)
     period = str(asked.year) if asked.month is None else f"{asked.year}-{asked.month:02}"
-    value = trace.status if trace.value is None else in_words(trace.value)
+    value = trace.status if trace.value is None else number_text(trace.value)
     held = [link for link in trace.links if link.raw is not None]
     known = f", as known on {trace.as_of}" if trace.as_of is not None else ""
     said = (
@@ -46,12 +46,3 @@ def _source(link: Link) -> str:
     released = f"last updated by BEA on {raw.released}" if raw.released else f"extract {raw.extract}"
     address = f"{raw.endpoint}; " if raw.endpoint.startswith("http") else ""
     return f"table {raw.published_as}, area {link.geo_fips}, {link.period}, {released} ({address}sha256 {raw.sha256})"
-
-
-def in_words(value: float | Decimal) -> str:
-    """A number as people write it, with as many decimals as it has.
-
-    >>> in_words(Decimal("77070.900")), in_words(12.38135)
-    ('77,070.9', '12.38135')
-    """
-    return f"{value.normalize():,f}" if isinstance(value, Decimal) else f"{value:,}"

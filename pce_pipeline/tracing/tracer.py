@@ -5,6 +5,7 @@ months there is no log, and they are traced as they are now.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cache
 from typing import Any
@@ -126,8 +127,8 @@ class Tracer:
             return link
         row = rows.row(0, named=True)
         extract, _, key = row["source_object"].partition("/")
-        return Link(
-            *(term.name, term.measure, category, geo_fips, year, month),
+        return replace(
+            link,
             value=row["value"],
             status=row["status"],
             unit=row["unit"],

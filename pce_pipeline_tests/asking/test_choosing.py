@@ -74,7 +74,7 @@ def test_years_are_texts_numbers_or_ranges(given: Numbers, years: tuple[int, ...
 
 @pytest.mark.parametrize("given", ["13", "0", "5...2", "July", "1...13"])
 def test_what_is_no_month_is_refused(given: str) -> None:
-    with pytest.raises(UsageError, match="are no months"):
+    with pytest.raises(UsageError, match="is not a month"):
         months_of(given)
 
 
