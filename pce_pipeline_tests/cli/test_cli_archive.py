@@ -239,3 +239,10 @@ def test_beas_own_files_land_at_their_days(tmp_path: Path, real_data: Path) -> N
         "2019-10-03": (("SAPCE1",), "day"),
         "2022-10-06": (("SAPCE1", "SAPCE2", "SAPCE3", "SAPCE4"), "day"),
     }
+
+
+@pytest.mark.parametrize("since", ["2018-1", "2018", "2018-13", "yesterday"])
+def test_a_month_is_written_with_all_its_digits(empty: Pce, since: str) -> None:
+    told = empty("archive", "list", "--since", since)
+    assert told.code == 2
+    assert f"'{since}' is not a month" in told.err
