@@ -136,7 +136,7 @@ def chosen(
     of_measures = {name: [name] for name in [*columns, *names]}
     return Choice(
         _each_known(words, of_areas, "area", "Use postal codes, such as CA,TX, or US, states or regions."),
-        _each_known(listed(categories), of_categories, "category", "docs/data-dictionary.md lists them."),
+        _each_known(listed(categories), of_categories, "category", "`pce find WORDS` looks for them."),
         _each_known(
             listed(measures),
             of_measures,

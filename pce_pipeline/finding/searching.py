@@ -43,6 +43,7 @@ SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
 
 _KINDS = {"category": 0.4, "measure": 0.5, "BEA table": 0.2, "column": 0.1, "table": 0.0}
 _ALIKE = 0.75
+_NEAR = 0.7
 _BEGUN, _BEGUN_FROM = 0.8, 3
 _MEANT = 0.9
 _AS_ABBREVIATED = 4.0
@@ -75,7 +76,7 @@ def nearest(words: str, registry: Registry) -> list[str]:
     vocabulary = _vocabulary([_Searched(entry, _words_of(entry)) for entry in entries(registry)])
     found: list[str] = []
     for term in _understood(words, registry, vocabulary).terms:
-        found += [term] if term in vocabulary else difflib.get_close_matches(term, vocabulary, n=2, cutoff=0.6)
+        found += [term] if term in vocabulary else difflib.get_close_matches(term, vocabulary, n=2, cutoff=_NEAR)
     return list(dict.fromkeys(found))
 
 

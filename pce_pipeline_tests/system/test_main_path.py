@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from pce_pipeline.tables.table import content_sha256
 from pce_pipeline.tables.vintages import REVISION_STATS
 from pce_pipeline_tests.carried.published import PUBLISHED, hash_by_table, over_partitions
 from pce_pipeline_tests.datasets import SILVER_PCE_STATE
+from pce_pipeline_tests.installed import Installed
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 from pce_pipeline_tests.worlds import World
@@ -163,15 +165,27 @@ def test_a_second_refresh_writes_no_object_and_no_row(small: World) -> None:
     assert load.outputs["gold/pce_state_annual"]["unchanged"] == load.rows["postgres/pce_state_annual"]
 
 
-def test_the_examples_of_the_readme_run(full: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_readme_run_with_what_make_run_installs(full: World, tmp_path: Path) -> None:
     (tmp_path / ".pce").symlink_to(full.settings.home)
-    monkeypatch.chdir(tmp_path)
-    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
-    assert len(examples) == 3
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "$(call install,[ask],)" in (ROOT / "Makefile").read_text("utf-8")
+    made = Installed("pce_pipeline[ask]", tmp_path / "site-packages")
+    examples = [["-c", block] for block in re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)]
+    shell = [
+        shlex.split(line) for line in re.findall(r"^\$ \.venv/bin/((?:pce query|python) .*)", readme, re.MULTILINE)
+    ]
+    pce = ["-c", "from pce_pipeline.cli import main; main()"]
+    examples += [arguments if program == "python" else [*pce, *arguments] for program, *arguments in shell]
+    assert len(examples) == 5
     for example in examples:
-        exec(compile(example, "README.md", "exec"), {})
-    queries = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
-    assert [len(full.query(query)) for query in queries] == [12]
+        ran = made.run(*example, cwd=tmp_path, PCE_SOURCE="sample")
+        assert ran.returncode == 0, (example, ran.stderr)
+
+
+def test_the_queries_of_the_readme_run(full: World) -> None:
+    (block,) = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
+    queries = [query for query in block.split(";") if query.strip()]
+    assert [len(full.query(query)) for query in queries] == [5, 12, 12]
 
 
 @pytest.mark.system
