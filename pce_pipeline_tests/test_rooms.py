@@ -30,6 +30,7 @@ FLOORS = (
     ("asking",),
     ("exports",),
     ("charts",),
+    ("opened_lake",),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),
@@ -37,7 +38,7 @@ FLOORS = (
 )
 """The rooms from the bottom up: each may import those below it and what is within it, and none beside it."""
 
-FRONT_DOOR = ("__init__.py", "asking")
+FRONT_DOOR = ("__init__.py", "opened_lake")
 """The package itself hands out `open_lake`, and imports the room that has it only when somebody asks for it."""
 
 ROOMS_OF_DATASETS = (

@@ -58,7 +58,9 @@ class NotKnownYet(UsageError):
         known = ", ".join(f"{dataset} of {earliest}" for dataset, earliest in first.items())
         super().__init__(
             f"Nothing that counts was known on {day}.",
-            remedy=f"The first vintages are: {known}." if known else "No extract counts yet: `pce status`.",
+            remedy=f"The first vintages are: {known}. `pce archive pull` brings earlier releases from BEA's archive."
+            if known
+            else "No extract counts yet: `pce status`.",
         )
 
 

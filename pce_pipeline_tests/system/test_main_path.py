@@ -171,13 +171,15 @@ def test_the_examples_of_the_readme_run_with_what_make_run_installs(full: World,
     assert "$(call install,[ask],)" in (ROOT / "Makefile").read_text("utf-8")
     made = Installed("pce_pipeline[ask]", tmp_path / "site-packages")
     examples = [["-c", block] for block in re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)]
-    shell = [
-        shlex.split(line) for line in re.findall(r"^\$ \.venv/bin/((?:pce query|python) .*)", readme, re.MULTILINE)
-    ]
+    shell = [shlex.split(line) for line in re.findall(r"^\$ \.venv/bin/(pce (?:find|query) .*)", readme, re.MULTILINE)]
     pce = ["-c", "from pce_pipeline.cli import main; main()"]
-    examples += [arguments if program == "python" else [*pce, *arguments] for program, *arguments in shell]
-    assert len(examples) == 5
-    for example in examples:
+    examples += [[*pce, *arguments] for _, *arguments in shell]
+    of_a_day = [example for example in examples if re.search("as.of", " ".join(example))]
+    assert (len(examples), len(of_a_day)) == (7, 2)
+    for example in of_a_day:
+        ran = made.run(*example, cwd=tmp_path, PCE_SOURCE="sample")
+        assert "`pce archive pull` brings earlier releases" in ran.stderr
+    for example in [each for each in examples if each not in of_a_day]:
         ran = made.run(*example, cwd=tmp_path, PCE_SOURCE="sample")
         assert ran.returncode == 0, (example, ran.stderr)
 

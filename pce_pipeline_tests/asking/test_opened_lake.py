@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shlex
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pce_pipeline.asking.open_lake import OpenLake
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.emulator.vintages import VINTAGES
 from pce_pipeline.errors import UsageError
+from pce_pipeline.opened_lake import OpenLake
 from pce_pipeline_tests.cli.conftest import Called
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.worlds import World, command_line_of, lean_world
@@ -53,15 +54,36 @@ def pce(lean: World) -> Callable[..., Called]:
     return command_line_of(lean)
 
 
-def test_every_block_of_the_document_runs(lean: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_of_the_document_runs(lean: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("HOME", lean.settings.home), ("PROFILE", "lean"), ("CATALOG", lean.settings.catalog)):
         monkeypatch.setitem(os.environ, f"PCE_{name}", str(value))
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text("utf-8"), flags=re.DOTALL)
     known: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "docs/python.md", "exec"), known)
     assert len(blocks) == 9
     assert known["then"].about.vintages == ["pce_state 2024-10-03"]
+    assert {file.name for file in tmp_path.iterdir()} == {"real.xlsx", "real.png"}
+
+
+def test_the_readme_has_a_day_of_the_past_in_a_spreadsheet_by_shell_and_by_python(
+    lean: World, pce: Callable[..., Called], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("HOME", lean.settings.home), ("PROFILE", "lean"), ("CATALOG", lean.settings.catalog)):
+        monkeypatch.setitem(os.environ, f"PCE_{name}", str(value))
+    monkeypatch.chdir(tmp_path)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (line,) = re.findall(r"^\$ \.venv/bin/pce (query .*--as-of .*)", readme, re.MULTILINE)
+    (block,) = [each for each in re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL) if "as_of=" in each]
+    assert pce(*shlex.split(line)).code == 0
+    exec(compile(block, "README.md", "exec"), {})
+    for name in ("real.xlsx", "health.xlsx"):
+        sheets = zipfile.ZipFile(name)
+        told = "".join(sheets.read(each).decode() for each in sheets.namelist() if "sheets/" in each)
+        assert [
+            text for text in ("California", "Texas", "SAMPLE", "2025-03-31", "2024-10-03") if text not in told
+        ] == []
 
 
 def questions() -> list[tuple[str, str, str, str]]:

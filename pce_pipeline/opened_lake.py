@@ -1,6 +1,7 @@
 """The lake in Python: `open_lake()` gives its tables as Polars, Arrow or DuckDB, and answers as `pce query` does.
 
-It reads what the pipeline has published, and writes nothing. Neither Dagster nor Postgres is needed or started.
+It reads what the pipeline has published, and writes nothing into the lake. Neither Dagster nor Postgres is needed or
+started.
 """
 
 import difflib
@@ -20,7 +21,12 @@ from pce_pipeline.asking.query import Question, Result, query
 from pce_pipeline.asking.reading import Reader, first_days, made_of, table_as_known
 from pce_pipeline.bronze.errors import NotKnownYet
 from pce_pipeline.bronze.history import History
+from pce_pipeline.charts.file import plot_file
 from pce_pipeline.errors import UsageError
+from pce_pipeline.exports.export import Export
+from pce_pipeline.exports.forms import form_of
+from pce_pipeline.exports.tables import OF_ANSWERS
+from pce_pipeline.exports.writing import write
 from pce_pipeline.finding.searching import find
 from pce_pipeline.gold.known import AsOf, Clock
 from pce_pipeline.lake.resource import Lake
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _LAYERS = ("", "gold/", "silver/")
+_LOOKED_AT = ("geo_name", "category_name", "measure", "year", "month", "value", "status", "unit")
 
 
 def open_lake(
@@ -120,7 +127,7 @@ class OpenLake:
         growth: bool = False,
         sum_over: SumOver | None = None,
         datasets: Words = None,
-    ) -> Result:
+    ) -> "Figures":
         """Figures as they are known now, or were at the end of a day: what `pce query` answers, as a frame.
 
         Words are a text with commas or a list: `states="CA,TX"`, `categories=["product.health_care"]`; `areas` is
@@ -143,7 +150,8 @@ class OpenLake:
             growth=growth,
             sum_over=sum_over,
         )
-        return query(self._lake, self.registry, question, datasets=chosen or None, is_sample=self.is_sample)
+        answer = query(self._lake, self.registry, question, datasets=chosen or None, is_sample=self.is_sample)
+        return Figures(answer.frame, answer.about, answer.day)
 
     @cached_property
     def _lake(self) -> Lake:
@@ -157,6 +165,33 @@ class OpenLake:
         close = difflib.get_close_matches(name, self.tables, n=3, cutoff=0.4)
         nearest = f"Did you mean {', '.join(close)}? " if close else ""
         raise UsageError(f"There is no table {name!r}.", remedy=f"{nearest}docs/data-dictionary.md lists them.")
+
+
+@dataclass(frozen=True, repr=False)
+class Figures(Result):
+    """An answer to look at, to save and to draw."""
+
+    def __repr__(self) -> str:
+        told = [name for name in _LOOKED_AT if name in self.frame.columns]
+        sample = "SAMPLE " if self.about.is_sample else ""
+        return f"{sample}{self.about.title}\n{self.frame.select(told)}"
+
+    def save(self, path: Path | str, *, wide: bool = False) -> list[Path]:
+        """Write the rows, with what they are and how to cite them, into a file; the files written.
+
+        Its name says which form: `.xlsx`, `.csv`, `.json`, `.parquet`, `.sqlite` or `.duckdb`, else CSV. `wide` gives a
+        column per year or month. Raises `CannotBeWritten`, `TooManyRows` and `ExtraMissing`.
+        """
+        rows, to = self.wide() if wide else self.frame, Path(path)
+        return [Path(each.file) for each in write([Export("figures", rows, self.about, OF_ANSWERS)], to, form_of(to))]
+
+    def plot(self, path: Path | str) -> Path:
+        """Draw the figures as lines into a file whose name ends with `.png` or `.svg`; the file.
+
+        Raises `NotAChart`, `ChartsNotInstalled` where the extra `[ask]` is not installed, and `CannotBeWritten`.
+        """
+        plot_file(self.frame, self.about, Path(path))
+        return Path(path)
 
 
 @dataclass(frozen=True)
