@@ -37,6 +37,8 @@ class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
     severity: str
     summary: str
     figures: dict[str, Any] = {}
+    largest: list[dict[str, Any]] = []
+    """The largest deviation of each dataset and explanation, of a check that measures some."""
 
 
 class StepRecord(msgspec.Struct, kw_only=True):

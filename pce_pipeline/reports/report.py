@@ -80,6 +80,8 @@ class Balance(_Part, frozen=True, kw_only=True):
     """How much of it."""
     became: dict[str, int]
     """How much of it became what, in words; balanced where they add up to `given`."""
+    of_which: dict[str, int] = {}
+    """How much of that is to be told apart, in words: cells that could not be read are rows of Silver as well."""
 
     @property
     def difference(self) -> int:
@@ -250,8 +252,10 @@ class LayerPart(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Of Gold, the accounting identities."""
     missing: tuple[MissingOf, ...] = ()
     """Of Gold, the figures without a value, by reason, area and year."""
-    columns: dict[str, dict[str, str]] = {}
-    """The columns of the tables that the run made, with their types: what the next run is compared with."""
+    columns: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
+    """The columns of the layer's tables, with their types: what the next run is compared with."""
+    counted_in: str = ""
+    """A hash of what `missing` was counted in: where it is the same, so are the counts."""
 
     @property
     def seconds(self) -> float:
@@ -289,6 +293,8 @@ class Head(_Part, frozen=True, kw_only=True):
     """What came of it, in a few words."""
     seconds: float
     """The time of its steps."""
+    others: tuple[StepOf, ...] = ()
+    """Its steps that are of no layer: a look that found nothing new."""
     datasets: tuple[str, ...] = ()
     """The datasets that it was about."""
     extracts: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import polars as pl
 from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.bronze.history import dimension_frame
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.facts import conform_facts
+from pce_pipeline.gold.facts import accounted, conform_facts
 from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
 from pce_pipeline.gold.packages import package_of, tables_of
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
@@ -79,11 +79,12 @@ def _made(run: YearlyRun, *, table: GoldTable[Any], registry: Registry) -> Made[
 
 def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
     """The conformed facts of the years that Silver holds, of all datasets."""
-    found = []
+    found, conformed = [], {}
     for name, now in run.held.items():
         silver = run.of(registry.silver[name].table)
         years = [year for year in run.years if year in now.covered_years]
         facts = conform_facts(silver, now.dataset, now.releases)
+        conformed[name] = {"rows": silver.height, "made": facts.height, **accounted(silver, now.dataset)}
         found.append(
             FactYears(
                 facts,
@@ -93,6 +94,7 @@ def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
                 releases=now.releases,
             )
         )
+    run.step.inputs(conformed=conformed)
     frame = pl.concat([each.frame for each in found]).sort(GOLD_FACTS.key)
     return Made(frame, subject=Facts(frame, tuple(each for each in found if not each.frame.is_empty())))
 

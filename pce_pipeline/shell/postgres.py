@@ -114,6 +114,7 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                 rows = sum(result.counts().values()) - result.deleted
                 step.rows(**{f"postgres/{result.table.partition('/')[2]}": rows})
                 step.outputs(**{result.table: result.counts()})
+            step.outputs(reconciled={part.table.name: _reconciled(part, of_table[part.table.name]) for part in parts})
             for part, result in zip(parts, results, strict=True):
                 yield from _materialisations(context, part, result)
             if step.run.put_off:
@@ -204,10 +205,22 @@ def _unchanged(connection: Connection, parts: Sequence[_Part], registry: Registr
     contents = contents_held(connection, [each.table for each in loaded]) if loaded else {}
     found = {each.table.name: parity(each.table, each.held, known, contents) for each in loaded}
     return {
-        name: LoadResult(name, inserted=0, updated=0, deleted=0, unchanged=known[name, WHOLE].rows)
+        name: LoadResult(
+            name,
+            inserted=0,
+            updated=0,
+            deleted=0,
+            unchanged=known[name, WHOLE].rows,
+            held=contents[name, WHOLE].rows if (name, WHOLE) in contents else 0,
+        )
         for name, each in found.items()
         if not each.problems and not each.unknown
     }
+
+
+def _reconciled(part: _Part, result: LoadResult) -> dict[str, int | None]:
+    """The rows that Gold publishes of what was loaded, and those that the database counts."""
+    return {"gold": sum(part.held[key].rows for key in part.keys), "postgres": result.held}
 
 
 def _manifest_row(table: Table, partition: Partition) -> ManifestRow:

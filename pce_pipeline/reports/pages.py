@@ -1,0 +1,214 @@
+"""The report as pages: Markdown for terminals and forges, and HTML that stands alone. Pure.
+
+The HTML needs nothing from anywhere: no script, no font, no picture and no style sheet but its own. It follows the
+reader's choice of light or dark, wide or narrow, and prints.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pce_pipeline.bulletins.blocks import Block, Grid, Items, Paragraph, as_markdown
+from pce_pipeline.markup import for_markdown, for_xml
+from pce_pipeline.reports.report import MissingOf, Report, StepOf
+from pce_pipeline.reports.sections import (
+    BALANCED,
+    SAMPLE,
+    Section,
+    by_years,
+    grid_of_steps,
+    lines_of,
+    sections_of,
+    status_in_words,
+    title_of,
+)
+
+_SHADES = 5
+_NOT_ENDORSED = (
+    "This product uses the Bureau of Economic Analysis (BEA) Data API but is not endorsed or certified by BEA."
+)
+_TONES = {
+    "succeeded": "good",
+    "passed": "good",
+    BALANCED: "good",
+    "warned": "warn",
+    "unfinished": "warn",
+    "failed": "bad",
+}
+"""The words that a page sets off, with their tone: the word says it, the tone repeats it."""
+
+_STYLE = """
+:root{color-scheme:light dark;--page:#fff;--panel:#f5f6f8;--ink:#1b1f24;--soft:#535b66;--rule:#d6dae0;--link:#0b57d0;
+--good:#17692f;--warn:#7d5300;--bad:#b3202c;--tint:11,87,208;--sample:#ffd866}
+@media(prefers-color-scheme:dark){:root{--page:#0f1318;--panel:#181e26;--ink:#e6eaf0;--soft:#a3adba;--rule:#333c48;
+--link:#8abaff;--good:#6bd088;--warn:#e6b450;--bad:#ff8f87;--tint:122,172,255}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
+header,main,footer{max-width:76rem;margin:0 auto;padding:0 1.25rem}
+header{padding-top:1.5rem}h1{font-size:1.7rem;line-height:1.25;margin:.2rem 0 .6rem;overflow-wrap:anywhere}
+h2{font-size:1.2rem;margin:2.2rem 0 .6rem;padding-bottom:.3rem;border-bottom:1px solid var(--rule)}
+h3{font-size:1rem;margin:1.2rem 0 .4rem}p{margin:.5rem 0;max-width:60rem}a{color:var(--link)}
+.sample{background:var(--sample);color:#1b1f24;padding:.6rem 1.25rem;margin:0;max-width:none;font-weight:600}
+.lead{color:var(--soft);overflow-wrap:anywhere}
+nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;padding:0;margin:.8rem 0 0;list-style:none}
+.wide{overflow-x:auto;margin:.6rem 0}.wide:focus-visible{outline:2px solid var(--link);outline-offset:2px}
+table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
+th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}
+thead th{color:var(--soft);font-weight:600;white-space:nowrap}tbody th{font-weight:600}
+.r{text-align:right;white-space:nowrap}td{max-width:36rem;overflow-wrap:break-word}
+.key th{color:var(--soft);padding-right:1.5rem;white-space:nowrap}.key td{overflow-wrap:anywhere}
+.good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--bad)}.good,.warn,.bad{font-weight:600}
+#failures{border-left:4px solid var(--bad);background:var(--panel);padding:.1rem 1rem .5rem;margin-top:1.2rem}
+#failures h2{margin-top:.6rem;border:0}
+details{margin:.6rem 0}summary{cursor:pointer;color:var(--link)}
+.heat th,.heat td{padding:.1rem .35rem;border:1px solid var(--page);text-align:right;font-size:.8rem}
+.heat tbody th{text-align:left}.heat td{background:var(--panel)}
+.s1{background:rgba(var(--tint),.12)!important}.s2{background:rgba(var(--tint),.2)!important}
+.s3{background:rgba(var(--tint),.28)!important}.s4{background:rgba(var(--tint),.36)!important}
+.s5{background:rgba(var(--tint),.44)!important}
+.bar{display:inline-block;height:.6rem;background:var(--link);border-radius:2px;min-width:1px}
+.span{width:9rem}
+footer{color:var(--soft);font-size:.85rem;padding-top:1.5rem;padding-bottom:2.5rem}
+@media(max-width:40rem){body{font-size:15px}h1{font-size:1.35rem}header,main,footer{padding-left:1rem;padding-right:1rem}}
+@media print{nav{display:none}.wide{overflow:visible}}
+"""
+
+
+def markdown_of(report: Report) -> str:
+    """The report as Markdown."""
+    parts = [f"# {for_markdown(title_of(report))}", *(for_markdown(line) for line in lines_of(report))]
+    for section in sections_of(report):
+        blocks = [*section.blocks, *([grid_of_steps(section.timed)] if section.timed else [])]
+        parts.append(as_markdown(section.title, blocks, depth=2).rstrip())
+        parts += [
+            f"**{for_markdown(f'{each.dataset}: {each.status}')}**\n\n{_table_of(by_years(each))}"
+            for each in section.gaps
+        ]
+        if section.folded:
+            inner = "\n\n".join(_table_of(block) for block in section.folded)
+            parts.append(f"<details><summary>{for_xml(section.folded_as)}</summary>\n\n{inner}\n\n</details>")
+    return "\n\n".join(parts) + "\n"
+
+
+def _table_of(block: Block) -> str:
+    """A block without a heading above it."""
+    return as_markdown("", [block]).partition("\n\n")[2].rstrip()
+
+
+def html_of(report: Report) -> str:
+    """The report as a page that stands alone."""
+    sections = sections_of(report)
+    head, title = report.head, for_xml(title_of(report))
+    links = "".join(f'<li><a href="#{each.name}">{for_xml(each.title)}</a></li>' for each in sections)
+    record = for_xml(f"{head.env}/observability/runs/{head.world}/{head.run_id}/record.json")
+    lines = [
+        "<!doctype html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width,initial-scale=1">',
+        f"<title>{title}</title>",
+        f"<style>{_STYLE}</style>",
+        "</head>",
+        "<body>",
+        "<header>",
+        *([f'<p class="sample">{for_xml(SAMPLE)}</p>'] if head.is_sample else []),
+        f"<h1>{title}</h1>",
+        f'<p class="lead">{_toned(head.status)} · {for_xml(status_in_words(head))}</p>',
+        f'<nav aria-label="Sections"><ul>{links}</ul></nav>',
+        "</header>",
+        "<main>",
+        *(_section(each) for each in sections),
+        "</main>",
+        f"<footer><p>Made from the record of the run, {record}, and what lies beside it. {_NOT_ENDORSED}</p></footer>",
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: Section) -> str:
+    parts = [
+        *(_block(block, section.title) for block in section.blocks),
+        *(_heat(each) for each in section.gaps),
+        *([_timed(section.timed)] if section.timed else []),
+    ]
+    if section.folded:
+        inner = "".join(_block(block, section.folded_as) for block in section.folded)
+        parts.append(f"<details><summary>{for_xml(section.folded_as)}</summary>{inner}</details>")
+    return f'<section id="{section.name}"><h2>{for_xml(section.title)}</h2>{"".join(parts)}</section>'
+
+
+def _block(block: Block, label: str) -> str:
+    match block:
+        case Paragraph(text):
+            return f"<p>{for_xml(text)}</p>"
+        case Items(texts):
+            return f"<ul>{''.join(f'<li>{for_xml(text)}</li>' for text in texts)}</ul>"
+        case Grid(headings, rows, right):
+            return _key_facts(rows) if not any(headings) else _grid(headings, rows, right, label)
+        case _:
+            raise TypeError(f"a report has no {type(block).__name__}")
+
+
+def _key_facts(rows: Sequence[Sequence[str]]) -> str:
+    lines = "".join(f'<tr><th scope="row">{for_xml(name)}</th><td>{for_xml(fact)}</td></tr>' for name, fact in rows)
+    return f'<table class="key"><tbody>{lines}</tbody></table>'
+
+
+def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int], label: str) -> str:
+    sides = [' class="r"' if column in right else "" for column in range(len(headings))]
+    top = "".join(f'<th scope="col"{side}>{for_xml(each)}</th>' for each, side in zip(headings, sides, strict=True))
+    lines = (
+        f"<tr>{''.join(f'<td{side}>{_toned(cell)}</td>' for cell, side in zip(row, sides, strict=True))}</tr>"
+        for row in rows
+    )
+    return _scrolled(f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>", label)
+
+
+def _scrolled(table: str, label: str) -> str:
+    """A table that is scrolled sideways where the page is narrow, also by keyboard."""
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{for_xml(label)}">{table}</div>'
+
+
+def _toned(word: str) -> str:
+    tone = _TONES.get(word)
+    return f'<span class="{tone}">{for_xml(word)}</span>' if tone else for_xml(word)
+
+
+def _timed(steps: Sequence[StepOf]) -> str:
+    grid = grid_of_steps(steps)
+    longest = max((step.seconds for step in steps), default=0.0) or 1.0
+    top = "".join(
+        f'<th scope="col"{" class=r" if column in grid.right else ""}>{for_xml(each)}</th>'
+        for column, each in enumerate(grid.headings)
+    )
+    lines = []
+    for step, row in zip(steps, grid.rows, strict=True):
+        cells = [
+            f"<td{' class=r' if column in grid.right else ''}>{_toned(cell)}</td>" for column, cell in enumerate(row)
+        ]
+        bar = f'<td class="span"><span class="bar" style="width:{100 * step.seconds / longest:.1f}%"></span></td>'
+        lines.append(f"<tr>{''.join(cells)}{bar}</tr>")
+    table = f"<table><thead><tr>{top}<td></td></tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return _scrolled(table, "Steps with their seconds")
+
+
+def _heat(gap: MissingOf) -> str:
+    """How many figures each area lacks in each year, the darker the more."""
+    largest = max(count for row in gap.counts for count in row)
+    said = f"{gap.dataset}: {gap.status}"
+    top = "".join(f'<th scope="col">{year}</th>' for year in gap.years)
+    lines = "".join(
+        f'<tr><th scope="row">{for_xml(area)}</th>{"".join(_shaded(counts, largest))}</tr>'
+        for area, counts in zip(gap.areas, gap.counts, strict=True)
+    )
+    table = f'<table class="heat"><thead><tr><td></td>{top}</tr></thead><tbody>{lines}</tbody></table>'
+    return (
+        f"<details><summary>{for_xml(f'{said}, {gap.cells:,} figures by area and year')}</summary>"
+        f"{_scrolled(table, said)}</details>"
+    )
+
+
+def _shaded(counts: Sequence[int], largest: int) -> Iterator[str]:
+    for count in counts:
+        shade = 1 + (_SHADES - 1) * count // largest if count else 0
+        yield f'<td class="s{shade}">{count:,}</td>' if count else "<td></td>"
