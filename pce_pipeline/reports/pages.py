@@ -5,6 +5,8 @@ reader's choice of light or dark, wide or narrow, and prints.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
 
 from pce_pipeline.bulletins.blocks import Block, Grid, Items, Paragraph, as_markdown
 from pce_pipeline.markup import for_markdown, for_xml
@@ -17,11 +19,12 @@ from pce_pipeline.reports.sections import (
     grid_of_steps,
     lines_of,
     sections_of,
-    status_in_words,
     title_of,
+    when_of,
 )
 
 _SHADES = 5
+_LONG = 50
 _NOT_ENDORSED = (
     "This product uses the Bureau of Economic Analysis (BEA) Data API but is not endorsed or certified by BEA."
 )
@@ -35,41 +38,12 @@ _TONES = {
 }
 """The words that a page sets off, with their tone: the word says it, the tone repeats it."""
 
-_STYLE = """
-:root{color-scheme:light dark;--page:#fff;--panel:#f5f6f8;--ink:#1b1f24;--soft:#535b66;--rule:#d6dae0;--link:#0b57d0;
---good:#17692f;--warn:#7d5300;--bad:#b3202c;--tint:11,87,208;--sample:#ffd866}
-@media(prefers-color-scheme:dark){:root{--page:#0f1318;--panel:#181e26;--ink:#e6eaf0;--soft:#a3adba;--rule:#333c48;
---link:#8abaff;--good:#6bd088;--warn:#e6b450;--bad:#ff8f87;--tint:122,172,255}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-header,main,footer{max-width:76rem;margin:0 auto;padding:0 1.25rem}
-header{padding-top:1.5rem}h1{font-size:1.7rem;line-height:1.25;margin:.2rem 0 .6rem;overflow-wrap:anywhere}
-h2{font-size:1.2rem;margin:2.2rem 0 .6rem;padding-bottom:.3rem;border-bottom:1px solid var(--rule)}
-h3{font-size:1rem;margin:1.2rem 0 .4rem}p{margin:.5rem 0;max-width:60rem}a{color:var(--link)}
-.sample{background:var(--sample);color:#1b1f24;padding:.6rem 1.25rem;margin:0;max-width:none;font-weight:600}
-.lead{color:var(--soft);overflow-wrap:anywhere}
-nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;padding:0;margin:.8rem 0 0;list-style:none}
-.wide{overflow-x:auto;margin:.6rem 0}.wide:focus-visible{outline:2px solid var(--link);outline-offset:2px}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--rule);text-align:left;vertical-align:top}
-thead th{color:var(--soft);font-weight:600;white-space:nowrap}tbody th{font-weight:600}
-.r{text-align:right;white-space:nowrap}td{max-width:36rem;overflow-wrap:break-word}
-.key th{color:var(--soft);padding-right:1.5rem;white-space:nowrap}.key td{overflow-wrap:anywhere}
-.good{color:var(--good)}.warn{color:var(--warn)}.bad{color:var(--bad)}.good,.warn,.bad{font-weight:600}
-#failures{border-left:4px solid var(--bad);background:var(--panel);padding:.1rem 1rem .5rem;margin-top:1.2rem}
-#failures h2{margin-top:.6rem;border:0}
-details{margin:.6rem 0}summary{cursor:pointer;color:var(--link)}
-.heat th,.heat td{padding:.1rem .35rem;border:1px solid var(--page);text-align:right;font-size:.8rem}
-.heat tbody th{text-align:left}.heat td{background:var(--panel)}
-.s1{background:rgba(var(--tint),.12)!important}.s2{background:rgba(var(--tint),.2)!important}
-.s3{background:rgba(var(--tint),.28)!important}.s4{background:rgba(var(--tint),.36)!important}
-.s5{background:rgba(var(--tint),.44)!important}
-.bar{display:inline-block;height:.6rem;background:var(--link);border-radius:2px;min-width:1px}
-.span{width:9rem}
-footer{color:var(--soft);font-size:.85rem;padding-top:1.5rem;padding-bottom:2.5rem}
-@media(max-width:40rem){body{font-size:15px}h1{font-size:1.35rem}header,main,footer{padding-left:1rem;padding-right:1rem}}
-@media print{nav{display:none}.wide{overflow:visible}}
-"""
+
+@cache
+def _style() -> str:
+    """The page's own style sheet, on fewer lines than it is written in."""
+    written = (files("pce_pipeline.reports") / "page.css").read_text("utf-8")
+    return " ".join(written.split())
 
 
 def markdown_of(report: Report) -> str:
@@ -106,13 +80,13 @@ def html_of(report: Report) -> str:
         '<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width,initial-scale=1">',
         f"<title>{title}</title>",
-        f"<style>{_STYLE}</style>",
+        f"<style>{_style()}</style>",
         "</head>",
         "<body>",
         "<header>",
         *([f'<p class="sample">{for_xml(SAMPLE)}</p>'] if head.is_sample else []),
         f"<h1>{title}</h1>",
-        f'<p class="lead">{_toned(head.status)} · {for_xml(status_in_words(head))}</p>',
+        f'<p class="lead">{_toned(head.status)} · {for_xml(when_of(head))}</p>',
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>',
         "</header>",
         "<main>",
@@ -158,10 +132,16 @@ def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]], right: frozens
     sides = [' class="r"' if column in right else "" for column in range(len(headings))]
     top = "".join(f'<th scope="col"{side}>{for_xml(each)}</th>' for each, side in zip(headings, sides, strict=True))
     lines = (
-        f"<tr>{''.join(f'<td{side}>{_toned(cell)}</td>' for cell, side in zip(row, sides, strict=True))}</tr>"
+        f"<tr>{''.join(f'<td{side or _long(cell)}>{_toned(cell)}</td>' for cell, side in zip(row, sides, strict=True))}"
+        "</tr>"
         for row in rows
     )
     return _scrolled(f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>", label)
+
+
+def _long(cell: str) -> str:
+    """A class for a cell that must not become a column of single words."""
+    return ' class="long"' if len(cell) > _LONG else ""
 
 
 def _scrolled(table: str, label: str) -> str:

@@ -6,19 +6,19 @@ says so.
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 import structlog
 
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.observability.records import RunJournal, RunRecord
 from pce_pipeline.reports.errors import ReportMissing
 from pce_pipeline.reports.gathering import Gatherer
 from pce_pipeline.reports.making import report_of
 from pce_pipeline.reports.pages import html_of, markdown_of
-from pce_pipeline.reports.report import LayerName, LayerPart, ReportManifest
+from pce_pipeline.reports.report import Head, LayerName, LayerPart, Report
 from pce_pipeline.reports.runs import Runs, run_of
 from pce_pipeline.reports.steps import layer_of
 from pce_pipeline.reports.store import PAGE, TEXT, ReportStore
@@ -28,6 +28,20 @@ _log = structlog.get_logger()
 
 _COMPARED: tuple[LayerName, ...] = ("silver", "gold")
 """The layers whose part is compared with that of an earlier report."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A report to show."""
+
+    head: Head
+    """What it says of the run as a whole."""
+    text: str
+    """All of it as Markdown."""
+    page: str
+    """All of it as HTML that stands alone."""
+    is_stored: bool
+    """Whether this lies in the lake."""
 
 
 class Publisher:
@@ -76,23 +90,31 @@ class Publisher:
             except Exception as problem:  # noqa: BLE001 (whatever it is, the run is over and what it did stands)
                 _warn(each, problem)
 
-    def report(self, run_id: str) -> ReportManifest:
-        """A run's report as its record is now: what lies there, or made again. Raises `ReportMissing`."""
-        record = self._journal.read(run_id)
+    def shown(self, run_id: str) -> Shown:
+        """A run's report as its record is now: what lies there if it is of that record, else made, and not written.
+
+        Raises `ReportMissing`.
+        """
+        record, store = self._journal.read(run_id), self.store
         if record is None:
             raise ReportMissing(run_id)
-        there = self.store.manifest(run_id)
-        return there if there is not None and there.of_record == _hash_of(record) else self._publish(record)
+        there = store.manifest(run_id)
+        if there is not None and there.of_record == _hash_of(record):
+            text, page = (there.text_of(store.file(run_id, name), name) for name in (TEXT, PAGE))
+            if text is not None and page is not None:
+                return Shown(there.head, text, page, is_stored=True)
+        report = self._made(record)
+        return Shown(report.head, markdown_of(report), html_of(report), is_stored=False)
 
-    def _publish(self, record: RunRecord) -> ReportManifest:
-        store, world = self.store, self._lake.layout.world
-        earlier = self._earlier(record, store.runs())
+    def _publish(self, record: RunRecord) -> None:
+        report = self._made(record)
+        self.store.write(report, _hash_of(record), _texts(report))
+        self.store.add([run_of(report, self.store.key(record.run_id))])
+
+    def _made(self, record: RunRecord) -> Report:
+        earlier = self._earlier(record, self.store.runs())
         beside = Gatherer(self._lake, self._registry, lambda: self._held(record.run_id), earlier).beside(record)
-        report = report_of(record, beside, is_sample=world.startswith("sample"))
-        texts = {TEXT: without_secrets(markdown_of(report)), PAGE: without_secrets(html_of(report))}
-        manifest = store.write(report, _hash_of(record), texts)
-        store.add([run_of(report, store.key(record.run_id))])
-        return manifest
+        return report_of(record, beside, is_sample=self._lake.layout.world.startswith("sample"))
 
     def _earlier(self, record: RunRecord, runs: Runs) -> dict[LayerName, tuple[str, LayerPart]]:
         """The parts of the newest earlier reports that the layers of a run are compared with, each with its run."""
@@ -109,6 +131,11 @@ class Publisher:
             if run_id is not None and part is not None:
                 found[layer] = run_id, part
         return found
+
+
+def _texts(report: Report) -> dict[str, str]:
+    """The report as Markdown and as HTML, by the names of its files; secrets were blanked as the record was written."""
+    return {TEXT: markdown_of(report), PAGE: html_of(report)}
 
 
 def _hash_of(record: RunRecord) -> str:

@@ -8,6 +8,7 @@ Everything follows from the run's record and from what lies in the lake beside i
 """
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -323,6 +324,12 @@ class ReportManifest(Record, frozen=True, kw_only=True):
     """The sha256 of the run's record that it was made of: another record makes it anew."""
     files: dict[str, FileOf]
     """Its files."""
+
+    def text_of(self, body: bytes | None, name: str) -> str | None:
+        """The text of one of its files; None where that is not there, or not as it was written."""
+        recorded = self.files.get(name)
+        is_as_written = body is not None and recorded is not None and sha256(body).hexdigest() == recorded.sha256
+        return body.decode() if body is not None and is_as_written else None
 
 
 class Report(_Part, frozen=True, kw_only=True):

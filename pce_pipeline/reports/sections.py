@@ -54,10 +54,9 @@ def title_of(report: Report) -> str:
     return f"SAMPLE: {title}" if head.is_sample else title
 
 
-def status_in_words(head: Head) -> str:
-    """The status and when, in a sentence."""
-    when = f"{head.started_at:%Y-%m-%d %H:%M:%S} UTC"
-    return f"Run {head.run_id} {head.status}. It began at {when}; its steps took {head.seconds:,.1f} s."
+def when_of(head: Head) -> str:
+    """When the run began and how long it took, in a sentence."""
+    return f"It began on {head.started_at:%Y-%m-%d at %H:%M:%S} UTC, and its steps took {head.seconds:,.1f} s."
 
 
 def sections_of(report: Report) -> list[Section]:
@@ -65,8 +64,9 @@ def sections_of(report: Report) -> list[Section]:
     parts = report.parts
     found = [
         _failures(report.head),
-        _asked(report.head),
+        _overview(parts),
         _layers(parts),
+        _asked(report.head),
         _balances([each for part in parts for each in part.balances]),
         _extracts(parts),
         _drift([each for part in parts for each in part.compared]),
@@ -91,6 +91,33 @@ def _failures(head: Head) -> Section | None:
         "What went wrong, and what to do",
         [Grid(["Where", "What happened", "What to do"], rows)],
     )
+
+
+def _overview(parts: Sequence[LayerPart]) -> Section | None:
+    checks = [check for part in parts for check in part.checks]
+    bad = [check for check in checks if check.outcome != "passed"]
+    balances = [balance for part in parts for balance in part.balances]
+    off = sum(bool(balance.difference) for balance in balances)
+    identities = [each for part in parts for each in part.identities if each.checked]
+    violated = sum(each.violations for each in identities)
+    drift = sum(len(compared.differences) for part in parts for compared in part.compared)
+    unread = sum(each.cells for part in parts for each in part.quarantine)
+    gaps = sum(gap.cells for part in parts for gap in part.missing)
+    said = {
+        "checks": f"{len(checks) - len(bad):,} of {len(checks):,} checks passed" if checks else "",
+        "balances": f"{len(balances) - off:,} of {len(balances):,} balances between the layers hold"
+        if balances
+        else "",
+        "identities": f"{sum(each.checked for each in identities):,} sums compared in {len(identities)} accounting "
+        f"identities, {violated:,} not kept"
+        if identities
+        else "",
+        "drift": f"{drift:,} differences of shape from what was before" if any(part.compared for part in parts) else "",
+        "unread": f"{unread:,} cells could not be read" if any(part.extracts for part in parts) else "",
+        "gaps": f"{gaps:,} published figures without a value, each with its reason" if gaps else "",
+    }
+    told = [each for each in said.values() if each]
+    return Section("overview", "Overview", [Items(told)]) if told else None
 
 
 def _asked(head: Head) -> Section:
@@ -334,4 +361,4 @@ def lines_of(report: Report) -> Iterator[str]:
     """What everybody has to know before reading: that the numbers are synthetic, and what became of the run."""
     if report.head.is_sample:
         yield SAMPLE
-    yield status_in_words(report.head)
+    yield f"{report.head.status.capitalize()}. {when_of(report.head)}"

@@ -20,7 +20,7 @@ TEXT = "report.md"
 MANIFEST = "manifest.json"
 RUNS = "runs.json"
 _OPEN = "_open"
-_MADE_AGAIN = "`pce report --run ID` makes it again from the run's record."
+_MADE_AGAIN = "`pce report --run ID` makes it from the run's record whenever it is asked for."
 _TRIES = 10
 
 
@@ -70,9 +70,10 @@ class ReportStore:
         except (MissingObject, DamagedObject):
             return None
 
-    def text(self, run_id: str, name: str) -> str:
-        """A file of a run's report. Raises `MissingObject`."""
-        return self._store.get(self.key(run_id, name)).decode(errors="replace")
+    def file(self, run_id: str, name: str) -> bytes | None:
+        """A file of a run's report; None where it is not there."""
+        key = self.key(run_id, name)
+        return self._store.get_many([key], missing_ok=True).get(key)
 
     def read(self, run_id: str) -> Report:
         """A report as it lies there. Raises `ReportMissing`, and `DamagedObject` where a part is not as written."""

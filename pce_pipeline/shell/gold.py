@@ -22,6 +22,7 @@ from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.pieces import PieceRun, piece_asset
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import table_years
@@ -132,6 +133,7 @@ def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
                 metadata={
                     "dagster/row_count": frame.height,
                     "content_sha256": content,
+                    **report_link(lake, context.run.run_id),
                     "uri": lake.uri_of(lake.prefix(table)),
                     "preview": dg.MetadataValue.md(preview(frame)),
                 },

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pce_pipeline.cli.page import page_of
-from pce_pipeline.cli.reporting import of_newest_call
+from pce_pipeline.cli.run_report import of_newest_call
 from pce_pipeline.observability.records import RunRecord
 from pce_pipeline_tests.cli.conftest import Called, Pce
 
