@@ -33,7 +33,8 @@ def report_of_run(session: Session, run_id: str | None, *, is_opened: bool) -> A
     document = _document(session, chosen, found, call)
     if is_opened:
         return opened(document, _page(session, chosen, found))
-    return Answer(document, as_is="\n".join([*_of_call(call), found.text]), of_world=False)
+    before = "\n".join([*_of_call(call), *_of_the_last_to_do_anything(session, found)])
+    return Answer(document, as_is=f"{before}{found.text}", of_world=False)
 
 
 def _document(session: Session, run_id: str, found: Shown, call: list[RunRecord]) -> dict[str, Any]:
@@ -58,7 +59,15 @@ def _of_call(call: list[RunRecord]) -> list[str]:
     said = (
         f"The newest call made {len(call)} runs; below is the report of the last. `pce report --run ID` has the others."
     )
-    return [said, "", markdown_table(["Run", "Job", "What came of it", "Status"], rows), ""]
+    return [said, "", markdown_table(["Run", "Job", "What came of it", "Status"], rows), "", ""]
+
+
+def _of_the_last_to_do_anything(session: Session, found: Shown) -> list[str]:
+    """Which run touched a layer last, where the one shown touched none."""
+    touched = [run.run_id for run in session.reports.store.runs().runs if run.layers]
+    if found.head.others and touched and found.head.run_id not in touched:
+        return [f"The newest run that did something: `{session.command(f'report --run {touched[0]}')}`", "", ""]
+    return []
 
 
 def _page(session: Session, run_id: str, found: Shown) -> Path:

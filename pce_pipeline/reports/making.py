@@ -81,7 +81,7 @@ def _head(record: RunRecord, *, is_sample: bool) -> Head:
         world=record.world,
         is_sample=is_sample,
         job=record.job,
-        requested={name: _plain(asked) for name, asked in record.requested.items() if asked not in ("", [], {}, None)},
+        requested={name: _plain(asked) for name, asked in record.requested.items() if asked},
         started_at=record.started_at,
         ended_at=record.updated_at,
         status=status_of(record),

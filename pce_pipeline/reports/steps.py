@@ -63,7 +63,8 @@ def did_of(step: StepRecord) -> str:
         totals = {what: sum(load.get(what, 0) for load in loads) for what in _LOADED}
         return ", ".join(f"{count:,} {what}" for what, count in totals.items() if count) or "nothing to load"
     if "outcome" in step.outputs:
-        return str(step.outputs["outcome"])
+        outcome, why = step.outputs["outcome"], step.outputs.get("why")
+        return f"{outcome}: {why}" if isinstance(why, str) else str(outcome)
     counts = {word: len(step.outputs.get(name, ())) for name, word in _WRITTEN.items()}
     return ", ".join(
         f"{count:,} {'partition' if count == 1 else 'partitions'} {word}" for word, count in counts.items() if count
@@ -87,7 +88,7 @@ def outcome_of(record: RunRecord) -> str:
         taken = {"new": "new extract", "verified": "verified extract"}.get(str(last.outputs.get("outcome")))
         return f"{taken} {last.outputs.get('extract')}" if taken else "nothing new"
     if layer_of(last) is None:
-        return did_of(last) or last.step
+        return str(last.outputs.get("outcome", last.step))
     changed = any(_changed(step) for step in record.steps)
     return f"{_years_of(record)} to {layer_of(last)}{'' if changed else ', nothing changed'}".strip()
 
