@@ -228,4 +228,4 @@ def with_runs(runs: Runs, new: Iterable[RunOf], *, most_bytes: int = MOST_BYTES)
 
 def encode_runs(runs: Runs) -> bytes:
     """The file, without a blank more than needed."""
-    return msgspec.json.encode(runs, order="deterministic")
+    return msgspec.json.encode(runs)
