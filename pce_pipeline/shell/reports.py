@@ -18,15 +18,15 @@ def journal_with_reports(journal: RunJournal, publisher: Publisher) -> dg.Resour
     """The journal as a resource that publishes the report of each run that it is set up for."""
 
     def for_one_run(context: dg.InitResourceContext) -> Iterator[RunJournal]:
-        run_id = context.run_id
-        if run_id is None:  # a sensor's, a schedule's or a test's: there is no run to report on
+        run = context.run
+        if run is None:  # a sensor's, a schedule's or a test's: there is no run to report on
             yield journal
             return
-        publisher.begin(run_id)
+        publisher.begin(run.run_id)
         try:
             yield journal
         finally:
-            publisher.end(run_id)
+            publisher.end(run.run_id)
 
     return dg.ResourceDefinition(for_one_run, description="Records of runs, and their reports.")
 
