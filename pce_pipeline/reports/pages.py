@@ -4,6 +4,7 @@ The HTML needs nothing from anywhere: no script, no font, no picture and no styl
 reader's choice of light or dark, wide or narrow, and prints.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
@@ -14,6 +15,7 @@ from pce_pipeline.reports.report import MissingOf, Report, StepOf
 from pce_pipeline.reports.sections import (
     BALANCED,
     SAMPLE,
+    UNBALANCED,
     Section,
     by_years,
     grid_of_steps,
@@ -23,6 +25,7 @@ from pce_pipeline.reports.sections import (
     when_of,
 )
 
+_COMMAND = re.compile("`([^`<>]+)`")
 _SHADES = 5
 _LONG = 50
 _NOT_ENDORSED = (
@@ -114,9 +117,9 @@ def _section(section: Section) -> str:
 def _block(block: Block, label: str) -> str:
     match block:
         case Paragraph(text):
-            return f"<p>{for_xml(text)}</p>"
+            return f"<p>{_text(text)}</p>"
         case Items(texts):
-            return f"<ul>{''.join(f'<li>{for_xml(text)}</li>' for text in texts)}</ul>"
+            return f"<ul>{''.join(f'<li>{_text(text)}</li>' for text in texts)}</ul>"
         case Grid(headings, rows, right):
             return _key_facts(rows) if not any(headings) else _grid(headings, rows, right, label)
         case _:
@@ -150,8 +153,14 @@ def _scrolled(table: str, label: str) -> str:
 
 
 def _toned(word: str) -> str:
-    tone = _TONES.get(word)
-    return f'<span class="{tone}">{for_xml(word)}</span>' if tone else for_xml(word)
+    """A text, with a tone where it is a word that has one, or a difference that a balance must not have."""
+    tone = _TONES.get(word) or ("bad" if word.endswith(UNBALANCED) else None)
+    return f'<span class="{tone}">{_text(word)}</span>' if tone else _text(word)
+
+
+def _text(text: str) -> str:
+    """A text of ours or of others: what stands between backticks is a command to type."""
+    return _COMMAND.sub(r"<code>\1</code>", for_xml(text))
 
 
 def _timed(steps: Sequence[StepOf]) -> str:

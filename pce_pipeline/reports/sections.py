@@ -20,6 +20,7 @@ from pce_pipeline.reports.report import (
 
 SAMPLE = "SAMPLE: synthetic numbers, invented by this package, and none of BEA's statistics."
 BALANCED = "balanced"
+UNBALANCED = "unaccounted for"
 
 _SHORT = 8
 _BY_ROUNDING = "rounding"
@@ -99,24 +100,21 @@ def _overview(parts: Sequence[LayerPart]) -> Section | None:
     balances = [balance for part in parts for balance in part.balances]
     off = sum(bool(balance.difference) for balance in balances)
     identities = [each for part in parts for each in part.identities if each.checked]
+    summed = sum(each.checked for each in identities)
     violated = sum(each.violations for each in identities)
     drift = sum(len(compared.differences) for part in parts for compared in part.compared)
     unread = sum(each.cells for part in parts for each in part.quarantine)
     gaps = sum(gap.cells for part in parts for gap in part.missing)
-    said = {
-        "checks": f"{len(checks) - len(bad):,} of {len(checks):,} checks passed" if checks else "",
-        "balances": f"{len(balances) - off:,} of {len(balances):,} balances between the layers hold"
-        if balances
-        else "",
-        "identities": f"{sum(each.checked for each in identities):,} sums compared in {len(identities)} accounting "
-        f"identities, {violated:,} not kept"
-        if identities
-        else "",
-        "drift": f"{drift:,} differences of shape from what was before" if any(part.compared for part in parts) else "",
-        "unread": f"{unread:,} cells could not be read" if any(part.extracts for part in parts) else "",
-        "gaps": f"{gaps:,} published figures without a value, each with its reason" if gaps else "",
-    }
-    told = [each for each in said.values() if each]
+    compared = any(each.before for part in parts for each in part.compared)
+    said = (
+        (checks, f"{len(checks) - len(bad):,} of {_counted(len(checks), 'check')} passed"),
+        (balances, f"{len(balances) - off:,} of {_counted(len(balances), 'balance')} between the layers hold"),
+        (identities, f"{_counted(summed, 'sum')} of accounting identities compared, {violated:,} not kept"),
+        (compared, f"{_counted(drift, 'difference')} of shape from what was before"),
+        (any(part.extracts for part in parts), f"{_counted(unread, 'cell')} could not be read"),
+        (gaps, f"{_counted(gaps, 'published figure')} without a value, each with its reason"),
+    )
+    told = [words for is_told, words in said if is_told]
     return Section("overview", "Overview", [Items(told)]) if told else None
 
 
@@ -177,9 +175,10 @@ def _balances(balances: Sequence[Balance]) -> Section | None:
         return None
     off = [each for each in balances if each.difference]
     said = (
-        f"{len(off)} of {len(balances)} balances do not hold: rows were lost or made on the way."
+        f"{len(off)} of {_counted(len(balances), 'balance')} {'does' if len(off) == 1 else 'do'} not hold: rows were "
+        "lost or made on the way."
         if off
-        else f"All {len(balances)} balances hold: nothing was lost or made on the way."
+        else f"All {_counted(len(balances), 'balance')} hold: nothing was lost or made on the way."
     )
     grid = Grid(
         ["Of", "Came in", "What became of it", "Difference"],
@@ -198,7 +197,7 @@ def _became(balance: Balance) -> str:
 
 
 def _difference(balance: Balance) -> str:
-    return f"{balance.difference:+,}" if balance.difference else BALANCED
+    return f"{balance.difference:+,} {UNBALANCED}" if balance.difference else BALANCED
 
 
 def _extracts(parts: Sequence[LayerPart]) -> Section | None:
@@ -224,7 +223,10 @@ def _extracts(parts: Sequence[LayerPart]) -> Section | None:
 def _drift(compared: Sequence[Compared]) -> Section | None:
     if not compared:
         return None
-    rows = [(each.of, each.kind, each.what, each.before, each.after) for one in compared for each in one.differences]
+    together: dict[tuple[str, ...], list[str]] = {}
+    for each in (each for one in compared for each in one.differences):
+        together.setdefault((each.kind, each.what, each.before, each.after), []).append(each.of)
+    rows = [(", ".join(tables), *difference) for difference, tables in together.items()]
     against = Items(
         [
             f"{each.of}: {each.now} against {each.before}, {_differences(len(each.differences))}"
@@ -238,7 +240,11 @@ def _drift(compared: Sequence[Compared]) -> Section | None:
 
 
 def _differences(count: int) -> str:
-    return "the same shape" if not count else f"{count:,} difference{'' if count == 1 else 's'}"
+    return _counted(count, "difference") if count else "the same shape"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _quarantine(parts: Sequence[LayerPart]) -> Section | None:
@@ -249,7 +255,9 @@ def _quarantine(parts: Sequence[LayerPart]) -> Section | None:
         return Section("quarantine", "Quarantine", [Paragraph("Every cell of these extracts could be read.")])
     rows = [(each.dataset, each.bea_table, each.rule, each.state, f"{each.cells:,}", each.example) for each in cells]
     total = sum(each.cells for each in cells)
-    said = f"{total:,} cells could not be read. They are NULL and keep BEA's text; `pce quarantine` lists them."
+    said = (
+        f"{_counted(total, 'cell')} could not be read. They are NULL and keep BEA's text; `pce quarantine` lists them."
+    )
     grid = Grid(["Dataset", "Table", "Rule", "State", "Cells", "The first reason"], rows, frozenset({4}))
     return Section("quarantine", "Quarantine", [Paragraph(said), grid])
 

@@ -117,15 +117,18 @@ def test_the_sample_is_called_one_wherever_it_is_read() -> None:
 
 
 def test_what_went_wrong_comes_first_with_what_to_do() -> None:
+    page = html_of(whole())
     failures, overview, *_ = sections_of(whole())
     assert (failures.name, overview.name) == ("failures", "overview")
-    assert "`pce refresh" in str(failures.blocks)
-    assert "failed in gold/broken" in html_of(whole()).partition("</h1>")[0]
+    assert "`pce refresh`" in str(failures.blocks)
+    assert "<code>pce refresh</code>" in page
+    assert "failed in gold/broken" in page.partition("</h1>")[0]
 
 
 def test_a_balance_that_is_off_is_not_folded_away() -> None:
     (off,) = [each for each in sections_of(whole()) if each.name == "balances"]
-    assert "1 of 3 balances do not hold" in str(off.blocks)
+    assert "1 of 3 balances does not hold" in str(off.blocks)
+    assert '<span class="bad">+1 unaccounted for</span>' in html_of(whole())
     assert not off.folded
     even = report_of(run(silver()), Beside(), is_sample=False)
     (holds,) = [each for each in sections_of(even) if each.name == "balances"]
