@@ -217,6 +217,11 @@ class RunJournal:
                 raise
             self._end(running, None)
 
+    def stopped(self, run_id: str) -> None:
+        """Record that a run is over although steps of it have not ended: it was interrupted, which they never learn."""
+        for step in [each for (run, _), each in self._steps.items() if run == run_id]:
+            self._end(step, InterruptedError("the run was stopped before the step had ended"))
+
     def stored_badly(self, run_id: str, step: str, error: BaseException) -> None:
         """Record that a step's output could not be stored, which the step itself never learns."""
         running = self.running(run_id, step)

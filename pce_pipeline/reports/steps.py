@@ -6,6 +6,7 @@ from pce_pipeline.observability.records import RunRecord, StepRecord
 from pce_pipeline.reports.report import LAYERS, UNFINISHED, Failure, LayerName, StepOf
 
 _PUT_OFF = "DatasetsPutOff"
+_STOPPED = ("InterruptedError", "KeyboardInterrupt", "DagsterExecutionInterruptedError")
 _WRITTEN = {"written": "written", "refreshed": "restamped", "unchanged": "unchanged", "withdrawn": "withdrawn"}
 _LOADED = ("inserted", "updated", "deleted")
 
@@ -77,7 +78,7 @@ def outcome_of(record: RunRecord) -> str:
         return f"all but {', '.join(record.put_off)}, which failed"
     bad = next((step for step in record.steps if step.status == "failed"), None)
     if bad is not None:
-        return f"failed in {bad.step}"
+        return f"{'interrupted' if _was_stopped(bad) else 'failed'} in {bad.step}"
     running = next((step for step in record.steps if step.status == "running"), None)
     if running is not None:
         return f"stopped in {running.step}"
@@ -104,14 +105,22 @@ def failures_of(record: RunRecord) -> Iterator[Failure]:
             what = f"Nothing was heard of it since it began at {since}: its process was killed, or is still at work."
             yield Failure(step=step.step, what=what, what_to_do=f"{_AGAIN} {_STILL_AT_WORK}")
         elif step.error is not None and not step.error.startswith(_PUT_OFF):
-            yield Failure(step=step.step, what=step.error, what_to_do=_remedy_of(step, record))
+            what = "The run was interrupted." if _was_stopped(step) else step.error
+            yield Failure(step=step.step, what=what, what_to_do=_remedy_of(step, record))
 
 
 def _remedy_of(step: StepRecord, record: RunRecord) -> str:
+    if _was_stopped(step):
+        return _AGAIN
     if step.outputs.get("refused"):
         return _REFUSED
     layer, years = layer_of(step), _years_of(record)
     return _AGAIN if layer is None else _REMEDIES[layer].format(years=f" --years {years}" if years else "")
+
+
+def _was_stopped(step: StepRecord) -> bool:
+    """Whether somebody interrupted a step, so that nothing is wrong with it."""
+    return step.error is not None and step.error.startswith(_STOPPED)
 
 
 def _years_of(record: RunRecord) -> str:

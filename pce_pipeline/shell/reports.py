@@ -26,6 +26,7 @@ def journal_with_reports(journal: RunJournal, publisher: Publisher) -> dg.Resour
         try:
             yield journal
         finally:
+            journal.stopped(run.run_id)
             publisher.end(run.run_id)
 
     return dg.ResourceDefinition(for_one_run, description="Records of runs, and their reports.")

@@ -140,6 +140,15 @@ def test_a_step_that_failed_is_named_with_its_error_and_what_to_do(name: str, sa
     assert says in failure.what_to_do
 
 
+def test_an_interrupted_run_is_not_said_to_be_broken() -> None:
+    stopped = step("gold/pce_state_annual", status="failed", error="InterruptedError: the run was stopped")
+    head = made(run(stopped)).head
+    assert (head.status, head.outcome) == ("failed", "interrupted in gold/pce_state_annual")
+    (failure,) = head.failures
+    assert failure.what == "The run was interrupted."
+    assert failure.what_to_do.startswith("Run the same again")
+
+
 def test_an_answer_that_does_not_count_leaves_a_decision_to_a_person() -> None:
     refused = step("bronze/pce_state", status="failed", error="Failure: no", outputs={"refused": {"SAPCE1": "lacks"}})
     (failure,) = made(run(refused)).head.failures
