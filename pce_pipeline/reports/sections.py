@@ -236,7 +236,8 @@ def _drift(compared: Sequence[Compared]) -> Section | None:
         ]
     )
     grid = [Grid(["Of", "What", "Which", "Before", "Now"], rows)] if rows else []
-    return Section("drift", "Schema drift", [against, *grid])
+    beside = Paragraph("Figures that changed are no drift: `pce show bulletin` tells of them.")
+    return Section("drift", "Schema drift", [against, *grid, beside])
 
 
 def _differences(count: int) -> str:
