@@ -104,12 +104,14 @@ def html_of(report: Report) -> str:
 
 def _section(section: Section) -> str:
     parts = [
-        *(_block(block, section.title) for block in section.blocks),
+        *(_block(block, f"{section.title}, part {at}") for at, block in enumerate(section.blocks, start=1)),
         *(_heat(each) for each in section.gaps),
         *([_timed(section.timed)] if section.timed else []),
     ]
     if section.folded:
-        inner = "".join(_block(block, section.folded_as) for block in section.folded)
+        inner = "".join(
+            _block(block, f"{section.folded_as}, part {at}") for at, block in enumerate(section.folded, start=1)
+        )
         parts.append(f"<details><summary>{for_xml(section.folded_as)}</summary>{inner}</details>")
     return f'<section id="{section.name}"><h2>{for_xml(section.title)}</h2>{"".join(parts)}</section>'
 

@@ -23,7 +23,6 @@ BALANCED = "balanced"
 UNBALANCED = "unaccounted for"
 
 _SHORT = 8
-_BY_ROUNDING = "rounding"
 _UNEXPLAINED = "nothing"
 _OUTCOMES = ("failed", "warned", "passed")
 
@@ -291,17 +290,16 @@ def _residuals(residuals: Sequence[tuple[str, Residual]]) -> Grid:
     rows = [
         (
             identity.replace("_", " "),
-            f"{each.dataset} {each.measure}",
-            f"{each.category_id}, area {each.geo_fips}, {each.year}",
-            *(f"{number:,.3f}" for number in (each.published, each.added_up)),
             f"{each.deviation:+,.3f}",
             f"{each.tolerance:,.3f}",
             "nothing explains it" if each.explained_by == _UNEXPLAINED else each.explained_by,
+            f"{each.dataset} {each.measure} of {each.category_id}, area {each.geo_fips}, {each.year}",
+            *(f"{number:,.3f}" for number in (each.published, each.added_up)),
         )
         for identity, each in residuals
     ]
-    headings = ["Identity", "Measure", "Cell", "Published", "Added up", "Residual", "Tolerance", "Explained by"]
-    return Grid(headings, rows, frozenset({3, 4, 5, 6}))
+    headings = ["Identity", "Residual", "Tolerance", "Explained by", "Largest in", "Published", "Added up"]
+    return Grid(headings, rows, frozenset({1, 2, 5, 6}))
 
 
 def _missing(parts: Sequence[LayerPart]) -> Section | None:
