@@ -14,8 +14,9 @@ PACKAGE = Path(__file__).parents[1] / "pce_pipeline"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("__init__", "errors", "markup", "memory", "signing", "texts"),
-    ("settings", "citation"),
+    ("__init__", "errors", "markup", "memory", "redaction", "signing", "texts", "variables", "webhook_secrets"),
+    ("addresses", "citation"),
+    ("settings",),
     ("catalog",),
     ("tables",),
     ("emulator",),
