@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
-from pce_pipeline.webhook_secrets import key_of
+from pce_pipeline.webhook_secrets import HOW_TO_MAKE_ONE, key_of
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[sS]3:")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -117,7 +117,7 @@ def _webhook_secrets(value: SecretStr) -> SecretStr:
         try:
             key_of(each)
         except ValueError as wrong:
-            raise ValueError(f"secret {number} cannot be used: {wrong}") from None
+            raise ValueError(f"secret {number} cannot be used: {wrong}; make one with: {HOW_TO_MAKE_ONE}") from None
     return value
 
 

@@ -276,7 +276,7 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 (one value per 
         if settings is None or problems:
             listed = problems[0] if len(problems) == 1 else "".join(f"\n  - {each}" for each in problems)
             raise SettingsError(
-                f"The settings do not hold: {listed}" + ("." if len(problems) == 1 else ""),
+                f"The settings do not hold: {listed}" + ("." if len(problems) == 1 and listed[-1] != "?" else ""),
                 remedy="docs/settings.md lists every setting, .env.example shows each.",
             )
     if region := os.environ.get("AWS_REGION"):

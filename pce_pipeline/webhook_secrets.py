@@ -4,6 +4,9 @@ import base64
 import binascii
 
 PREFIX = "whsec_"
+HOW_TO_MAKE_ONE = (
+    "python -c \"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+)
 _FEWEST_BYTES = 24
 
 

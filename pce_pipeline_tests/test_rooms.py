@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "pce_pipeline"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("__init__", "errors", "markup", "memory", "redaction", "signing", "texts", "variables", "webhook_secrets"),
+    ("__init__", "decoding", "errors", "markup", "memory", "redaction", "signing", "texts", "webhook_secrets"),
+    ("refusals", "variables"),
     ("addresses", "citation"),
     ("settings",),
     ("catalog",),

@@ -37,6 +37,7 @@ from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide, without_secrets
 from pce_pipeline.observability.progress import watched_by
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.refusals import refusal_of
 from pce_pipeline.settings import Settings, Source, load_settings
 from pce_pipeline.tables.registry import Registry, load_registry
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -237,7 +238,7 @@ class Session:
         except PceError as error:
             return self.report(error)
         except Exception as error:  # noqa: BLE001 (the last resort: no person should need to read a traceback)
-            return self.report(error)
+            return self.report(refusal_of(error) or error)
         return answer.exit_code if answer is not None else 0
 
     def print(self, answer: Answer) -> None:

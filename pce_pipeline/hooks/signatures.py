@@ -13,16 +13,12 @@ from datetime import UTC, datetime, timedelta
 from standardwebhooks import Webhook
 
 from pce_pipeline.errors import PceError, UsageError
-from pce_pipeline.webhook_secrets import key_of
+from pce_pipeline.webhook_secrets import HOW_TO_MAKE_ONE, key_of
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 
 TOLERANCE = timedelta(minutes=5)
 """How far the moment of signing may lie from now, before or after."""
-
-HOW_TO_MAKE_ONE = (
-    "python -c \"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
-)
 
 _SECONDS = re.compile(r"[1-9][0-9]{0,10}")
 

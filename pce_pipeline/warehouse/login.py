@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from psycopg2.extensions import parse_dsn
 from pydantic import SecretStr
 
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.observability.logs import hide
 from pce_pipeline.redaction import blanked, spellings
 from pce_pipeline.settings import Settings
@@ -219,7 +220,7 @@ def _fetch(arn: str) -> _Credentials:
         raise SignInUnavailable(f"the secret {arn} cannot be read: {failed}") from failed
     credentials: _Credentials | None = None
     try:
-        credentials = msgspec.json.decode(held.get("SecretString", ""), type=_Credentials)
+        credentials = decoded_json(held.get("SecretString", ""), _Credentials)
     except msgspec.MsgspecError:
         credentials = None
     if credentials is None:
