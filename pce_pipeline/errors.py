@@ -27,11 +27,15 @@ class PceError(Exception):
 
 
 class SystemRefused(PceError):
-    """The operating system refuses `what` for `reason`: a disk is full, a place read-only, a right missing."""
+    """The operating system refuses `what` for `reason`: a disk is full, a place read-only, a right missing.
 
-    def __init__(self, what: str, reason: str, *, remedy: str) -> None:
+    `number` is its error number, if it gave one.
+    """
+
+    def __init__(self, what: str, reason: str, *, remedy: str, number: int | None = None) -> None:
         self.what = what
         self.reason = reason
+        self.number = number
         super().__init__(f"{what} cannot be used: {reason}.", remedy=remedy)
 
 

@@ -8,6 +8,7 @@ Dagster raised. `refusal_of` finds them wherever they are; what it does not know
 import errno
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from pce_pipeline.errors import SystemRefused
 
@@ -37,7 +38,7 @@ _REASONS = {
     errno.ELOOP: ("its links lead in a circle", f"Mend them, or {_ELSEWHERE}."),
     errno.EMFILE: ("this process has too many files open", "Raise the limit (`ulimit -n 4096`) and run it again."),
     errno.ENFILE: ("this machine has too many files open", "End other programs and run it again."),
-    errno.EIO: ("its disk reports an error", f"Check the disk, or {_ELSEWHERE}."),
+    errno.EIO: ("its disk reports an error, or is full", f"Check the disk and its room, or {_ELSEWHERE}."),
     errno.ESTALE: ("its network file system has lost it", "Mount it again and run the same command again."),
     errno.ENOMEM: ("there is not enough memory", "End other programs, or use a machine with more memory."),
     errno.EPIPE: ("nobody reads it any more", "Run it again without the program behind the pipe."),
@@ -56,12 +57,15 @@ _IN_RUST = re.compile(r"\(?os error (\d+)\)?")
 _PATH = re.compile(r"(?<![\w.~/-])/[^\s:'\"`,()]+")
 
 
-def reason_and_remedy(number: int) -> tuple[str, str] | None:
+def reason_and_remedy(number: int, path: str = "") -> tuple[str, str] | None:
     """What an error number of the operating system means for a place, and what to do; None for one of other things.
 
     >>> reason_and_remedy(errno.EROFS)[0]
     'its file system is read-only'
     """
+    on_the_way = (Path(path), *Path(path).parents)
+    if number == errno.EEXIST and any(each.is_symlink() and not each.exists() for each in on_the_way):
+        number = errno.ENOENT  # a folder cannot be made where a link leads nowhere
     return _REASONS.get(number)
 
 
@@ -71,17 +75,20 @@ def number_in(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def refusal_of(error: BaseException) -> SystemRefused | None:
-    """What the operating system refused, if that is what `error` comes from: itself, or what it was raised from."""
+def refusal_of(error: BaseException, *, sqlite: str = "A file of SQLite") -> SystemRefused | None:
+    """What the operating system refused, if that is what `error` comes from: itself, or what it was raised from.
+
+    `sqlite` is where SQLite's files lie, which its errors do not say.
+    """
     for each in _chain(error):
-        refused = _refusal_itself(each)
+        refused = _refusal_itself(each, sqlite)
         if refused is not None:
             refused.__cause__ = error
             return refused
     return None
 
 
-def _refusal_itself(error: BaseException) -> SystemRefused | None:
+def _refusal_itself(error: BaseException, sqlite: str) -> SystemRefused | None:
     text = str(error)
     if isinstance(error, MemoryError):
         return SystemRefused("The memory of this machine", "it is used up", remedy=_REASONS[errno.ENOMEM][1])
@@ -96,14 +103,17 @@ def _refusal_itself(error: BaseException) -> SystemRefused | None:
         return _refused(error.errno, " and ".join(paths) or _path_in(text))
     if type(error).__module__.partition(".")[0] in _OF_DATABASES:
         number = next((number for words, number in _IN_WORDS if words in text), None)
-        return _refused(number, _path_in(text) or "The database") if number is not None else None
+        what = sqlite if "sqlite" in f"{type(error).__module__} {text}" else "The disk of the database"
+        return _refused(number, what) if number is not None else None
     number = number_in(text)
     return _refused(number, _path_in(text)) if number is not None else None
 
 
 def _refused(number: int, what: str) -> SystemRefused | None:
-    known = reason_and_remedy(number)
-    return SystemRefused(what or "A place that is needed", known[0], remedy=known[1]) if known is not None else None
+    known = reason_and_remedy(number, what)
+    if known is None:
+        return None
+    return SystemRefused(what or "A place that is needed", known[0], remedy=known[1], number=number)
 
 
 def _path_in(text: str) -> str:

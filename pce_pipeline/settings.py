@@ -34,6 +34,7 @@ from pce_pipeline.addresses import (
 )
 from pce_pipeline.errors import SettingsError
 from pce_pipeline.redaction import SHORTEST, is_recognisable
+from pce_pipeline.refusals import refusal_of
 from pce_pipeline.variables import DOTENV, read_dotenv, unknown_names
 from pce_pipeline.webhook_secrets import PREFIX
 
@@ -183,13 +184,19 @@ class Settings(BaseSettings):
 
     @cached_property
     def source(self) -> Source:
-        """`api` with a key, else `bulk` where the laptop's BEA world holds extracts, else `sample`."""
+        """`api` with a key, else `bulk` where the laptop's BEA world holds extracts, else `sample`.
+
+        Raises `SystemRefused` where the home cannot be looked into.
+        """
         if self.chosen_source is not None:
             return self.chosen_source
         if self.bea_api_key is not None:
             return "api"
         bea = self._world_of("bea")
-        has_extracts = any((self.home / bea / "lake").glob(f"*/bronze/{bea}/*/*/manifest.json"))
+        try:
+            has_extracts = any((self.home / bea / "lake").glob(f"*/bronze/{bea}/*/*/manifest.json"))
+        except OSError as refused:
+            raise refusal_of(refused) or refused from None
         return "bulk" if has_extracts else "sample"
 
     @property

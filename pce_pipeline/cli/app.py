@@ -33,8 +33,8 @@ from pce_pipeline.cli import (
     tracing,
 )
 from pce_pipeline.cli.guessing import no_such_verb
-from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
-from pce_pipeline.errors import UsageError
+from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session, writing_to_stdout
+from pce_pipeline.errors import SystemRefused, UsageError
 
 
 class _Verbs(TyperGroup):
@@ -238,8 +238,9 @@ def call(arguments: Sequence[str]) -> int:
     """Call a verb; the exit code. Wrong usage is answered as every other error is."""
     arguments = _json_first(_plot_with_place(arguments))
     try:
-        code: int = app(list(arguments), prog_name="pce", standalone_mode=False)
-    except UsageError as wrong:
+        with writing_to_stdout():  # verbs say their own errors; this is the help
+            code: int = app(list(arguments), prog_name="pce", standalone_mode=False)
+    except (UsageError, SystemRefused) as wrong:
         return Session(as_json="--json" in arguments).report(wrong)
     except typer.TyperException as wrong:
         if not wrong.format_message():  # no verb at all: the help is shown already

@@ -249,7 +249,7 @@ class DirectoryBackend(_Obstore):
                 return self._refused(key, number_in(str(error)), text)
 
     def _refused(self, key: str, number: int | None, text: str = "") -> Exception:
-        known = reason_and_remedy(number) if number is not None else None
+        known = reason_and_remedy(number, str(self.root / key)) if number is not None else None
         if number is None or known is None:
             return LakeUnavailable(key, text)
         reason, remedy = known
