@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -53,7 +53,7 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
         raise _cannot_be_written(path, refused) from None
     finally:
-        if part.parent.is_dir():
+        with suppress(OSError):  # what went wrong above is what is told
             part.unlink(missing_ok=True)
 
 
