@@ -53,6 +53,13 @@ _IN_WORDS = (
 )
 _OF_DATABASES = {"sqlite3", "sqlalchemy", "psycopg2", "duckdb", "_duckdb"}
 _OF_NETWORKS = (ConnectionError, TimeoutError)
+_BY_TYPE: dict[type[BaseException], int] = {
+    PermissionError: errno.EACCES,
+    FileNotFoundError: errno.ENOENT,
+    FileExistsError: errno.EEXIST,
+    IsADirectoryError: errno.EISDIR,
+    NotADirectoryError: errno.ENOTDIR,
+}
 _IN_RUST = re.compile(r"\(?os error (\d+)\)?")
 _PATH = re.compile(r"(?<![\w.~/-])/[^\s:'\"`,()]+")
 
@@ -98,15 +105,23 @@ def _refusal_itself(error: BaseException, sqlite: str) -> SystemRefused | None:
             "it is nested too deeply",
             remedy="Look at the file or the answer it came from; nothing of it was kept.",
         )
-    if isinstance(error, OSError) and not isinstance(error, _OF_NETWORKS) and error.errno is not None:
+    number = _number_of(error)
+    if isinstance(error, OSError) and number is not None:
         paths = [str(each) for each in (error.filename, error.filename2) if each is not None]
-        return _refused(error.errno, " and ".join(paths) or _path_in(text))
+        return _refused(number, " and ".join(paths) or _path_in(text))
     if type(error).__module__.partition(".")[0] in _OF_DATABASES:
         number = next((number for words, number in _IN_WORDS if words in text), None)
         what = sqlite if "sqlite" in f"{type(error).__module__} {text}" else "The disk of the database"
         return _refused(number, what) if number is not None else None
     number = number_in(text)
     return _refused(number, _path_in(text)) if number is not None else None
+
+
+def _number_of(error: BaseException) -> int | None:
+    """The error number of what the operating system refused about a place; libraries raise its types without one."""
+    if not isinstance(error, OSError) or isinstance(error, _OF_NETWORKS):
+        return None
+    return _BY_TYPE.get(type(error)) if error.errno is None else error.errno
 
 
 def _refused(number: int, what: str) -> SystemRefused | None:

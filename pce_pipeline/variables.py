@@ -54,6 +54,7 @@ OF_OTHERS: Mapping[str, str] = {
         ("PCE_DATABASE_REACH", "PCE_IMAGE_REPOSITORY", "PCE_SCHEDULED_ENVIRONMENTS", "PCE_SMOKE_DATABASE_URL"),
         "variables of a GitHub environment, for the workflows",
     ),
+    "PCE_GOLD": "where Gold lies, in the programs of docs/connect.md",
     **dict.fromkeys(("PCE_REAL_DATA", "PCE_TEST_THOROUGH"), "for the tests"),
 }
 """Names that begin as the settings' do and are read by others: who reads each. No setting of a run is among them."""
