@@ -20,7 +20,9 @@ import polars as pl
 import structlog
 
 from pce_pipeline import __version__
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.errors import PceError
+from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs, progress
@@ -267,9 +269,15 @@ class RunJournal:
         )
 
     def read(self, run_id: str) -> RunRecord | None:
-        """A run's record from the lake, if it has one."""
+        """A run's record from the lake, if it has one. Raises `DamagedObject`."""
         body = self._read(run_id, _RECORD)
-        return None if body is None else msgspec.json.decode(body, type=RunRecord)
+        if body is None:
+            return None
+        try:
+            return decoded_json(body, RunRecord)
+        except msgspec.DecodeError as wrong:
+            key = self._key(run_id, _RECORD)
+            raise DamagedObject(key, "a run's record", str(wrong), remedy="Delete it: nothing is made of it.") from None
 
     def _read(self, run_id: str, name: str) -> bytes | None:
         key = self._key(run_id, name)

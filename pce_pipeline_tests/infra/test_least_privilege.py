@@ -77,7 +77,8 @@ def may(rendered: Rendered, role: str, call: Call) -> bool:
 def lake_operations(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[set[tuple[str, str]]]:
     """Everything a life of the pipeline asks of its lake: extracts, refreshes, a rollback, healing, pruning."""
     with server.database(migrated=False) as url:
-        world = World(tmp_path_factory.mktemp("recorded"), url, env="staging", profile="smoke")
+        home = tmp_path_factory.mktemp("recorded")
+        world = World(home, url, env="staging", profile="smoke", chosen_lake_uri=str(home / "lake"))
         recorder = RecordingBackend(world.lake.store.backend)
         world.lake.store.backend = recorder
         world.extract()
