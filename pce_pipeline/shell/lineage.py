@@ -62,6 +62,14 @@ class LineageOfLake:
             history=list(self._history()),
         )
 
+    def told(self, entry: AuditEntry) -> AuditEntry:
+        """An entry of a run with the extracts behind it, where its step did not know them and it is published still."""
+        partition = self._published.get(entry.table, {}).get(entry.partition)
+        if entry.extracts or partition is None or partition.content_sha256 != entry.content_sha256:
+            return entry
+        table = next(each for each in self._registry.tables if each.name == entry.table)
+        return msgspec.structs.replace(entry, extracts=self._behind.of(table, partition))
+
     def _history(self) -> Iterator[tuple[str, AuditEntry]]:
         for now in self._held.values():
             for manifest in now.manifests.values():

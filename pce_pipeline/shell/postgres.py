@@ -103,7 +103,7 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                     [each.load(lake, registry) for each in parts if each.table.name not in unchanged],
                     world=lake.layout.world,
                     env=lake.layout.env,
-                    run=run_row(step.run, journal.trail(step.run)),
+                    run=run_row(step.run, [lineage.told(entry) for entry in journal.trail(step.run)]),
                     manifests=manifests,
                     lineage=lineage.rows(settings),
                     quarantine=[row for now in everything.values() for row in standing(now).to_dicts()],
