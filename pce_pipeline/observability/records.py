@@ -134,14 +134,14 @@ class Step:
 
     @property
     def trail(self) -> list[AuditEntry]:
-        """The entries of the tables that have changed, with the step's checks and seconds so far."""
+        """The entries of the tables that have changed, with the checks and seconds of the step, which has ended."""
         passed = sum(check.passed for check in self.record.checks)
         return [
             msgspec.structs.replace(
                 entry,
                 checks_passed=passed,
                 checks_failed=len(self.record.checks) - passed,
-                step_seconds=round(self.seconds, 3),
+                step_seconds=self.record.seconds,
             )
             for entry in of_changed_tables(self.entries)
         ]
