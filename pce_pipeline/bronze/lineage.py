@@ -27,19 +27,25 @@ class ExtractsBehind:
         self._known: dict[tuple[str, str], Extracts] = {}
 
     def of(self, table: Table, partition: Partition) -> dict[str, list[str]]:
-        """The extracts that a partition of a yearly table follows from, by BEA table.
+        """The extracts that a partition follows from, by BEA table.
 
         There are several of one BEA table where it is a mixture, or where the table looks years back. A log of all
         vintages has none of its own; neither has what was made of something that is no longer there.
         """
-        if not table.is_yearly:
-            return {}
-        of = self._registry.datasets_of(self._registry.derivation_of(table))
+        of = self._datasets_of(table)
         return {
             bea_table: list(extracts)
             for bea_table, extracts in self._behind(table.name, partition).items()
             if self._registry.bea_tables.get(bea_table) in of
         }
+
+    def _datasets_of(self, table: Table) -> set[str]:
+        """The datasets that a table is made of; a dimension is of none."""
+        if table.is_yearly:
+            return set(self._registry.datasets_of(self._registry.derivation_of(table)))
+        piece = self._registry.pieces.get(table.name)
+        sources = piece.made_of if piece is not None else ()
+        return {name for each in sources for name in ([each.part] if each.part else self._datasets_of(each.table))}
 
     def _behind(self, name: str, partition: Partition) -> Extracts:
         if EXTRACTS in partition.details:

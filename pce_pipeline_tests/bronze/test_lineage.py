@@ -12,7 +12,10 @@ from pce_pipeline.bronze.current import EXTRACTS
 from pce_pipeline.bronze.lineage import ExtractsBehind, in_order, is_rolled_back
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.pointer import Partition
+from pce_pipeline.tables.dimensions import DIM_GEOGRAPHY
 from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
+from pce_pipeline.tables.pce_us_monthly import GOLD_PCE_MONTHLY_ERRORS, GOLD_PCE_STATE_MONTHLY
 from pce_pipeline.tables.registry import load_registry
 
 REGISTRY = load_registry("full", None)
@@ -87,6 +90,21 @@ def test_a_log_of_all_vintages_follows_from_none_in_particular() -> None:
     log = REGISTRY.logs["pce_state"].table
     held = partition(2024, "l", {"SAPCE1": "of its vintages"})
     assert ExtractsBehind(REGISTRY, {log.name: {"2024": held}}).of(log, held) == {}
+
+
+def test_a_table_in_one_piece_names_the_extracts_of_what_it_is_made_of() -> None:
+    lake = lake_of({2023: "2026-02-23", 2024: "2026-04-09"})
+    annual = {str(year): partition(year, f"a{year}", {f"gold/{year}": f"p{year}"}) for year in (2023, 2024)}
+    lake[GOLD_PCE_STATE_ANNUAL.name] = annual
+    inputs = {f"{GOLD_PCE_STATE_ANNUAL.name}/{year}": f"a{year}" for year in annual}
+    errors = lake[GOLD_PCE_MONTHLY_ERRORS.name] = {"all": partition(0, "e", inputs)}
+    behind = ExtractsBehind(REGISTRY, lake)
+    expected = {"SAPCE1": ["2026-02-23", "2026-04-09"]}
+    assert behind.of(GOLD_PCE_MONTHLY_ERRORS, errors["all"]) == expected
+    # and so does one that is made of that
+    months = partition(1, "m", {f"{GOLD_PCE_MONTHLY_ERRORS.name}/all": "e"})
+    assert behind.of(GOLD_PCE_STATE_MONTHLY, months) == expected
+    assert behind.of(DIM_GEOGRAPHY, partition(2, "x", {})) == {}
 
 
 extracts = st.lists(
