@@ -94,6 +94,16 @@ def of_changed_tables(entries: Sequence[AuditEntry]) -> list[AuditEntry]:
     return [entry for entry in entries if entry.asset in changed]
 
 
+def latest_changes(entries: Sequence[AuditEntry]) -> list[AuditEntry]:
+    """One entry for each partition: the last that changed it, else the last."""
+    found: dict[tuple[str, str], AuditEntry] = {}
+    for entry in entries:
+        key = entry.asset, entry.partition
+        if key not in found or entry.has_changed or not found[key].has_changed:
+            found[key] = entry
+    return list(found.values())
+
+
 def rows_quarantined(rows: pl.DataFrame) -> int | None:
     """How many rows have a figure that could not be read; None for a table without statuses.
 

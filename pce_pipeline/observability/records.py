@@ -24,7 +24,7 @@ from pce_pipeline.errors import PceError
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs, progress
-from pce_pipeline.observability.audit import AuditEntry, StepTrail, of_changed_tables
+from pce_pipeline.observability.audit import AuditEntry, StepTrail, latest_changes, of_changed_tables
 
 _log = structlog.get_logger()
 
@@ -128,9 +128,8 @@ class Step:
     def audit(self, entries: Iterable[AuditEntry]) -> None:
         """Keep what the step made of partitions; its checks and seconds are added at its end."""
         self.entries.extend(entries)
-        self.record.rolled_back = [
-            f"{entry.table}/{entry.partition}" for entry in self.entries if entry.event == "rolled_back"
-        ]
+        gone_back = [f"{entry.table}/{entry.partition}" for entry in self.entries if entry.event == "rolled_back"]
+        self.record.rolled_back = list(dict.fromkeys([*self.record.rolled_back, *gone_back]))
 
     @property
     def trail(self) -> list[AuditEntry]:
@@ -225,6 +224,8 @@ class RunJournal:
         span = f"{partitions[0]}...{partitions[-1]}" if len(partitions) > 1 else "".join(partitions)
         run = self.open(run_id, job=job, requested={**requested, **({"partitions": span} if span else {})})
         record = StepRecord(step=step, partitions=partitions, started_at=datetime.now(UTC))
+        if (first_try := run.step(step)) is not None:  # what it has changed stays changed
+            record.audited, record.rolled_back = first_try.audited, list(first_try.rolled_back)
         run.steps = [other for other in run.steps if other.step != step] + [record]
         known = run.dataset.split(_BETWEEN) if run.dataset else []
         run.dataset = _BETWEEN.join([*known, *(each for each in datasets if each not in known)])
@@ -310,13 +311,17 @@ class RunJournal:
 
     def trail(self, run: RunRecord) -> list[AuditEntry]:
         """What the steps of a run that have ended made of partitions, in their order."""
-        keys = [self._audit_key(run.run_id, step.step) for step in run.steps if step.audited]
-        bodies = self._lake.store.get_many(keys, missing_ok=True)
+        return self._entries(run.run_id, [step.step for step in run.steps if step.audited])
+
+    def _entries(self, run_id: str, steps: Sequence[str]) -> list[AuditEntry]:
+        bodies = self._lake.store.get_many([self._audit_key(run_id, step) for step in steps], missing_ok=True)
         return [entry for body in bodies.values() for entry in msgspec.json.decode(body, type=StepTrail).entries]
 
     def _keep_trail(self, step: Step) -> None:
-        """Put the step's part of the audit trail into the lake; nothing where it changed nothing."""
+        """Put the step's part of the audit trail into the lake, beside what an earlier try of it left."""
         entries, record = step.trail, step.record
+        if record.audited:
+            entries = latest_changes([*self._entries(step.run.run_id, [record.step]), *entries])
         if entries:
             body = msgspec.json.encode(StepTrail(run_id=step.run.run_id, step=record.step, entries=entries))
             self._lake.store.put(self._audit_key(step.run.run_id, record.step), body)

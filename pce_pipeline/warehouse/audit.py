@@ -29,7 +29,15 @@ FROM jsonb_to_recordset(%(entries)s) AS given(
     rows_inserted bigint, rows_updated bigint, rows_deleted bigint, checks_passed integer, checks_failed integer,
     step_seconds double precision
 )
-ON CONFLICT (run_id, asset, partition) DO NOTHING
+ON CONFLICT (run_id, asset, partition) DO UPDATE SET
+    event = excluded.event, happened_at = excluded.happened_at, content_sha256 = excluded.content_sha256,
+    content_before = excluded.content_before, extracts = excluded.extracts, inputs = excluded.inputs,
+    code_version = excluded.code_version, rows_in = excluded.rows_in, rows_out = excluded.rows_out,
+    rows_quarantined = excluded.rows_quarantined, rows_inserted = excluded.rows_inserted,
+    rows_updated = excluded.rows_updated, rows_deleted = excluded.rows_deleted,
+    checks_passed = excluded.checks_passed, checks_failed = excluded.checks_failed,
+    step_seconds = excluded.step_seconds
+WHERE excluded.event <> 'unchanged' AND audit_trail.happened_at < excluded.happened_at
 """
 
 _RECORD_CHECKS = """
@@ -56,7 +64,7 @@ FROM meta.audit_trail AS told WHERE told.run_id = ANY(%s) AND told.event <> 'unc
 
 
 def record_trail(cursor: Cursor, run_id: str, entries: Sequence[AuditEntry]) -> None:
-    """Add what a run made of partitions; what is there of it already stays."""
+    """Add what a run made of partitions; of two tries of one run the last that changed a partition is told."""
     if entries:
         plain = Json(msgspec.to_builtins(list(entries)))
         cursor.execute(_RECORD_TRAIL, {"run_id": run_id, "entries": plain})

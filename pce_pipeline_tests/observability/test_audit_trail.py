@@ -80,6 +80,18 @@ def test_what_a_failing_step_had_changed_is_told(lake: Lake) -> None:
     assert [each.event for each in journal.trail(record)] == ["rolled_back"]
 
 
+def test_what_the_first_try_of_a_step_had_changed_is_told_when_the_second_finds_it_done(lake: Lake) -> None:
+    with pytest.raises(ValueError, match="no more"):
+        work(RunJournal(lake), "four", entry(2023, "unchanged"), entry(2024, "rolled_back"), fails=True)
+    again = RunJournal(lake)
+    work(again, "four", entry(2023, "written"), entry(2024, "unchanged"))
+    work(again, "four", entry(2023, "unchanged"), entry(2024, "unchanged"))
+    record = again.read("four")
+    assert record is not None
+    assert {each.partition: each.event for each in again.trail(record)} == {"2023": "written", "2024": "rolled_back"}
+    assert record.steps[0].rolled_back == [f"{TABLE}/2024"]
+
+
 def test_other_runs_are_found_and_one_that_cannot_be_read_is_named_in_the_log(lake: Lake) -> None:
     journal = RunJournal(lake)
     for run_id in ("four", "five", "six"):

@@ -358,6 +358,22 @@ def test_the_trail_counts_the_rows_of_each_year_and_says_what_became_of_it(postg
     assert trail(postgres, "withdrawn")[2] == ("2023", "withdrawn", "c", None, 0, 0, 1, 0)
 
 
+def test_a_run_that_loads_twice_tells_what_it_changed_last(postgres):
+    def told() -> list[tuple[Any, ...]]:
+        return rows(postgres, "SELECT partition, content_sha256, rows_updated FROM meta.audit_trail ORDER BY 1")
+
+    def once(value: str, sha: str) -> None:
+        cells: Cells = {("01000", 2021): "1", ("01000", 2022): value}
+        run_load(postgres, [annual(cells)], [2021, 2022], manifests=[manifest(2021, "a"), manifest(2022, sha)])
+
+    once("1", "b")
+    assert told() == [("2021", "a", 0), ("2022", "b", 0)]
+    once("2", "c")
+    assert told() == [("2021", "a", 0), ("2022", "c", 1)]
+    once("2", "c")
+    assert told() == [("2021", "a", 0), ("2022", "c", 1)]
+
+
 def test_rows_that_somebody_had_changed_are_told_to_be_restored(postgres):
     cells: Cells = {("01000", 2021): "1", ("01000", 2022): "1"}
     manifests = [manifest(2021, "a"), manifest(2022, "b")]
