@@ -1,6 +1,6 @@
 """What a load records of where figures come from, gathered from the manifests of the lake and of Bronze."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -15,6 +15,7 @@ from pce_pipeline.settings import Settings
 from pce_pipeline.shell.audit import entry_of_extract, entry_of_partition
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
+from pce_pipeline.warehouse.contents import Key
 from pce_pipeline.warehouse.lineage import Lineage, ManifestRow, RawObjectRow
 
 
@@ -44,6 +45,18 @@ class LineageOfLake:
             manifest=msgspec.to_builtins(partition),
             extracts=self._behind.of(table, partition) or None,
         )
+
+    def manifests(self, loading: Collection[Key], loaded: Mapping[Key, str]) -> list[ManifestRow]:
+        """The manifests of the partitions that a load is of, and of those that Postgres holds as the lake does.
+
+        `loaded` is the content that Postgres holds of each partition.
+        """
+        return [
+            self.manifest(table, partition)
+            for table in self._registry.in_postgres
+            for key, partition in self._published[table.name].items()
+            if (table.name, key) in loading or loaded.get((table.name, key)) == partition.content_sha256
+        ]
 
     def rows(self, settings: Settings) -> Lineage:
         """All that is recorded beside the manifests of loaded tables."""

@@ -29,11 +29,11 @@ from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import encoded, form_of
-from pce_pipeline.warehouse.contents import contents_held
+from pce_pipeline.warehouse.contents import Key, contents_held
 from pce_pipeline.warehouse.loads import DeltaLoad, LoadResult, TableLoad, load
 from pce_pipeline.warehouse.parity import parity
 from pce_pipeline.warehouse.postgres import PostgresResource
-from pce_pipeline.warehouse.reading import checkpoints, ended_runs
+from pce_pipeline.warehouse.reading import Checkpoint, checkpoints, ended_runs
 from pce_pipeline.warehouse.records import record_run, run_row, run_status
 from pce_pipeline.warehouse.types import postgres_type
 
@@ -93,18 +93,21 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
             published = {table.name: lake.table(table).latest() for table in registry.tables}
             parts = [_Part.of(table, registry, everything, published[table.name], asked) for table in chosen]
             lineage = LineageOfLake(registry, everything, published)
-            manifests = [lineage.manifest(each.table, each.held[key]) for each in parts for key in each.keys]
             postgres.migrate()
             with postgres.connect() as connection:
                 _record_earlier_runs(connection, context.run.run_id, lake, journal)
-                unchanged = _unchanged(connection, parts, registry)
+                known = checkpoints(connection)
+                unchanged = _unchanged(connection, parts, registry, known)
                 loaded = load(
                     connection,
                     [each.load(lake, registry) for each in parts if each.table.name not in unchanged],
                     world=lake.layout.world,
                     env=lake.layout.env,
                     run=run_row(step.run, [lineage.told(entry) for entry in journal.trail(step.run)]),
-                    manifests=manifests,
+                    manifests=lineage.manifests(
+                        {(each.table.name, key) for each in parts for key in each.keys},
+                        {key: checkpoint.content_sha256 for key, checkpoint in known.items()},
+                    ),
                     lineage=lineage.rows(settings),
                     quarantine=[row for now in everything.values() for row in standing(now).to_dicts()],
                     status="failed" if step.run.put_off else "succeeded",
@@ -202,13 +205,14 @@ class _Part:
         return lake.table(self.table).read(self.keys) if self.keys else pl.DataFrame(schema=self.table.polars_schema)
 
 
-def _unchanged(connection: Connection, parts: Sequence[_Part], registry: Registry) -> dict[str, LoadResult]:
+def _unchanged(
+    connection: Connection, parts: Sequence[_Part], registry: Registry, known: Mapping[Key, Checkpoint]
+) -> dict[str, LoadResult]:
     """The tables in one piece, made of others, that hold what the lake does by the database's own word.
 
     They are made as a whole or not at all, and some are large: nothing of them is read or sent.
     """
     pieces = [each for each in parts if each.table.name in registry.pieces and each.held]
-    known = checkpoints(connection)
     loaded = [each for each in pieces if (each.table.name, WHOLE) in known]
     contents = contents_held(connection, [each.table for each in loaded]) if loaded else {}
     found = {each.table.name: parity(each.table, each.held, known, contents) for each in loaded}
