@@ -21,7 +21,7 @@ class MetaTable:
     columns: Mapping[str, str]
     """What each column means."""
     for_readers: bool = False
-    """Whether analysts read it too: no row of it names a person, a machine or what somebody typed."""
+    """Whether analysts read it too: no row of it names a person or a machine."""
 
 
 _RUN = "the run that wrote the row: meta.ingest_runs"

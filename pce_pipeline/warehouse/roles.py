@@ -1,6 +1,6 @@
 """Who may do what in the database: pce_owner owns it, pce_loader fills it, pce_reader reads what is published.
 
-It also reads where that is from: those tables of schema meta that name nobody and show nothing that somebody typed.
+It also reads where that is from: those tables of schema meta that name no person and no machine.
 
 Roles belong to the server and not to one database, so they are no frozen step: what should hold is said here, and
 brought about after the steps of every migration, by whoever may. Where nobody may, the database works without roles.

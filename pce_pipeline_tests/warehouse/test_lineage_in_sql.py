@@ -28,7 +28,7 @@ Rows = list[tuple[Any, ...]]
 
 def statements() -> list[str]:
     """The statements that the document shows below the heading, in order."""
-    section = DOCUMENT.partition("\n### Lineage and audit trail in SQL\n")[2].partition("\n**Checks**")[0]
+    section = DOCUMENT.partition("\n### Lineage and audit trail in SQL\n")[2].partition("\n## ")[0]
     return re.findall(r"^```sql\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
 
 
