@@ -64,7 +64,7 @@ def rows_by_line(cells: pl.DataFrame) -> dict[str, dict[int, int]]:
     return counted
 
 
-@rule("always")
+@rule("meaning")
 def manifest_is_complete(extract: Extract) -> Finding:
     """Every table and line that was asked for is there, and the row counts add up."""
     problems = [
@@ -88,7 +88,7 @@ def manifest_is_complete(extract: Extract) -> Finding:
     )
 
 
-@rule("always")
+@rule("hash")
 def hashes_are_right(extract: Extract) -> Finding:
     """Every object reads back with the size and SHA-256 that the manifest says."""
     problems = []
@@ -109,7 +109,7 @@ def hashes_are_right(extract: Extract) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def what_counted_is_covered(extract: Extract) -> Finding:
     """BEA's answer has every cell that counted before; a file that lacks some is partial and changes nothing."""
     partial = {table: verdict for table, verdict in extract.verdicts.items() if not verdict.counts}

@@ -43,7 +43,7 @@ class Certified:
     """The datasets whose certificates could not be made, each with the reason."""
 
 
-@rule("never")
+@rule("comparison")
 def certificates_are_made(certified: Certified) -> Finding:
     """Each certificate that was missing or no longer fitted was made; one of months waits for all years of Silver."""
     waiting = [name for name, each in certified.made.items() if each.waiting]
