@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     signing_public_key: str | None = None
     tolerate_unknown_fields: bool
     threshold_checks: Literal["block", "warn"]
+    references_resolved_pct: float = Field(ge=0, le=100)
+    """How many percent of a table's rows must find their area, category, line and figure in the dimensions."""
+    retries: int = Field(ge=0, le=10)
+    """How often a step is tried again where what failed may pass by itself; never where figures were judged."""
+    retry_wait_seconds: float = Field(ge=0, le=300)
+    """The wait before the first of these tries; each further one waits twice as long, with chance in it."""
+    load_postgres: bool
+    """Whether tables are loaded into Postgres; without it the lake stands alone: no database is started or asked."""
 
     @classmethod
     def settings_customise_sources(

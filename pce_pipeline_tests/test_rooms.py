@@ -27,6 +27,7 @@ FLOORS = (
     ("bronze",),
     ("bulletins", "certificates"),
     ("warehouse", "tracing"),
+    ("contracts",),
     ("asking",),
     ("exports",),
     ("charts",),
