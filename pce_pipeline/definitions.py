@@ -72,7 +72,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "lake": lake,
-            "lake_io": LakeIOManager(lake, registry, journal),
+            "lake_io": LakeIOManager(lake, registry, journal, settings),
             "holdings": Holdings(lake, registry.datasets),
             "bea": BeaGateway(settings),
             "postgres": PostgresResource.of(settings),

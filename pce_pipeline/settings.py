@@ -25,6 +25,12 @@ Environment = Literal["local", "staging", "prod"]
 Source = Literal["api", "bulk", "sample"]
 
 
+def defaults_of(environment: str) -> dict[str, Any]:
+    """What environments.toml says of an environment; of one that it does not know, what holds for all."""
+    declared = tomllib.loads(files("pce_pipeline").joinpath("environments.toml").read_text("utf-8"))
+    return {**declared["default"], **declared.get(environment, {})}
+
+
 class _EnvironmentDefaults(PydanticBaseSettingsSource):
     """The TOML defaults of the environment that the stronger sources have chosen."""
 
@@ -33,9 +39,8 @@ class _EnvironmentDefaults(PydanticBaseSettingsSource):
         return self().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        declared = tomllib.loads(files("pce_pipeline").joinpath("environments.toml").read_text("utf-8"))
         chosen = self.current_state.get("PCE_ENV") or self.current_state.get("env") or "local"
-        return {**declared["default"], **declared.get(str(chosen), {})}
+        return defaults_of(str(chosen))
 
 
 class Settings(BaseSettings):

@@ -147,7 +147,7 @@ def release_checks(registry: Registry) -> dg.AssetChecksDefinition:
         except PceError as problem:
             context.log.warning("Nothing can be said of releases: %s", without_secrets(str(problem)))
             return
-        if any(key.path[0] == "postgres" for key in chosen):
+        if settings.load_postgres and any(key.path[0] == "postgres" for key in chosen):
             with suppress(PceError):  # of a database that cannot be asked nothing is said
                 found = replace(found, loaded=load_state(postgres))
         for each in newest_releases(found, grace=timedelta(hours=settings.late_after_hours)):

@@ -585,7 +585,7 @@ def _until_nothing_is_new(session: Session, jobs: "Jobs", did: _Did) -> Decision
 
 
 def _record_that_nothing_was_new(session: Session, decision: Decision, *, force: bool) -> None:
-    """Leave the run's own record, in the lake and in Postgres."""
+    """Leave the run's own record, in the lake and in Postgres where that is loaded."""
     with session.journal.step(
         str(uuid.uuid4()),
         "check",
@@ -595,6 +595,8 @@ def _record_that_nothing_was_new(session: Session, decision: Decision, *, force:
         requested={"force": force},
     ) as step:
         step.outputs(outcome="nothing new", why=decision.why_nothing)
+        if not session.settings.load_postgres:
+            return
         session.postgres.migrate()
         with session.postgres.connect() as connection:
             layout = session.lake.layout

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pce_pipeline.quality.completeness import completeness_rules
 from pce_pipeline.quality.frames import expected_cells, repeated_keys, unexplained, violations_of_schema
 from pce_pipeline.quality.identities import (
     FactYears,
@@ -185,5 +186,6 @@ facts_rules: tuple[Rule[Facts], ...] = (
     of_each(states_add_up_to_the_nation),
     of_each(per_capita_times_population_is_the_total),
     *map(of_each, prices_rules),
+    *map(of_each, completeness_rules),
     sources_agree,
 )

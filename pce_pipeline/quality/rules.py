@@ -27,7 +27,7 @@ KINDS: Mapping[Kind, str] = {
 }
 """Every kind of rule, with what it covers."""
 
-_BLOCKS: Mapping[Kind, Blocking] = {
+BLOCKS: Mapping[Kind, Blocking] = {
     "schema": "always",
     "key": "always",
     "hash": "always",
@@ -35,8 +35,9 @@ _BLOCKS: Mapping[Kind, Blocking] = {
     "threshold": "threshold",
     "comparison": "never",
 }
+"""Where each kind of rule stops what it finds."""
 
-_REMEDIES: Mapping[Kind, str] = {
+REMEDIES: Mapping[Kind, str] = {
     "schema": "The code and the declaration of the table disagree, and no figure is at fault: report it with the "
     "examples.",
     "key": "`pce trace` leads from an example to what BEA published; where BEA gives a row once, report it.",
@@ -47,6 +48,7 @@ _REMEDIES: Mapping[Kind, str] = {
     "somebody decides (`pce use`).",
     "comparison": "Nothing has to be done at once: `pce trace` shows both sides, `pce check --sources` asks BEA again.",
 }
+"""What to do where a rule of a kind does not hold, unless the rule says something else."""
 
 Figure = int | float | str
 
@@ -110,7 +112,7 @@ class RuleResult:
     @property
     def blocking(self) -> Blocking:
         """In which environments it blocks."""
-        return _BLOCKS[self.kind]
+        return BLOCKS[self.kind]
 
     @property
     def layer(self) -> str:
@@ -153,12 +155,12 @@ class Rule(Generic[Subject]):
     @property
     def blocking(self) -> Blocking:
         """Where it stops what it finds."""
-        return _BLOCKS[self.kind]
+        return BLOCKS[self.kind]
 
     @property
     def remedy(self) -> str:
         """What to do where the property does not hold."""
-        return self.own_remedy or _REMEDIES[self.kind]
+        return self.own_remedy or REMEDIES[self.kind]
 
     def check(self, asset: str, subject: Subject) -> RuleResult:
         """The rule's result for an asset (its path).

@@ -60,7 +60,7 @@ def certificates_asset(contracts: Contracts) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        with recorded_step(context, journal, CERTIFICATES_NAME, registry.datasets) as step:
+        with recorded_step(context, journal, CERTIFICATES_NAME, registry.datasets, settings) as step:
             everything, key = holdings.of_run(context.run.run_id), _key_of(settings)
             made: dict[str, Made] = {}
             failed: dict[str, str] = {}

@@ -125,7 +125,7 @@ def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        with recorded_step(context, journal, table.name, registry.datasets) as step:
+        with recorded_step(context, journal, table.name, registry.datasets, settings) as step:
             frame = dimension_frame(table, holdings.of_run(context.run.run_id))
             rows = TableRows(table, {WHOLE: frame}, contracts.keys_of(table), settings.references_resolved_pct)
             results = judge(contract.rules, table.name, DimensionRows(table, frame))

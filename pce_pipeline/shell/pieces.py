@@ -88,7 +88,7 @@ def piece_asset(
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        with recorded_step(context, journal, table.name, registry.datasets) as step:
+        with recorded_step(context, journal, table.name, registry.datasets, settings) as step:
             held = {name: now for name, now in holdings.of_run(context.run.run_id).items() if name in registry.figures}
             histories = {name: History(now) for name, now in held.items()}
             published = {each.name: lake.table(each).latest() for each in sources}

@@ -30,6 +30,7 @@ from pce_pipeline.shell.io_manager import LakeFrame, LakeIOManager, YearlyOutput
 from pce_pipeline.shell.keys import bronze_key, key_of
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ALL_EXTRACTS, ONE_RUN, YEARS, mapping_of, partition_keys_of
+from pce_pipeline.shell.retries import is_tried_again
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
@@ -237,7 +238,7 @@ def yearly_asset(
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        with recorded_step(context, journal, table.name, datasets) as step:
+        with recorded_step(context, journal, table.name, datasets, settings) as step:
             everything = holdings.of_run(context.run.run_id)
             tag_run(context, refresh_tags(settings, partition_keys_of(context), everything))
             if not any(now.manifests for now in everything.values()):
@@ -255,6 +256,8 @@ def yearly_asset(
                 if made is not None:
                     yield from report(attempt.judged(run, made), key, step, thresholds=settings.threshold_checks)
             except Exception as problem:
+                if is_tried_again(problem, settings, tried=context.retry_number):
+                    raise  # a dataset is not put off for what may have passed in a moment
                 failing = attempt.failing(going, problem)
                 there = [name for name, now in everything.items() if now.manifests]
                 if not failing or not loads_others(context, registry, there, {*step.run.put_off, *failing}):

@@ -39,6 +39,7 @@ def test_a_whole_extract_passes(extract):
         "bronze",
         "bronze",
         "bronze",
+        "bronze",
     ]
 
 

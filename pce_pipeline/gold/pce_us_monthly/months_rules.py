@@ -11,6 +11,7 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.pce_us_monthly.months import CELL
+from pce_pipeline.quality.completeness import without_numbers
 from pce_pipeline.quality.frames import repeated_keys, unexplained, unlike_facts, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
 from pce_pipeline.tables.pce_us_monthly import FIGURES, GOLD_PCE_US_MONTHLY, Figure
@@ -163,6 +164,25 @@ def monthly_products_add_up(months: UsMonths) -> Finding:
     )
 
 
+@rule(
+    "threshold",
+    tolerance="5 % of the months of a figure and year: BEA publishes every line of a month, or not that month yet.",
+)
+def nulls_are_few(months: UsMonths) -> Finding:
+    """Of each figure and year that BEA publishes, few months are without a number."""
+    stacked = pl.concat(
+        [months.frame.select("year", figure=pl.lit(figure.column), value=figure.column) for figure in FIGURES]
+    )
+    nulls = stacked["value"].null_count()
+    return finding(
+        without_numbers(stacked, ["figure", "year"]),
+        holds=f"{nulls} of {stacked.height} figures are without a number",
+        fails="figures and years have too many months without a number",
+        example="{figure}, {year}: {nulls} of {figures} months ({share_pct:.1f} %)",
+        figures={"rows": stacked.height, "nulls": nulls},
+    )
+
+
 @rule("meaning")
 def growth_is_recomputed(months: UsMonths) -> Finding:
     """Each rate of growth is what the cells of its two months give again, and there is none without both of them."""
@@ -190,5 +210,6 @@ months_rules: tuple[Rule[UsMonths], ...] = (
     every_published_month_has_one_row,
     every_cell_is_in_one_column,
     monthly_products_add_up,
+    nulls_are_few,
     growth_is_recomputed,
 )
