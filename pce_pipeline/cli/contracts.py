@@ -78,7 +78,7 @@ def _modes() -> Iterator[str]:
     environments = _environments()
     modes = {name: _mode(name) for name in environments}
     yield "## What blocks where\n"
-    yield f"| kind of rule | it is about | {' | '.join(environments)} | what to do |\n|---|---|{'---|' * len(modes)}---|"
+    yield f"| kind of rule | it is about | {' | '.join(environments)} | what to do |\n|{'---|' * (len(modes) + 3)}"
     for kind, about in KINDS.items():
         does = " | ".join(_does(kind, mode) for mode in modes.values())
         yield f"| {kind} | {_cell(about)} | {does} | {_cell(REMEDIES[kind])} |"
