@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import psycopg2
@@ -129,7 +130,7 @@ def numbers_are_even(number: int) -> Finding:
 
 
 def run(
-    folder: Path, fails: Callable[[int], Exception | None], *, judged: int = 0, **settings: object
+    folder: Path, fails: Callable[[int], Exception | None], *, judged: int = 0, **settings: Any
 ) -> tuple[int, bool]:
     """Run one recorded step that fails as told, by the number of its try; how often it was tried, and if it went."""
     chosen = Settings(home=folder, chosen_source="sample", retry_wait_seconds=0, threshold_checks="block", **settings)

@@ -170,16 +170,14 @@ def monthly_products_add_up(months: UsMonths) -> Finding:
 )
 def nulls_are_few(months: UsMonths) -> Finding:
     """Of each figure and year that BEA publishes, few months are without a number."""
-    stacked = pl.concat(
-        [months.frame.select("year", figure=pl.lit(figure.column), value=figure.column) for figure in FIGURES]
-    )
-    nulls = stacked["value"].null_count()
+    cells = months.cells_of_years
+    nulls = cells["value"].null_count()
     return finding(
-        without_numbers(stacked, ["figure", "year"]),
-        holds=f"{nulls} of {stacked.height} figures are without a number",
+        without_numbers(cells, ["measure", "year"]),
+        holds=f"{nulls} of {cells.height} published figures are without a number",
         fails="figures and years have too many months without a number",
-        example="{figure}, {year}: {nulls} of {figures} months ({share_pct:.1f} %)",
-        figures={"rows": stacked.height, "nulls": nulls},
+        example="{measure}, {year}: {nulls} of {figures} months ({share_pct:.1f} %)",
+        figures={"rows": cells.height, "nulls": nulls},
     )
 
 
