@@ -145,7 +145,7 @@ def absence(held: Mapping[str, Current], year: int) -> str:
 def decided_since(held: Mapping[str, Current], moment: datetime) -> list[str]:
     """What people decided about which figures are current after a moment, in words."""
     return [
-        f"{name}: {each.kind} {each.extract} ({each.why})"
+        f"{name}: {each.kind} {each.extract}{f' ({each.why})' if each.why else ''}"
         for name, now in held.items()
         for each in now.decisions
         if each.decided_at > moment

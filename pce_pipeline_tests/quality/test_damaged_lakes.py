@@ -133,6 +133,22 @@ def test_damage_in_silver_turns_one_check_of_the_facts_red(
     assert world.hashes()["gold", YEAR] == before
 
 
+def test_figures_far_from_the_last_version_are_not_published_and_it_is_named(
+    world: World, silver: pl.DataFrame
+) -> None:
+    """What is published is made three times as large, so that the right figures seem to have drifted."""
+    is_clothing = pl.col("line_code") == CLOTHING
+    publish(world, silver.with_columns(value=pl.when(is_clothing).then(pl.col("value") * 3).otherwise("value")))
+    before = world.hashes()["silver/pce_state", YEAR]
+    result = materialise(world, "silver/pce_state")
+    assert not result.success
+    assert red(result) == {"figures_are_near_the_last_version"}
+    (found,) = (each for each in result.get_asset_check_evaluations() if not each.passed)
+    assert "held against the version of " in str(found.description)
+    assert "(run test)" in str(found.description)
+    assert world.hashes()["silver/pce_state", YEAR] == before
+
+
 def test_flipped_bytes_in_the_lake_are_found_by_the_stored_check_and_stop_the_next_reader(
     world: World, silver: pl.DataFrame
 ) -> None:
