@@ -54,6 +54,7 @@ bench: .venv/.dev ## time every stage for a full vintage, beside the plainest wa
 
 docs: .venv/.run ## write the data dictionary, settings and commands from what they describe
 	@$(BIN)/pce dictionary --profile full > docs/data-dictionary.md
+	@$(BIN)/pce catalog contracts --profile full > docs/contracts.md
 	@$(BIN)/pce commands --profile full > docs/commands.md
 	@$(BIN)/pce env --settings > docs/settings.md
 	@$(BIN)/pce commands --profile full --json > pce_pipeline/cli/verbs.json

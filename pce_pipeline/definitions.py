@@ -16,6 +16,7 @@ from pce_pipeline.automation.newest_release import release_checks, release_sched
 from pce_pipeline.automation.sensor import build_release_sensor, build_webhook_sensor
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.current import Holdings
+from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide
@@ -41,7 +42,7 @@ from pce_pipeline.warehouse.postgres import PostgresResource
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The code location for these settings."""
     registry = load_registry(settings.profile, settings.catalog)
-    datasets = registry.datasets.values()
+    datasets, contracts = registry.datasets.values(), Contracts(registry)
     lake = Lake.of(settings)
     journal = RunJournal(lake)
     holdings = Holdings(lake, registry.datasets)
@@ -52,15 +53,15 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *_in_group("bronze", settings, (bronze_asset(dataset) for dataset in datasets)),
-            *_in_group("silver", settings, (silver_asset(dataset, registry) for dataset in datasets)),
-            *_in_group("silver", settings, (log_asset(registry.datasets[name], registry) for name in registry.logs)),
-            *_in_group("gold", settings, gold_assets(registry)),
-            *_in_group("gold", settings, (figures_asset(each, registry) for each in registry.figures.values())),
-            *_in_group("gold", settings, (revisions_asset(each, registry) for each in registry.revisions.values())),
-            *_in_group("gold", settings, [stats_asset(registry), price_releases_asset(registry)]),
-            *_in_group("gold", settings, gold_pieces(registry)),
+            *_in_group("silver", settings, (silver_asset(dataset, contracts) for dataset in datasets)),
+            *_in_group("silver", settings, (log_asset(registry.datasets[name], contracts) for name in registry.logs)),
+            *_in_group("gold", settings, gold_assets(contracts)),
+            *_in_group("gold", settings, (figures_asset(each, contracts) for each in registry.figures.values())),
+            *_in_group("gold", settings, (revisions_asset(each, contracts) for each in registry.revisions.values())),
+            *_in_group("gold", settings, [stats_asset(contracts), price_releases_asset(contracts)]),
+            *_in_group("gold", settings, gold_pieces(contracts)),
             *_in_group("gold", settings, [bulletins_asset(registry)]),
-            *_in_group("gold", settings, [certificates_asset(registry)]),
+            *_in_group("gold", settings, [certificates_asset(contracts)]),
             *_in_group("postgres", settings, [postgres_asset(registry)]),
         ],
         asset_checks=[*stored_checks(registry), releases],
@@ -74,7 +75,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "lake": lake,
-            "lake_io": LakeIOManager(lake, registry, journal),
+            "lake_io": LakeIOManager(lake, registry, journal, settings),
             "holdings": holdings,
             "bea": BeaGateway(settings),
             "postgres": PostgresResource.of(settings),

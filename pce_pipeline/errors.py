@@ -16,6 +16,7 @@ class PceError(Exception):
     """Something the pipeline can explain: `message` says what happened, `remedy` what to do."""
 
     retryable: ClassVar[bool] = False
+    """Whether the same may succeed later without anybody having done anything; an error that passes says so itself."""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)

@@ -152,7 +152,16 @@ class Settings(BaseSettings):
     tolerate_unknown_fields: bool
     """go on when BEA's answers carry a field that this version does not know"""
     threshold_checks: Literal["block", "warn"]
-    """what a failed check of plausibility does: `block` or `warn`; keys, schemas and hashes always block"""
+    """what a rule of a threshold does where it does not hold: `block` or `warn`; keys, schemas, hashes and meanings
+    block everywhere"""
+    references_resolved_pct: float = Field(ge=0, le=100, allow_inf_nan=False)
+    """how many percent of a table's rows must find their area, category, line and figure in the dimensions"""
+    retries: int = Field(ge=0, le=10)
+    """how often a step is tried again where what failed may pass by itself; never where figures were judged"""
+    retry_wait_seconds: float = Field(ge=0, le=300, allow_inf_nan=False)
+    """the wait before the first of these tries; each further one waits twice as long, with chance in it"""
+    load_postgres: bool
+    """whether tables are loaded into Postgres; without it the lake stands alone: no database is started or asked"""
 
     @classmethod
     def settings_customise_sources(
@@ -388,7 +397,9 @@ def _missing_in_an_environment(settings: Settings) -> Iterator[_Contradiction]:
             frozenset({"env", "chosen_source", "bea_api_key"}),
             f"{settings.env} needs BEA_API_KEY, or PCE_SOURCE set to bulk (or sample, on purpose)",
         )
-    places = {"chosen_lake_uri": settings.chosen_lake_uri, "chosen_database_url": settings.chosen_database_url}
+    places: dict[str, object] = {"chosen_lake_uri": settings.chosen_lake_uri}
+    if settings.load_postgres:
+        places["chosen_database_url"] = settings.chosen_database_url
     missing = [name for name, value in places.items() if value is None]
     if missing:
         yield _Contradiction(

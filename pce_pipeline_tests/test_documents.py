@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import pce_pipeline
-from pce_pipeline.cli import commands, dictionary
+from pce_pipeline.cli import commands, contracts, dictionary
+from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.datasets import EVERYTHING
 
@@ -17,6 +18,11 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 def test_the_committed_data_dictionary_is_the_rendered_one() -> None:
     assert (ROOT / "docs" / "data-dictionary.md").read_text("utf-8") == dictionary.markdown(EVERYTHING.tables)
+
+
+def test_the_committed_contracts_are_the_rendered_ones() -> None:
+    rendered = contracts.markdown(Contracts(EVERYTHING))
+    assert (ROOT / "docs" / "contracts.md").read_text("utf-8") == rendered, "run `make docs`"
 
 
 def test_the_committed_list_of_commands_is_the_rendered_one() -> None:

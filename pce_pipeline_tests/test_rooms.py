@@ -29,6 +29,7 @@ FLOORS = (
     ("bronze",),
     ("bulletins", "certificates"),
     ("warehouse", "tracing", "reports"),
+    ("contracts",),
     ("asking",),
     ("exports",),
     ("charts",),

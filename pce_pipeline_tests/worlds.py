@@ -33,7 +33,11 @@ class World:
     """Runs the jobs in process and says what they recorded."""
 
     def __init__(self, home: Path, database_url: str, **settings: Any) -> None:
-        self.settings = Settings(home=home, chosen_database_url=database_url, **{"chosen_source": "sample", **settings})
+        self.settings = Settings(
+            home=home,
+            chosen_database_url=database_url,
+            **{"chosen_source": "sample", "retry_wait_seconds": 0, **settings},
+        )
         self.definitions = build_definitions(self.settings)
         self.instance = history_in_memory(home)
         resources = dict(self.definitions.resources or {})

@@ -16,6 +16,7 @@ import dagster as dg
 from pce_pipeline.automation.alerts.lateness import late_release, unknowable
 from pce_pipeline.automation.state import Situation, ask, load_state
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.contracts.stored import MadeOf, newest_release_is_held
 from pce_pipeline.errors import PceError
 from pce_pipeline.instance.private import AssetJob
 from pce_pipeline.lake.resource import Lake
@@ -27,7 +28,7 @@ from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.postgres import PostgresResource
 
-NEWEST_RELEASE = "newest_release_is_held"
+NEWEST_RELEASE = newest_release_is_held.name
 
 _JOB = "newest_release"
 _DAILY = "0 16 * * *"  # BEA publishes at 8:30 or 10:00 in Washington
@@ -48,7 +49,7 @@ class ReleaseFound:
 
     @property
     def said(self) -> str:
-        return "; ".join(self.missing) or "It is made of the newest release that was announced."
+        return newest_release_is_held.find(MadeOf(self.missing)).summary
 
     @property
     def result(self) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def release_checks(registry: Registry) -> dg.AssetChecksDefinition:
             dg.AssetCheckSpec(
                 NEWEST_RELEASE,
                 asset=asset,
-                description="The table is made of the newest release that the calendar announced.",
+                description=newest_release_is_held.description,
             )
             for asset in assets
         ],
@@ -146,7 +147,7 @@ def release_checks(registry: Registry) -> dg.AssetChecksDefinition:
         except PceError as problem:
             context.log.warning("Nothing can be said of releases: %s", without_secrets(str(problem)))
             return
-        if any(key.path[0] == "postgres" for key in chosen):
+        if settings.load_postgres and any(key.path[0] == "postgres" for key in chosen):
             with suppress(PceError):  # of a database that cannot be asked nothing is said
                 found = replace(found, loaded=load_state(postgres))
         for each in newest_releases(found, grace=timedelta(hours=settings.late_after_hours)):

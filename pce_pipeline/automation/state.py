@@ -75,6 +75,8 @@ def ask(
 ) -> Situation:
     """Ask the lake, and BEA and Postgres unless they are None, of all datasets or of these.
 
+    Where the lake stands alone, Postgres is not asked.
+
     BEA is not asked of the tables to leave out, and of none where its calendar is enough.
     """
     asked = {name: each for name, each in registry.datasets.items() if datasets is None or name in datasets}
@@ -89,7 +91,7 @@ def ask(
         held,
         lake_state(lake, registry, held),
         {} if bea is None else bea.releases(names, probes),
-        None if postgres is None else load_state(postgres),
+        None if postgres is None or not settings.load_postgres else load_state(postgres),
         datasets,
         timedelta(days=settings.full_comparison_days),
     )

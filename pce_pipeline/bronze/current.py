@@ -5,6 +5,7 @@ Everything that asks "which extract is current" asks here: Silver, the loads, ch
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 import polars as pl
@@ -139,6 +140,16 @@ def absence(held: Mapping[str, Current], year: int) -> str:
     if len(set(reasons.values())) == 1:
         return next(iter(reasons.values()))
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+
+
+def decided_since(held: Mapping[str, Current], moment: datetime) -> list[str]:
+    """What people decided about which figures are current after a moment, in words."""
+    return [
+        f"{name}: {each.kind} {each.extract}{f' ({each.why})' if each.why else ''}"
+        for name, now in held.items()
+        for each in now.decisions
+        if each.decided_at > moment
+    ]
 
 
 def current_of(lake: Lake, datasets: Mapping[str, Dataset]) -> dict[str, Current]:

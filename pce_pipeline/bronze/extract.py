@@ -36,7 +36,7 @@ from pce_pipeline.bronze.manifest import (
 )
 from pce_pipeline.bronze.quarantine import counted, packed, set_aside
 from pce_pipeline.bronze.reading import Content, Scope, read_content
-from pce_pipeline.bronze.rules import Extract, ReadBack, StoredObject, rows_by_line
+from pce_pipeline.bronze.rules import Extract, ReadBack, StoredObject, rows_by_line, unlike_documented
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.errors import UsageError
@@ -241,6 +241,7 @@ def prepare(
             manifest,
             rows_by_line(content.cells),
             {name: ReadBack(sha256_of(body), len(body)) for name, body in objects.items()},
+            unlike_documented(content.cells, is_monthly=dataset.is_monthly),
         ),
         quarantine=quarantine,
         dataset=dataset,
@@ -323,7 +324,8 @@ def stored_subject(bronze: BronzeStore, dataset: Dataset, extract: ExtractId) ->
     if damaged.keys() & {entry.key for entry in manifest.objects}:
         return _subject(manifest, _declared_rows(manifest), found)
     content = content_of(bronze, manifest, list(manifest.tables), dataset)
-    return _subject(manifest, rows_by_line(content.cells), found)
+    schema = unlike_documented(content.cells, is_monthly=dataset.is_monthly)
+    return _subject(manifest, rows_by_line(content.cells), found, schema)
 
 
 def _as_it_stands(now: Current, extract: ExtractId) -> Manifest:
@@ -427,8 +429,14 @@ def _declared_rows(manifest: Manifest) -> dict[str, dict[int, int]]:
     return spread
 
 
-def _subject(manifest: Manifest, rows: Mapping[str, Mapping[int, int]], found: Mapping[str, ReadBack]) -> Extract:
+def _subject(
+    manifest: Manifest,
+    rows: Mapping[str, Mapping[int, int]],
+    found: Mapping[str, ReadBack],
+    schema: Sequence[str] | None = None,
+) -> Extract:
     return Extract(
+        schema=schema,
         verdicts=manifest.verdicts or {},
         is_live=manifest.is_live,
         requested=manifest.scope,

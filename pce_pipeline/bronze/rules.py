@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from pce_pipeline.bea.observations import schema_of
 from pce_pipeline.bronze.decisions import Verdict
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
+from pce_pipeline.tables.table import MONEY, STATUSES
+
+_MAY_BE_EMPTY = ("value", "value_text", "unit", "unit_multiplier")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Extract:
     """Whether each table counts."""
     is_live: bool
     """Whether BEA itself gave it; a file that does not count is nobody's fault."""
+    schema: Sequence[str] | None = None
+    """What its cells have otherwise than the documented columns, in words; None where they could not be decoded."""
 
 
 def rows_by_line(cells: pl.DataFrame) -> dict[str, dict[int, int]]:
@@ -64,7 +70,7 @@ def rows_by_line(cells: pl.DataFrame) -> dict[str, dict[int, int]]:
     return counted
 
 
-@rule("always")
+@rule("meaning")
 def manifest_is_complete(extract: Extract) -> Finding:
     """Every table and line that was asked for is there, and the row counts add up."""
     problems = [
@@ -88,7 +94,40 @@ def manifest_is_complete(extract: Extract) -> Finding:
     )
 
 
-@rule("always")
+def unlike_documented(cells: pl.DataFrame, *, is_monthly: bool) -> tuple[str, ...]:
+    """What typed cells have otherwise than OBSERVATION_SCHEMA (or MONTHLY_SCHEMA) with value and status, in words.
+
+    What names a cell is filled in every one, and so is its status. Whether BEA's text and unit can be made sense of is
+    judged once the answer is kept.
+    """
+    documented = {**schema_of("month" if is_monthly else "year"), "value": MONEY, "status": pl.String}
+    problems = []
+    for name, dtype in documented.items():
+        if name not in cells.columns:
+            problems.append(f"there is no {name}")
+        elif cells.schema[name] != dtype:
+            problems.append(f"{name} is {cells.schema[name]}, not {dtype}")
+        elif name not in _MAY_BE_EMPTY and (empty := cells[name].null_count()):
+            problems.append(f"{name} is empty in {empty} cells")
+    if "status" in cells.columns:
+        unknown = sorted(set(cells["status"].unique()) - {*STATUSES, None})
+        problems += [f"{status} is not a status" for status in unknown]
+    return tuple(problems)
+
+
+@rule("schema", remedy="BEA's answer or file is of another form than is documented: report it with the extract.")
+def cells_have_the_documented_columns(extract: Extract) -> Finding:
+    """The cells of an extract have the documented columns and types, and each has its key and a known status."""
+    problems = extract.schema or ()
+    return Finding(
+        passed=not problems,
+        summary=f"{len(problems)} differences from what BEA documents" if problems else "as documented",
+        figures={"checked": 0 if extract.schema is None else extract.total_rows, "violations": len(problems)},
+        examples=tuple(problems[:EXAMPLES]),
+    )
+
+
+@rule("hash")
 def hashes_are_right(extract: Extract) -> Finding:
     """Every object reads back with the size and SHA-256 that the manifest says."""
     problems = []
@@ -109,7 +148,7 @@ def hashes_are_right(extract: Extract) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def what_counted_is_covered(extract: Extract) -> Finding:
     """BEA's answer has every cell that counted before; a file that lacks some is partial and changes nothing."""
     partial = {table: verdict for table, verdict in extract.verdicts.items() if not verdict.counts}
@@ -128,7 +167,7 @@ def what_counted_is_covered(extract: Extract) -> Finding:
     )
 
 
-stored_rules: tuple[Rule[Extract], ...] = (manifest_is_complete, hashes_are_right)
+stored_rules: tuple[Rule[Extract], ...] = (manifest_is_complete, cells_have_the_documented_columns, hashes_are_right)
 """Rules that an extract keeps before it is stored."""
 
 counting_rules: tuple[Rule[Extract], ...] = (what_counted_is_covered,)

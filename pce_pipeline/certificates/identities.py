@@ -14,6 +14,7 @@ from pce_pipeline.certificates.vintages import DatasetVintage, sha256_of_plain
 from pce_pipeline.gold.facts import conform_facts
 from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.gold.packages import package_of
+from pce_pipeline.quality.completeness import nulls_are_few
 from pce_pipeline.quality.facts import tables_are_of_one_release
 from pce_pipeline.quality.identities import (
     FactYears,
@@ -70,8 +71,13 @@ def identities_of_months(cells: pl.DataFrame, dataset: Dataset, registry: Regist
         if each.table.name in alone:
             inputs = Inputs({silver.name: cells}, dataset, cells["year"].unique().sort().to_list())
             _, subject = each.compute(inputs)
-            found += [_identity(rule, rule.find(subject)) for rule in each.rules if rule.blocking == "threshold"]
+            found += [_identity(rule, rule.find(subject)) for rule in each.rules if _is_identity(rule)]
     return tuple(found)
+
+
+def _is_identity(rule: Rule[Any]) -> bool:
+    """Whether a rule is about sums: how many figures have no number is no identity."""
+    return rule.kind == "threshold" and rule.name != nulls_are_few.name
 
 
 def _identity(rule: Rule[Any], found: Finding) -> Identity:

@@ -16,6 +16,7 @@ from pce_pipeline.cli import (
     certifying,
     commands,
     comparing,
+    contracts,
     deciding,
     doctor,
     explaining,
@@ -180,6 +181,7 @@ _add(_alert, "failed", alerting.failed)
 _add(_alert, "test", alerting.test)
 _add(_catalog, "draft", catalog.draft)
 _add(_catalog, "check", catalog.check)
+_add(_catalog, "contracts", contracts.contracts)
 _add(_certificate, "show", certifying.show, of_datasets=True)
 _add(_certificate, "verify", certifying.verify)
 _add(_db, "psql", services.db_psql)

@@ -82,8 +82,9 @@ def _examined(session: Session, *, quick: bool) -> list[Finding]:
     postgres: PostgresSeen | None = None
     history: HistorySeen | None = None
     try:
-        progress.stage("postgres")
-        postgres = _look_at_postgres(session, lake.state)
+        if session.settings.load_postgres:
+            progress.stage("postgres")
+            postgres = _look_at_postgres(session, lake.state)
     except PceError as problem:
         silent.append(Finding("postgres", problem.message.removesuffix("."), advice=problem.remedy))
     try:
@@ -221,9 +222,8 @@ def _shown(
     wrong = [each for each in findings if each.is_wrong]
     if not wrong:
         looked = "pointers, rows and hashes" if quick else "every stored byte, every row"
-        said.append(
-            Text.assemble(("Healthy: ", "bold green"), f"lake, Postgres and Dagster hold what they should ({looked}).")
-        )
+        places = "lake, Postgres and Dagster" if session.settings.load_postgres else "lake and Dagster"
+        said.append(Text.assemble(("Healthy: ", "bold green"), f"{places} hold what they should ({looked})."))
     if findings:
         rows = [
             (

@@ -256,8 +256,11 @@ def _extract(now: Current, manifest: Manifest) -> dict[str, Any]:
 
 def _postgres(session: Session) -> dict[str, Any]:
     """Rows by table, or why they cannot be told; an embedded server that was never started stays so."""
+    if not session.settings.load_postgres:
+        return {"is_loaded": False, "embedded": False, "made": False, "rows": {}, "problem": None}
     embedded = session.postgres.embedded
     found: dict[str, Any] = {
+        "is_loaded": True,
         "embedded": embedded is not None,
         "made": session.has_database,
         "rows": {},
@@ -304,6 +307,8 @@ def _years_shown(years: dict[str, list[int]]) -> str:
 def _postgres_shown(postgres: dict[str, Any]) -> str:
     if postgres["problem"]:
         return str(postgres["problem"])
+    if not postgres["is_loaded"]:
+        return "not loaded: PCE_LOAD_POSTGRES is false"
     if not postgres["made"]:
         return "not started yet"
     rows: dict[str, int] = postgres["rows"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import polars as pl
 from rich.console import RenderableType
 from rich.text import Text
@@ -17,6 +18,7 @@ from pce_pipeline.certificates.finding import newest_certificate
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.run_report import runs_newest_first
 from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.observability.records import CheckOutcome
 from pce_pipeline.tables.table import Table
@@ -79,14 +81,14 @@ def quality(session: Session) -> Answer:
             [Text.assemble("Nothing was checked yet. Bring data with: ", (session.command("run"), "bold"))],
             exit_code=FAILED,
         )
-    wrong = [each for each in outcomes if not each.passed]
+    wrong, contracts = [each for each in outcomes if not each.passed], Contracts(session.registry)
     by_asset: dict[str, list[CheckOutcome]] = {}
     for each in outcomes:
         by_asset.setdefault(each.asset, []).append(each)
     return Answer(
         {
             "checks": _counted(outcomes),
-            "not_passed": wrong,
+            "not_passed": [{**msgspec.to_builtins(each), **_promised(contracts, each)} for each in wrong],
             "by_asset": {asset: _counted(found) for asset, found in sorted(by_asset.items())},
             "quarantined": unread,
             "identities": identities,
@@ -99,16 +101,33 @@ def quality(session: Session) -> Answer:
                     for asset, found in sorted(by_asset.items())
                 ],
             ),
-            *(
-                Text.assemble((f"{each.severity.lower()}  ", "yellow"), f"{each.asset} {each.name}: {each.summary}")
-                for each in wrong
-            ),
+            *(part for each in wrong for part in _wrong_shown(contracts, each)),
             shown.table(
                 ["Dataset", ">Cells not read", "Identities"],
                 [(name, shown.number(count), identities[name]) for name, count in unread.items()],
             ),
         ],
     )
+
+
+def _promised(contracts: Contracts, outcome: CheckOutcome) -> dict[str, str]:
+    """What the contract says of a check; nothing of one that this version does not have."""
+    rule = contracts.rule(outcome.asset, outcome.name)
+    if rule is None:
+        return {}
+    return {
+        "kind": rule.kind,
+        "promise": rule.description,
+        "tolerance": rule.tolerance,
+        "what_to_do": rule.remedy,
+    }
+
+
+def _wrong_shown(contracts: Contracts, outcome: CheckOutcome) -> Iterator[RenderableType]:
+    said = f"{outcome.asset} {outcome.name}: {outcome.summary}"
+    yield Text.assemble((f"{outcome.severity.lower()}  ", "yellow"), said)
+    if remedy := _promised(contracts, outcome).get("what_to_do"):
+        yield Text(f"      {remedy}", "dim")
 
 
 def _of_dataset(session: Session, now: Current, following: datetime | None) -> dict[str, Any]:

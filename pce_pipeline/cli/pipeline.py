@@ -587,7 +587,7 @@ def _until_nothing_is_new(session: Session, jobs: "Jobs", did: _Did) -> Decision
 
 
 def _record_that_nothing_was_new(session: Session, decision: Decision, *, force: bool) -> None:
-    """Leave the run's own record, in the lake and in Postgres, and its report."""
+    """Leave the run's own record, in the lake and in Postgres where that is loaded, and its report."""
     run_id = str(uuid.uuid4())
     with session.journal.step(
         run_id,
@@ -598,6 +598,8 @@ def _record_that_nothing_was_new(session: Session, decision: Decision, *, force:
         requested={"force": force},
     ) as step:
         step.outputs(outcome="nothing new", why=decision.why_nothing)
+        if not session.settings.load_postgres:
+            return
         session.postgres.migrate()
         with session.postgres.connect() as connection:
             layout = session.lake.layout

@@ -168,6 +168,12 @@ class Session:
 
     @cached_property
     def postgres(self) -> PostgresResource:
+        """The world's database. Raises `UsageError` where the lake stands alone."""
+        if not self.settings.load_postgres:
+            raise UsageError(
+                "PCE_LOAD_POSTGRES is false: this lake stands alone, and no database belongs to it.",
+                remedy="Unset it to load Postgres with the next `pce run`; `pce query` and `pce export` need none.",
+            )
         return PostgresResource.of(self.settings)
 
     @cached_property
@@ -177,6 +183,10 @@ class Session:
     @property
     def has_database(self) -> bool:
         """Whether there is a database to ask; an embedded one that was never started is not made for asking."""
+        return self.settings.load_postgres and self._is_made
+
+    @property
+    def _is_made(self) -> bool:
         return self.postgres.embedded is None or self.postgres.embedded.is_made()
 
     def move_to(self, source: Source) -> None:
@@ -204,7 +214,8 @@ class Session:
             datasets=self.chosen,
             leave_out=leave_out,
         )
-        return replace(found, loaded=LoadState()) if ask_postgres and not self.has_database else found
+        holds_nothing = ask_postgres and self.settings.load_postgres and not self.has_database
+        return replace(found, loaded=LoadState()) if holds_nothing else found
 
     def world_command(self, verb: str) -> str:
         """How to call a verb that is of no dataset on the same world."""

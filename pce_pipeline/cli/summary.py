@@ -36,11 +36,8 @@ def rows_held(session: Session) -> dict[str, int]:
         table.name: sum(partition.rows for partition in state.partitions.get(table.name, {}).values())
         for table in registry.tables
     }
-    return {
-        **bronze,
-        **lake,
-        POSTGRES: sum(rows_in_postgres(session).values()),
-    }
+    loaded = {POSTGRES: sum(rows_in_postgres(session).values())} if session.settings.load_postgres else {}
+    return {**bronze, **lake, **loaded}
 
 
 def _bronze(dataset: str) -> str:
@@ -65,6 +62,8 @@ def growth(session: Session) -> list[Growth]:
 
 def places(session: Session) -> dict[str, Any]:
     """Where the lake is, and how to open Postgres; never a password."""
+    if not session.settings.load_postgres:
+        return {"lake": session.lake.uri, "postgres": None, "psql": None}
     embedded = session.postgres.embedded
     return {
         "lake": session.lake.uri,
@@ -76,6 +75,8 @@ def places(session: Session) -> dict[str, Any]:
 def places_shown(session: Session) -> list[RenderableType]:
     """Where the lake is, and lines to open Postgres with."""
     where = places(session)
+    if where["postgres"] is None:
+        return [shown.facts([("Lake", shown.beside(where["lake"]))])]
     lines: list[RenderableType] = [
         shown.facts(
             [
@@ -93,7 +94,7 @@ def lake_only_shown(session: Session, state: LakeState) -> list[RenderableType]:
     """Which tables of the chosen datasets Postgres has no table for, where the lake has rows of them."""
     found = [
         each.table.name
-        for name in session.datasets
+        for name in (session.datasets if session.settings.load_postgres else ())
         for each in session.registry.gold[name]
         if not each.table.in_postgres and state.partitions.get(each.table.name)
     ]

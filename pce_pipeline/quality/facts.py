@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from pce_pipeline.quality.completeness import completeness_rules
 from pce_pipeline.quality.frames import expected_cells, repeated_keys, unexplained, violations_of_schema
 from pce_pipeline.quality.identities import (
     FactYears,
@@ -23,7 +24,7 @@ MIXED_WITH = " with "
 _FACT_TEXT = "{measure} of {category_id}, area {geo_fips}, {year}"
 
 
-@rule("threshold")
+@rule("threshold", tolerance="None: what the held tables and years publish is known to the row.")
 def row_count_is_as_expected(facts: FactYears) -> Finding:
     """There is one fact for every quantity that the tables and years at hand publish, and no other."""
     quantity = ["measure", "category_id", "geo_fips", "year"]
@@ -59,7 +60,7 @@ def tables_by_release(releases: Mapping[str, str]) -> list[str]:
     return [f"{', '.join(tables)} of {release}" for release, tables in sorted(by_release.items())]
 
 
-@rule("threshold")
+@rule("threshold", tolerance="None: tables of two releases are two clocks.")
 def tables_are_of_one_release(facts: FactYears) -> Finding:
     """All BEA tables are of one release: per-capita figures of one and totals of another do not belong together."""
     named = tables_by_release(facts.releases)
@@ -104,7 +105,9 @@ def of_each(per_dataset: Rule[FactYears]) -> Rule[Facts]:
             largest=largest,
         )
 
-    return Rule(per_dataset.name, per_dataset.description, per_dataset.blocking, find)
+    return Rule(
+        per_dataset.name, per_dataset.description, per_dataset.kind, find, per_dataset.tolerance, per_dataset.own_remedy
+    )
 
 
 def _largest_of_each_kind(dataset: str, found: Finding) -> Iterator[Mapping[str, Figure]]:
@@ -125,25 +128,25 @@ def _together(one: Figure | None, other: Figure) -> Figure:
     return max(one, other)
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(facts: Facts) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(facts.frame, GOLD_FACTS.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(facts: Facts) -> Finding:
     """No two rows share dataset, measure, category, area and year."""
     return repeated_keys(facts.frame, GOLD_FACTS)
 
 
-@rule("always")
+@rule("meaning")
 def no_unexplained_nulls(facts: Facts) -> Finding:
     """A value is NULL exactly where its status says why."""
     return unexplained(facts.frame, {"value": "status"}, _FACT_TEXT)
 
 
-@rule("never")
+@rule("comparison")
 def sources_agree(facts: Facts) -> Finding:
     """A figure that several datasets publish is the same in all whose releases are of one day.
 
@@ -194,5 +197,6 @@ facts_rules: tuple[Rule[Facts], ...] = (
     of_each(states_add_up_to_the_nation),
     of_each(per_capita_times_population_is_the_total),
     *map(of_each, prices_rules),
+    *map(of_each, completeness_rules),
     sources_agree,
 )

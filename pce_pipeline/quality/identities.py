@@ -65,7 +65,11 @@ class FactYears:
         )
 
 
-@rule("threshold")
+@rule(
+    "threshold",
+    tolerance="Half a unit of each published figure; of many terms, four standard deviations of their rounding. Sums "
+    "that BEA itself does not keep are listed in the catalogue, counted, and fail nothing.",
+)
 def children_add_up_to_parents(facts: FactYears) -> Finding:
     """The parts of a category add up to it, a deducted part subtracted, in every area and year."""
     categories = facts.dataset.categories.lazy()
@@ -96,7 +100,10 @@ def children_add_up_to_parents(facts: FactYears) -> Finding:
     return _compare(facts, sums, "children")
 
 
-@rule("threshold")
+@rule(
+    "threshold",
+    tolerance="Half a unit of each published figure; of many terms, four standard deviations of their rounding.",
+)
 def states_add_up_to_regions(facts: FactYears) -> Finding:
     """The states of a BEA region add up to it, in every category and year."""
     areas = facts.dataset.areas.lazy().filter(pl.col("region_fips").is_not_null()).select("geo_fips", "region_fips")
@@ -113,7 +120,11 @@ def states_add_up_to_regions(facts: FactYears) -> Finding:
     return _compare(facts, sums, "regions")
 
 
-@rule("threshold")
+@rule(
+    "threshold",
+    tolerance="Half a unit of each published figure; of many terms, four standard deviations of their rounding. Sums "
+    "that BEA itself does not keep are listed in the catalogue, counted, and fail nothing.",
+)
 def states_add_up_to_the_nation(facts: FactYears) -> Finding:
     """The states add up to the US, beside what BEA publishes for the nation only (net expenditures abroad)."""
     areas = facts.dataset.areas
@@ -151,7 +162,10 @@ def states_add_up_to_the_nation(facts: FactYears) -> Finding:
     return _compare(facts, sums, "nation")
 
 
-@rule("threshold")
+@rule(
+    "threshold",
+    tolerance="What rounding to the published unit does to the two figures, and to those that give the population.",
+)
 def per_capita_times_population_is_the_total(facts: FactYears) -> Finding:
     """The population that a total and its per-capita value imply also links every other category's two figures."""
     figure = ["category_id", "geo_fips", "year"]

@@ -66,25 +66,25 @@ class PriceReleases:
     """What summaries repeat, as `gold.price_releases.repeated` gives it, with `dataset`; None without a summary."""
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(releases: PriceReleases) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(releases.frame, PRICE_RELEASES.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(releases: PriceReleases) -> Finding:
     """No two rows share the key."""
     return repeated_keys(releases.frame, PRICE_RELEASES)
 
 
-@rule("never")
+@rule("comparison")
 def deflators_are_nominal_over_real_spending(releases: PriceReleases) -> Finding:
     """The deflator is 100 x nominal PCE as known then / real PCE, within 0.0011, in every state and year."""
     return _linked(releases, PCE, lambda rows: compared(rows, PCE), "deflator {expected:.3f}, but {found:.3f} computed")
 
 
-@rule("never")
+@rule("comparison")
 def spending_over_real_times_level_is_one_number(releases: PriceReleases) -> Finding:
     """Nominal PCE / (real PCE x price level) is one number per year, the nation's price index, the US included."""
     return _linked(
@@ -96,7 +96,7 @@ def spending_over_real_times_level_is_one_number(releases: PriceReleases) -> Fin
     )
 
 
-@rule("never")
+@rule("comparison")
 def income_over_real_times_level_is_one_number(releases: PriceReleases) -> Finding:
     """Income / (real income x price level) is one number per year over the states; BEA scales these to the US."""
     return _linked(
@@ -107,7 +107,7 @@ def income_over_real_times_level_is_one_number(releases: PriceReleases) -> Findi
     )
 
 
-@rule("never")
+@rule("comparison")
 def real_per_capita_is_real_over_residents(releases: PriceReleases) -> Finding:
     """Real figures per resident are the real totals / the residents as known then, within rounding."""
     return _linked(
@@ -118,7 +118,7 @@ def real_per_capita_is_real_over_residents(releases: PriceReleases) -> Finding:
     )
 
 
-@rule("never")
+@rule("comparison")
 def gaps_to_the_nation_are_the_same_share(releases: PriceReleases) -> Finding:
     """What the states' sum lacks of the US is the same share of real as of nominal PCE as known then."""
 
@@ -142,7 +142,7 @@ def gaps_to_the_nation_are_the_same_share(releases: PriceReleases) -> Finding:
     return _linked(releases, PCE, gaps, "the states lack {found:.8f} of real PCE, and {expected:.8f} of nominal")
 
 
-@rule("never")
+@rule("comparison")
 def summaries_agree_with_their_sources(releases: PriceReleases) -> Finding:
     """A summary's figures are, line by line, those of the release of the dataset that the line comes from."""
     if releases.repeated is None:

@@ -99,7 +99,7 @@ def over_real_and_level(rows: pl.DataFrame, real: str, by: Sequence[str] = ()) -
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="None: it is 100 by definition.")
 def price_level_of_the_us_is_100(facts: FactYears) -> Finding:
     """The regional price parity of all items of the US is 100."""
     of_all_items = _of(facts, LEVEL).filter(pl.col("category_id") == _ALL_ITEMS)  # parts of the US are near it, not 100
@@ -113,7 +113,7 @@ def price_level_of_the_us_is_100(facts: FactYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="None: a mean lies between its terms.")
 def price_levels_of_parts_bracket_the_total(facts: FactYears) -> Finding:
     """The price level of all items lies between the lowest and the highest of its parts."""
     levels = _of(facts, LEVEL)
@@ -138,7 +138,10 @@ def price_levels_of_parts_bracket_the_total(facts: FactYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule(
+    "threshold",
+    tolerance="1.2 times what rounding to three decimals does, and 2e-6 for the rounding of the median.",
+)
 def deflators_are_price_levels_times_one_index(facts: FactYears) -> Finding:
     """The deflator of each state is its price level times one number per year, the price index of the nation."""
     ratio = 100 * pl.col("amount") / pl.col("level")
@@ -167,7 +170,7 @@ def deflators_are_price_levels_times_one_index(facts: FactYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="1.05 times what rounding to the published unit does.")
 def real_figures_imply_one_population(facts: FactYears) -> Finding:
     """Real PCE and real income, each in total and per resident, imply the same number of residents."""
     of = {

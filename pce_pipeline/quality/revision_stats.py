@@ -9,19 +9,19 @@ from pce_pipeline.tables.vintages import BANDS, LEAST_RELEASES, REVISION_STATS
 _LINE = "{measure} of {category_id}, {geo_level}, age {age_years}"
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(stats: pl.DataFrame) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(stats, REVISION_STATS.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(stats: pl.DataFrame) -> Finding:
     """No two rows share the key."""
     return repeated_keys(stats, REVISION_STATS)
 
 
-@rule("always")
+@rule("meaning")
 def bands_need_enough_releases(stats: pl.DataFrame) -> Finding:
     """There is a band exactly where there are enough releases, and `band_is` says which it is."""
     enough = pl.col("n_releases") >= LEAST_RELEASES
@@ -38,7 +38,7 @@ def bands_need_enough_releases(stats: pl.DataFrame) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def bands_are_in_order(stats: pl.DataFrame) -> Finding:
     """The band goes from less to more, no size is below zero, and the mean lies within what sizes allow."""
     fits = pl.all_horizontal(

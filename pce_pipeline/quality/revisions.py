@@ -56,7 +56,7 @@ class RevisionYears:
         )
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(years: RevisionYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     found = [violations_of_schema(each, years.table.columns) for each in years.revisions.values()]
@@ -64,7 +64,7 @@ def schema_is_as_declared(years: RevisionYears) -> Finding:
     return failed[0] if failed else Finding(passed=True, summary="as declared", figures={"rows": years.rows})
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(years: RevisionYears) -> Finding:
     """No figure changes twice with one vintage on the same basis."""
     key = list(years.table.key)
@@ -75,7 +75,7 @@ def primary_key_is_unique(years: RevisionYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def changes_lead_from_one_value_to_the_next(years: RevisionYears) -> Finding:
     """A change leads from a value of the log to the one that holds at its vintage, and none that counts is between."""
     return years.found(
@@ -113,7 +113,7 @@ def _astray(found: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
     return changes.join(fits, on="row", how="anti")
 
 
-@rule("always")
+@rule("meaning")
 def kinds_are_known(years: RevisionYears) -> Finding:
     """A kind is a known one, and one between two numbers exactly where there are two."""
     both = pl.col("from_value").is_not_null() & pl.col("to_value").is_not_null()
@@ -125,7 +125,7 @@ def kinds_are_known(years: RevisionYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def change_is_the_later_less_the_earlier(years: RevisionYears) -> Finding:
     """A revision says by how much, in its unit; no other kind does."""
     difference = pl.when(pl.col("kind") == "revision").then(pl.col("to_value") - pl.col("from_value"))
@@ -136,7 +136,7 @@ def change_is_the_later_less_the_earlier(years: RevisionYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def percent_is_of_a_number_above_zero(years: RevisionYears) -> Finding:
     """A revision has its percentage exactly where the earlier number is above zero, and none is not a number."""
     is_due = (pl.col("kind") == "revision") & (pl.col("from_value") > 0)

@@ -1,7 +1,8 @@
-"""What a rule is: a named property of an asset, a pure function that looks for violations, and its severity.
+"""What a rule is: a named property of an asset, a pure function that looks for violations, and what kind of property.
 
-Rules are declared by decorating a function; its name states the property, its docstring says it in a sentence. The
-shell lists rules to declare its checks and calls `judge` on the frames it is about to publish.
+Rules are declared by decorating a function; its name states the property, its docstring promises it in a sentence, its
+kind decides where it blocks. The shell lists rules to declare its checks and calls `judge` on the frames it is about to
+publish; `contracts` says which rules each table keeps.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,42 @@ import polars as pl
 
 Blocking = Literal["always", "threshold", "never"]
 """`always` blocks in every environment, `threshold` blocks or warns as its settings say, `never` warns everywhere."""
+
+Kind = Literal["schema", "key", "hash", "meaning", "threshold", "comparison"]
+"""What a rule is about."""
+
+KINDS: Mapping[Kind, str] = {
+    "schema": "columns, types and values that must be there",
+    "key": "what a row is: each has its own key, and every key that should be there is",
+    "hash": "bytes are those that were written",
+    "meaning": "what a figure says: its area, category, unit, status, and what follows from it",
+    "threshold": "how much is missing, unread or off, within a stated tolerance",
+    "comparison": "two sources, or two times, that may differ without anybody knowing which is right",
+}
+"""Every kind of rule, with what it covers."""
+
+BLOCKS: Mapping[Kind, Blocking] = {
+    "schema": "always",
+    "key": "always",
+    "hash": "always",
+    "meaning": "always",
+    "threshold": "threshold",
+    "comparison": "never",
+}
+"""Where each kind of rule stops what it finds."""
+
+REMEDIES: Mapping[Kind, str] = {
+    "schema": "The code and the declaration of the table disagree, and no figure is at fault: report it with the "
+    "examples.",
+    "key": "`pce trace` leads from an example to what BEA published; where BEA gives a row once, report it.",
+    "hash": "`pce heal` restores what it can; `pce verify` says what is left.",
+    "meaning": "`pce trace` leads from an example to what BEA published: where BEA changed what a line means, the "
+    "catalogue has to follow (docs/adding-a-table.md).",
+    "threshold": "`pce quarantine` and `pce trace` show what BEA published; what was published before stands until "
+    "somebody decides (`pce use`).",
+    "comparison": "Nothing has to be done at once: `pce trace` shows both sides, `pce check --sources` asks BEA again.",
+}
+"""What to do where a rule of a kind does not hold, unless the rule says something else."""
 
 Figure = int | float | str
 
@@ -59,8 +96,8 @@ class RuleResult:
     """The rule's name."""
     asset: str
     """The asset it looked at."""
-    blocking: Blocking
-    """In which environments it blocks."""
+    kind: Kind
+    """What the rule is about."""
     passed: bool
     """Whether the property holds."""
     summary: str
@@ -69,8 +106,15 @@ class RuleResult:
     """What was counted, by name."""
     examples: tuple[str, ...]
     """The first violations, in words."""
+    remedy: str
+    """What to do where the property does not hold."""
     largest: tuple[Mapping[str, Figure], ...] = ()
     """The largest deviations that were measured, as the finding has them."""
+
+    @property
+    def blocking(self) -> Blocking:
+        """In which environments it blocks."""
+        return BLOCKS[self.kind]
 
     @property
     def layer(self) -> str:
@@ -88,7 +132,7 @@ class Rule(Generic[Subject]):
 
     For example, one that no table of years keeps:
 
-        >>> @rule("threshold")
+        >>> @rule("threshold", tolerance="None.")
         ... def years_are_even(years: list[int]) -> Finding:
         ...     \"\"\"No year is odd.\"\"\"
         ...     odd = [year for year in years if year % 2]
@@ -100,11 +144,25 @@ class Rule(Generic[Subject]):
     name: str
     """Its name, which states the property."""
     description: str
-    """The property in a sentence."""
-    blocking: Blocking
-    """Where it stops what it finds."""
+    """The promise: the property in a sentence."""
+    kind: Kind
+    """What it is about."""
     find: Callable[[Subject], Finding]
     """What looks for violations in what the layer's rules look at."""
+    tolerance: str = ""
+    """How far off is still right, and why; nothing where the property holds or does not."""
+    own_remedy: str = ""
+    """What to do where it does not hold, if that is not what its kind says."""
+
+    @property
+    def blocking(self) -> Blocking:
+        """Where it stops what it finds."""
+        return BLOCKS[self.kind]
+
+    @property
+    def remedy(self) -> str:
+        """What to do where the property does not hold."""
+        return self.own_remedy or REMEDIES[self.kind]
 
     def check(self, asset: str, subject: Subject) -> RuleResult:
         """The rule's result for an asset (its path).
@@ -118,21 +176,27 @@ class Rule(Generic[Subject]):
         return RuleResult(
             name=self.name,
             asset=asset,
-            blocking=self.blocking,
+            kind=self.kind,
             passed=finding.passed,
             summary=finding.summary,
             figures=finding.figures,
             examples=finding.examples,
             largest=finding.largest,
+            remedy=self.remedy,
         )
 
 
-def rule(blocking: Blocking) -> Callable[[Callable[[Subject], Finding]], Rule[Subject]]:
-    """Make a rule of a function that looks for violations: its name names the rule, its docstring describes it."""
+def rule(
+    kind: Kind, *, tolerance: str = "", remedy: str = ""
+) -> Callable[[Callable[[Subject], Finding]], Rule[Subject]]:
+    """Make a rule of a function that looks for violations: its name names the rule, its docstring promises.
+
+    A threshold states its tolerance with the reason for it.
+    """
 
     def declare(find: Callable[[Subject], Finding]) -> Rule[Subject]:
         description = " ".join((find.__doc__ or "").split())
-        return Rule(find.__name__, description, blocking, find)
+        return Rule(find.__name__, description, kind, find, tolerance, remedy)
 
     return declare
 

@@ -61,13 +61,13 @@ class SilverYears:
         return _CELL_TEXT_OF_MONTHS if self.dataset.is_monthly else _CELL_TEXT
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(years: SilverYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(years.frame, silver_table(years.dataset).columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(years: SilverYears) -> Finding:
     """No two rows share table, line, area and year."""
     repeated = years.frame.filter(years.frame.select(years.cell).is_duplicated()).unique(years.cell).sort(years.cell)
@@ -80,7 +80,7 @@ def primary_key_is_unique(years: SilverYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def geography_is_known(years: SilverYears) -> Finding:
     """Every area is in the catalogue, with its level and postal code."""
     place = ["geo_fips", "geo_level", "state"]
@@ -96,7 +96,7 @@ def geography_is_known(years: SilverYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def category_is_known(years: SilverYears) -> Finding:
     """Every line carries the category and unit that the catalogue pins for it, whatever base year that leaves open."""
     line = ["bea_table", "line_code", "category_id", "unit_multiplier"]
@@ -121,7 +121,7 @@ def category_is_known(years: SilverYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="None: an area that a table has in some releases only is declared so in the catalogue.")
 def expected_areas_are_present(years: SilverYears) -> Finding:
     """Every table and year has all areas that its extracts speak of; a line for the nation only has the US."""
     absent = (
@@ -139,7 +139,7 @@ def expected_areas_are_present(years: SilverYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="None: what an extract of parts does not speak of is not expected of it.")
 def expected_lines_are_present(years: SilverYears) -> Finding:
     """Every table and year has all pinned lines that its extracts speak of, for every area that it has at all."""
     area = ["bea_table", "geo_fips", "year"]
@@ -153,7 +153,7 @@ def expected_lines_are_present(years: SilverYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
     """No observation is lost or made on the way: each became a row, or is set aside, or counted with a line left out.
 
@@ -182,13 +182,18 @@ def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def no_unexplained_nulls(years: SilverYears) -> Finding:
     """A value is NULL exactly where its status says why."""
     return unexplained(years.frame, {"value": "status"}, years.cell_text)
 
 
-@rule("threshold")
+@rule(
+    "threshold",
+    tolerance="Less than 5 % of the cells of a table and year; no total, and nothing of the US. One damaged cell costs "
+    "nothing but itself, and a table of which more cannot be read is another layout than the one that is "
+    "known.",
+)
 def quarantined_cells_are_few(years: SilverYears) -> Finding:
     """Of each table and year less than 5 % of the cells could not be read, no total among them and none of the US."""
     role = years.dataset.categories.select("category_id", "role")
@@ -222,7 +227,7 @@ def quarantined_cells_are_few(years: SilverYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="Less than 1 % of the rows of a table and year: one new area among sixty is more.")
 def rows_set_aside_are_few(years: SilverYears) -> Finding:
     """Of each table and year less than 1 % of the rows are of areas that the catalogue does not hold."""
     table = ["bea_table", "year"]
@@ -244,7 +249,7 @@ def rows_set_aside_are_few(years: SilverYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="None: BEA prints one figure in several tables.")
 def shared_lines_agree(years: SilverYears) -> Finding:
     """Figures that several tables publish are the same: shared lines, and total PCE in every table.
 

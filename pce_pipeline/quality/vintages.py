@@ -54,7 +54,7 @@ def _finding(years: LogYears, parts: Iterator[pl.DataFrame], *, holds: str, fail
     )
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(years: LogYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     found = [violations_of_schema(log, years.table.columns) for log in years.logs.values()]
@@ -68,7 +68,7 @@ def schema_is_as_declared(years: LogYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(years: LogYears) -> Finding:
     """No two rows of a cell begin with the same vintage."""
     key = list(years.table.key)
@@ -80,7 +80,7 @@ def primary_key_is_unique(years: LogYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def counted_values_follow_one_another(years: LogYears) -> Finding:
     """Where a counted value ends the next begins, and only the last has no end: each time has exactly one."""
     follows = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in years.lane).fill_null(value=False)
@@ -94,7 +94,7 @@ def counted_values_follow_one_another(years: LogYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def values_beside_end_in_time(years: LogYears) -> Finding:
     """A value that does not count ends no later than the next of its kind begins."""
     follows = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in years.lane).fill_null(value=False)
@@ -108,7 +108,7 @@ def values_beside_end_in_time(years: LogYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def neighbours_differ(years: LogYears) -> Finding:
     """Two counted values in a row are not the same: a value that goes on is one row."""
     same_lane = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in years.lane)
@@ -123,7 +123,7 @@ def neighbours_differ(years: LogYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def values_are_null_with_a_reason(years: LogYears) -> Finding:
     """A value is there exactly where the status is `reported`, and every status and basis is a known one."""
     known = pl.col("status").is_in([*STATUSES, *ENDINGS]) & pl.col("basis").is_in(list(BASES))

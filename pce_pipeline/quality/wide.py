@@ -30,26 +30,26 @@ class WideYears:
         return ", ".join(f"{name} {{{name}}}" for name in self.table.key)
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(years: WideYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(years.frame, years.table.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(years: WideYears) -> Finding:
     """No two rows share the key."""
     return repeated_keys(years.frame, years.table)
 
 
-@rule("always")
+@rule("meaning")
 def no_unexplained_nulls(years: WideYears) -> Finding:
     """A figure is NULL exactly where its status says why."""
     columns = {value_column(each): status_column(each) for each in years.dataset.measures.values()}
     return unexplained(years.frame, columns, years.cell)
 
 
-@rule("always")
+@rule("meaning")
 def every_fact_is_in_one_row(years: WideYears) -> Finding:
     """Each fact of the years stands unchanged in the row of its key, under its measure."""
     key = list(years.table.key)

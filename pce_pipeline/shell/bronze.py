@@ -88,7 +88,8 @@ def bronze_asset(dataset: Dataset) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         origin = DERIVED if config.derived else FROM_FILES if config.files else bea.origin
         requested = {"extract": context.partition_key, "origin": origin, **config.model_dump()}
-        with recorded_step(context, journal, key.to_user_string(), [dataset.name], requested=requested) as step:
+        name = key.to_user_string()
+        with recorded_step(context, journal, name, [dataset.name], settings, requested=requested) as step:
             tag_run(context, {**world_tag(settings), EXTRACT: context.partition_key})
             taking = _Taking(context, dataset, lake, bronze_of(lake, dataset), settings, step)
             yield from taking.extract(_extract_of(context.partition_key), config, bea)

@@ -47,7 +47,7 @@ def bulletins_asset(registry: Registry) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> dg.MaterializeResult[None]:
-        with recorded_step(context, journal, BULLETINS, registry.datasets) as step:
+        with recorded_step(context, journal, BULLETINS, registry.datasets, settings) as step:
             of_run = datasets_of_run(context, registry, list(registry.datasets))
             chosen = [name for name in of_run if name not in step.run.put_off]
             held = holdings.of_run(context.run.run_id)

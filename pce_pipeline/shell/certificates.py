@@ -3,8 +3,7 @@
 What goes wrong with one dataset is told by the asset's check and keeps nothing else from being done.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -13,10 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pce_pipeline import signing
 from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.certificates.making import CODE_VERSION, Made, make_missing
+from pce_pipeline.certificates.rules import Certified
+from pce_pipeline.contracts.declared import CERTIFICATES as CERTIFICATES_NAME
+from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.quality.rules import Finding, judge, rule
+from pce_pipeline.quality.rules import judge
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.deferring import datasets_of_run
@@ -24,9 +26,7 @@ from pce_pipeline.shell.keys import CERTIFICATES, key_of
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.tables.registry import Registry
 
-_NAME = "gold/certificates"
 _DESCRIPTION = (
     "One certificate per dataset and vintage that counts: hashes of BEA's answers and of what was made of them, the "
     "root of a Merkle tree over all cells, and which accounting identities hold. Signed where a key is set.\n\n"
@@ -34,35 +34,9 @@ _DESCRIPTION = (
 )
 
 
-@dataclass(frozen=True)
-class Certified:
-    """What the rule of certificates looks at."""
-
-    made: Mapping[str, Made]
-    """What was done, by dataset."""
-    failed: Mapping[str, str]
-    """The datasets whose certificates could not be made, each with the reason."""
-
-
-@rule("never")
-def certificates_are_made(certified: Certified) -> Finding:
-    """Each certificate that was missing or no longer fitted was made; one of months waits for all years of Silver."""
-    waiting = [name for name, each in certified.made.items() if each.waiting]
-    there = sum(each.fit + len(each.made) + len(each.signed) for each in certified.made.values())
-    told = [f"{there} certificates"]
-    told += [f"{', '.join(waiting)} waits for all years of Silver"] if waiting else []
-    told += [f"those of {', '.join(certified.failed)} could not be made"] if certified.failed else []
-    return Finding(
-        passed=not certified.failed,
-        summary="; ".join(told),
-        figures={"certificates": there, "waiting": len(waiting), "violations": len(certified.failed)},
-        examples=tuple(f"{name}: {why}" for name, why in certified.failed.items()),
-    )
-
-
-def certificates_asset(registry: Registry) -> dg.AssetsDefinition:
+def certificates_asset(contracts: Contracts) -> dg.AssetsDefinition:
     """The asset of all certificates, downstream of the tables of Gold."""
-    rules = [certificates_are_made]
+    registry, rules = contracts.registry, contracts.of(CERTIFICATES_NAME).rules
 
     @dg.multi_asset(
         name=CERTIFICATES.to_python_identifier(),
@@ -87,7 +61,7 @@ def certificates_asset(registry: Registry) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        with recorded_step(context, journal, _NAME, registry.datasets) as step:
+        with recorded_step(context, journal, CERTIFICATES_NAME, registry.datasets, settings) as step:
             everything, key = holdings.of_run(context.run.run_id), _key_of(settings)
             made: dict[str, Made] = {}
             failed: dict[str, str] = {}
@@ -104,7 +78,10 @@ def certificates_asset(registry: Registry) -> dg.AssetsDefinition:
                 failed=failed,
             )
             yield from report(
-                judge(rules, _NAME, Certified(made, failed)), CERTIFICATES, step, thresholds=settings.threshold_checks
+                judge(rules, CERTIFICATES_NAME, Certified(made, failed)),
+                CERTIFICATES,
+                step,
+                thresholds=settings.threshold_checks,
             )
             yield dg.MaterializeResult(
                 asset_key=CERTIFICATES,

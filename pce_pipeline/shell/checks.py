@@ -26,7 +26,12 @@ def check_specs(rules: Iterable[Rule[Any]], asset: dg.AssetKey) -> list[dg.Asset
             name=rule.name,
             asset=asset,
             description=rule.description,
-            metadata={"blocks": rule.blocking},
+            metadata={
+                "kind": rule.kind,
+                "blocks": rule.blocking,
+                **({"tolerance": rule.tolerance} if rule.tolerance else {}),
+                "what to do": rule.remedy,
+            },
         )
         for rule in rules
     ]
@@ -61,22 +66,27 @@ def report(
         )
         if not result.passed:
             _log.warning("check failed", check=result.name, summary=result.summary, examples=result.examples)
-        yield dg.AssetCheckResult(
-            asset_key=asset,
-            check_name=result.name,
-            passed=result.passed,
-            severity=dg.AssetCheckSeverity.ERROR if severity == "error" else dg.AssetCheckSeverity.WARN,
-            description=result.summary,
-            metadata={
-                **{name: _metadata(value) for name, value in result.figures.items()},
-                **(
-                    {"examples": dg.MetadataValue.md("\n".join(f"- {text}" for text in result.examples))}
-                    if result.examples
-                    else {}
-                ),
-            },
-        )
+        yield as_dagster(result, asset, blocks=severity == "error")
     refuse(results, thresholds=thresholds, consequence=consequence)
+
+
+def as_dagster(result: RuleResult, asset: dg.AssetKey | None = None, *, blocks: bool = True) -> dg.AssetCheckResult:
+    """A result as Dagster's page shows it; of a check that is of one asset alone, without that asset."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=result.name,
+        passed=result.passed,
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description=result.summary,
+        metadata={
+            **{name: _metadata(value) for name, value in result.figures.items()},
+            **(
+                {"examples": dg.MetadataValue.md("\n".join(f"- {text}" for text in result.examples))}
+                if result.examples
+                else {}
+            ),
+        },
+    )
 
 
 def refuse(

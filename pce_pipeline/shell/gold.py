@@ -1,5 +1,6 @@
 """Gold in Dagster: the conformed facts under the key `gold`, the tables and dimensions downstream of them."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -10,15 +11,21 @@ import polars as pl
 from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.bronze.history import dimension_frame
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.gold.facts import accounted, conform_facts
 from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
 from pce_pipeline.gold.packages import package_of, tables_of
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.quality.facts import Facts, facts_rules
+from pce_pipeline.quality.dimensions import DimensionRows
+from pce_pipeline.quality.facts import Facts
 from pce_pipeline.quality.identities import FactYears
+from pce_pipeline.quality.rows import TableRows
+from pce_pipeline.quality.rules import judge
+from pce_pipeline.settings import Settings
 from pce_pipeline.shell.audit import Read, audit_publication
+from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
@@ -33,31 +40,31 @@ from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 
 
-def gold_assets(registry: Registry) -> list[dg.AssetsDefinition]:
+def gold_assets(contracts: Contracts) -> list[dg.AssetsDefinition]:
     """The facts, the tables of each dataset, and the dimensions."""
-    facts = yearly_asset(registry.facts, registry, facts_rules, partial(_facts, registry=registry))
+    registry = contracts.registry
+    facts = yearly_asset(registry.facts, contracts, partial(_facts, registry=registry))
     own = [
-        yearly_asset(
-            registry.derivation_of(table.table), registry, table.rules, partial(_made, table=table, registry=registry)
-        )
+        yearly_asset(registry.derivation_of(table.table), contracts, partial(_made, table=table, registry=registry))
         for dataset in registry.datasets.values()
         for table in tables_of(dataset, registry)
     ]
-    return [facts, *own, *(_dimension(table, registry) for table in DIMENSIONS)]
+    return [facts, *own, *(_dimension(table, contracts) for table in DIMENSIONS)]
 
 
-def gold_pieces(registry: Registry) -> list[dg.AssetsDefinition]:
+def gold_pieces(contracts: Contracts) -> list[dg.AssetsDefinition]:
     """The tables in one piece that packages of datasets make of other tables."""
+    registry = contracts.registry
     return [
-        _own_piece(each, registry.datasets[name], registry)
+        _own_piece(each, registry.datasets[name], contracts)
         for name in registry.datasets
         for each in getattr(package_of(name), "PIECES", ())
         if each.table.name in registry.pieces
     ]
 
 
-def _own_piece(piece: GoldPiece[Any], dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
-    declared_as = registry.pieces[piece.table.name]
+def _own_piece(piece: GoldPiece[Any], dataset: Dataset, contracts: Contracts) -> dg.AssetsDefinition:
+    declared_as = contracts.registry.pieces[piece.table.name]
 
     def make(run: PieceRun) -> tuple[pl.DataFrame, Any]:
         def inputs() -> Inputs:
@@ -68,7 +75,7 @@ def _own_piece(piece: GoldPiece[Any], dataset: Dataset, registry: Registry) -> d
             return run.unchanged, piece.judged(run.unchanged, inputs)
         return piece.compute(inputs())
 
-    return piece_asset(declared_as, registry, piece.rules, make)
+    return piece_asset(declared_as, contracts, make)
 
 
 def _made(run: YearlyRun, *, table: GoldTable[Any], registry: Registry) -> Made[Any]:
@@ -101,13 +108,14 @@ def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
     return Made(frame, subject=Facts(frame, tuple(each for each in found if not each.frame.is_empty())))
 
 
-def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
+def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
     """The asset of one dimension: from the catalogue and what is held, downstream of the facts that refer to it."""
-    key = key_of(table)
+    key, contract, registry = key_of(table), contracts.of(table.name), contracts.registry
 
     @dg.asset(
         key=key,
         deps=[key_of(GOLD_FACTS)],
+        check_specs=check_specs(contract.gate, key),
         backfill_policy=ONE_RUN,
         kinds={"polars", "parquet"},
         code_version=DIMENSION_CODE_VERSION,
@@ -118,10 +126,15 @@ def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         holdings: dg.ResourceParam[Holdings],
+        settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
-    ) -> dg.MaterializeResult[None]:
-        with recorded_step(context, journal, table.name, registry.datasets) as step:
+    ) -> Iterator[Any]:
+        with recorded_step(context, journal, table.name, registry.datasets, settings) as step:
             frame = dimension_frame(table, holdings.of_run(context.run.run_id))
+            rows = TableRows(table, {WHOLE: frame}, contracts.keys_of(table), settings.references_resolved_pct)
+            results = judge(contract.rules, table.name, DimensionRows(table, frame))
+            results += judge(contract.of_rows, table.name, rows)
+            yield from report(results, key, step, thresholds=settings.threshold_checks)
             publication = lake.table(table).publish(
                 [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs={}, code_version=DIMENSION_CODE_VERSION)],
                 run_id=context.run.run_id,
@@ -131,7 +144,7 @@ def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
             step.outputs(written=publication.written, unchanged=publication.unchanged)
             audit_publication(step, table, publication, {WHOLE: frame}, {}, Read())
             content = content_sha256(frame)
-            return dg.MaterializeResult(
+            yield dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": frame.height,
                     "content_sha256": content,

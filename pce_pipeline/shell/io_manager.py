@@ -16,9 +16,11 @@ from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import NewPartition, Partition
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.settings import Settings
 from pce_pipeline.shell.audit import Read, audit_publication
 from pce_pipeline.shell.page import shown
 from pce_pipeline.shell.reports import report_link
+from pce_pipeline.shell.retries import raise_or_try_again
 from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import QUARANTINED, Table
@@ -95,18 +97,22 @@ def yearly_output(output: YearlyOutput, name: str = "result") -> dg.Output[Yearl
 class LakeIOManager(dg.IOManager):
     """Publishes and reads yearly tables of one lake."""
 
-    def __init__(self, lake: Lake, registry: Registry, journal: RunJournal) -> None:
+    def __init__(self, lake: Lake, registry: Registry, journal: RunJournal, settings: Settings) -> None:
         self._lake = lake
         self._registry = registry
         areas = pl.concat([dataset.areas for dataset in registry.datasets.values()])
         self._segments = dict(areas.select("geo_fips", "path_segment").iter_rows())
         self._journal = journal
+        self._settings = settings
 
     def handle_output(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         try:
             self._publish(context, obj)
         except Exception as error:
-            self._journal.stored_badly(context.run_id, obj.derivation.table.name, error)
+            name = obj.derivation.table.name
+            self._journal.stored_badly(context.run_id, name, error)
+            step = context.step_context
+            raise_or_try_again(error, self._settings, tried=step.previous_attempt_count, step=name)
             raise
 
     def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> None:

@@ -4,7 +4,7 @@ They come after all that they are made of, are made again when any of it has cha
 published.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +14,12 @@ import polars as pl
 
 from pce_pipeline.bronze.current import Current, Holdings
 from pce_pipeline.bronze.history import History, inputs_of_piece, sources_of
+from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.lake.pointer import WHOLE, NewPartition, Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.quality.rules import Rule, Subject, judge
+from pce_pipeline.quality.rows import TableRows
+from pce_pipeline.quality.rules import Subject, judge
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.audit import Read, audit_publication
 from pce_pipeline.shell.checks import check_specs, report
@@ -27,7 +29,6 @@ from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.tables.lineage import FromTable, Piece
-from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import content_sha256
 
 
@@ -56,13 +57,13 @@ class PieceRun:
 
 def piece_asset(
     piece: Piece,
-    registry: Registry,
-    rules: Sequence[Rule[Subject]],
+    contracts: Contracts,
     make: Callable[[PieceRun], tuple[pl.DataFrame, Subject]],
 ) -> dg.AssetsDefinition:
     """The asset of a table in one piece: `make` gives its rows, and what the rules look at."""
+    registry = contracts.registry
     table, sources = piece.table, [each.table for each in sources_of(piece, registry)]
-    key, code_version = key_of(table), piece.code_version
+    key, code_version, contract = key_of(table), piece.code_version, contracts.of(piece.table.name)
 
     # as the yearly assets: a rule that has nothing to look at gives no result
     @dg.multi_asset(
@@ -78,7 +79,7 @@ def piece_asset(
                 skippable=True,
             )
         ],
-        check_specs=check_specs(rules, key),
+        check_specs=check_specs(contract.gate, key),
         backfill_policy=ONE_RUN,
         can_subset=True,
     )
@@ -89,7 +90,7 @@ def piece_asset(
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        with recorded_step(context, journal, table.name, registry.datasets) as step:
+        with recorded_step(context, journal, table.name, registry.datasets, settings) as step:
             held = {name: now for name, now in holdings.of_run(context.run.run_id).items() if name in registry.figures}
             histories = {name: History(now) for name, now in held.items()}
             published = {each.name: lake.table(each).latest() for each in sources}
@@ -99,7 +100,9 @@ def piece_asset(
             is_same = there is not None and (there.inputs, there.code_version) == (inputs, code_version)
             unchanged = store.read_partition(there) if there is not None and is_same else None
             frame, subject = make(PieceRun(lake, held, histories, published, unchanged))
-            yield from report(judge(rules, table.name, subject), key, step, thresholds=settings.threshold_checks)
+            rows = TableRows(table, {WHOLE: frame}, contracts.keys_of(table), settings.references_resolved_pct)
+            results = [*judge(contract.rules, table.name, subject), *judge(contract.of_rows, table.name, rows)]
+            yield from report(results, key, step, thresholds=settings.threshold_checks)
             publication = store.publish(
                 [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs=inputs, code_version=code_version)],
                 run_id=context.run.run_id,

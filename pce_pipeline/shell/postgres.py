@@ -38,6 +38,7 @@ from pce_pipeline.warehouse.reading import Checkpoint, checkpoints, ended_runs
 from pce_pipeline.warehouse.records import record_run, run_row, run_status
 from pce_pipeline.warehouse.types import postgres_type
 
+_LEFT_OUT = "Not loaded: PCE_LOAD_POSTGRES is false, and the lake stands alone."
 _WITHOUT_A_TABLE = (
     "Postgres has no table for %s, which is in the lake alone: declare it with in_postgres=True and add a migration, "
     "as docs/adding-a-table.md shows."
@@ -78,9 +79,13 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
         """Load the tables chosen, for the years that the lake holds of them.
 
         A year that no current extract covers any more is taken out of Postgres too. Raises `DatasetsPutOff` once the
-        rest is loaded, where datasets failed earlier in the run.
+        rest is loaded, where datasets failed earlier in the run. Where the settings leave Postgres out, each asset says
+        that it was skipped.
         """
-        with recorded_step(context, journal, "postgres", registry.datasets) as step:
+        with recorded_step(context, journal, "postgres", registry.datasets, settings) as step:
+            if not settings.load_postgres:
+                _say_that_nothing_is_loaded(context, step)
+                return
             chosen = [
                 table
                 for table in registry.in_postgres
@@ -130,6 +135,15 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                 raise DatasetsPutOff(context.run.run_id, step.run.put_off)
 
     return postgres_tables
+
+
+def _say_that_nothing_is_loaded(context: dg.AssetExecutionContext, step: Step) -> None:
+    """Tell of each table that it was skipped, on purpose. Raises `DatasetsPutOff` as a load does."""
+    step.outputs(skipped=_LEFT_OUT)
+    for key in sorted(context.selected_asset_keys):
+        context.log_event(dg.AssetObservation(asset_key=key, description=_LEFT_OUT, metadata={"skipped": _LEFT_OUT}))
+    if step.run.put_off:
+        raise DatasetsPutOff(context.run.run_id, step.run.put_off)
 
 
 def _is_put_off(table: Table, registry: Registry, step: Step) -> bool:

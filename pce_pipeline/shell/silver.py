@@ -6,17 +6,17 @@ import polars as pl
 from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import EXTRACTS
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.quality.silver import SilverYears, silver_rules
+from pce_pipeline.contracts.declared import Contracts
+from pce_pipeline.quality.silver import SilverYears
 from pce_pipeline.shell.audit import Read
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import normalise
-from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.years import FIRST_YEAR
 
 
-def silver_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
+def silver_asset(dataset: Dataset, contracts: Contracts) -> dg.AssetsDefinition:
     """The asset of a dataset's table in Silver."""
-    return yearly_asset(registry.silver[dataset.name], registry, silver_rules, _silver)
+    return yearly_asset(contracts.registry.silver[dataset.name], contracts, _silver)
 
 
 def _silver(run: YearlyRun) -> Made[SilverYears]:

@@ -4,18 +4,18 @@ They load nothing through an IO manager (that would read every year whatever the
 for the years of the run, or for all years where the page runs them alone.
 """
 
-from collections.abc import Sequence
-
 import dagster as dg
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 
+from pce_pipeline.contracts.stored import StoredTable, rows_are_those_of_gold, stored_bytes_are_intact
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.quality.rules import EXAMPLES
+from pce_pipeline.settings import Settings
+from pce_pipeline.shell.checks import as_dagster
 from pce_pipeline.shell.keys import key_of, postgres_key
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.contents import contents_held
-from pce_pipeline.warehouse.parity import Parity, parity
+from pce_pipeline.warehouse.parity import parity
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import checkpoints
 
@@ -23,8 +23,8 @@ from pce_pipeline.warehouse.reading import checkpoints
 def _stored_bytes_are_intact(table: Table) -> dg.AssetChecksDefinition:
     @dg.asset_check(  # type: ignore[arg-type]  # the type says less than Dagster takes: no result is one
         asset=key_of(table),
-        name="stored_bytes_are_intact",
-        description="Every version and every file at a fixed key reads back with the SHA-256 of the pointer.",
+        name=stored_bytes_are_intact.name,
+        description=stored_bytes_are_intact.description,
     )
     def check(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult | None:
         store = lake.table(table)
@@ -34,22 +34,9 @@ def _stored_bytes_are_intact(table: Table) -> dg.AssetChecksDefinition:
         if not chosen:
             return None  # there is nothing to look at, which is not a pass
         damages = store.verify(chosen)
-        what = f"{len(chosen)} years" if table.is_yearly else "the table"
-        return dg.AssetCheckResult(
-            passed=not damages,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=(
-                f"{len(damages)} objects are damaged; `pce heal` restores what it can."
-                if damages
-                else f"All objects of {what} are intact."
-            ),
-            metadata={
-                "violations": len(damages),
-                "partitions": len(chosen),
-                "objects": sum(len(held[key].objects) for key in chosen),
-                **_examples([f"{each.problem}: {each.key}" for each in damages]),
-            },
-        )
+        objects = sum(len(held[key].objects) for key in chosen)
+        stored = StoredTable(damages, len(chosen), objects, is_yearly=table.is_yearly)
+        return as_dagster(stored_bytes_are_intact.check(table.name, stored))
 
     return check
 
@@ -57,14 +44,17 @@ def _stored_bytes_are_intact(table: Table) -> dg.AssetChecksDefinition:
 def _rows_are_those_of_gold(table: Table) -> dg.AssetChecksDefinition:
     @dg.asset_check(  # type: ignore[arg-type]  # the type says less than Dagster takes: no result is one
         asset=postgres_key(table),
-        name="rows_are_those_of_gold",
-        description="Checkpoints name Gold's content; count and hash of the rows are those of when it was loaded.",
+        name=rows_are_those_of_gold.name,
+        description=rows_are_those_of_gold.description,
     )
     def check(
         context: dg.AssetCheckExecutionContext,
         lake: dg.ResourceParam[Lake],
         postgres: dg.ResourceParam[PostgresResource],
+        settings: dg.ResourceParam[Settings],
     ) -> dg.AssetCheckResult | None:
+        if not settings.load_postgres:
+            return None
         held = lake.table(table).latest()
         years = _years(context, table)
         with postgres.connect() as connection:
@@ -73,30 +63,9 @@ def _rows_are_those_of_gold(table: Table) -> dg.AssetChecksDefinition:
         found = found if years is None else found.within([str(year) for year in years])
         if not found.problems and not any(str(year) in held for year in years or held):
             return None
-        return dg.AssetCheckResult(
-            passed=not found.problems,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=_said(found),
-            metadata={
-                "violations": sum(len(each.partitions) for each in found.problems),
-                "not_known": len(found.unknown),
-                **_examples([str(each) for each in found.problems]),
-            },
-        )
+        return as_dagster(rows_are_those_of_gold.check(f"postgres/{table.relation}", found))
 
     return check
-
-
-def _said(found: Parity) -> str:
-    if found.problems:
-        return "; ".join(map(str, found.problems)) + ". `pce doctor` says what mends it."
-    if found.unknown:
-        return "As many rows as were loaded; no hash of them was kept: `pce doctor --fix` loads them again."
-    return "Postgres holds what Gold does."
-
-
-def _examples(lines: Sequence[str]) -> dict[str, dg.MarkdownMetadataValue]:
-    return {"examples": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines[:EXAMPLES]))} if lines else {}
 
 
 def _years(context: dg.AssetCheckExecutionContext, table: Table) -> list[int] | None:

@@ -8,15 +8,15 @@ import polars as pl
 
 from pce_pipeline.bronze.history import FOLDED, PublishedLog, decoded_of, fold_year
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.gold.price_releases import belongings, is_summary, needed, price_releases, repeated
 from pce_pipeline.gold.revisions import revision_stats, revisions
 from pce_pipeline.gold.vintages import figures
 from pce_pipeline.lake.parquet import in_threads
-from pce_pipeline.quality.price_releases import PriceReleases, price_releases_rules
+from pce_pipeline.quality.price_releases import PriceReleases
 from pce_pipeline.quality.prices import LEVEL
-from pce_pipeline.quality.revision_stats import stats_rules
-from pce_pipeline.quality.revisions import RevisionYears, revisions_rules
-from pce_pipeline.quality.vintages import LogYears, log_rules
+from pce_pipeline.quality.revisions import RevisionYears
+from pce_pipeline.quality.vintages import LogYears
 from pce_pipeline.shell.pieces import PieceRun, piece_asset
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.tables.lineage import Derivation
@@ -28,9 +28,9 @@ _YEARS_AT_ONCE = 2
 """How many years are worked on at the same time: each holds all vintages of its year."""
 
 
-def log_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
+def log_asset(dataset: Dataset, contracts: Contracts) -> dg.AssetsDefinition:
     """The asset of the log of a dataset's cells, in Silver."""
-    derivation = registry.logs[dataset.name]
+    derivation = contracts.registry.logs[dataset.name]
 
     def compute(run: YearlyRun) -> Made[LogYears]:
         decoded = cache(decoded_of(run.now))
@@ -47,10 +47,10 @@ def log_asset(dataset: Dataset, registry: Registry) -> dg.AssetsDefinition:
             details_of_years={year: {FOLDED: each.keys} for year, each in found.items()},
         )
 
-    return yearly_asset(derivation, registry, log_rules, compute)
+    return yearly_asset(derivation, contracts, compute)
 
 
-def figures_asset(derivation: Derivation, registry: Registry) -> dg.AssetsDefinition:
+def figures_asset(derivation: Derivation, contracts: Contracts) -> dg.AssetsDefinition:
     """The asset of the log of a dataset's figures, in Gold."""
     (source,) = derivation.tables
 
@@ -64,10 +64,10 @@ def figures_asset(derivation: Derivation, registry: Registry) -> dg.AssetsDefini
         logs = dict(zip(run.years, made, strict=True))
         return Made(logs, subject=LogYears(derivation.table, logs))
 
-    return yearly_asset(derivation, registry, log_rules, compute)
+    return yearly_asset(derivation, contracts, compute)
 
 
-def revisions_asset(derivation: Derivation, registry: Registry) -> dg.AssetsDefinition:
+def revisions_asset(derivation: Derivation, contracts: Contracts) -> dg.AssetsDefinition:
     """The asset of what was revised of a dataset."""
     (source,) = derivation.tables
 
@@ -77,11 +77,12 @@ def revisions_asset(derivation: Derivation, registry: Registry) -> dg.AssetsDefi
         found = {year: revisions(log, vintages, run.dataset) for year, log in logs.items()}
         return Made(found, subject=RevisionYears(derivation.table, found, logs))
 
-    return yearly_asset(derivation, registry, revisions_rules, compute)
+    return yearly_asset(derivation, contracts, compute)
 
 
-def stats_asset(registry: Registry) -> dg.AssetsDefinition:
+def stats_asset(contracts: Contracts) -> dg.AssetsDefinition:
     """The asset of how far figures usually move, of all datasets and years."""
+    registry = contracts.registry
 
     def make(run: PieceRun) -> tuple[pl.DataFrame, pl.DataFrame]:
         frame = run.unchanged
@@ -89,11 +90,12 @@ def stats_asset(registry: Registry) -> dg.AssetsDefinition:
             frame = pl.concat(_stats_of(name, registry, run) for name in run.held)
         return frame, frame
 
-    return piece_asset(registry.pieces[REVISION_STATS.name], registry, stats_rules, make)
+    return piece_asset(registry.pieces[REVISION_STATS.name], contracts, make)
 
 
-def price_releases_asset(registry: Registry) -> dg.AssetsDefinition:
+def price_releases_asset(contracts: Contracts) -> dg.AssetsDefinition:
     """The asset that says which release of nominal figures each price and real figure belongs to."""
+    registry = contracts.registry
     with_prices = [name for name, each in registry.datasets.items() if LEVEL in each.measures]
 
     def make(run: PieceRun) -> tuple[pl.DataFrame, PriceReleases]:
@@ -112,7 +114,7 @@ def price_releases_asset(registry: Registry) -> dg.AssetsDefinition:
         newest = [of_dataset[-1] for of_dataset in found.values()]
         return frame, PriceReleases(frame, newest, pl.concat(summaries) if summaries else None)
 
-    return piece_asset(registry.pieces[PRICE_RELEASES.name], registry, price_releases_rules, make)
+    return piece_asset(registry.pieces[PRICE_RELEASES.name], contracts, make)
 
 
 def _needed(name: str, registry: Registry, run: PieceRun, years: Collection[str] | None = None) -> pl.DataFrame:

@@ -8,19 +8,21 @@ where the run also loads others.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Generic
 
 import dagster as dg
 import polars as pl
 
-from pce_pipeline.bronze.current import Current, Holdings, absence, lost_extracts
+from pce_pipeline.bronze.current import Current, Holdings, absence, decided_since, lost_extracts
 from pce_pipeline.bronze.errors import ExtractLost, NothingHeld
 from pce_pipeline.bronze.history import History, covered_years
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
-from pce_pipeline.quality.rules import Rule, RuleResult, Subject, judge
+from pce_pipeline.quality.rows import LastVersion, TableRows
+from pce_pipeline.quality.rules import RuleResult, Subject, judge
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.audit import Read
 from pce_pipeline.shell.checks import check_specs, refuse, report
@@ -29,6 +31,7 @@ from pce_pipeline.shell.io_manager import LakeFrame, LakeIOManager, YearlyOutput
 from pce_pipeline.shell.keys import bronze_key, key_of
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ALL_EXTRACTS, ONE_RUN, YEARS, mapping_of, partition_keys_of
+from pce_pipeline.shell.retries import is_tried_again
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
@@ -66,6 +69,15 @@ class YearlyRun:
             return self.held[source.dataset].inputs(year)
         history = self.histories[source.dataset]
         return history.inputs(year) if source.of == "vintages" else history.beginnings
+
+    def inputs(self, derivation: Derivation, year: int) -> dict[str, str]:
+        """What a year of the table is made from."""
+
+        def part_hash(table: Table, earlier: int, part: str | None) -> str | None:
+            del part  # what is read of a table is that part
+            return self.tables[table.name].hashes.get(str(earlier)) if table.name in self.tables else None
+
+        return derivation.inputs_of(year, part_hash, self.inputs_of_bronze)
 
     def of(self, table: Table) -> pl.DataFrame:
         """The rows of an input."""
@@ -119,8 +131,8 @@ class _Attempt(Generic[Subject]):
     """Making a table in one run, of all its datasets or of some."""
 
     derivation: Derivation
-    registry: Registry
-    rules: Sequence[Rule[Subject]]
+    contracts: Contracts
+    chosen: Collection[str]
     compute: Callable[[YearlyRun], Made[Subject]]
     held: Mapping[str, Current]
     asked: Sequence[int]
@@ -134,13 +146,41 @@ class _Attempt(Generic[Subject]):
         of = {name: self.held[name] for name in datasets}
         covered = covered_years(self.derivation, of)
         years = [year for year in self.asked if year in covered]
-        tables = _read(self.lake_io, self.derivation, years, self.registry, of)
+        tables = _read(self.lake_io, self.derivation, years, self.contracts.registry, of)
         run = YearlyRun(years, tables, of, self.settings, self.step, self.lake)
         return run, self.compute(run) if years else None
 
-    def judged(self, made: Made[Subject]) -> list[RuleResult]:
-        """What the rules say of it."""
-        return judge(self.rules, self.derivation.table.name, made.subject)
+    def judged(self, run: YearlyRun, made: Made[Subject]) -> list[RuleResult]:
+        """What the chosen rules say of it."""
+        table = self.derivation.table
+        contract = self.contracts.of(table.name)
+        own = [rule for rule in contract.rules if rule.name in self.chosen]
+        of_rows = [rule for rule in contract.of_rows if rule.name in self.chosen]
+        rows = TableRows(
+            table,
+            {str(year): frame for year, frame in made.by_year(run.years).items()},
+            self.contracts.keys_of(table),
+            self.settings.references_resolved_pct,
+            # a part of a table is not held against all of it
+            last=self._last(run) if len(run.held) == len(self.held) else {},
+        )
+        return [*judge(own, table.name, made.subject), *judge(of_rows, table.name, rows)]
+
+    def _last(self, run: YearlyRun) -> dict[str, LastVersion]:
+        """What is published of the years of a run until now."""
+        store = self.lake.table(self.derivation.table)
+        published = store.latest()
+        return {
+            str(year): LastVersion(
+                f"the version of {last.published_at:%Y-%m-%d %H:%M} (run {last.run_id[:8]})",
+                last.rows,
+                (last.inputs, last.code_version) == (run.inputs(self.derivation, year), self.derivation.code_version),
+                partial(store.read_partition, last),
+                tuple(decided_since(run.held, last.published_at)),
+            )
+            for year in run.years
+            if (last := published.get(str(year))) is not None
+        }
 
     def failing(self, datasets: Sequence[str], problem: Exception) -> dict[str, Exception]:
         """Which of the datasets fail, each with its problem, where making the table of all of them has this one."""
@@ -151,9 +191,9 @@ class _Attempt(Generic[Subject]):
 
     def _problem_of(self, dataset: str) -> Exception | None:
         try:
-            _, made = self.make([dataset])
+            run, made = self.make([dataset])
             if made is not None:
-                refuse(self.judged(made), thresholds=self.settings.threshold_checks)
+                refuse(self.judged(run, made), thresholds=self.settings.threshold_checks)
         except Exception as problem:  # noqa: BLE001 (whatever it is, the other datasets go on)
             return problem
         return None
@@ -161,17 +201,17 @@ class _Attempt(Generic[Subject]):
 
 def yearly_asset(
     derivation: Derivation,
-    registry: Registry,
-    rules: Sequence[Rule[Subject]],
+    contracts: Contracts,
     compute: Callable[[YearlyRun], Made[Subject]],
 ) -> dg.AssetsDefinition:
-    """The asset of a yearly table, with a check for each rule.
+    """The asset of a yearly table, with a check for each rule of its contract.
 
     For example, a table that repeats the facts:
 
-        yearly_asset(derivation, registry, rules, lambda run: Made(run.of(GOLD_FACTS), subject=run.of(GOLD_FACTS)))
+        yearly_asset(derivation, contracts, lambda run: Made(run.of(GOLD_FACTS), subject=run.of(GOLD_FACTS)))
     """
-    table, key, datasets = derivation.table, key_of(derivation.table), registry.datasets_of(derivation)
+    registry, table, key = contracts.registry, derivation.table, key_of(derivation.table)
+    datasets = registry.datasets_of(derivation)
 
     # Dagster takes no result for less than it was asked for from an asset with one output that must be there.
     @dg.multi_asset(
@@ -190,7 +230,7 @@ def yearly_asset(
         deps=_deps(derivation),
         partitions_def=YEARS,
         backfill_policy=ONE_RUN,
-        check_specs=check_specs(rules, key),
+        check_specs=check_specs(contracts.of(table.name).gate, key),
         can_subset=True,
     )
     def yearly(
@@ -201,7 +241,7 @@ def yearly_asset(
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
-        with recorded_step(context, journal, table.name, datasets) as step:
+        with recorded_step(context, journal, table.name, datasets, settings) as step:
             everything = holdings.of_run(context.run.run_id)
             tag_run(context, refresh_tags(settings, partition_keys_of(context), everything))
             if not any(now.manifests for now in everything.values()):
@@ -210,16 +250,17 @@ def yearly_asset(
             _demand_whole_bronze(derivation, held, lake)
             covered = covered_years(derivation, held)
             asked = [int(year) for year in partition_keys_of(context)] or sorted(covered)
-            selected = {check.name for check in context.selected_asset_check_keys}
-            chosen = [rule for rule in rules if rule.name in selected]
-            attempt = _Attempt(derivation, registry, chosen, compute, held, asked, settings, step, lake, lake_io)
+            chosen = {check.name for check in context.selected_asset_check_keys}
+            attempt = _Attempt(derivation, contracts, chosen, compute, held, asked, settings, step, lake, lake_io)
             of_run = datasets_of_run(context, registry, datasets)
             going = [name for name in of_run if name not in step.run.put_off]
             try:
                 run, made = attempt.make(going)
                 if made is not None:
-                    yield from report(attempt.judged(made), key, step, thresholds=settings.threshold_checks)
+                    yield from report(attempt.judged(run, made), key, step, thresholds=settings.threshold_checks)
             except Exception as problem:
+                if is_tried_again(problem, settings, tried=context.retry_number):
+                    raise  # a dataset is not put off for what may have passed in a moment
                 failing = attempt.failing(going, problem)
                 there = [name for name, now in everything.items() if now.manifests]
                 if not failing or not loads_others(context, registry, there, {*step.run.put_off, *failing}):
@@ -331,16 +372,7 @@ def _releases(derivation: Derivation, run: YearlyRun, year: int) -> dict[str, st
 def _output(derivation: Derivation, run: YearlyRun, made: Made[Any] | None, absent: Mapping[int, str]) -> YearlyOutput:
     if made is None:
         return YearlyOutput(derivation, {}, {}, absent=absent)
-    inputs = {
-        year: derivation.inputs_of(
-            year,
-            lambda table, earlier, _: (
-                run.tables[table.name].hashes.get(str(earlier)) if table.name in run.tables else None
-            ),
-            run.inputs_of_bronze,
-        )
-        for year in run.years
-    }
+    inputs = {year: run.inputs(derivation, year) for year in run.years}
     releases = {year: _releases(derivation, run, year) for year in run.years}
     vintages = {table: str(source.vintage) for now in run.held.values() for table, source in now.known_sources.items()}
     details = {year: {**made.details, **made.details_of_years.get(year, {})} for year in run.years}

@@ -21,6 +21,7 @@
     ├── WrongWorld                   the database holds another world
     ├── LoadRefused                  the rows are not what the load says it loads
     └── LoadFailed                   Postgres refused a statement; the load was rolled back
+        └── LoadCollided             another transaction was in the way; it passes
 
 Passwords are no facts: a URL is named by its server and database only.
 """
@@ -80,6 +81,8 @@ class CertificateRefused(WarehouseUnreachable):
 
 class SignInRefused(WarehouseUnreachable):
     """The server was reached and did not take user and password."""
+
+    retryable: ClassVar[bool] = False
 
     def __init__(self, server: str, reason: str, way: str) -> None:
         self.way = way
@@ -277,3 +280,9 @@ class LoadFailed(WarehouseError):
             f"Postgres refused {doing} ({sqlstate}): {reason}",
             remedy="Nothing was written; mend that and run it again.",
         )
+
+
+class LoadCollided(LoadFailed):
+    """Another transaction was in the way (serialization, deadlock, a lock that was not to be had): it passes."""
+
+    retryable: ClassVar[bool] = True

@@ -18,7 +18,7 @@ from pce_pipeline.warehouse.audit import entries_of_load, record_untold
 from pce_pipeline.warehouse.comments import apply_comments
 from pce_pipeline.warehouse.contents import Content, Key, contents_of
 from pce_pipeline.warehouse.delta import DeltaLoad, apply
-from pce_pipeline.warehouse.errors import LoadFailed, WarehouseConnectionLost
+from pce_pipeline.warehouse.errors import LoadCollided, LoadFailed, WarehouseConnectionLost
 from pce_pipeline.warehouse.lineage import (
     HeldManifest,
     Lineage,
@@ -43,6 +43,7 @@ from pce_pipeline.warehouse.records import (
 __all__ = ["DeltaLoad", "Lineage", "LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
 
 _LOCK = 0x7063655F6C6F6164
+_COLLISIONS = ("40", "55P03")  # serialization and deadlock; a lock that is not to be had
 
 _PREPARE = """
 SET LOCAL work_mem = '128MB';
@@ -153,4 +154,5 @@ def _explained(connection: Connection, doing: str) -> Iterator[None]:
         reason = failed.diag.message_primary or str(failed).strip()
         if connection.closed:
             raise WarehouseConnectionLost(f"loading {doing}", reason) from failed
-        raise LoadFailed(doing, sqlstate=failed.pgcode, reason=reason) from failed
+        kind = LoadCollided if (failed.pgcode or "").startswith(_COLLISIONS) else LoadFailed
+        raise kind(doing, sqlstate=failed.pgcode, reason=reason) from failed

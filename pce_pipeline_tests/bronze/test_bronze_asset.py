@@ -113,6 +113,7 @@ def test_an_extract_is_reported_with_its_tables_checks_and_data_version(bronze):
     assert reported.tags["dagster/data_version"] == manifest.content_sha256
     assert [(each.check_name, each.passed) for each in result.get_asset_check_evaluations()] == [
         ("manifest_is_complete", True),
+        ("cells_have_the_documented_columns", True),
         ("hashes_are_right", True),
         ("what_counted_is_covered", True),
     ]

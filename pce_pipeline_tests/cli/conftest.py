@@ -36,7 +36,7 @@ def call(*arguments: str, **environment: str) -> Called:
     """Call a verb in this process, with these variables and an empty stdin."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        for name, value in {"COLUMNS": "100", **environment}.items():
+        for name, value in {"COLUMNS": "100", "PCE_RETRY_WAIT_SECONDS": "0", **environment}.items():
             patch.setenv(name, value)
         patch.setattr("sys.stdin", io.StringIO())
         with pytest.raises(SystemExit) as ended:

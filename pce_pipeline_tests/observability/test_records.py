@@ -17,6 +17,7 @@ from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, Step
+from pce_pipeline.settings import Settings
 from pce_pipeline.shell.io_manager import LakeIOManager, YearlyOutput, yearly_output
 from pce_pipeline.shell.partitions import ONE_RUN, YEARS
 from pce_pipeline.shell.steps import recorded_step
@@ -208,6 +209,8 @@ def test_a_run_nobody_knows_has_no_record(journal):
 
 
 def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.ExecuteInProcessResult:
+    settings = Settings(home=tmp_path, retries=0)
+
     @dg.asset(
         key=["silver", "pce_state"],
         partitions_def=YEARS,
@@ -216,7 +219,9 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
         dagster_type=dg.Any,
     )
     def silver(context: dg.AssetExecutionContext) -> Iterator[dg.Output[YearlyOutput]]:
-        with recorded_step(context, journal, SILVER.table.name, ["pce_state"], requested={"by": "hand"}) as step:
+        with recorded_step(
+            context, journal, SILVER.table.name, ["pce_state"], settings, requested={"by": "hand"}
+        ) as step:
             step.inputs(extracts={"SAPCE1": "2026-03-01"})
             yield yearly_output(YearlyOutput(SILVER, frames={}, inputs={}))
 
@@ -224,7 +229,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
     return dg.materialize(
         [silver],
         instance=instance,
-        resources={"lake_io": LakeIOManager(lake, REGISTRY, journal)},
+        resources={"lake_io": LakeIOManager(lake, REGISTRY, journal, settings)},
         tags={"dagster/asset_partition_range_start": "2023", "dagster/asset_partition_range_end": "2024"},
         run_config=QUIET,
         raise_on_error=False,

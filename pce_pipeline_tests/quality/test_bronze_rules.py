@@ -2,13 +2,23 @@
 
 import hashlib
 from dataclasses import replace
+from decimal import Decimal
 
 import polars as pl
 import pytest
 
+from pce_pipeline.bea.observations import schema_of
 from pce_pipeline.bronze.decisions import Verdict
-from pce_pipeline.bronze.rules import Extract, ReadBack, StoredObject, bronze_rules, rows_by_line
+from pce_pipeline.bronze.rules import (
+    Extract,
+    ReadBack,
+    StoredObject,
+    bronze_rules,
+    rows_by_line,
+    unlike_documented,
+)
 from pce_pipeline.quality.rules import RuleResult, judge
+from pce_pipeline.tables.table import MONEY
 
 BODY = b"an answer of BEA"
 HASH = hashlib.sha256(BODY).hexdigest()
@@ -36,6 +46,7 @@ def failed(extract: Extract) -> dict[str, RuleResult]:
 def test_a_whole_extract_passes(extract):
     assert failed(extract) == {}
     assert [result.layer for result in judge(bronze_rules, "bronze/pce_state", extract)] == [
+        "bronze",
         "bronze",
         "bronze",
         "bronze",
@@ -89,3 +100,42 @@ def test_a_file_that_lacks_what_counts_is_partial_and_no_failure(extract):
     assert failed(partial) == {}
     summary = judge(bronze_rules, "bronze/pce_state", partial)[-1].summary
     assert summary == "1 of 2 tables count; kept, and changing nothing: SAPCE1"
+
+
+CELLS = pl.DataFrame(
+    [("SAPCE1", 1, "06000", 2023, "100.0", "Millions of current dollars", 6, Decimal("100.000"), "reported")],
+    schema={**schema_of("year"), "value": MONEY, "status": pl.String},
+    orient="row",
+)
+
+
+def test_cells_as_documented_differ_in_nothing():
+    assert unlike_documented(CELLS, is_monthly=False) == ()
+    months = CELLS.with_columns(month=pl.lit(1, pl.Int32))
+    assert unlike_documented(months, is_monthly=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("damaged", "problem"),
+    [
+        (CELLS.drop("geo_fips"), "there is no geo_fips"),
+        (CELLS.with_columns(pl.col("year").cast(pl.String)), "year is String, not Int32"),
+        (CELLS.with_columns(geo_fips=pl.lit(None, pl.String)), "geo_fips is empty in 1 cells"),
+        (CELLS.with_columns(status=pl.lit("(T)")), "(T) is not a status"),
+    ],
+)
+def test_cells_of_another_form_break_the_schema_in_every_environment(extract, damaged, problem):
+    assert unlike_documented(damaged, is_monthly=False) == (problem,)
+    results = failed(replace(extract, schema=unlike_documented(damaged, is_monthly=False)))
+    assert list(results) == ["cells_have_the_documented_columns"]
+    assert results["cells_have_the_documented_columns"].examples == (problem,)
+    assert results["cells_have_the_documented_columns"].blocking == "always"
+
+
+def test_a_cell_without_a_unit_is_kept_and_judged_later():
+    assert unlike_documented(CELLS.with_columns(unit=pl.lit(None, pl.String)), is_monthly=False) == ()
+
+
+def test_cells_that_could_not_be_decoded_are_no_pass_of_the_schema(extract):
+    results = {result.name: result for result in judge(bronze_rules, "bronze/pce_state", extract)}
+    assert not results["cells_have_the_documented_columns"].has_subject

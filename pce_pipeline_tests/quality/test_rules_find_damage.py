@@ -169,8 +169,17 @@ DAMAGES: list[tuple[str, str | tuple[str, ...], Damage]] = [
     ),
     (
         "facts",
-        "per_capita_times_population_is_the_total",
+        ("per_capita_times_population_is_the_total", "one_population_per_area_and_year"),
         with_value(at(measure="pce_per_capita", category_id=CLOTHING, geo_fips="06000", year=2020), value=FIFTY_MORE),
+    ),
+    (
+        "facts",
+        "nulls_are_few",
+        with_value(
+            at(measure="pce_per_capita", geo_fips=["06000", "08000", "10000", "56000"], year=2020),
+            value=None,
+            status="suppressed",
+        ),
     ),
     ("annual", "schema_is_as_declared", with_value(FACT, geo_level=None)),
     ("annual", "primary_key_is_unique", repeated(FACT)),

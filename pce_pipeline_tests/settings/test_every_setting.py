@@ -61,6 +61,10 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "signing_public_key": (PUBLIC, ("ed25519", PRIVATE)),
     "tolerate_unknown_fields": ("true", ("maybe", "2")),
     "threshold_checks": ("block", ("stop", "Warn")),
+    "references_resolved_pct": ("99.5", ("101", "-1", "most", "nan")),
+    "retries": ("2", ("-1", "11", "1.5")),
+    "retry_wait_seconds": ("7.5", ("-1", "301", "inf")),
+    "load_postgres": ("false", ("perhaps", "2")),
 }
 """For each field a value that holds, and values that do not."""
 

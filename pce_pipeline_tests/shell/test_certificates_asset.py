@@ -8,9 +8,9 @@ import pytest
 
 from pce_pipeline.automation.jobs import REFRESH, assets_of
 from pce_pipeline.certificates.making import Made
+from pce_pipeline.certificates.rules import Certified, certificates_are_made
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.settings import Settings
-from pce_pipeline.shell.certificates import Certified, certificates_are_made
 from pce_pipeline.shell.keys import CERTIFICATES
 from pce_pipeline.tables.registry import load_registry
 

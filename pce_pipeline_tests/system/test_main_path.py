@@ -16,7 +16,7 @@ import pytest
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.pointer import WHOLE
-from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY
+from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIMENSIONS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 from pce_pipeline.tables.table import content_sha256
 from pce_pipeline.tables.vintages import REVISION_STATS
@@ -112,6 +112,7 @@ def test_the_sample_passes_every_check(full: World) -> None:
     assert {check.asset for check in record.checks} == {
         *(each.table.name for each in full.registry.derivations if each.table.name not in of_one_vintage),
         *(name for name in full.registry.pieces if name != REVISION_STATS.name),
+        *(each.name for each in DIMENSIONS),
         "gold/certificates",
     }
 

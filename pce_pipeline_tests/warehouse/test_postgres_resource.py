@@ -64,7 +64,7 @@ def test_a_wrong_password_is_named_as_such_and_not_shown(server):
         with pytest.raises(WarehouseUnreachable) as failed, wrong.connect():
             pass
         assert "authentication failed" in failed.value.reason
-        assert failed.value.retryable
+        assert not failed.value.retryable
         assert "s3cr3t" not in _shown(failed.value) + repr(wrong) + str(wrong)
 
 

@@ -125,7 +125,8 @@ def _tell_of_old_pins(
         old = [each for each in held.values() if each.pin is not None and now - each.pin.pinned_at > after]
         if not old:
             return
-        state, loaded = lake_state(lake, registry, held), _loaded(postgres)
+        state = lake_state(lake, registry, held)
+        loaded = _loaded(postgres) if settings.load_postgres else None
         pins = [pinned(each, state, loaded) for each in old]
     except PceError:
         return

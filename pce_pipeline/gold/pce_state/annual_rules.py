@@ -22,19 +22,19 @@ class AnnualYears:
     """The facts of the same years."""
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(years: AnnualYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(years.frame, GOLD_PCE_STATE_ANNUAL.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(years: AnnualYears) -> Finding:
     """No two rows share area, category and year."""
     return repeated_keys(years.frame, GOLD_PCE_STATE_ANNUAL)
 
 
-@rule("always")
+@rule("meaning")
 def no_unexplained_nulls(years: AnnualYears) -> Finding:
     """A figure is NULL exactly where its status says why."""
     return unexplained(
@@ -44,7 +44,7 @@ def no_unexplained_nulls(years: AnnualYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def every_fact_is_in_one_row(years: AnnualYears) -> Finding:
     """Each fact of the years, total or per capita, stands unchanged in the row of its area, category and year."""
     stacked = pl.concat(

@@ -183,19 +183,19 @@ def _place(figure: pl.Expr, knows_all: pl.Expr) -> pl.Expr:
     return pl.when(knows_all).then(of_states.count() - of_states.rank("max") + 1).over("category_id", "year")
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(years: MetricYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(years.frame, GOLD_PCE_STATE_METRICS.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(years: MetricYears) -> Finding:
     """No two rows share area, category and year."""
     return repeated_keys(years.frame, GOLD_PCE_STATE_METRICS)
 
 
-@rule("always")
+@rule("key")
 def metrics_have_one_row_per_level(years: MetricYears) -> Finding:
     """There is a row for each area, category and wanted year that has levels, and no other."""
     wanted = years.levels.filter(pl.col("year").is_in(list(years.years))).select(_CELL, here=True)
@@ -214,7 +214,7 @@ def metrics_have_one_row_per_level(years: MetricYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def metrics_are_null_without_their_level(years: MetricYears) -> Finding:
     """A missing figure has no metrics, and every metric is a finite number."""
     rows = years.frame.lazy().join(
@@ -234,7 +234,7 @@ def metrics_are_null_without_their_level(years: MetricYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def ranks_count_the_states(years: MetricYears) -> Finding:
     """In every category and year all states with a figure are ranked, from 1 to their number, and nothing else is.
 
@@ -275,7 +275,10 @@ def ranks_count_the_states(years: MetricYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule(
+    "threshold",
+    tolerance="Twice what rounding to a tenth of a million does to each part, which covers cells too small to show.",
+)
 def shares_of_the_parts_are_100_percent(years: MetricYears) -> Finding:
     """The shares of the finest categories add up to 100 percent in every area, scheme and year, within rounding."""
     off = years.of_the_total.with_columns(deviation=(pl.col("share") - 100).abs())
@@ -288,7 +291,7 @@ def shares_of_the_parts_are_100_percent(years: MetricYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="What rounding in two years does to each part, relative to the total of the year before.")
 def contributions_add_up_to_growth(years: MetricYears) -> Finding:
     """The contributions of the finest categories add up to the growth of the total, within rounding."""
     # Two years are rounded, and contributions are relative to the total of the year before.
@@ -304,7 +307,7 @@ def contributions_add_up_to_growth(years: MetricYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def the_us_index_is_100(years: MetricYears) -> Finding:
     """The per-capita index of the US itself is 100 wherever there is one."""
     index = pl.col("pce_per_capita_index_us100")
@@ -318,37 +321,37 @@ def the_us_index_is_100(years: MetricYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def growth_is_over_the_year_before(years: MetricYears) -> Finding:
     """Growth, in total and per capita, is what the figures of the year and of the year before give."""
     return _as_computed_again(years, "pce_yoy_pct", "pce_per_capita_yoy_pct")
 
 
-@rule("always")
+@rule("meaning")
 def means_are_of_consecutive_years(years: MetricYears) -> Finding:
     """Means are of three and of five years in a row that all have a figure."""
     return _as_computed_again(years, "pce_mean_3y_millions_usd", "pce_mean_5y_millions_usd")
 
 
-@rule("always")
+@rule("meaning")
 def shares_are_of_the_areas_total(years: MetricYears) -> Finding:
     """A share is of total PCE of its scheme, area and year, below zero where the category is deducted."""
     return _as_computed_again(years, "pce_share_of_total_pct")
 
 
-@rule("always")
+@rule("meaning")
 def contributions_are_of_the_total_before(years: MetricYears) -> Finding:
     """A contribution is the change of the figure in percent of the total of the year before."""
     return _as_computed_again(years, "pce_contribution_to_growth_pp")
 
 
-@rule("always")
+@rule("meaning")
 def ranks_count_who_is_ahead(years: MetricYears) -> Finding:
     """A state's rank is one more than the number of states with a larger figure, in total and per capita."""
     return _as_computed_again(years, "pce_rank_among_states", "pce_per_capita_rank_among_states")
 
 
-@rule("always")
+@rule("meaning")
 def indexes_are_relative_to_the_nation(years: MetricYears) -> Finding:
     """The per-capita index is 100 times the figure over that of the US in the same category and year."""
     return _as_computed_again(years, "pce_per_capita_index_us100")

@@ -11,6 +11,7 @@ import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.pce_us_monthly.months import CELL
+from pce_pipeline.quality.completeness import without_numbers
 from pce_pipeline.quality.frames import repeated_keys, unexplained, unlike_facts, violations_of_schema
 from pce_pipeline.quality.rules import Finding, Rule, finding, rule
 from pce_pipeline.tables.pce_us_monthly import FIGURES, GOLD_PCE_US_MONTHLY, Figure
@@ -68,25 +69,25 @@ class UsMonths:
         return pl.concat(found)
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(months: UsMonths) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(months.frame, GOLD_PCE_US_MONTHLY.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(months: UsMonths) -> Finding:
     """No two rows share category, year and month."""
     return repeated_keys(months.frame, GOLD_PCE_US_MONTHLY)
 
 
-@rule("always")
+@rule("meaning")
 def no_unexplained_nulls(months: UsMonths) -> Finding:
     """A figure is NULL exactly where its status says why."""
     return unexplained(months.frame, {figure.column: figure.status for figure in FIGURES}, _CELL_TEXT)
 
 
-@rule("always")
+@rule("key")
 def every_published_month_has_one_row(months: UsMonths) -> Finding:
     """Every category and month of the years that BEA publishes any figure of has a row, and no other has."""
     published = months.cells_of_years.select(*CELL).unique()
@@ -101,7 +102,7 @@ def every_published_month_has_one_row(months: UsMonths) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def every_cell_is_in_one_column(months: UsMonths) -> Finding:
     """Each cell of Silver stands unchanged in the row of its category and month, in the column of its measure."""
     stacked = pl.concat(
@@ -121,7 +122,7 @@ def every_cell_is_in_one_column(months: UsMonths) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="Half a million for each term and for the sum: months are published in whole millions.")
 def monthly_products_add_up(months: UsMonths) -> Finding:
     """In current dollars the parts of a product add up to it in every month, a deducted part subtracted.
 
@@ -163,7 +164,24 @@ def monthly_products_add_up(months: UsMonths) -> Finding:
     )
 
 
-@rule("always")
+@rule(
+    "threshold",
+    tolerance="5 % of the months of a figure and year: BEA publishes every line of a month, or not that month yet.",
+)
+def nulls_are_few(months: UsMonths) -> Finding:
+    """Of each figure and year that BEA publishes, few months are without a number."""
+    cells = months.cells_of_years
+    nulls = cells["value"].null_count()
+    return finding(
+        without_numbers(cells, ["measure", "year"]),
+        holds=f"{nulls} of {cells.height} published figures are without a number",
+        fails="figures and years have too many months without a number",
+        example="{measure}, {year}: {nulls} of {figures} months ({share_pct:.1f} %)",
+        figures={"rows": cells.height, "nulls": nulls},
+    )
+
+
+@rule("meaning")
 def growth_is_recomputed(months: UsMonths) -> Finding:
     """Each rate of growth is what the cells of its two months give again, and there is none without both of them."""
     rates = pl.concat([months.rates_of(figure) for figure in FIGURES])
@@ -190,5 +208,6 @@ months_rules: tuple[Rule[UsMonths], ...] = (
     every_published_month_has_one_row,
     every_cell_is_in_one_column,
     monthly_products_add_up,
+    nulls_are_few,
     growth_is_recomputed,
 )

@@ -66,19 +66,19 @@ class StateMonths:
         return weights(self.panel.lines[category].filled, self.panel.years, self.phis.get(category, 0.0))
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(months: StateMonths) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(months.frame, GOLD_PCE_STATE_MONTHLY.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(months: StateMonths) -> Finding:
     """No two rows share state, category, year and month."""
     return repeated_keys(months.frame, GOLD_PCE_STATE_MONTHLY)
 
 
-@rule("always")
+@rule("key")
 def every_state_category_and_month_has_its_row(months: StateMonths) -> Finding:
     """What is estimated has a row for each month, which says how far it is after the last annual figures; no other."""
     panel = months.panel
@@ -99,7 +99,7 @@ def every_state_category_and_month_has_its_row(months: StateMonths) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def every_row_says_that_it_is_an_estimate(months: StateMonths) -> Finding:
     """Every row is an estimate; an amount is NULL exactly where its status says why; zero and below there is none."""
     known = pl.col("status") == "estimated"
@@ -119,7 +119,7 @@ def every_row_says_that_it_is_an_estimate(months: StateMonths) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def what_is_left_out_is_what_cannot_be_estimated(months: StateMonths) -> Finding:
     """The reason of a line is that of its months and years, and a sum lacks a part exactly where it says so."""
     panel = months.panel
@@ -173,7 +173,7 @@ def what_is_left_out_is_what_cannot_be_estimated(months: StateMonths) -> Finding
     )
 
 
-@rule("always")
+@rule("meaning")
 def bands_are_of_extrapolated_estimates(months: StateMonths) -> Finding:
     """Bands and phi stand with estimates after the last annual figures alone: phi of lines, one band per horizon."""
     p50, p90, phi = (pl.col(name) for name in ("annual_error_p50_pct", "annual_error_p90_pct", "phi"))
@@ -201,7 +201,7 @@ def bands_are_of_extrapolated_estimates(months: StateMonths) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def growth_is_of_the_month_before_and_of_the_year_before(months: StateMonths) -> Finding:
     """Both rates of growth are those of the rows' own amounts, looked up by month."""
     moment = (pl.col("year") * MONTHS_OF_A_YEAR + pl.col("month")).alias("moment")
@@ -231,7 +231,7 @@ def growth_is_of_the_month_before_and_of_the_year_before(months: StateMonths) ->
     )
 
 
-@rule("always")
+@rule("meaning")
 def sums_are_those_of_their_parts_exactly(months: StateMonths) -> Finding:
     """Subtotals and totals are the sums of the lines without parts, to the last decimal."""
     if months.panel is None:
@@ -261,7 +261,7 @@ def sums_are_those_of_their_parts_exactly(months: StateMonths) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def twelve_months_average_to_the_year(months: StateMonths) -> Finding:
     """The mean of twelve months of each line and state is the annual figure that BEA published."""
     areas = months.panel.areas if months.panel is not None else ()
@@ -275,7 +275,7 @@ def twelve_months_average_to_the_year(months: StateMonths) -> Finding:
     return _of_lines(months, off, "means of months are the annual figures", compared)
 
 
-@rule("always")
+@rule("meaning")
 def states_add_up_to_the_weights_times_their_sum(months: StateMonths) -> Finding:
     """The months of all states of a line add up to its weights times the sum of the states' years."""
     off, compared = [], 0
@@ -289,7 +289,7 @@ def states_add_up_to_the_weights_times_their_sum(months: StateMonths) -> Finding
     return _of_lines(months, off, "sums of states are the weights times the sum of their years", compared)
 
 
-@rule("always")
+@rule("meaning")
 def the_us_row_gives_back_the_nations_months(months: StateMonths) -> Finding:
     """The weights times the US row are BEA's own months, where both are of one release.
 
@@ -312,7 +312,7 @@ def the_us_row_gives_back_the_nations_months(months: StateMonths) -> Finding:
     return _of_lines(months, off, "months of the nation come back", compared, {"lines_not_checked": not_checked})
 
 
-@rule("never")
+@rule("comparison")
 def the_nations_months_average_to_its_year(months: StateMonths) -> Finding:
     """In years in which the months of total spending come to the US row, those of every line do.
 
@@ -333,7 +333,7 @@ def the_nations_months_average_to_its_year(months: StateMonths) -> Finding:
     return _of_lines(months, off, "months of the nation come to its years", compared, others)
 
 
-@rule("never")
+@rule("comparison")
 def total_spending_is_estimated_everywhere(months: StateMonths) -> Finding:
     """Total spending has an estimate for every state and month; one line that lacks one takes it away."""
     panel = months.panel
@@ -408,19 +408,19 @@ state_months_rules: tuple[Rule[StateMonths], ...] = (
 )
 
 
-@rule("always")
+@rule("schema")
 def errors_are_as_declared(errors: pl.DataFrame) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(errors, GOLD_PCE_MONTHLY_ERRORS.columns)
 
 
-@rule("always")
+@rule("key")
 def errors_have_one_row_per_cause(errors: pl.DataFrame) -> Finding:
     """No two rows share category, cause and horizon."""
     return repeated_keys(errors, GOLD_PCE_MONTHLY_ERRORS)
 
 
-@rule("always")
+@rule("meaning")
 def bands_are_in_order(errors: pl.DataFrame) -> Finding:
     """Half of the errors are below what nine in ten are below, each row compared something, phi was tried."""
     extrapolates = pl.col("cause") == "extrapolation"

@@ -23,25 +23,25 @@ class AnnualYears:
     """The facts of the same years."""
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(years: AnnualYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(years.frame, GOLD_PRICES_STATE_ANNUAL.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(years: AnnualYears) -> Finding:
     """No two rows share area and year."""
     return repeated_keys(years.frame, GOLD_PRICES_STATE_ANNUAL)
 
 
-@rule("always")
+@rule("meaning")
 def no_unexplained_nulls(years: AnnualYears) -> Finding:
     """A figure is NULL exactly where its status says why."""
     return unexplained(years.frame, {column: status_of(column) for column, *_ in FIGURES}, _CELL_TEXT)
 
 
-@rule("always")
+@rule("meaning")
 def every_fact_is_in_one_row(years: AnnualYears) -> Finding:
     """Each fact of the years stands unchanged in the row of its area and year, in the column of its measure."""
     stacked = pl.concat(
@@ -67,7 +67,7 @@ def every_fact_is_in_one_row(years: AnnualYears) -> Finding:
     )
 
 
-@rule("threshold")
+@rule("threshold", tolerance="0.0011 index points: two figures are rounded to three decimals.")
 def base_year_is_confirmed(years: AnnualYears) -> Finding:
     """The year that units name as the base is the one in which deflator and price level of every state are equal."""
     apart = (pl.col("irpd") - pl.col("rpp_all_items")).abs().cast(pl.Float64)

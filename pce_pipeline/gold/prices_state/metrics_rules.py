@@ -34,19 +34,19 @@ class MetricYears:
         return self.frame.join(now, on=_CELL).join(before, on=[*_CELL, "base_year"], how="left", nulls_equal=True)
 
 
-@rule("always")
+@rule("schema")
 def schema_is_as_declared(years: MetricYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
     return violations_of_schema(years.frame, GOLD_STATE_PRICE_METRICS.columns)
 
 
-@rule("always")
+@rule("key")
 def primary_key_is_unique(years: MetricYears) -> Finding:
     """No two rows share area and year."""
     return repeated_keys(years.frame, GOLD_STATE_PRICE_METRICS)
 
 
-@rule("always")
+@rule("key")
 def metrics_have_one_row_per_level(years: MetricYears) -> Finding:
     """Every area and year that has levels has metrics, and no other."""
     levels = years.levels.filter(pl.col("year").is_in(list(years.years)))
@@ -65,19 +65,19 @@ def metrics_have_one_row_per_level(years: MetricYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def inflation_is_the_change_of_the_deflator(years: MetricYears) -> Finding:
     """Inflation is the change of the deflator on the year before, and there is none without both."""
     return _is_growth(years, "inflation_pct", "irpd")
 
 
-@rule("always")
+@rule("meaning")
 def real_growth_is_over_the_year_before(years: MetricYears) -> Finding:
     """Real growth is the change of real PCE on the year before, at the prices of one base year."""
     return _is_growth(years, "real_pce_yoy_pct", "real_pce_millions_constant_usd")
 
 
-@rule("always")
+@rule("meaning")
 def contributions_add_up_exactly(years: MetricYears) -> Finding:
     """What prices and quantities contribute is together the growth of nominal PCE, to the last decimal."""
     price, quantity = map(pl.col, _PARTS)
@@ -92,7 +92,7 @@ def contributions_add_up_exactly(years: MetricYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def purchasing_power_is_of_the_price_level(years: MetricYears) -> Finding:
     """What 100 dollars buy, times the price level, is 10,000, and there is none without a price level."""
     both = years.beside("rpp_all_items")
@@ -109,7 +109,7 @@ def purchasing_power_is_of_the_price_level(years: MetricYears) -> Finding:
     )
 
 
-@rule("always")
+@rule("meaning")
 def the_us_index_is_100(years: MetricYears) -> Finding:
     """Real indexes of the US are 100."""
     nation = years.frame.filter(pl.col("geo_level") == "nation")
