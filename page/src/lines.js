@@ -36,7 +36,7 @@ export function lineChart({ series, periods, write, said, label, width }) {
   const narrow = width < 560
   const height = narrow ? 280 : 400
   const longest = Math.max(...series.map(each => each.label.length), 2)
-  const inset = { top: 16, right: Math.min(12 + longest * 7.4, width / 3), bottom: 30, left: narrow ? 52 : 68 }
+  const inset = { top: 16, right: Math.min(12 + longest * 8.3, width / 3), bottom: 30, left: narrow ? 52 : 68 }
   const [right, bottom] = [width - inset.right, height - inset.bottom]
   const values = series.flatMap(each => periods.map(period => each.values.get(period)).filter(value => value !== null && value !== undefined))
   const [least, most] = values.length ? extent(values) : [0, 1]
