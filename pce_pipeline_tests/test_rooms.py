@@ -29,7 +29,7 @@ FLOORS = (
     ("warehouse", "tracing"),
     ("asking",),
     ("exports",),
-    ("charts",),
+    ("charts", "explorer"),
     ("instance", "shell"),
     ("automation",),
     ("definitions",),
