@@ -34,7 +34,7 @@ export class Question {
 
   /** Whether figures of this measure are kept as they were known earlier. */
   get movesInTime() {
-    return this.measure.has_history && Boolean(this.dataset.history[this.measure.id])
+    return Boolean(this.measure.history)
   }
 
   write(value) {

@@ -8,24 +8,26 @@ const compressors = { ZSTD: body => decompress(body) }
 /** A file of the set cannot be read; the sentence says which and what to do. */
 export class Unreadable extends Error {}
 
-async function asked(url, headers = {}) {
+async function asked(url, { headers = {}, ifThere = false } = {}) {
   let answer
   try {
     answer = await fetch(url, { headers })
   } catch {
     throw new Unreadable(`The server of this page does not answer. Start it again with “pce look”, then reload.`)
   }
+  if (ifThere && answer.status === 404) return null
   if (!answer.ok) {
     throw new Unreadable(`The file ${new URL(url).pathname.split('/').slice(-2).join('/')} is not there (${answer.status}). Reload the page: a newer set may have taken its place.`)
   }
   return answer
 }
 
-export const json = async url => (await asked(url)).json()
+/** A JSON document; with `ifThere` null where there is none. */
+export const json = async (url, how) => (await asked(url, how))?.json() ?? null
 
 /** Bytes from start to end of a file; of a server that knows no ranges, cut from the whole. */
 async function slice(url, start, end) {
-  const answer = await asked(url, { Range: `bytes=${start}-${end - 1}` })
+  const answer = await asked(url, { headers: { Range: `bytes=${start}-${end - 1}` } })
   const body = await answer.arrayBuffer()
   return answer.status === 206 ? body : body.slice(start, end)
 }

@@ -21,7 +21,6 @@ import * as table from './views/table.js'
 
 const RENDERED = { map, line, ranking, table, revisions, missing, quality, bulletin, operations }
 const OF_FIGURES = new Set(['map', 'line', 'ranking', 'table', 'revisions', 'missing'])
-const FORMAT = 1
 const WIDEST = 1040
 const SAMPLE = 'SAMPLE: synthetic numbers, not figures of BEA'
 
@@ -175,10 +174,7 @@ const asText = change => Object.fromEntries(Object.entries(change).map(([key, va
 async function start() {
   const set = new DataSet(document.querySelector('meta[name=set]').content)
   const index = await set.index()
-  if (index.format !== FORMAT) throw new Unreadable(`This set is of format ${index.format}, and this page reads format ${FORMAT}. Publish both anew with “pce look publish”.`)
-  const held = index.datasets.filter(dataset => dataset.first !== null && dataset.extracts.length > 0)
-  if (!held.length) throw new Unreadable('This set holds no figures yet. “pce run” brings them.')
-  const page = new Page(set, { ...index, datasets: held })
+  const page = new Page(set, index)
   let width = innerWidth
   let waiting
   addEventListener('hashchange', () => page.show())

@@ -1,7 +1,24 @@
-// The set of one version: what of it was asked for once is kept for as long as the page is open.
+// The set of one version, as docs/explorer.md describes it; what was asked for once is kept while the page is open.
 
 import { cellsOf, asKnown } from './cells.js'
-import { CategoryFile, json } from './files.js'
+import { CategoryFile, json, Unreadable } from './files.js'
+
+/** The format of sets that this page can read. */
+const FORMAT = 1
+
+/** The index with what it leaves out: a field that is absent has a value that the format names. */
+function completed(index) {
+  if (index.format !== FORMAT) {
+    throw new Unreadable(`This set is of format ${index.format}, and this page reads format ${FORMAT}. Publish page and set anew: pce look publish`)
+  }
+  const datasets = index.datasets.filter(dataset => dataset.first && dataset.extracts.length).map(dataset => ({
+    ...dataset,
+    measures: dataset.measures.map(measure => ({ adds_up_over: [], ...measure })),
+    categories: dataset.categories.map(category => ({ depth: 0, ...category })),
+  }))
+  if (!datasets.length) throw new Unreadable('This set holds no figures yet. “pce run” brings them.')
+  return { ...index, datasets }
+}
 
 export class DataSet {
   #base
@@ -20,8 +37,8 @@ export class DataSet {
     return this.#asked.get(key)
   }
 
-  #json(path) {
-    return this.#once(path, () => json(new URL(path, this.#base)))
+  #json(path, how) {
+    return this.#once(path, () => json(new URL(path, this.#base), how))
   }
 
   async #columns(path, category) {
@@ -31,12 +48,12 @@ export class DataSet {
   }
 
   index() {
-    return this.#json('index.json')
+    return this.#once('index', async () => completed(await this.#json('index.json')))
   }
 
   /** Every value that a measure of a category has had. */
   history(dataset, measure, category) {
-    return this.#columns(dataset.history[measure], category)
+    return this.#columns(dataset.measures.find(each => each.id === measure).history, category)
   }
 
   /** Figures of a category: all measures as they are held now, or one as it was known at an extract, by its number. */
@@ -48,15 +65,19 @@ export class DataSet {
   }
 
   checks() {
-    return this.#json('checks.json')
+    return this.#json('checks.json', { ifThere: true })
   }
 
+  /** How many published figures are missing: rows {measure, area, year, status, cells}. */
   missing(dataset) {
-    return this.#json(dataset.missing)
+    return this.#once(`missing ${dataset.id}`, async () => {
+      const { measures, areas, statuses, measure, area, year, status, cells } = await this.#json(dataset.missing)
+      return cells.map((count, at) => ({ measure: measures[measure[at]], area: areas[area[at]], year: year[at], status: statuses[status[at]], cells: count }))
+    })
   }
 
   runs() {
-    return this.#json('runs.json')
+    return this.#json('runs.json', { ifThere: true })
   }
 
   async bulletin(dataset, extract) {

@@ -62,7 +62,7 @@ export function resolve(index, wanted) {
   const extract = dataset.extracts.find(each => each.extract === wanted.known)
   if (wanted.known !== undefined && !extract) {
     notes.push(`No extract “${wanted.known}” of this dataset is held; this shows what was known on ${now.extract}, which may differ from what the link showed.`)
-  } else if (extract && extract !== now && !measure.has_history) {
+  } else if (extract && extract !== now && !measure.history) {
     notes.push(`Of ${measure.title} only what is held now is kept, so this may differ from what was known on ${extract.extract}.`)
   }
 

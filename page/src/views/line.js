@@ -14,9 +14,9 @@ function atFirst(context) {
 
 /** Why this measure is not drawn over time, and what answers instead. */
 export function notOverTime(context) {
-  const others = context.measures.filter(each => each.is_comparable_over_years)
+  const others = context.measures.filter(each => !each.why_no_line)
   return h('div', { class: 'refusal' },
-    h('p', {}, `${context.title} is not drawn over the years. ${context.measure.why_not ?? ''}`),
+    h('p', {}, `${context.title} is not drawn over the years. ${context.measure.why_no_line}.`),
     h('p', {}, 'It compares areas within one period: ', h('a', { href: context.href({ view: 'map' }) }, 'map'), ' or ', h('a', { href: context.href({ view: 'ranking' }) }, 'ranking'), '.'),
     others.length > 0 && h('p', {}, 'Over the years there is: ', others.slice(0, 6).flatMap((each, at) => [at ? ', ' : '', h('a', { href: context.href({ measure: each.id }) }, each.title)]), '.'))
 }
@@ -30,7 +30,7 @@ export function render(context) {
   const states = ordered.filter(area => area.level === 'state')
   const span = `${inWords(context.since[0])} to ${inWords(context.since.at(-1))}`
   const heading = context.heading([...states, ...totals].map(area => area.name).join(', '), span)
-  if (!measure.is_comparable_over_years) {
+  if (measure.why_no_line) {
     return { heading: context.heading('', ''), seen: null, node: notOverTime(context) }
   }
   const rows = [...states, ...totals].flatMap(area => context.since.flatMap(period => context.rows([area], period)))

@@ -7,12 +7,6 @@ import { groups, note, whyMissing } from '../parts.js'
 
 const ALL = ''
 
-/** Rows {area, year, status, cells} of the columns of a file of counts, of one measure or of all. */
-export function countsOf(file, measure) {
-  return file.area.map((area, at) => ({ area, year: file.year[at], status: file.status[at], cells: file.cells[at], measure: file.measure[at] }))
-    .filter(row => measure === ALL || row.measure === measure)
-}
-
 const sum = rows => rows.reduce((total, { cells }) => total + cells, 0)
 
 /** How many cells lack a number, by area and year. */
@@ -24,7 +18,8 @@ function grid(context, rows, title) {
   const cell = (area, year) => {
     const of = found.get(`${area.id} ${year}`)
     if (!of) return h('td', {}, h('span', { 'aria-hidden': 'true' }, '·'), h('span', { class: 'heard' }, 'none'))
-    return h('td', { class: sum(of) > most / 2 ? 'many' : 'some' }, written(sum(of)))
+    const why = [...groups(of, row => row.status)].map(([status, rows]) => `${written(sum(rows))} ${status}`).join(', ')
+    return h('td', { class: sum(of) > most / 2 ? 'many' : 'some', title: why }, written(sum(of)), h('span', { class: 'heard' }, ` (${why})`))
   }
   return scrolling(title, h('table', { class: 'wide grid-of-missing' },
     h('caption', { class: 'heard' }, title),
@@ -43,19 +38,18 @@ export async function render(context) {
   const { dataset } = context
   const heading = context.heading('What is missing, and why', `${short(dataset.first)} to ${short(dataset.last)}`)
   const rows = context.areas.flatMap(area => context.periods.flatMap(period => context.rows([area], period))).filter(row => row.cell)
-  const file = await context.set.missing(dataset)
-  const every = countsOf(file, ALL)
+  const every = await context.set.missing(dataset)
   const statuses = [...groups(every, row => row.status)].map(([status, of]) => ({ status, cells: sum(of) })).sort((a, b) => b.cells - a.cells)
 
   const place = h('div')
   const chosen = { status: ALL, measure: ALL }
   const draw = () => {
-    const of = countsOf(file, chosen.measure).filter(row => chosen.status === ALL || row.status === chosen.status)
+    const of = every.filter(row => [ALL, row.measure].includes(chosen.measure) && [ALL, row.status].includes(chosen.status))
     const title = `Figures without a number by area and year${chosen.status ? `, ${chosen.status}` : ''}`
     place.replaceChildren(of.length ? grid(context, of, title) : note('No figure is missing for this reason.'))
   }
   const select = (key, label, options) => h('label', {}, `${label} `, h('select', { onchange: event => { chosen[key] = event.target.value; draw() } }, options.map(([id, text]) => h('option', { value: id }, text))))
-  const published = dataset.measures.filter(each => file.measure.includes(each.id))
+  const published = dataset.measures.filter(each => every.some(row => row.measure === each.id))
   if (every.length) draw()
   return {
     heading, seen: context.file(rows.filter(row => row.value === null)),

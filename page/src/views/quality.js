@@ -18,13 +18,12 @@ export async function render(context) {
   const checks = ((await context.set.checks())?.checks ?? []).map(check => ({ ...check, outcome: outcomeOf(check) }))
     .sort((a, b) => WORST_FIRST.indexOf(a.outcome) - WORST_FIRST.indexOf(b.outcome) || `${a.asset} ${a.name}`.localeCompare(`${b.asset} ${b.name}`))
   const count = outcome => checks.filter(check => check.outcome === outcome).length
-  const fresh = plainTable('Freshness of each dataset', ['Dataset', 'From', 'To', 'Newest release held', 'Next release', 'Extracts', 'Held since'],
+  const fresh = plainTable('Freshness of each dataset', ['Dataset', 'From', 'To', 'Newest release held', 'Extracts', 'Held since'],
     index.datasets.map(dataset => [
       dataset.title, short(dataset.first), short(dataset.last),
       dataset.newest_release ? dayInWords(dataset.newest_release) : 'not known',
-      dataset.next_release ? dayInWords(dataset.next_release) : 'not known',
       String(dataset.extracts.length), dataset.extracts[0].extract,
-    ]), { numbers: [1, 2, 5] })
+    ]), { numbers: [1, 2, 4] })
   const row = check => [h('span', { class: `word ${check.outcome}` }, check.outcome), check.asset, words(check.name), check.summary ?? '', check.when ? check.when.slice(0, 10) : '—']
   const part = (title, of) => of.length > 0 && h('section', {}, h('h3', {}, title), plainTable(title, ['Word', 'Of', 'Check', 'What it saw', 'When'], of.map(row)))
   const not = checks.filter(check => check.outcome !== 'passed')

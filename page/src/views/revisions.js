@@ -69,7 +69,7 @@ export async function render(context) {
     node: h('div', {},
       !chosen && note(`No area is chosen: this shows ${area.name}. Choose one above.`),
       shown.length < 2 && note(`One extract of ${dataset.title} has such figures so far, so there is nothing to compare it with. Each new release of BEA adds one.`),
-      !measure.is_comparable_over_years ? notOverTime(context) : h('section', {}, h('h3', {}, `${area.name}, a line for each extract`),
+      measure.why_no_line ? notOverTime(context) : h('section', {}, h('h3', {}, `${area.name}, a line for each extract`),
         lineChart({
           series, periods: context.since, width: context.width, write: value => context.write(value),
           said: (each, period) => (valueAt(each.number, period) ? `missing (${context.reason(valueAt(each.number, period))})` : 'not published then'),

@@ -15,7 +15,7 @@ export function render(context) {
   return {
     heading, seen: context.file(rows),
     node: h('div', {},
-      !measure.is_comparable_over_years && note(`Compare areas within a column, not one area over the years. ${measure.why_not ?? ''}`),
+      measure.why_no_line && note(`Compare areas within a column, not one area over the years. ${measure.why_no_line}.`),
       scrolling('Figures by area and period', h('table', { class: 'wide' },
         h('caption', { class: 'heard' }, `${context.what}, ${heading.under}`),
         h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Area'), periods.map(period => h('th', { scope: 'col', class: 'number' }, short(period))))),
