@@ -81,7 +81,7 @@ export class Question {
   }
 
   get what() {
-    return this.title.toLowerCase() === this.category.title.toLowerCase() ? this.title : `${this.title}: ${this.category.title}`
+    return this.title.toLowerCase().startsWith(this.category.title.toLowerCase()) ? this.title : `${this.title}: ${this.category.title}`
   }
 
   /** What is seen, without the areas: category, measure, unit, and the day of knowledge. */

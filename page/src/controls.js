@@ -6,7 +6,7 @@ import { MOST_AREAS } from './state.js'
 import { Picker } from './picker.js'
 
 /** Which controls ask something of which view. */
-const ASKED = {
+export const ASKED = {
   map: ['dataset', 'category', 'measure', 'period', 'areas', 'known'],
   line: ['dataset', 'category', 'measure', 'since', 'areas', 'known'],
   ranking: ['dataset', 'category', 'measure', 'period', 'areas', 'known'],

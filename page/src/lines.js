@@ -36,22 +36,22 @@ export function lineChart({ series, periods, write, said, label, width }) {
   const narrow = width < 560
   const height = narrow ? 280 : 400
   const longest = Math.max(...series.map(each => each.label.length), 2)
-  const inset = { top: 16, right: Math.min(12 + longest * 8.3, width / 3), bottom: 30, left: narrow ? 52 : 68 }
-  const [right, bottom] = [width - inset.right, height - inset.bottom]
+  const [top, bottom, right] = [16, height - 30, width - Math.min(16 + longest * 9, width / 3)]
   const values = series.flatMap(each => periods.map(period => each.values.get(period)).filter(value => value !== null && value !== undefined))
   const [least, most] = values.length ? extent(values) : [0, 1]
   const pad = least === most ? Math.abs(least) * 0.05 || 1 : 0
-  const y = scaleLinear([least - pad, most + pad], [bottom, inset.top]).nice(5)
-  const x = scaleLinear([0, Math.max(periods.length - 1, 1)], [inset.left, right])
-  const place = new Map(periods.map((period, at) => [period, x(periods.length === 1 ? 0.5 : at)]))
+  const y = scaleLinear([least - pad, most + pad], [bottom, top]).nice(5)
   const yTicks = ticks(...y.domain(), narrow ? 4 : 6)
   const step = tickStep(...y.domain(), narrow ? 4 : 6)
+  const left = 14 + 7.8 * Math.max(...yTicks.map(value => tick(value, step).length))
+  const x = scaleLinear([0, Math.max(periods.length - 1, 1)], [left, right])
+  const place = new Map(periods.map((period, at) => [period, x(periods.length === 1 ? 0.5 : at)]))
   const has = each => period => each.values.get(period) !== null && each.values.get(period) !== undefined
 
   const axes = s('g', { class: 'axes' },
     yTicks.map(value => [
-      s('line', { x1: inset.left, x2: right, y1: y(value), y2: y(value), class: value === 0 && least < 0 ? 'zero' : 'grid' }),
-      s('text', { x: inset.left - 8, y: y(value), dy: '0.32em', 'text-anchor': 'end' }, tick(value, step)),
+      s('line', { x1: left, x2: right, y1: y(value), y2: y(value), class: value === 0 && least < 0 ? 'zero' : 'grid' }),
+      s('text', { x: left - 8, y: y(value), dy: '0.32em', 'text-anchor': 'end' }, tick(value, step)),
     ]),
     named(periods, narrow ? 4 : 9).map(period => [
       s('line', { x1: place.get(period), x2: place.get(period), y1: bottom, y2: bottom + 5, class: 'grid' }),
@@ -66,14 +66,14 @@ export function lineChart({ series, periods, write, said, label, width }) {
   })
   const ends = series.map(each => periods.findLast(has(each))).map((period, at) => (period === undefined ? null : { period, at }))
     .filter(Boolean).filter(({ at }) => series[at].label)
-  const heights = spread(ends.map(({ period, at }) => y(series[at].values.get(period))), inset.top, bottom)
+  const heights = spread(ends.map(({ period, at }) => y(series[at].values.get(period))), top, bottom)
   const labels = ends.map(({ at }, order) => s('text', { x: right + 8, y: heights[order], dy: '0.32em', class: `end ${series[at].style}` }, series[at].label))
 
-  const cross = s('line', { class: 'cross', y1: inset.top, y2: bottom, visibility: 'hidden' })
+  const cross = s('line', { class: 'cross', y1: top, y2: bottom, visibility: 'hidden' })
   const dots = series.map(each => s('circle', { class: `dot ${each.style}`, r: 4, visibility: 'hidden' }))
   const readout = h('p', { class: 'readout' })
   const id = freshId('chart')
-  const text = period => `${inWords(period)}: ${series.map(each => `${each.title} ${has(each)(period) ? write(each.values.get(period)) : said(each, period)}`).join('; ')}`
+  const text = period => `${inWords(period)}: ${series.map(each => `${each.title}: ${has(each)(period) ? write(each.values.get(period)) : said(each, period)}`).join('; ')}`
   const svg = s('svg', { viewBox: `0 0 ${width} ${height}`, width, height, 'aria-hidden': 'true' }, axes, drawn, labels, cross, dots)
   const reader = h('div', {
     class: 'chart', id, tabindex: 0, role: 'slider', 'aria-label': `${label}. Arrow keys read it period by period.`,
@@ -87,7 +87,7 @@ export function lineChart({ series, periods, write, said, label, width }) {
     reader.setAttribute('aria-valuenow', at)
     reader.setAttribute('aria-valuetext', text(period))
     readout.replaceChildren(h('strong', {}, inWords(period)), ...series.slice(0, 9).flatMap(each => [
-      ' ', h('span', { class: `key ${each.style}` }, each.title), ' ', has(each)(period) ? write(each.values.get(period)) : said(each, period), ';']).slice(0, -1), '.')
+      ' ', h('span', { class: `key ${each.style}` }, each.title), ': ', has(each)(period) ? write(each.values.get(period)) : said(each, period), ';']).slice(0, -1), '.')
     if (!drawnToo) return
     cross.setAttribute('x1', place.get(period))
     cross.setAttribute('x2', place.get(period))

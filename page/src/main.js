@@ -2,7 +2,7 @@
 
 import { Cells } from './cells.js'
 import { Context, Question } from './context.js'
-import { Controls } from './controls.js'
+import { ASKED, Controls } from './controls.js'
 import { csvOf, fileName } from './csv.js'
 import { h } from './dom.js'
 import { Unreadable } from './files.js'
@@ -130,7 +130,8 @@ class Page {
     const other = ofFigures && !context.isNow && context.movesInTime
       ? [h('p', { class: 'note' }, `This is what was known on ${dayInWords(context.extract.released ?? context.extract.extract)}. `, h('a', { href: this.href({ known: now.extract }) }, `The current figures are of ${dayInWords(now.released ?? now.extract)}.`))]
       : []
-    this.notes.replaceChildren(...notes.map(text => h('p', { class: 'note fallback' }, text)), ...other)
+    const told = notes.filter(({ about }) => about === 'view' || ASKED[state.view].includes(about))
+    this.notes.replaceChildren(...told.map(({ text }) => h('p', { class: 'note fallback' }, text)), ...other)
     this.body.replaceChildren(node)
     this.download.hidden = !seen
     this.copied.textContent = ''

@@ -22,6 +22,9 @@ function periodOf(text) {
   return Number(String(text).replace(/^(\d{4})-(\d{2})$/, '$1$2'))
 }
 
+/** The dataset with the most figures: what is shown before one is chosen. */
+const largest = ({ datasets, files }) => datasets.reduce((most, each) => (files[each.figures].rows > files[most.figures].rows ? each : most))
+
 /** The measures that a category has. */
 export function measuresOf(dataset, category) {
   const place = dataset.categories.indexOf(category)
@@ -38,47 +41,48 @@ export function nowOf({ extracts, pinned }) {
 }
 
 /**
- * A whole state made of what was asked for, and a sentence for each part that there is not.
+ * A whole state made of what was asked for, and of each part that there is not a note {about, text}: about which control.
  * State: {view, dataset, category, measure, areas, period, since, known, order}, all of them ids that exist.
  */
 export function resolve(index, wanted) {
   const notes = []
+  const say = (about, text) => notes.push({ about, text })
   const pick = (list, id, what, fallback) => {
     const found = list.find(each => each.id === id)
-    if (id !== undefined && !found) notes.push(`There is no ${what} “${id}” here; this shows ${fallback.title ?? fallback.id} instead.`)
+    if (id !== undefined && !found) say(what, `There is no ${what} “${id}” here; this shows ${fallback.title ?? fallback.id} instead.`)
     return found ?? fallback
   }
   const view = Object.hasOwn(VIEWS, wanted.view ?? 'map') ? (wanted.view ?? 'map') : 'map'
-  if (wanted.view !== undefined && view !== wanted.view) notes.push(`There is no view “${wanted.view}”; this is the map.`)
+  if (wanted.view !== undefined && view !== wanted.view) say('view', `There is no view “${wanted.view}”; this is the map.`)
 
-  const dataset = pick(index.datasets, wanted.dataset, 'dataset', index.datasets[0])
+  const dataset = pick(index.datasets, wanted.dataset, 'dataset', largest(index))
   const category = pick(dataset.categories, wanted.category, 'category', dataset.categories.find(each => each.role === 'total') ?? dataset.categories[0])
   const measures = measuresOf(dataset, category)
   const asked = dataset.measures.find(each => each.id === wanted.measure)
   const measure = asked && !measures.includes(asked) ? comparing(measures) : pick(measures, wanted.measure, 'measure', comparing(measures))
-  if (asked && asked !== measure) notes.push(`Of ${category.title} there is no ${asked.title}; this shows ${measure.title} instead.`)
+  if (asked && asked !== measure) say('measure', `Of ${category.title} there is no ${asked.title}; this shows ${measure.title} instead.`)
 
   const now = dataset.extracts[nowOf(dataset)]
   const extract = dataset.extracts.find(each => each.extract === wanted.known)
   if (wanted.known !== undefined && !extract) {
-    notes.push(`No extract “${wanted.known}” of this dataset is held; this shows what was known on ${now.extract}, which may differ from what the link showed.`)
+    say('known', `No extract “${wanted.known}” of this dataset is held; this shows what was known on ${now.extract}, which may differ from what the link showed.`)
   } else if (extract && extract !== now && !measure.history) {
-    notes.push(`Of ${measure.title} only what is held now is kept, so this may differ from what was known on ${extract.extract}.`)
+    say('known', `Of ${measure.title} only what is held now is kept, so this may differ from what was known on ${extract.extract}.`)
   }
 
   const periods = periodsOf(dataset)
   const periodAsked = wanted.period === undefined ? dataset.last : periodOf(wanted.period)
   const hasPeriod = periods.includes(periodAsked)
-  if (!hasPeriod) notes.push(`There is no ${isMonth(dataset.last) ? 'month' : 'year'} “${wanted.period}” in this dataset; this shows ${short(dataset.last)}.`)
+  if (!hasPeriod) say('period', `There is no ${isMonth(dataset.last) ? 'month' : 'year'} “${wanted.period}” in this dataset; this shows ${short(dataset.last)}.`)
   const earliest = isMonth(dataset.last) ? periods[Math.max(0, periods.length - MONTHS_AT_FIRST)] : dataset.first
   const since = wanted.since === undefined ? earliest : periodOf(wanted.since)
 
   const names = (wanted.areas ?? '').split(',').filter(Boolean)
   const byName = name => index.areas.find(area => area.id === name || area.abbreviation === name.toUpperCase())
   const unknown = names.filter(name => !byName(name))
-  if (unknown.length) notes.push(`There is no area ${unknown.map(name => `“${name}”`).join(', ')}; it is left out.`)
+  if (unknown.length) say('areas', `There is no area ${unknown.map(name => `“${name}”`).join(', ')}; it is left out.`)
   const areas = [...new Set(names.map(byName).filter(Boolean).map(area => area.id))]
-  if (areas.length > MOST_AREAS) notes.push(`A chart shows ${MOST_AREAS} areas at most; the first ${MOST_AREAS} of the link are shown.`)
+  if (areas.length > MOST_AREAS) say('areas', `A chart shows ${MOST_AREAS} areas at most; the first ${MOST_AREAS} of the link are shown.`)
 
   return {
     notes,

@@ -18,8 +18,8 @@ function section(title, ...children) {
   return h('section', {}, h('h3', {}, title), ...children)
 }
 
-function rest(all, shown, what) {
-  return all > shown && note(`And ${counted(all - shown, what)} more.`)
+function rest(all, shown, what, several) {
+  return all > shown && note(`And ${counted(all - shown, what, several)} more.`)
 }
 
 function tables(bulletin) {

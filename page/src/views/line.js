@@ -36,7 +36,7 @@ export function render(context) {
   const rows = [...states, ...totals].flatMap(area => context.since.flatMap(period => context.rows([area], period)))
   const chart = (of, title) => of.length > 0 && h('section', {}, h('h3', {}, title), lineChart({
     series: of.map(area => ({
-      label: context.brief(area.id), title: area.name, style: `tone-${ordered.includes(area) ? ordered.indexOf(area) : 7}`, area,
+      label: context.brief(area.id), title: area.name, style: `tone-${isChosen ? state.areas.indexOf(area.id) : of.indexOf(area)}`, area,
       values: new Map(context.since.map(period => [period, context.at(area, period)?.value ?? null])),
     })),
     periods: context.since, width: context.width, write: value => context.write(value),

@@ -6,7 +6,7 @@ import { ranked } from '../cells.js'
 import { h, s } from '../dom.js'
 import { counted } from '../numbers.js'
 import { inWords } from '../periods.js'
-import { note, totalsApart, whyMissing } from '../parts.js'
+import { asTable, note, plainTable, totalsApart, whyMissing } from '../parts.js'
 
 const [WIDTH, HEIGHT] = [9750, 6100]
 const REACH = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
@@ -94,5 +94,8 @@ export function render(context) {
   const newest = context.cells.newest(measure.id, context.states.map(area => area.id))
   const nothing = classes.kind === 'none' && newest !== null
     ? note(`No state has a figure of ${inWords(state.period)}. `, h('a', { href: context.href({ period: newest }) }, `Show ${inWords(newest)}, the newest with figures.`)) : null
-  return { heading, seen, node: h('div', {}, nothing, h('figure', { class: 'drawing' }, readout, map, h('figcaption', {}, legend)), hint, whyMissing(context, rows), totalsApart(context)) }
+  return { heading, seen, node: h('div', {}, nothing, h('figure', { class: 'drawing' }, readout, map, h('figcaption', {}, legend)), hint, whyMissing(context, rows),
+    asTable('Figures of this map as a table', plainTable('Figures of this map', ['State', context.unit, 'Place'], rows.map(({ area, value, cell }) =>
+      [area.name, value === null ? h('span', { class: 'missing', title: context.reason(cell) }, 'missing') : context.write(value), places.get(area.id) ? String(places.get(area.id)) : '—']), { numbers: [1, 2] })),
+    totalsApart(context)) }
 }

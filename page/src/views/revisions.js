@@ -10,6 +10,7 @@ import { notOverTime } from './line.js'
 
 const MOST_LINES = 9
 const MOST_CHANGES = 20
+const LEAD = 4
 
 const released = extract => dayInWords(extract.released ?? extract.extract)
 
@@ -28,6 +29,7 @@ export async function render(context) {
   const shown = until.map((extract, number) => ({ extract, number }))
     .filter(({ number }) => knowledge[number].of(measure.id, area.id).size > 0).slice(-MOST_LINES)
 
+  // lines of vintages lie on each other where nothing was revised: the chart begins shortly before
   const valueAt = (number, period) => knowledge[number].at(measure.id, area.id, period)
   const series = shown.map(({ extract, number }) => ({
     label: number === context.known ? extract.extract : '', title: `known on ${released(extract)}`, number,
@@ -45,6 +47,8 @@ export async function render(context) {
     return h('td', { class: `number${isNew ? ' changed' : ''}${found.value === null ? ' missing' : ''}`, title: found.value === null ? context.reason(found) : undefined },
       found.value === null ? found.status : context.write(found.value), isNew && h('span', { class: 'heard' }, ' changed'))
   }
+  const first = context.since.findIndex(isRevised)
+  const drawn = first > LEAD ? context.since.slice(first - LEAD) : context.since
   const newestFirst = [...context.since].reverse()
   const vintages = scrolling('What was known at each extract', h('table', { class: 'wide' },
     h('thead', {}, h('tr', {}, h('th', { scope: 'col' }, 'Period'), [...shown].reverse().map(({ extract }) => h('th', { scope: 'col', class: 'number' }, extract.extract)))),
@@ -70,8 +74,9 @@ export async function render(context) {
       !chosen && note(`No area is chosen: this shows ${area.name}. Choose one above.`),
       shown.length < 2 && note(`One extract of ${dataset.title} has such figures so far, so there is nothing to compare it with. Each new release of BEA adds one.`),
       measure.why_no_line ? notOverTime(context) : h('section', {}, h('h3', {}, `${area.name}, a line for each extract`),
+        drawn.length < context.since.length && note(`Before ${short(drawn[LEAD])} nothing was revised, so the lines begin shortly before; the table below has all.`),
         lineChart({
-          series, periods: context.since, width: context.width, write: value => context.write(value),
+          series, periods: drawn, width: context.width, write: value => context.write(value),
           said: (each, period) => (valueAt(each.number, period) ? `missing (${context.reason(valueAt(each.number, period))})` : 'not published then'),
           label: `${context.what}, ${area.name}, ${span}, one line for each extract`,
         })),
