@@ -30,7 +30,7 @@ FLOORS = (
     ("asking",),
     ("exports",),
     ("charts", "explorer"),
-    ("instance", "shell"),
+    ("instance", "look", "shell"),
     ("automation",),
     ("definitions",),
     ("cli",),

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ from pce_pipeline.lake.errors import (
 
 if TYPE_CHECKING:
     import boto3
-    from obstore import PutMode
+    from obstore import Attributes, PutMode
     from obstore.store import ObjectStore, S3Config
 
 _DEFAULT_REGION = "us-east-1"
@@ -83,8 +83,11 @@ class Backend(Protocol):
     def create(self, key: str, body: bytes) -> str:
         """Writes where nothing is and returns the e-tag. Raises `ObjectExists`."""
 
-    def put(self, key: str, body: bytes) -> str:
-        """Writes whatever is there, all or nothing, and returns the e-tag."""
+    def put(self, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> str:
+        """Writes whatever is there, all or nothing, and returns the e-tag.
+
+        A bucket gives the object's `headers` (Content-Type, Cache-Control) to who reads it; a directory has none.
+        """
 
     def swap(self, key: str, body: bytes, expected: str | None) -> str:
         """Writes if the object still has the token `expected` (None: is not there), and returns the new token.
@@ -109,6 +112,7 @@ class _Obstore(ABC):
     """What both places do the same way."""
 
     parallel = 1
+    keeps_headers = True
 
     @abstractmethod
     def _readable(self) -> "ObjectStore | None":
@@ -151,8 +155,8 @@ class _Obstore(ABC):
         except AlreadyExistsError:
             raise ObjectExists(key) from None
 
-    def put(self, key: str, body: bytes) -> str:
-        return self._put(key, body, "overwrite")
+    def put(self, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> str:
+        return self._put(key, body, "overwrite", headers if self.keeps_headers else None)
 
     def copy(self, source: str, target: str) -> None:
         with self._speaking(source):
@@ -179,9 +183,10 @@ class _Obstore(ABC):
             answer = obstore.get(store, key)
             return bytes(answer.bytes()), answer.meta["e_tag"] or ""
 
-    def _put(self, key: str, body: bytes, mode: "PutMode") -> str:
+    def _put(self, key: str, body: bytes, mode: "PutMode", headers: Mapping[str, str] | None = None) -> str:
+        attributes: Attributes | None = dict(headers) if headers else None
         with self._speaking(key):
-            written = obstore.put(self._writable(), key, body, mode=mode, use_multipart=False)
+            written = obstore.put(self._writable(), key, body, mode=mode, use_multipart=False, attributes=attributes)
         return written["e_tag"] or ""
 
 
@@ -189,6 +194,7 @@ class DirectoryBackend(_Obstore):
     """A directory. Reading one that does not exist finds nothing; the first write makes it."""
 
     parallel = 16
+    keeps_headers = False
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
