@@ -11,7 +11,7 @@ import dagster as dg
 from pce_pipeline.automation.newest_release import release_checks
 from pce_pipeline.bronze.feeds import NO_FILES, Files
 from pce_pipeline.instance.private import AssetJob
-from pce_pipeline.shell.keys import BULLETINS_KEY, CERTIFICATES, bronze_key, key_of, postgres_key
+from pce_pipeline.shell.keys import BULLETINS_KEY, CERTIFICATES, EXPLORER_KEY, bronze_key, key_of, postgres_key
 from pce_pipeline.shell.stored_checks import stored_checks
 from pce_pipeline.tables.registry import Registry
 
@@ -43,17 +43,18 @@ def build_jobs(registry: Registry) -> list[AssetJob]:
     standalone = [key for check in (*stored_checks(registry), release_checks(registry)) for key in check.check_keys]
     refresh = dg.define_asset_job(
         REFRESH,
-        selection=dg.AssetSelection.groups("silver", "gold", "postgres") - dg.AssetSelection.checks(*standalone),
+        selection=dg.AssetSelection.groups("silver", "gold", "explorer", "postgres")
+        - dg.AssetSelection.checks(*standalone),
         description="Bring a range of years from Bronze to Silver, Gold and Postgres.",
     )
     return [*takes, refresh]
 
 
 def assets_of(registry: Registry, datasets: Collection[str]) -> list[dg.AssetKey]:
-    """What a refresh of these datasets makes: their tables, what they share, notes on releases, and Postgres's."""
+    """What a refresh of these datasets makes: their tables, what they share, files made of them, and Postgres's."""
     tables = [each.table for each in registry.derivations_of(datasets)]
     in_postgres = [table for table in (*registry.in_one_piece, *tables) if table.in_postgres]
-    notes = [CERTIFICATES, BULLETINS_KEY]
+    notes = [CERTIFICATES, BULLETINS_KEY, EXPLORER_KEY]
     return [*map(key_of, (*tables, *registry.in_one_piece)), *notes, *map(postgres_key, in_postgres)]
 
 

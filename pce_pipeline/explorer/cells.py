@@ -26,7 +26,7 @@ _MONTHS = 100
 
 
 def cells_schema(dataset: Dataset, measures: Sequence[ShownMeasure]) -> dict[str, pl.DataType]:
-    """The types of FIGURES: categories, measures and areas are enums in the order of the index, which is that of rows."""
+    """The types of FIGURES: categories, measures and areas are enums in the order of rows."""
     return {
         "category": pl.Enum(category_ids(dataset)),
         "measure": pl.Enum([each.id for each in measures]),
@@ -92,7 +92,7 @@ def _cells(
         # adding zero makes of minus zero, which rounding gives, a zero
         value=pl.col(measure.id).cast(pl.Float64).round(measure.decimals) + 0.0,
     )
-    if "category" in placed.columns and len(own) < len(schema["category"].categories):
+    if "category" in placed.columns and len(own) < len(category_ids(dataset)):
         rows = rows.filter(pl.col("category").is_in(own))
     if measure.is_of_states:
         states = dataset.areas.filter(geo_level=_STATE)["geo_fips"].to_list()
@@ -101,13 +101,22 @@ def _cells(
     silent = said.filter(pl.col("value").is_null())
     if silent.is_empty():
         return said.drop("place")
-    why = why_no_number(measure.column, _as_of_gold(silent, is_of_months=measure.column.is_of_months), figures)
+    why = why_no_number(measure.column, _as_of_gold(silent, measure), figures)
     silent = silent.with_columns(why.cast(STATUS).alias("status"))
     return pl.concat([said.filter(pl.col("value").is_not_null()), silent]).sort("place").drop("place")
 
 
-def _as_of_gold(cells: pl.DataFrame, *, is_of_months: bool) -> pl.DataFrame:
-    """What cells are of, in the columns of Gold: category_id, geo_fips, year (and month)."""
+def _as_of_gold(cells: pl.DataFrame, measure: ShownMeasure) -> pl.DataFrame:
+    """What cells are of, in the columns of Gold (category_id, geo_fips, year, and month), as `as_enums` types them."""
     period = pl.col("period")
+    is_of_months = measure.column.is_of_months
     year = {"year": period // _MONTHS, "month": period % _MONTHS} if is_of_months else {"year": period}
-    return cells.select(category_id=pl.col("category").cast(pl.String), geo_fips=pl.col("area").cast(pl.String), **year)
+    return as_enums(cells.select(category_id="category", geo_fips="area", **year), measure.column.dataset)
+
+
+def as_enums(figures: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
+    """Figures, or cells, with enums of the whole catalogue for category_id and geo_fips: joins of texts take longer."""
+    return figures.with_columns(
+        pl.col("category_id").cast(pl.Enum(dataset.categories["category_id"].to_list())),
+        pl.col("geo_fips").cast(pl.Enum(dataset.areas["geo_fips"].to_list())),
+    )

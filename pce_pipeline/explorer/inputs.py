@@ -1,4 +1,4 @@
-"""What each file of the set is or would be made of, as hashes: for who asks whether the set is behind, and who makes it.
+"""What each file of the set is or would be made of, as hashes: for who asks whether it is behind, and who makes it.
 
 Nothing is read for it but records that a look at the lake reads anyway.
 """
@@ -13,7 +13,7 @@ from pce_pipeline.bulletins.making import places
 from pce_pipeline.bulletins.store import Index as Bulletins
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.explorer.indexing import described
-from pce_pipeline.explorer.store import INDEX
+from pce_pipeline.explorer.store import INDEX, Pointer
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.tables.lineage import Derivation
@@ -72,6 +72,21 @@ def inputs_of_explorer(
         said = [_said_in_index(registry, held[name]) for name in sorted(held)]
         found[INDEX] = _digest([world, *(f"{path} {digest}" for path, digest in sorted(found.items())), *said])
     return found
+
+
+def outdated_files(pointer: Pointer, inputs: Mapping[str, str]) -> list[str]:
+    """The paths of the files that are not there, were made of something else, or should not be there.
+
+    Files that follow what happens and not the figures are none of them.
+    """
+    parts = pointer.parts
+    due = [path for path, digest in inputs.items() if path not in parts or parts[path].inputs != digest]
+    return [*due, *(path for path, part in parts.items() if part.inputs and path not in inputs)]
+
+
+def dataset_of(path: str) -> str | None:
+    """The dataset that a file of the set is of; None for the index, which is of all."""
+    return None if path == INDEX else path.split("/")[1].partition(".")[0]
 
 
 def figures_inputs(registry: Registry, dataset: Dataset, partitions: Partitions) -> str:

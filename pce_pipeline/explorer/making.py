@@ -14,7 +14,7 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.history import History
 from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.explorer.cells import CELL, FIGURES, cells_by_measure, cells_schema
+from pce_pipeline.explorer.cells import CELL, FIGURES, as_enums, cells_by_measure, cells_schema
 from pce_pipeline.explorer.files import by_category, footer_bytes, read
 from pce_pipeline.explorer.histories import (
     HISTORY,
@@ -201,7 +201,8 @@ class _Maker:
         measures = shown_measures(self._registry, dataset)
         tables = {table.name: self._rows(table) for table in _tables(self._registry, dataset.name)}
         schema = cells_schema(dataset, measures)
-        parts = [cells for _, cells in cells_by_measure(measures, tables, self._said(dataset), schema)]
+        said = as_enums(self._said(dataset), dataset)
+        parts = [cells for _, cells in cells_by_measure(measures, tables, said, schema)]
         figures = pl.concat([pl.DataFrame(schema=schema), *parts]).sort(CELL)
         body = by_category(figures, FIGURES)
         published = [each.id for each in measures if each.is_published]
@@ -243,9 +244,9 @@ class _Maker:
         }
         for place in range(min(each.done for each in going_on.values()), len(chain)):
             progress.stage(f"explorer: {dataset.name} as known at {chain[place][0]}")
-            known = _known_at(self._registry, log, history, chain[place][0])
+            tables, said = _known_at(self._registry, log, history, chain[place][0])
             wanted = [each for each in measures if going_on[each.id].done <= place]
-            for measure, cells in cells_by_measure(wanted, *known, schema):
+            for measure, cells in cells_by_measure(wanted, tables, as_enums(said, dataset), schema):
                 going_on[measure.id].add(cells, place)
         found = {}
         for measure in measures:

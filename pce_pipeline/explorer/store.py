@@ -1,7 +1,7 @@
 """Where the set lies in the lake: its files under names of their content, and the pointer that says which are the set.
 
-Files are written first and the pointer last, so that a reader sees all of a set or the one before. All of it can be made
-again from Bronze and Gold; nothing is kept twice.
+Files are written first and the pointer last, so that a reader sees all of a set or the one before. All of it can be
+made again from Bronze and Gold; nothing is kept twice.
 """
 
 from collections.abc import Iterator, Mapping
