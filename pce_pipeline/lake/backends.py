@@ -83,11 +83,8 @@ class Backend(Protocol):
     def create(self, key: str, body: bytes) -> str:
         """Writes where nothing is and returns the e-tag. Raises `ObjectExists`."""
 
-    def put(self, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> str:
-        """Writes whatever is there, all or nothing, and returns the e-tag.
-
-        A bucket gives the object's `headers` (Content-Type, Cache-Control) to who reads it; a directory has none.
-        """
+    def put(self, key: str, body: bytes) -> str:
+        """Writes whatever is there, all or nothing, and returns the e-tag."""
 
     def swap(self, key: str, body: bytes, expected: str | None) -> str:
         """Writes if the object still has the token `expected` (None: is not there), and returns the new token.
@@ -155,8 +152,15 @@ class _Obstore(ABC):
         except AlreadyExistsError:
             raise ObjectExists(key) from None
 
-    def put(self, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> str:
-        return self._put(key, body, "overwrite", headers if self.keeps_headers else None)
+    def put(self, key: str, body: bytes) -> str:
+        return self._put(key, body, "overwrite")
+
+    def put_for_browsers(self, key: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """`put`, with what a bucket tells of the object to who reads it: Content-Type, Cache-Control.
+
+        A directory keeps nothing of that: what serves it has to say it.
+        """
+        self._put(key, body, "overwrite", headers if self.keeps_headers else None)
 
     def copy(self, source: str, target: str) -> None:
         with self._speaking(source):

@@ -92,12 +92,9 @@ class Store:
 
         return {key for key, was in zip(objects, self._each(taken, objects.items()), strict=True) if was}
 
-    def put(self, key: str, body: bytes, headers: Mapping[str, str] | None = None) -> str:
-        """Writes over whatever is there, all or nothing. Returns the e-tag that listings will show.
-
-        A bucket gives the `headers` (Content-Type, Cache-Control) to who reads the object; a directory has none.
-        """
-        return self.backend.put(checked_key(key), body, headers)
+    def put(self, key: str, body: bytes) -> str:
+        """Writes over whatever is there, all or nothing. Returns the e-tag that listings will show."""
+        return self.backend.put(checked_key(key), body)
 
     def put_many(self, objects: Mapping[str, bytes]) -> dict[str, str]:
         """`put` for each: e-tags by key."""
