@@ -254,7 +254,14 @@ def test_dagsters_history_goes_on_under_the_same_names(carried: Carried, monkeyp
     with dg.DagsterInstance.from_config(exports["DAGSTER_HOME"]) as instance:
         known = set(instance.all_asset_keys())
         new = SINCE | SINCE_AND_EMPTY
-        since = {LOG, BULLETINS, CERTIFICATES, EXPLORER, *new, *(f"postgres/{name.removeprefix('gold/')}" for name in new)}
+        since = {
+            LOG,
+            BULLETINS,
+            CERTIFICATES,
+            EXPLORER,
+            *new,
+            *(f"postgres/{name.removeprefix('gold/')}" for name in new),
+        }
         assert {key.to_user_string() for key in known} - since == {
             "bronze/pce_state", "silver/pce_state", "gold", "gold/pce_state_annual", "gold/pce_state_metrics",
             "gold/dim_geography", "gold/dim_category", "gold/category_line", "postgres/dim_geography",
