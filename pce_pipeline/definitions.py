@@ -59,7 +59,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *_in_group("gold", settings, gold_pieces(registry)),
             *_in_group("gold", settings, [bulletins_asset(registry)]),
             *_in_group("gold", settings, [certificates_asset(registry)]),
-            *_in_group("explorer", settings, [explorer_asset(registry)]),
+            *_in_group("gold", settings, [explorer_asset(registry)]),
             *_in_group("postgres", settings, [postgres_asset(registry)]),
         ],
         asset_checks=[*stored_checks(registry), releases],

@@ -43,8 +43,7 @@ def build_jobs(registry: Registry) -> list[AssetJob]:
     standalone = [key for check in (*stored_checks(registry), release_checks(registry)) for key in check.check_keys]
     refresh = dg.define_asset_job(
         REFRESH,
-        selection=dg.AssetSelection.groups("silver", "gold", "explorer", "postgres")
-        - dg.AssetSelection.checks(*standalone),
+        selection=dg.AssetSelection.groups("silver", "gold", "postgres") - dg.AssetSelection.checks(*standalone),
         description="Bring a range of years from Bronze to Silver, Gold and Postgres.",
     )
     return [*takes, refresh]
