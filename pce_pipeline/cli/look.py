@@ -15,10 +15,12 @@ from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.explorer.store import ExplorerSet, ExplorerStore
+from pce_pipeline.lake.layout import join
 from pce_pipeline.look.errors import NoSetYet, SetBehind
 from pce_pipeline.look.publishing import Published, place_at, publish
 
 _PORT = 8090
+_RUNS = "runs.json"
 
 
 def look_open(
@@ -96,8 +98,10 @@ def _behind(session: Session) -> tuple[str, ...]:
 
 
 def _beside(session: Session) -> Mapping[str, bytes]:
-    """The files of the page that follow what happens and are no part of the set."""
-    return {}
+    """The files of the page that follow what happens and are no part of the set: the newest runs, where any are told."""
+    layout = session.lake.layout
+    key = join(layout.env, "reports", layout.world, _RUNS)
+    return {_RUNS: body for body in session.lake.store.get_many([key], missing_ok=True).values()}
 
 
 def _said_open(session: Session, url: str, behind: tuple[str, ...]) -> list[RenderableType]:
