@@ -56,9 +56,10 @@ export function resolve(index, wanted) {
   if (wanted.view !== undefined && view !== wanted.view) say('view', `There is no view “${wanted.view}”; this is the map.`)
 
   const dataset = pick(index.datasets, wanted.dataset, 'dataset', largest(index))
-  const category = pick(dataset.categories, wanted.category, 'category', dataset.categories.find(each => each.role === 'total') ?? dataset.categories[0])
-  const measures = measuresOf(dataset, category)
   const asked = dataset.measures.find(each => each.id === wanted.measure)
+  const having = dataset.categories.filter(each => !asked || measuresOf(dataset, each).includes(asked))
+  const category = pick(dataset.categories, wanted.category, 'category', having.find(each => each.role === 'total') ?? having[0])
+  const measures = measuresOf(dataset, category)
   const measure = asked && !measures.includes(asked) ? comparing(measures) : pick(measures, wanted.measure, 'measure', comparing(measures))
   if (asked && asked !== measure) say('measure', `Of ${category.title} there is no ${asked.title}; this shows ${measure.title} instead.`)
 

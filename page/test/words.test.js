@@ -65,6 +65,12 @@ test('a measure that the category lacks gives way to one that it has', () => {
   assert.match(notes[0].text, /Of Food there is no dollars per head/)
 })
 
+test('a measure that is asked for alone brings a category that has it', () => {
+  const food = { ...spending, measures: [...spending.measures, { id: 'kilograms', title: 'weight', is_published: true, adds_up_over: [], categories: [1] }] }
+  const { state, notes } = resolve({ ...INDEX, datasets: [food] }, { measure: 'kilograms' })
+  assert.deepEqual([state.category, state.measure, notes], ['food', 'kilograms', []])
+})
+
 test('a measure without a history says that it cannot be moved in time', () => {
   assert.deepEqual(told({ measure: 'growth', known: '2022-10-01' }), ['known'])
   assert.deepEqual(told({ measure: 'growth', known: '2023-10-01' }), [])

@@ -39,6 +39,7 @@ class ServedFolder:
         current: Callable[[], ExplorerSet | None],
         beside: Callable[[], Mapping[str, bytes]] = dict,
     ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._current = current
         self._beside = beside
