@@ -98,10 +98,11 @@ def _behind(session: Session) -> tuple[str, ...]:
 
 
 def _beside(session: Session) -> Mapping[str, bytes]:
-    """The files of the page that follow what happens and are no part of the set: the newest runs, where any are told."""
+    """The files of the page that follow what happens and are no part of the set: the newest runs."""
     layout = session.lake.layout
     key = join(layout.env, "reports", layout.world, _RUNS)
-    return {_RUNS: body for body in session.lake.store.get_many([key], missing_ok=True).values()}
+    body = session.lake.store.get_many([key], missing_ok=True).get(key)
+    return {} if body is None else {_RUNS: body}
 
 
 def _said_open(session: Session, url: str, behind: tuple[str, ...]) -> list[RenderableType]:

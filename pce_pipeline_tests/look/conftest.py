@@ -28,8 +28,10 @@ _FLAGS = (
 )
 CHECKS = (
     b'{"counts":{"passed":1,"warned":1,"failed":0},"checks":['
-    b'{"asset":"gold","name":"keys_are_unique","said":"passed","summary":"5 rows","when":"2026-02-23T14:17:03Z","run":"5f0c"},'
-    b'{"asset":"gold","name":"sources_agree","said":"warned","summary":"2 differ","when":"2026-02-23T14:17:03Z","run":"5f0c"}]}'
+    b'{"asset":"gold","name":"keys_are_unique","said":"passed","summary":"5 rows",'
+    b'"when":"2026-02-23T14:17:03Z","run":"5f0c"},'
+    b'{"asset":"gold","name":"sources_agree","said":"warned","summary":"2 differ",'
+    b'"when":"2026-02-23T14:17:03Z","run":"5f0c"}]}'
 )
 RUNS = (
     b'{"format":2,"world":"sample","is_sample":true,"runs":[{"run_id":"5f0c","job":"refresh","status":"succeeded",'

@@ -16,19 +16,21 @@ OF_FIGURES = VIEWS[:6]
 AXE = Path(__file__).parents[2] / "page" / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PCE = {"dataset": "pce_state", "category": "product.pce", "measure": "pce_millions_usd"}
+MINUS = "\u2212"
 SHOTS = os.environ.get("PCE_TESTS_SCREENSHOTS")
 """A folder for pictures of every view; nothing is pictured without it."""
 
 
 def number(text: str) -> float | None:
     """A number as the page writes it."""
-    plain = re.sub(r"[^\d.\-]", "", text.replace("−", "-"))
+    plain = re.sub(r"[^\d.\-]", "", text.replace(MINUS, "-"))
     return float(plain) if re.search(r"\d", plain) and "missing" not in text else None
 
 
 def areas_and_numbers(visit: Visit, selector: str) -> dict[str, float | None]:
     rows = visit.evaluate(
-        "s => [...document.querySelectorAll(s)].map(e => [e.dataset.area, e.querySelector('td.number:last-of-type, td.number:not(.rank)').innerText])",
+        "s => [...document.querySelectorAll(s)].map("
+        "e => [e.dataset.area, e.querySelector('td.number:not(.rank)').innerText])",
         selector,
     )
     return {area: number(text) for area, text in rows}
@@ -43,7 +45,8 @@ def test_the_table_holds_every_cell_of_gold(visit, annual):
     visit.show("table", **PCE)
     years = [int(text) for text in visit.page.locator("table.wide thead th.number").all_inner_texts()]
     rows = visit.evaluate(
-        "() => [...document.querySelectorAll('tr[data-area]')].map(e => [e.dataset.area, [...e.querySelectorAll('td')].map(td => td.innerText)])"
+        "() => [...document.querySelectorAll('tr[data-area]')].map("
+        "e => [e.dataset.area, [...e.querySelectorAll('td')].map(td => td.innerText)])"
     )
     on_page = {(area, year): number(text) for area, texts in rows for year, text in zip(years, texts, strict=True)}
     held = {(fips, year): value for fips, year, value in annual.select("geo_fips", "year", "pce_millions_usd").rows()}
@@ -55,7 +58,8 @@ def test_the_ranking_has_the_places_of_gold_and_no_total(visit, shown):
     visit.show("ranking", **PCE, period="2024")
     held = shown.gold["gold/pce_state_metrics"].filter(category_id="product.pce", year=2024)
     ranks = visit.evaluate(
-        "() => [...document.querySelectorAll('.ranking tr[data-area]')].map(e => [e.dataset.area, Number(e.querySelector('.rank').innerText)])"
+        "() => [...document.querySelectorAll('.ranking tr[data-area]')].map("
+        "e => [e.dataset.area, Number(e.querySelector('.rank').innerText)])"
     )
     expected = {
         fips: rank for fips, rank in held.select("geo_fips", "pce_rank_among_states").rows() if rank is not None
