@@ -395,6 +395,7 @@ def test_the_run_records_what_it_wrote_and_what_checks_said_so_far(world: World,
     step = record.step(EXPLORER)
     assert step is not None
     assert step.outputs["version"] == whole.version
+    assert set(step.outputs["written"]) | set(step.outputs["unchanged"]) == whole.parts.keys()
     assert step.rows[EXPLORER] == sum(part.rows or 0 for part in whole.parts.values())
     words = json.loads(whole.read("checks.json"))
     assert words["counts"] == json.loads(whole.read(INDEX))["quality"]
