@@ -356,9 +356,9 @@ def test_a_set_that_is_behind_gold_is_noticed_and_only_what_changed_is_made(worl
     behind = stale(world, lake)
     assert set(behind) == {"figures/prices_state.parquet", "missing/prices_state.json", INDEX}
     state = lake_state(lake, world.registry, current_of(lake, world.registry.datasets))
-    assert stale_explorer(state, ["prices_state"]) == {EXPLORER: "missing, or behind Gold: prices_state"}
-    assert list(stale_explorer(state, ["pce_state"])) == [EXPLORER]
-    assert stale_explorer(state, []) == {EXPLORER: "missing, or behind Gold: its index"}
+    assert stale_explorer(state, ["prices_state"]) == {"explorer files": "missing, or behind Gold: prices_state"}
+    assert list(stale_explorer(state, ["pce_state"])) == ["explorer files"]
+    assert stale_explorer(state, []) == {"explorer files": "missing, or behind Gold: its index"}
     written = again(lake, world)
     assert written == ("figures/prices_state.parquet", INDEX)
     assert stale(world, lake) == []
