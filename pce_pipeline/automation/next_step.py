@@ -355,7 +355,7 @@ def stale_explorer(lake: LakeState, datasets: Collection[str]) -> dict[str, str]
     if behind.isdisjoint({None, *datasets}):
         return {}
     named = sorted(name for name in datasets if name in behind)
-    return {EXPLORER: f"missing, or behind Gold: {', '.join(named) or 'its index'}"}
+    return {f"{EXPLORER} files": f"missing, or behind Gold: {', '.join(named) or 'its index'}"}
 
 
 def _why_stale(table: str, registry: Registry) -> str:

@@ -60,7 +60,7 @@ def explorer_asset(registry: Registry) -> dg.AssetsDefinition:
                 quality=words.counts,
             )
             step.rows(**{EXPLORER: sum(made.rows.values())})
-            step.outputs(version=made.version, written=made.written, unchanged=len(made.unchanged))
+            step.outputs(version=made.version, written=made.written, unchanged=made.unchanged)
             return dg.MaterializeResult(
                 metadata={
                     "version": made.version,

@@ -66,7 +66,7 @@ def test_bulletins_that_are_not_of_what_is_held_are_made_by_a_refresh(lake):
 def test_an_explorer_set_that_is_behind_gold_is_made_by_a_refresh(lake):
     (found,) = said(LakeSeen(replace(lake, stale_explorer=("figures/pce_state.parquet", "index.json"))))
     assert (found.what, found.command, found.mend) == (
-        "explorer: missing, or behind Gold: pce_state",
+        "explorer files: missing, or behind Gold: pce_state",
         "refresh",
         "refresh",
     )

@@ -395,9 +395,9 @@ def test_an_explorer_set_that_is_behind_is_made_with_the_newest_year(world):
     behind = replace(lake, stale_explorer=("history/pce_state/pce_yoy_pct.parquet", "missing/other.json"))
     step = decide(behind, release(), loaded)
     assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
-    assert step.reasons == {"explorer": "missing, or behind Gold: pce_state"}
+    assert step.reasons == {"explorer files": "missing, or behind Gold: pce_state"}
     only_index = replace(lake, stale_explorer=("index.json",))
-    assert decide(only_index, release(), loaded).reasons == {"explorer": "missing, or behind Gold: its index"}
+    assert decide(only_index, release(), loaded).reasons == {"explorer files": "missing, or behind Gold: its index"}
     of_other = replace(lake, stale_explorer=("bulletins/other/2025-01-01.2.json",))
     assert decide(of_other, release(), loaded).action == "nothing"
 

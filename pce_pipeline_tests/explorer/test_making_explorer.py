@@ -356,9 +356,9 @@ def test_a_set_that_is_behind_gold_is_noticed_and_only_what_changed_is_made(worl
     behind = stale(world, lake)
     assert set(behind) == {"figures/prices_state.parquet", "missing/prices_state.json", INDEX}
     state = lake_state(lake, world.registry, current_of(lake, world.registry.datasets))
-    assert stale_explorer(state, ["prices_state"]) == {EXPLORER: "missing, or behind Gold: prices_state"}
-    assert list(stale_explorer(state, ["pce_state"])) == [EXPLORER]
-    assert stale_explorer(state, []) == {EXPLORER: "missing, or behind Gold: its index"}
+    assert stale_explorer(state, ["prices_state"]) == {"explorer files": "missing, or behind Gold: prices_state"}
+    assert list(stale_explorer(state, ["pce_state"])) == ["explorer files"]
+    assert stale_explorer(state, []) == {"explorer files": "missing, or behind Gold: its index"}
     written = again(lake, world)
     assert written == ("figures/prices_state.parquet", INDEX)
     assert stale(world, lake) == []
@@ -395,6 +395,7 @@ def test_the_run_records_what_it_wrote_and_what_checks_said_so_far(world: World,
     step = record.step(EXPLORER)
     assert step is not None
     assert step.outputs["version"] == whole.version
+    assert set(step.outputs["written"]) | set(step.outputs["unchanged"]) == whole.parts.keys()
     assert step.rows[EXPLORER] == sum(part.rows or 0 for part in whole.parts.values())
     words = json.loads(whole.read("checks.json"))
     assert words["counts"] == json.loads(whole.read(INDEX))["quality"]
