@@ -55,14 +55,14 @@ def look_open(
 
 def look_build(
     session: Session,
-    to: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder; made where there is none.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="DIR", help="The folder; made where there is none.")] = None,
 ) -> Answer:
     """Write the page and its data into a folder that any static web server can serve."""
     if to is None:
         raise UsageError("It is not said where to.", remedy="Name a folder: pce look build --to site")
-    if "://" in str(to):
+    if "://" in to:
         raise UsageError(f"{to} is not a folder.", remedy=f"Publish to it: pce look publish --to {to}")
-    return _copied(session, str(to))
+    return _copied(session, to)
 
 
 def look_publish(
