@@ -8,7 +8,7 @@ BIN := .venv/bin
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 UV_VERSION := 0.13.8
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-all test-live mutants coverage check lint-infra format bench docs clean reset
+.PHONY: help run dev look page test test-all test-live mutants coverage check lint-infra format bench docs clean reset
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ run: .venv/.run ## set up, then bring the newest data from BEA (or the sample) t
 
 dev: .venv/.run ## open Dagster on http://127.0.0.1:$(PORT) with the lake, database and history of `make run`
 	@exec $(BIN)/pce dev --port $(PORT)
+
+look: .venv/.run ## open the page of the data: maps, lines, tables, revisions, quality
+	@exec $(BIN)/pce look
 
 # One thread for each worker, as there are more of them than cores.
 test: .venv/.dev ## run the whole suite, offline
@@ -44,6 +47,9 @@ check: .venv/.dev ## format, lint, strict types, definitions
 lint-infra: .venv/.dev ## check templates and workflows: cfn-lint, zizmor, actionlint
 	@$(BIN)/cfn-lint infra/templates/*.yaml
 	@$(BIN)/python -m pytest -q pce_pipeline_tests/workflows/test_workflow_lint.py
+
+page: ## build the page of the data from page/ (needs npm)
+	@cd page && npm ci --ignore-scripts --silent && npm run --silent build
 
 format: .venv/.dev ## put the code in order
 	@$(BIN)/ruff format .

@@ -4,7 +4,7 @@ A rate, a share or a rank has no cell of BEA's. Its status, vintage and release 
 formula takes: the first that is missing says why there is no number, and the newest vintage is the one that it is of.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ WITHOUT_UNIT = "number"
 _REPORTED = "reported"
 _MONTHS = 12
 _PERIOD = ("year", "month")
+_SAID = ("status", "basis", "bea_table", "base_year", "released_on", "vintage")
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,7 @@ def column_rows(column: GoldColumn, rows: pl.DataFrame, figures: pl.DataFrame, c
     key = ["category_id", "geo_fips", *(name for name in _PERIOD if name in cells.columns)]
     cells = choice.of_cells(cells.select(*key, value=column.name)).sort(key)
     names = column.dataset.areas.select("geo_fips", "geo_name", "geo_level", "state")
-    parts = [
-        _of_term(cells.select(key), term, figures, column.dataset, nation)
-        for term in column.formula.terms
-        if term.of != "all states"
-    ]
+    parts = [_of_term(cells.select(key), term, figures, column.dataset, nation, _SAID) for term in _own_terms(column)]
     return (
         cells.with_columns(
             *_made_of(parts),
@@ -140,6 +137,23 @@ def column_rows(column: GoldColumn, rows: pl.DataFrame, figures: pl.DataFrame, c
             maintain_order="left",
         )
     )
+
+
+def why_no_number(column: GoldColumn, cells: pl.DataFrame, figures: pl.DataFrame) -> pl.Series:
+    """The status of cells of a column that are NULL, in their order: that of the first figure which is missing.
+
+    `cells` has category_id, geo_fips and year (and month); `figures` has measure and status beside these, of every
+    figure that the column's formula takes.
+    """
+    nation = column.dataset.areas.filter(geo_level="nation")["geo_fips"][0]
+    parts = [_of_term(cells, term, figures, column.dataset, nation, ["status"]) for term in _own_terms(column)]
+    missing = [pl.when(part["status"] != _REPORTED).then(part["status"]) for part in parts]
+    return cells.select(status=pl.coalesce(*missing, pl.lit(NO_NUMBER))).to_series()
+
+
+def _own_terms(column: GoldColumn) -> list[Term]:
+    """The terms that are one figure: all but those of all states."""
+    return [term for term in column.formula.terms if term.of != "all states"]
 
 
 def _made_of(parts: Collection[pl.DataFrame]) -> list[pl.Series]:
@@ -165,8 +179,10 @@ def _made_of(parts: Collection[pl.DataFrame]) -> list[pl.Series]:
     ).get_columns()
 
 
-def _of_term(cells: pl.DataFrame, term: Term, figures: pl.DataFrame, dataset: Dataset, nation: str) -> pl.DataFrame:
-    """What is known of the figure that a term means for each cell, in the order of the cells."""
+def _of_term(
+    cells: pl.DataFrame, term: Term, figures: pl.DataFrame, dataset: Dataset, nation: str, said: Sequence[str]
+) -> pl.DataFrame:
+    """What is `said` of the figure that a term means for each cell, in the order of the cells."""
     if term.category is not None:
         cells = cells.with_columns(category_id=pl.lit(term.category))
     elif term.of == "its total":
@@ -178,9 +194,7 @@ def _of_term(cells: pl.DataFrame, term: Term, figures: pl.DataFrame, dataset: Da
         cells = cells.with_columns(year=moment // _MONTHS, month=moment % _MONTHS + 1)
     elif term.back:
         cells = cells.with_columns(pl.col("year") - term.back)
-    known = figures.filter(measure=term.measure).select(
-        *cells.columns, "status", "basis", "bea_table", "base_year", "released_on", "vintage"
-    )
+    known = figures.filter(measure=term.measure).select(*cells.columns, *said)
     same_types = cells.cast({name: known.schema[name] for name in cells.columns})
     return (
         same_types.join(known, on=cells.columns, how="left", maintain_order="left")

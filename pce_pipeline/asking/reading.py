@@ -35,15 +35,16 @@ _OF_CELL = ["basis", "bea_table", "base_year", "released_on", "valid_from"]
 class Reader:
     """Reads one lake for one answer: what several parts of it need is read once."""
 
-    def __init__(self, lake: Lake, registry: Registry) -> None:
+    def __init__(self, lake: Lake, registry: Registry, held: Mapping[str, Current] | None = None) -> None:
         self.lake = lake
         self.registry = registry
         self.published = cache(self._published)
+        self._held = held
 
     @cached_property
     def held(self) -> Mapping[str, Current]:
-        """What counts now of every dataset."""
-        return current_of(self.lake, self.registry.datasets)
+        """What counts of every dataset: as it was given, or now."""
+        return self._held if self._held is not None else current_of(self.lake, self.registry.datasets)
 
     def log(self, dataset: str, years: Collection[int] | None) -> pl.DataFrame:
         """The log of every value of a dataset, of these years or all."""
@@ -140,12 +141,27 @@ def table_as_known(
     history = History(now)
     wanted = history.years if years is None else history.years & set(years)
     log = reader.log(dataset, {year - back for year in wanted for back in range(derivation.reach + 1)})
-    facts = as_known(log, history.vintages, now.dataset, moment)
-    silver = silver_table(now.dataset)
+    inputs = inputs_known(log, history, moment, wanted)
+    return rows_made(made, inputs)
+
+
+def inputs_known(log: pl.DataFrame, history: History, moment: AsOf, years: Collection[int]) -> Inputs:
+    """What tables of Gold are computed from, as a dataset was known at a time: those of the years that had facts then.
+
+    `log` has the years, and those that the tables reach back to.
+    """
+    dataset = history.dataset
+    facts = as_known(log, history.vintages, dataset, moment)
+    silver = silver_table(dataset)
     cells = known_cells(log, history.vintages, moment).select(silver.column_names).sort(silver.key)
-    known = sorted(wanted & set(facts["year"].unique()))
-    rows, _ = made.compute(Inputs({GOLD_FACTS.name: facts, silver.name: cells}, now.dataset, known))
-    return rows.filter(pl.col("year").is_in(known)).sort("year", *made.table.key)
+    known = sorted(set(years) & set(facts["year"].unique()))
+    return Inputs({GOLD_FACTS.name: facts, silver.name: cells}, dataset, known)
+
+
+def rows_made(made: GoldTable[object], inputs: Inputs) -> pl.DataFrame:
+    """The rows of a table of Gold, year by year as the lake has them."""
+    rows, _ = made.compute(inputs)
+    return rows.filter(pl.col("year").is_in(list(inputs.years))).sort("year", *made.table.key)
 
 
 def made_of(registry: Registry, table: Table) -> tuple[str, GoldTable[object]]:

@@ -10,7 +10,14 @@ from typing import Literal
 
 import polars as pl
 
-from pce_pipeline.automation.next_step import LakeState, LoadState, stale_bulletins, stale_dimensions, stale_years
+from pce_pipeline.automation.next_step import (
+    LakeState,
+    LoadState,
+    stale_bulletins,
+    stale_dimensions,
+    stale_explorer,
+    stale_years,
+)
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
@@ -158,7 +165,11 @@ def _of_lake(seen: LakeSeen) -> Iterator[Finding]:
     for table, reason in stale_dimensions(state, None).items():
         if table not in absent:
             yield _refresh("lake", f"{table}: {reason}", ())
-    for what, reason in stale_bulletins(state, state.registry.datasets).items():
+    beside = {
+        **stale_bulletins(state, state.registry.datasets),
+        **stale_explorer(state, state.registry.datasets),
+    }
+    for what, reason in beside.items():
         yield _refresh("lake", f"{what}: {reason}", ())
     yield from _of_lacks(seen.lacks, stale)
 

@@ -13,6 +13,8 @@ from typing import Literal
 from pce_pipeline.bea.gateway import Release
 from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bronze.counting import Vintage
+from pce_pipeline.explorer.inputs import dataset_of
+from pce_pipeline.explorer.store import EXPLORER
 from pce_pipeline.hooks.events import Received
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.tables.dimensions import PIECES_OF_LOGS
@@ -62,6 +64,8 @@ class LakeState:
     """The dimensions that are not what the catalogue says."""
     stale_bulletins: tuple[tuple[str, str], ...] = ()
     """The bulletins that are missing or were made of something else: dataset and extract."""
+    stale_explorer: tuple[str, ...] = ()
+    """The files of the explorer's set that are missing, were made of something else, or should not be there."""
     beyond_pin: Mapping[str, KnownTable] = field(default_factory=dict)
     """BEA tables that only extracts later than the pin hold: compared with BEA, otherwise left alone."""
     event: Received | None = None
@@ -345,6 +349,15 @@ def stale_bulletins(lake: LakeState, datasets: Collection[str]) -> dict[str, str
     }
 
 
+def stale_explorer(lake: LakeState, datasets: Collection[str]) -> dict[str, str]:
+    """Why the explorer's set has to be made again for these datasets; nothing where it says what is held."""
+    behind = {dataset_of(path) for path in lake.stale_explorer}
+    if behind.isdisjoint({None, *datasets}):
+        return {}
+    named = sorted(name for name in datasets if name in behind)
+    return {f"{EXPLORER} files": f"missing, or behind Gold: {', '.join(named) or 'its index'}"}
+
+
 def _why_stale(table: str, registry: Registry) -> str:
     if table == DIM_VINTAGE.name:
         return "the extracts that are held have changed"
@@ -391,7 +404,11 @@ def next_step(
             last_year=last,
             warnings=warnings,
         )
-    in_one_piece = {**stale_dimensions(lake, loaded), **stale_bulletins(lake, chosen)} if covered else {}
+    in_one_piece = (
+        {**stale_dimensions(lake, loaded), **stale_bulletins(lake, chosen), **stale_explorer(lake, chosen)}
+        if covered
+        else {}
+    )
     if in_one_piece:
         return Step("refresh", reasons=in_one_piece, first_year=covered[-1], last_year=covered[-1], warnings=warnings)
     return Step("nothing", warnings=warnings)

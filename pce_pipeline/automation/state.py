@@ -16,6 +16,8 @@ from pce_pipeline.bronze.watermarks import Watermark, watermarks_of
 from pce_pipeline.bulletins.making import inputs_of_bulletins, outdated
 from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.explorer.inputs import inputs_of_explorer, outdated_files
+from pce_pipeline.explorer.store import ExplorerStore
 from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
@@ -117,6 +119,8 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
     histories = {name: History(now) for name, now in held.items() if name in registry.datasets}
     partitions = {table.name: lake.table(table).latest() for table in registry.tables}
     inputs = {name: inputs_of_piece(piece, registry, partitions, histories) for name, piece in registry.pieces.items()}
+    bulletins, explorer = BulletinStore(lake).index(), ExplorerStore(lake).pointer()
+    of_explorer = inputs_of_explorer(registry, held, partitions, bulletins, lake.layout.world)
     events = EventStore.of(lake)
     return LakeState(
         registry,
@@ -127,7 +131,8 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
             for table in registry.in_one_piece
             if _is_stale(held, table, partitions[table.name].get(WHOLE), registry, inputs)
         ),
-        stale_bulletins=tuple(outdated(BulletinStore(lake).index(), inputs_of_bulletins(held))),
+        stale_bulletins=tuple(outdated(bulletins, inputs_of_bulletins(held))),
+        stale_explorer=tuple(outdated_files(explorer, of_explorer)),
         beyond_pin={table: each for table, each in known.items() if table not in counting},
         has_extracts=[name for name, now in held.items() if now.manifests],
         is_pinned=[name for name, now in held.items() if now.pin is not None],

@@ -24,6 +24,7 @@ from pce_pipeline.cli import (
     finding,
     hooks,
     keeping,
+    look,
     looking,
     overview,
     pipeline,
@@ -99,6 +100,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _ORDER: list[str] = []
+_look = typer.Typer(cls=_WithDefault, help="The page of the data: to open, to build, to publish.")
 _show = typer.Typer(cls=_WithDefault, help="What is here, and what there is to read.")
 _sample = typer.Typer(cls=_Verbs, no_args_is_help=True, help="What the embedded sample publishes.")
 _archive = typer.Typer(cls=_Verbs, no_args_is_help=True, help="BEA's own archive of earlier releases.")
@@ -137,6 +139,7 @@ _add(app, "find", finding.find, _PEOPLE, of_datasets=True)
 _add(app, "query", querying.query, _PEOPLE, of_datasets=True)
 _add(app, "export", exporting.export, _PEOPLE, of_datasets=True)
 _add_noun(_show, "show", _PEOPLE)
+_add_noun(_look, "look", _PEOPLE)
 _add(app, "diff", comparing.diff, _PEOPLE, of_datasets=True)
 _add(app, "trace", tracing.trace, _PEOPLE, of_datasets=True)
 _add(app, "help", explaining.help_with, _PEOPLE)
@@ -189,6 +192,9 @@ _add(_db, "url", services.db_url)
 _add(_db, "migrate", services.db_migrate)
 _add(_db, "start", services.db_start)
 _add(_db, "stop", services.db_stop)
+_add(_look, "open", look.look_open)
+_add(_look, "build", look.look_build)
+_add(_look, "publish", look.look_publish)
 _add(_show, "data", overview.here, of_datasets=True)
 _add(_show, "bulletin", showing.bulletin, of_datasets=True)
 _add(_show, "quality", overview.quality, of_datasets=True)

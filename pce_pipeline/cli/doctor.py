@@ -27,6 +27,7 @@ from pce_pipeline.cli.keeping import (
 )
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import PceError
+from pce_pipeline.explorer.store import EXPLORER, ExplorerStore
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.observability import progress
@@ -134,6 +135,8 @@ def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
             damages[table.name] = found
     if not quick and (of_bulletins := BulletinStore(session.lake).damages()):
         damages[BULLETINS] = of_bulletins
+    if not quick and (of_explorer := ExplorerStore(session.lake).damages()):
+        damages[EXPLORER] = of_explorer
     lost = [] if quick else damages_of_bronze(session, extracts_held(session))
     try:
         state = session.state()

@@ -16,6 +16,7 @@ from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.errors import UsageError
+from pce_pipeline.explorer.store import EXPLORER, ExplorerStore
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.layout import ExtractId
@@ -47,7 +48,7 @@ def verify(
                 chosen = [year for year in held if first <= int(year) <= last]
             tables += bool(held)
             damages += store.verify(chosen)
-        damages += BulletinStore(session.lake).damages()
+        damages += BulletinStore(session.lake).damages() + ExplorerStore(session.lake).damages()
         absent, lacks = ({}, {}) if damages else _not_there(session, years)
     names = [str(extract) for _, extract in extracts]
     stored = f"{shown.counted(len(names), 'extract')} and {shown.counted(tables, 'table')}"
@@ -163,6 +164,8 @@ def heal_tables(session: Session) -> tuple[list[Damage], dict[str, list[str]]]:
             withdrawn[table.name] = healed.withdrawn
     if bulletins := BulletinStore(session.lake).forget_damaged():
         withdrawn[BULLETINS] = bulletins
+    if files := ExplorerStore(session.lake).forget_damaged():
+        withdrawn[EXPLORER] = files
     return restored, withdrawn
 
 
@@ -187,7 +190,8 @@ def prune_versions(session: Session) -> int:
             if extract.day < now.date():
                 bronze.discard_staging(extract)
     # a table without a pointer has lost it: its versions may be all that is left of it
-    return sum(len(store.prune(older, now)) for store in stores if store.latest())
+    of_tables = sum(len(store.prune(older, now)) for store in stores if store.latest())
+    return of_tables + len(ExplorerStore(session.lake).prune(older, now))
 
 
 def pin(

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,7 +41,7 @@ from pce_pipeline.refusals import number_in, reason_and_remedy
 
 if TYPE_CHECKING:
     import boto3
-    from obstore import PutMode
+    from obstore import Attributes, PutMode
     from obstore.store import ObjectStore, S3Config
 
 _DEFAULT_REGION = "us-east-1"
@@ -112,6 +112,7 @@ class _Obstore(ABC):
     """What both places do the same way."""
 
     parallel = 1
+    keeps_headers = True
 
     @abstractmethod
     def _readable(self) -> "ObjectStore | None":
@@ -157,6 +158,13 @@ class _Obstore(ABC):
     def put(self, key: str, body: bytes) -> str:
         return self._put(key, body, "overwrite")
 
+    def put_for_browsers(self, key: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """`put`, with what a bucket tells of the object to who reads it: Content-Type, Cache-Control.
+
+        A directory keeps nothing of that: what serves it has to say it.
+        """
+        self._put(key, body, "overwrite", headers if self.keeps_headers else None)
+
     def copy(self, source: str, target: str) -> None:
         with self._speaking(source):
             obstore.copy(self._writable(), source, target)
@@ -182,9 +190,10 @@ class _Obstore(ABC):
             answer = obstore.get(store, key)
             return bytes(answer.bytes()), answer.meta["e_tag"] or ""
 
-    def _put(self, key: str, body: bytes, mode: "PutMode") -> str:
+    def _put(self, key: str, body: bytes, mode: "PutMode", headers: Mapping[str, str] | None = None) -> str:
+        attributes: Attributes | None = dict(headers) if headers else None
         with self._speaking(key):
-            written = obstore.put(self._writable(), key, body, mode=mode, use_multipart=False)
+            written = obstore.put(self._writable(), key, body, mode=mode, use_multipart=False, attributes=attributes)
         return written["e_tag"] or ""
 
 
@@ -192,6 +201,7 @@ class DirectoryBackend(_Obstore):
     """A directory. Reading one that does not exist finds nothing; the first write makes it."""
 
     parallel = 16
+    keeps_headers = False
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()

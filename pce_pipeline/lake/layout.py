@@ -21,6 +21,8 @@
                                 /_index.json                                written last: of what each is made
     <env>/gold/<world>/certificates/<dataset>/<extract_date>/<first 16 hex of the statement's sha256>.json
                                              /_newest.json                   which is the newest of each extract date
+    <env>/explorer/<world>/_versions/<sha256>.parquet, .json                 files of the set that a page is drawn from
+                          /_latest.json                                      written last: which files are the set now
     <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
     <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
                                                 /record.json                 written last: of what, by which code
@@ -164,6 +166,11 @@ class Layout:
     def bulletins(self) -> str:
         """The prefix of the bulletins of all datasets: what each release changed, made again at will."""
         return join(self.env, "gold", self.world, "bulletins")
+
+    @property
+    def explorer(self) -> str:
+        """The prefix of the set of files that a page of the data is drawn from, made again at will."""
+        return join(self.env, "explorer", self.world)
 
     @property
     def webhook_events(self) -> str:

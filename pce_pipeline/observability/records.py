@@ -345,6 +345,17 @@ class RunJournal:
     def _audit_key(self, run_id: str, step: str) -> str:
         return self._key(run_id, _AUDIT.format(step.replace("/", ".")))
 
+    def newest(self, most: int) -> list[RunRecord]:
+        """The records of the newest runs of this world, the newest first, so many at most."""
+        folder = f"{self._lake.layout.runs}/{self._lake.layout.world}"
+        touched: dict[str, datetime] = {}
+        for info in self._lake.store.list(folder):
+            run = info.key.removeprefix(f"{folder}/").partition("/")[0]
+            touched[run] = max(info.last_modified, touched.get(run, info.last_modified))
+        chosen = sorted(touched, key=lambda each: touched[each], reverse=True)[:most]
+        bodies = self._lake.store.get_many([self._key(run, _RECORD) for run in chosen], missing_ok=True)
+        return [msgspec.json.decode(body, type=RunRecord) for body in bodies.values()]
+
     def _read(self, run_id: str, name: str) -> bytes | None:
         key = self._key(run_id, name)
         return self._lake.store.get_many([key], missing_ok=True).get(key)

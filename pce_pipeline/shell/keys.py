@@ -3,10 +3,14 @@
 import dagster as dg
 
 from pce_pipeline.bulletins.store import BULLETINS
+from pce_pipeline.explorer.store import EXPLORER
 from pce_pipeline.tables.table import Table
 
 BULLETINS_KEY = dg.AssetKey(BULLETINS.split("/"))
 """The asset that says what each release changed."""
+
+EXPLORER_KEY = dg.AssetKey(EXPLORER.split("/"))
+"""The asset that makes the set of files that a page of the data is drawn from."""
 
 CERTIFICATES = dg.AssetKey(["gold", "certificates"])
 """The asset that makes the certificates of releases, which are files and no table."""

@@ -63,6 +63,15 @@ def test_bulletins_that_are_not_of_what_is_held_are_made_by_a_refresh(lake):
     )
 
 
+def test_an_explorer_set_that_is_behind_gold_is_made_by_a_refresh(lake):
+    (found,) = said(LakeSeen(replace(lake, stale_explorer=("figures/pce_state.parquet", "index.json"))))
+    assert (found.what, found.command, found.mend) == (
+        "explorer files: missing, or behind Gold: pce_state",
+        "refresh",
+        "refresh",
+    )
+
+
 def test_years_that_are_covered_and_not_there_are_named_by_table(lake):
     poorer = without(without(lake, METRICS, "2021", "2022"), "gold/dim_category")
     assert not_there(poorer) == {METRICS: [2021, 2022], "gold/dim_category": []}

@@ -390,6 +390,18 @@ def test_bulletins_that_are_missing_are_made_with_the_newest_year(world):
     assert decide(replace(lake, stale_bulletins=(("other", "2025-01-01"),)), release(), loaded).action == "nothing"
 
 
+def test_an_explorer_set_that_is_behind_is_made_with_the_newest_year(world):
+    lake, loaded = world
+    behind = replace(lake, stale_explorer=("history/pce_state/pce_yoy_pct.parquet", "missing/other.json"))
+    step = decide(behind, release(), loaded)
+    assert (step.action, step.first_year, step.last_year) == ("refresh", 2024, 2024)
+    assert step.reasons == {"explorer files": "missing, or behind Gold: pce_state"}
+    only_index = replace(lake, stale_explorer=("index.json",))
+    assert decide(only_index, release(), loaded).reasons == {"explorer files": "missing, or behind Gold: its index"}
+    of_other = replace(lake, stale_explorer=("bulletins/other/2025-01-01.2.json",))
+    assert decide(of_other, release(), loaded).action == "nothing"
+
+
 @pytest.mark.parametrize(("held", "word"), [(None, "none"), ("another hash", "another")])
 def test_a_dimension_that_postgres_does_not_hold_is_loaded_with_the_newest_year(world, held, word):
     lake, loaded = world

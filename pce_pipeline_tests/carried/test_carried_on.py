@@ -43,6 +43,7 @@ SINCE = {f"gold/{name}" for name in ("dim_figure", "dim_vintage", "revision_stat
 """The tables of what was known when, which the worlds of before did not have."""
 SINCE_AND_EMPTY = {"gold/price_releases"}
 """Those of what they have no dataset for."""
+EXPLORER = "explorer"
 CERTIFICATES = "gold/certificates"
 """What the worlds of before did not have either, and is no table."""
 
@@ -232,6 +233,7 @@ def test_a_refresh_of_one_year_computes_that_year_and_writes_neither_object_nor_
         LOG,
         BULLETINS,
         CERTIFICATES,
+        EXPLORER,
         *SINCE,
         *SINCE_AND_EMPTY,
     }
@@ -252,7 +254,14 @@ def test_dagsters_history_goes_on_under_the_same_names(carried: Carried, monkeyp
     with dg.DagsterInstance.from_config(exports["DAGSTER_HOME"]) as instance:
         known = set(instance.all_asset_keys())
         new = SINCE | SINCE_AND_EMPTY
-        since = {LOG, BULLETINS, CERTIFICATES, *new, *(f"postgres/{name.removeprefix('gold/')}" for name in new)}
+        since = {
+            LOG,
+            BULLETINS,
+            CERTIFICATES,
+            EXPLORER,
+            *new,
+            *(f"postgres/{name.removeprefix('gold/')}" for name in new),
+        }
         assert {key.to_user_string() for key in known} - since == {
             "bronze/pce_state", "silver/pce_state", "gold", "gold/pce_state_annual", "gold/pce_state_metrics",
             "gold/dim_geography", "gold/dim_category", "gold/category_line", "postgres/dim_geography",

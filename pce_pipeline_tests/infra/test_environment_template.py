@@ -79,7 +79,7 @@ def test_the_lifecycle_clears_up_and_saves_without_touching_what_is_current(envi
     assert bronze["Prefix"] == f"{environment}/bronze/"
     assert [each["StorageClass"] for each in bronze["Transitions"]] == ["STANDARD_IA", "GLACIER_IR"]
     expiring = {rule["Prefix"] for rule in rules.values() if "ExpirationInDays" in rule}
-    for permanent in ("silver/", "gold/", "decisions/", "quarantine/", "cells/"):
+    for permanent in ("silver/", "gold/", "decisions/", "quarantine/", "cells/", "explorer/"):
         below = f"{environment}/{permanent}"
         assert not [prefix for prefix in expiring if prefix.startswith(below) or below.startswith(prefix)]
     downloads = Layout(environment, "bea").downloads(PCE_STATE.name)

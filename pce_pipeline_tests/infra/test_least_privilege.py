@@ -236,6 +236,7 @@ def test_the_bucket_policy_hinders_nothing_that_the_run_does_in_either_environme
             quarantined(environment),
             cells(environment),
             report(environment),
+            join(Layout(environment, "bea").explorer, "_latest.json"),
         ):
             for operation in ("create", "put", "swap", "get", "list", "delete"):
                 for call in requests(operation, key, bucket):

@@ -66,6 +66,7 @@ def test_everything_lies_where_the_documentation_says():
     assert layout.downloads("pce_state") == "staging/downloads/bea/pce_state"
     assert layout.downloads_of_before("pce_state") == "staging/bronze/bea/pce_state/_staging"
     assert layout.dataset("gold", "pce_state_metrics") == "staging/gold/bea/pce_state_metrics"
+    assert layout.explorer == "staging/explorer/bea"
     assert layout.runs == "staging/observability/runs"
     assert layout.reports == "staging/reports/bea"
     assert layout.archived_releases == "staging/bronze/bea/archive"

@@ -1,5 +1,6 @@
 """The whole main path at full scale: from BEA's answers to rows in Postgres, on a directory and on S3."""
 
+import io
 import os
 import re
 import shlex
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.explorer.store import INDEX, ExplorerStore
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.tables.dimensions import CATEGORY_LINE, DIM_CATEGORY, DIMENSIONS
@@ -229,6 +232,7 @@ def test_the_literal_command_of_the_readme_materialises_gold_and_everything_down
         *(table.name for table in small.registry.tables if not table.name.startswith("silver/")),
         "gold/bulletins",
         "gold/certificates",
+        "explorer",
         "postgres",
     }
     assert all(step.partitions in ([], ["2022", "2023", "2024"]) for step in newest.steps)
@@ -238,6 +242,21 @@ def test_gold_and_everything_downstream_are_the_groups_gold_and_postgres(full: W
     graph = full.definitions.resolve_asset_graph()
     downstream = dg.AssetSelection.assets("gold").downstream().resolve(graph)
     assert downstream == dg.AssetSelection.groups("gold", "postgres").resolve(graph)
+
+
+def test_the_explorer_set_of_everything_stays_within_what_a_page_may_fetch(full: World) -> None:
+    whole = ExplorerStore(full.lake).current()
+    assert whole is not None
+    assert whole.parts[INDEX].bytes <= 100_000
+    assert {path for path in whole.parts if path.startswith("figures/")} == {
+        f"figures/{name}.parquet" for name in full.registry.datasets
+    }
+    for path in whole.parts:
+        if path.endswith(".parquet"):
+            file = pq.read_metadata(io.BytesIO(whole.read(path)))
+            groups = [file.row_group(number) for number in range(file.num_row_groups)]
+            sizes = [sum(each.column(at).total_compressed_size for at in range(each.num_columns)) for each in groups]
+            assert max(sizes) + (whole.parts[path].footer or 0) <= 300_000, path
 
 
 def test_a_new_release_changes_the_years_it_revises_and_a_rollback_takes_it_back_and_can_be_undone(
