@@ -99,8 +99,7 @@ def _behind(session: Session) -> tuple[str, ...]:
 
 def _beside(session: Session) -> Mapping[str, bytes]:
     """The files of the page that follow what happens and are no part of the set: the newest runs."""
-    layout = session.lake.layout
-    key = join(layout.env, "reports", layout.world, _RUNS)
+    key = join(session.lake.layout.reports, _RUNS)
     body = session.lake.store.get_many([key], missing_ok=True).get(key)
     return {} if body is None else {_RUNS: body}
 
