@@ -60,6 +60,11 @@ def template_body(path: Path) -> str:
     return "\n".join(line for line in lines if not re.match(r"\s*(#|$)", line)) + "\n"
 
 
+def stack_tags(environment: str) -> dict[str, str]:
+    """The tags of a stack, which CloudFormation hands on to everything in it."""
+    return {"pce:environment": environment, "pce:managed-by": "infra/provision_aws.py"}
+
+
 def _run(options: Options, cloud: Cloud, console: Console, template: Path) -> int:
     console.say(f"Environment {options.environment}: stack {options.stack}, {cloud.region}, account {cloud.account()}.")
     match options.action:
@@ -79,8 +84,7 @@ def _apply(options: Options, cloud: Cloud, console: Console, template: str) -> N
     only_plan = options.action == "plan"
     existing = stack.settle(may_change=not only_plan)
     parameters, notes = _parameters(options, cloud, existing)
-    tags = {"pce:environment": options.environment, "pce:managed-by": "infra/provision_aws.py"}
-    proposal = stack.propose(template, parameters, tags, existing)
+    proposal = stack.propose(template, parameters, stack_tags(options.environment), existing)
     reach = _effective("DatabaseReach", parameters, existing, default="runner")
     plan = read_plan(proposal.changes, public_database=reach == "runner", notes=notes)
     for line in plan.lines():

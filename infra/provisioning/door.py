@@ -5,6 +5,7 @@ A rule says in its tags which run opened it and when, so that the sweep knows wh
 
 import argparse
 import os
+import re
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ class Door:
                     "IpProtocol": "tcp",
                     "FromPort": PORT,
                     "ToPort": PORT,
-                    "IpRanges": [{"CidrIp": f"{address}/32", "Description": f"run {run}"}],
+                    "IpRanges": [{"CidrIp": f"{address}/32", "Description": described(run)}],
                 }
             ],
             TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": tags}],
@@ -84,6 +85,16 @@ class Door:
                     raise
             gone.append(str(rule.get("CidrIpv4") or rule.get("CidrIpv6")))
         return gone
+
+
+def described(run: str) -> str:
+    """What a rule says of itself. Raises `UsageRefused` for a name that EC2 would refuse in it."""
+    if not re.fullmatch(r"[a-zA-Z0-9 ._:/()#,@\[\]+=;{}!$*-]{1,200}", run):
+        raise UsageRefused(
+            f"{run[:60]!r} cannot name a run: EC2 takes up to 200 letters, digits and ._-:/()#,@[]+=;{{}}!$* here.",
+            remedy="Name it otherwise with --run.",
+        )
+    return f"run {run}"
 
 
 def own_address(url: str = _WHO_AM_I) -> IPv4Address:

@@ -239,7 +239,10 @@ def test_an_oidc_provider_that_does_not_fit_is_named_with_the_command_that_mends
         ((), "--repository and --alert-email"),
         (("--repository", "o/r"), "needs --alert-email"),
         ((*FIRST, "--vpc", "vpc-1"), "two or more subnets"),
-        ((*FIRST, "--vpc", "vpc-1", "--database-subnets", "a,b", "--reach", "private"), "public subnets for the tasks"),
+        (
+            (*FIRST, "--vpc", "vpc-1", "--database-subnets", "subnet-a,subnet-b", "--reach", "private"),
+            "public subnets for the tasks",
+        ),
         ((*FIRST, "--bucket", "of-nobody"), "of-nobody cannot be used"),
     ],
 )
