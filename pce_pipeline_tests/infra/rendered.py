@@ -78,6 +78,10 @@ def parsed(text: str) -> dict[str, Any]:
     return loaded
 
 
+def _several(value: str | list[str]) -> set[str]:
+    return {value} if isinstance(value, str) else set(value)
+
+
 class UnfitParameter(ValueError):
     """A value that CloudFormation refuses before it creates anything."""
 
@@ -90,7 +94,10 @@ def combinations() -> Iterator["Rendered"]:
 
 
 class Rendered:
-    """One environment's template with its parameters applied; `resources` are those whose condition holds."""
+    """One environment's template with its parameters applied.
+
+    `resources` are those whose condition holds, `needs` what each of them refers to in its properties and metadata.
+    """
 
     def __init__(self, environment: str = "staging", template: str | None = None, **parameters: str) -> None:
         self.template = parsed(template if template is not None else TEMPLATE.read_text("utf-8"))
@@ -99,12 +106,21 @@ class Rendered:
         }
         self.parameters = {**defaults, **_REQUIRED, "Environment": environment, **parameters}
         self.environment = environment
+        self._referred: set[str] = set()
         self._check_parameters()
-        self.resources: dict[str, dict[str, Any]] = {
-            name: {**each, "Properties": self._value(each.get("Properties", {}))}
-            for name, each in self.template["Resources"].items()
-            if self._holds(each.get("Condition"))
-        }
+        self.resources: dict[str, dict[str, Any]] = {}
+        self.needs: dict[str, frozenset[str]] = {}
+        for name, each in self.template["Resources"].items():
+            if self._holds(each.get("Condition")):
+                self._referred = set()
+                properties, _ = self._value(each.get("Properties", {})), self._value(each.get("Metadata", {}))
+                self.resources[name] = {**each, "Properties": properties}
+                self.needs[name] = frozenset(self._referred | _several(each.get("DependsOn", [])))
+        for name, needed in self.needs.items():
+            if not needed <= self.resources.keys():
+                raise UnfitParameter(
+                    f"Unresolved resource dependencies {sorted(needed - self.resources.keys())} of {name}"
+                )
         self.outputs = {
             name: self._value(each["Value"])
             for name, each in self.template["Outputs"].items()
@@ -153,6 +169,7 @@ class Rendered:
 
     def attribute(self, name: str, attribute: str) -> str:
         """What `GetAtt` gives."""
+        self._referred.add(name)
         return self._attributes(name)[self.template["Resources"][name]["Type"], attribute]
 
     def attributes(self, name: str) -> list[str]:
@@ -227,6 +244,7 @@ class Rendered:
             given = self.parameters[name]
             is_list = self.template["Parameters"][name]["Type"] == "CommaDelimitedList"
             return given.split(",") if is_list else given
+        self._referred.add(name)
         return self.physical(name)
 
     def _substituted(self, argument: Any) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from html import unescape
 from typing import Any, TypeAlias
 
 import regex
@@ -465,8 +466,15 @@ def given_by_others() -> frozenset[str]:
 
 def documented(service: str, shape: str, member: str) -> str:
     """What botocore's copy of AWS's reference says of a member, without markup and line breaks."""
-    told: str = _model(service).shape_for(shape).members[member].documentation
-    plain = re.sub(r"<[^>]+>", "", told)
-    for entity, letter in (("&amp;", "&"), ("&quot;", '"'), ("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'")):
-        plain = plain.replace(entity, letter)
-    return " ".join(plain.split())
+    return _plain(_model(service).shape_for(shape).members[member].documentation)
+
+
+def documented_page(service: str, name: str) -> str:
+    """What it says of an operation or of an error as a whole."""
+    model = _model(service)
+    page = model.operation_model(name) if name in model.operation_names else model.shape_for(name)
+    return _plain(page.documentation)
+
+
+def _plain(told: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", told)).split())
