@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from infra.provisioning import next_steps, outputs, preflight, task_secrets
-from infra.provisioning.cloud import Cloud, error_code, error_message, session
+from infra.provisioning.cloud import REFUSALS, Cloud, error_code, error_message, refusal, session
 from infra.provisioning.console import Console
 from infra.provisioning.destroy import destroy
 from infra.provisioning.drift import drift
@@ -31,8 +31,9 @@ def main() -> int:
         return run(options, Cloud(session(options.session)), Console())
     except ProvisioningError as error:
         return _failed(error)
-    except BotoCoreError as error:
-        return _failed(ProvisioningError(str(error), remedy="Check region, credentials and network, and run again."))
+    except REFUSALS as error:
+        what = f"AWS cannot be asked: {refusal(error)}"
+        return _failed(ProvisioningError(what, remedy="Check region, credentials and network, and run again."))
 
 
 def run(options: Options, cloud: Cloud, console: Console, template: Path = TEMPLATE) -> int:

@@ -11,12 +11,13 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from infra.provisioning.cloud import Client, Cloud, error_code, refusal, session
+from infra.provisioning.cloud import REFUSALS, Client, Cloud, error_code, refusal, session
 from infra.provisioning.errors import ProvisioningError, UsageRefused
 from infra.provisioning.options import known_variables, session_arguments
 
@@ -102,7 +103,7 @@ def own_address(url: str = _WHO_AM_I) -> IPv4Address:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 (a fixed https address, or the test's own)
             return IPv4Address(answer.read(64).decode("ascii").strip())
-    except (OSError, AddressValueError, UnicodeDecodeError) as error:
+    except (OSError, HTTPException, AddressValueError, UnicodeDecodeError) as error:
         raise ProvisioningError(
             f"The address of this machine could not be found out ({type(error).__name__}).",
             remedy="Name it with --address.",
@@ -117,7 +118,7 @@ def main() -> int:
     except ProvisioningError as error:
         sys.stderr.write(f"{error}\n{error.remedy}\n")
         return error.exit_code
-    except (ClientError, BotoCoreError) as error:
+    except REFUSALS as error:
         sys.stderr.write(f"AWS refused: {refusal(error)}\n")
         sys.stderr.write("Check the role's permissions and the group's id, and run again.\n")
         return 1

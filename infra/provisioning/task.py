@@ -15,9 +15,9 @@ from threading import Event
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from infra.provisioning.cloud import Client, Cloud, error_code, refusal, session
+from infra.provisioning.cloud import REFUSALS, Client, Cloud, error_code, refusal, session
 from infra.provisioning.errors import ProvisioningError, UsageRefused
 from infra.provisioning.options import known_variables, session_arguments
 
@@ -101,16 +101,33 @@ class Task:
     _is_whole: bool = field(default=False, init=False)
 
     def run(self, command: Sequence[str], variables: Mapping[str, str], by: str) -> int:
-        """Start the command, follow it to its end; its exit code. Raises `TaskNotStarted`."""
+        """Start the command, follow it to its end; its exit code. Raises `TaskNotStarted`, and what hindered following.
+
+        A task that cannot be followed is stopped: nobody would learn how it ended, and the next step would begin.
+        """
         self._start(command, variables, by)
-        ended = self._follow()
+        try:
+            ended = self._follow()
+        except BaseException:
+            self._stop("it could not be followed")
+            raise
         if ended is None:
-            self.ecs.stop_task(cluster=self.place.cluster, task=self._arn, reason="the workflow was stopped")
+            self._stop("the workflow was stopped")
             return _STOPPED_FROM_OUTSIDE
         container = next(each for each in ended["containers"] if each["name"] == CONTAINER)
         if "exitCode" not in container:
             raise TaskNotStarted(str(container.get("reason") or ended.get("stoppedReason") or "no reason given"))
         return int(container["exitCode"])
+
+    def _stop(self, reason: str) -> None:
+        try:
+            self.ecs.stop_task(cluster=self.place.cluster, task=self._arn, reason=reason)
+        except (ProvisioningError, *REFUSALS) as error:
+            said = str(error) if isinstance(error, ProvisioningError) else refusal(error)
+            self.err(f"The task {self._arn} may still run, because stopping it failed, too ({said}). Stop it by hand:")
+            self.err(f"aws ecs stop-task --cluster {self.place.cluster} --task {self._arn}")
+        else:
+            self.err(f"The task was stopped: {reason}.")
 
     def _start(self, command: Sequence[str], variables: Mapping[str, str], by: str) -> None:
         answer = self.ecs.run_task(
@@ -137,8 +154,9 @@ class Task:
                 ]
             },
         )
-        if not answer["tasks"]:
-            raise TaskNotStarted("; ".join(f"{each.get('arn')}: {each.get('reason')}" for each in answer["failures"]))
+        if not answer.get("tasks"):
+            reasons = "; ".join(f"{each.get('arn')}: {each.get('reason')}" for each in answer.get("failures", ()))
+            raise TaskNotStarted(reasons or "the answer names neither a task nor a reason")
         self._arn = str(answer["tasks"][0]["taskArn"])
 
     def _follow(self) -> Mapping[str, Any] | None:
@@ -164,7 +182,7 @@ class Task:
 
     def _described(self) -> Mapping[str, Any]:
         answer = self.ecs.describe_tasks(cluster=self.place.cluster, tasks=[self._arn])
-        if not answer["tasks"]:  # ECS may not know yet what it has just started
+        if not answer.get("tasks"):  # ECS may not know yet what it has just started
             return {"lastStatus": "PENDING"}
         found: Mapping[str, Any] = answer["tasks"][0]
         return found
@@ -218,7 +236,7 @@ def main() -> int:
     except ProvisioningError as error:
         sys.stderr.write(f"{error}\n{error.remedy}\n")
         return error.exit_code
-    except (ClientError, BotoCoreError) as error:
+    except REFUSALS as error:
         sys.stderr.write(f"AWS refused: {refusal(error)}\nCheck the role's permissions and PCE_ECS_*, and run again.\n")
         return 1
 

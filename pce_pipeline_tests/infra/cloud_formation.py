@@ -75,7 +75,7 @@ class Stack:
 class CloudFormation:
     """All stacks of one account.
 
-    `fails` maps a resource to why its creation or change fails, from the change set on that is executed as `fails_from`.
+    `fails` maps a resource to why its creation or change fails, from the `fails_from`th execution on.
     """
 
     def __init__(self, elsewhere: Elsewhere | None = None, *, choose: Choice = first) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 
 import pytest
+import yaml
 
 from infra.provisioning import outputs
 from infra.provisioning.command import TEMPLATE, template_body
@@ -17,6 +18,7 @@ from pce_pipeline.settings import Settings
 from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.infra.rendered import Rendered, parsed
 
+ROOT = TEMPLATE.parents[2]
 BOTH_REACHES = pytest.mark.parametrize("reach", ["runner", "private"])
 BOTH_ENVIRONMENTS = pytest.mark.parametrize("environment", ["staging", "prod"])
 
@@ -25,10 +27,25 @@ def test_cfn_lint_has_nothing_to_say():
     program = shutil.which("cfn-lint", path=sysconfig.get_path("scripts")) or shutil.which("cfn-lint")
     if program is None:
         pytest.skip("cfn-lint is not installed: pip install cfn-lint")
-    told = subprocess.run(
-        [program, "--include-checks", "I", "--", str(TEMPLATE)], capture_output=True, text=True, check=False
-    )
+    told = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", [".cfnlintrc.yaml", ".checkov.yaml"])
+def test_what_a_linter_is_told_to_pass_over_has_its_reason_above(name):
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    ignored = [number for number, line in enumerate(lines) if re.fullmatch(r"  - [A-Z_0-9]+", line)]
+    assert ignored
+    for number in ignored:
+        above = next(line for line in reversed(lines[:number]) if not re.fullmatch(r"  - [A-Z_0-9]+", line))
+        assert above.startswith("  # "), lines[number]
+
+
+def test_cfn_lint_reads_every_template_with_every_rule():
+    told = yaml.safe_load((ROOT / ".cfnlintrc.yaml").read_text("utf-8"))
+    assert (told["include_checks"], told["include_experimental"]) == (["I"], True)
+    found = {path for pattern in told["templates"] for path in ROOT.glob(pattern)}
+    assert found == set((ROOT / "infra" / "templates").iterdir())
 
 
 def test_the_template_is_sent_whole_and_in_one_piece():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.provisioning.task_secrets import CHANNEL_VARIABLES
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.store import Store, open_store
@@ -215,8 +216,11 @@ def test_the_execution_role_only_starts_containers():
         Call("ecr:BatchGetImage", rendered.attribute("ImageRepository", "Arn")),
         Call("logs:PutLogEvents", stream),
         Call("secretsmanager:GetSecretValue", rendered.outputs["BeaKeySecretArn"]),
+        *(Call("ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/pce/prod/{name}") for name in CHANNEL_VARIABLES),
     ]
     assert_exactly_enough(rendered, "TaskExecutionRole", calls)
+    other = Call("ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/pce/staging/{CHANNEL_VARIABLES[0]}")
+    assert not may(rendered, "TaskExecutionRole", other)
 
 
 def test_the_bucket_policy_hinders_nothing_that_the_run_does_in_either_environment():

@@ -27,6 +27,7 @@ class LoopbackEcs:
         self.stopped: list[str] = []
         self.refuses: str | None = None
         self.never_starts: str | None = None
+        self.hides_logs: str | None = None
         self._numbers = itertools.count(1)
         self._lines: dict[str, list[str]] = {}
         self._codes: dict[str, int | None] = {}
@@ -86,6 +87,8 @@ class LoopbackEcs:
         """Two lines a page, and the same token again at the end, as CloudWatch does."""
         prefix, container, task = given["logStreamName"].split("/")
         assert (prefix, container, given["logGroupName"]) == ("run", "pce", "/pce/staging/task")
+        if self.hides_logs:
+            return JSONResponse({"__type": "AccessDeniedException", "message": self.hides_logs}, 400)
         lines = self._lines.get(task)
         if lines is None:
             return JSONResponse({"__type": "ResourceNotFoundException", "message": "no stream"}, 400)

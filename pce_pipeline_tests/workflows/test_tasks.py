@@ -98,6 +98,16 @@ def test_whoever_stops_the_program_stops_the_task(aws: Aws) -> None:
     assert aws.ecs.stopped == ["arn:aws:ecs:us-east-1:123456789012:task/pce-staging/task1"]
 
 
+def test_a_task_that_cannot_be_followed_is_stopped(aws: Aws) -> None:
+    aws.ecs.hides_logs = "not authorized to perform: logs:GetLogEvents"
+    code, out, err = aws.run("sleep", "5")
+    assert (code, out) == (1, "")
+    assert aws.ecs.stopped == ["arn:aws:ecs:us-east-1:123456789012:task/pce-staging/task1"]
+    assert "The task was stopped: it could not be followed." in err
+    assert "AccessDeniedException, not authorized to perform: logs:GetLogEvents" in err
+    assert "Traceback" not in err
+
+
 def test_a_password_is_never_handed_to_a_task() -> None:
     assert handed_over({"PCE_DATABASE_URL": "postgresql://pce_owner@db/pce", "BEA_API_KEY": "k", "PCE_SOURCE": ""}) == {
         "PCE_DATABASE_URL": "postgresql://pce_owner@db/pce"
