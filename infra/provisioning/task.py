@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from infra.provisioning.cloud import REFUSALS, Client, Cloud, error_code, refusal, session
 from infra.provisioning.errors import ProvisioningError, UsageRefused
+from infra.provisioning.image import Image, tagged
 from infra.provisioning.options import known_variables, session_arguments
 
 CONTAINER = "pce"
@@ -86,7 +87,10 @@ class Place:
 
 @dataclass
 class Task:
-    """One command in one place. `out` and `err` take what it prints; `stopping` says that this program shall end."""
+    """One command in one place. `out` and `err` take what it prints; `stopping` says that this program shall end.
+
+    `image` is the one that the run began with, where that is known: no other one shall work on it.
+    """
 
     ecs: Client
     logs: Client
@@ -94,6 +98,7 @@ class Task:
     out: Callable[[str], object]
     err: Callable[[str], object]
     stopping: Callable[[], bool]
+    image: Image | None = None
     sleep: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _arn: str = field(default="", init=False)
@@ -105,6 +110,8 @@ class Task:
 
         A task that cannot be followed is stopped: nobody would learn how it ended, and the next step would begin.
         """
+        if self.image is not None:
+            self.image.check_tag()
         self._start(command, variables, by)
         try:
             ended = self._follow()
@@ -166,6 +173,8 @@ class Task:
         """
         while not self.stopping():
             task = self._described()
+            if self.image is not None:
+                self.image.check_task(task)
             self._print_new()
             if task["lastStatus"] == "STOPPED":
                 self._print_late(task)
@@ -241,11 +250,21 @@ def main() -> int:
         return 1
 
 
+def _repository(variables: Mapping[str, str]) -> str:
+    repository = variables.get("PCE_IMAGE_REPOSITORY")
+    if not repository:
+        raise UsageRefused("PCE_IMAGE_REPOSITORY not set.", remedy="provision_aws.py prints it, with private reach.")
+    return repository
+
+
 def _run(command: Sequence[str], variables: Mapping[str, str], stopping: Event) -> int:
     if not command:
         raise UsageRefused("No command.", remedy="For example: python infra/run_task.py pce check --json")
-    place = Place.of(variables)
     cloud = Cloud(session(session_arguments(variables)))
+    if list(command) == ["--image"]:
+        sys.stdout.write(f"PCE_IMAGE_DIGEST={tagged(cloud.client('ecr'), _repository(variables))}\n")
+        return 0
+    place = Place.of(variables)
 
     def to(stream: TextIO) -> Callable[[str], None]:
         def write(line: str) -> None:
@@ -262,5 +281,6 @@ def _run(command: Sequence[str], variables: Mapping[str, str], stopping: Event) 
         err=to(sys.stderr),
         stopping=stopping.is_set,
         sleep=stopping.wait,
+        image=Image.of_run(cloud.client("ecr"), variables),
     )
     return task.run(command, variables, by=f"github-{variables.get('GITHUB_RUN_ID', 'by-hand')}")

@@ -155,7 +155,10 @@ def of_task_starter(rendered: Rendered) -> list[Call]:
         Call("ecr:GetAuthorizationToken", "*"),
         *(
             Call(f"ecr:{action}", repository)
-            for action in ("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage")
+            for action in (
+                *("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"),
+                *("BatchGetImage", "GetDownloadUrlForLayer"),
+            )
         ),
         Call("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": f"{env}/observability/runs/"}),
         Call("s3:GetObject", f"arn:aws:s3:::{bucket}/{env}/observability/runs/bea/r1/record.json"),
