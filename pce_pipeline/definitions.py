@@ -20,6 +20,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.reports.publishing import Publisher
 from pce_pipeline.settings import Settings, load_settings
 from pce_pipeline.shell.bronze import bronze_asset
 from pce_pipeline.shell.bulletins import bulletins_asset
@@ -29,6 +30,7 @@ from pce_pipeline.shell.gold import gold_assets, gold_pieces
 from pce_pipeline.shell.io_manager import LakeIOManager
 from pce_pipeline.shell.page import of_world
 from pce_pipeline.shell.postgres import postgres_asset
+from pce_pipeline.shell.reports import journal_with_reports
 from pce_pipeline.shell.silver import silver_asset
 from pce_pipeline.shell.stored_checks import stored_checks
 from pce_pipeline.shell.vintages import figures_asset, log_asset, price_releases_asset, revisions_asset, stats_asset
@@ -42,6 +44,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     datasets = registry.datasets.values()
     lake = Lake.of(settings)
     journal = RunJournal(lake)
+    holdings = Holdings(lake, registry.datasets)
     jobs = build_jobs(registry)
     releases = release_checks(registry)
     look_for_releases, daily = release_schedule(releases)
@@ -72,12 +75,12 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         resources={
             "lake": lake,
             "lake_io": LakeIOManager(lake, registry, journal),
-            "holdings": Holdings(lake, registry.datasets),
+            "holdings": holdings,
             "bea": BeaGateway(settings),
             "postgres": PostgresResource.of(settings),
             "registry": registry,
             "settings": settings,
-            "journal": journal,
+            "journal": journal_with_reports(journal, Publisher(lake, registry, journal, holdings.of_run)),
         },
     )
 

@@ -26,7 +26,7 @@ FLOORS = (
     ("finding",),
     ("bronze",),
     ("bulletins", "certificates"),
-    ("warehouse", "tracing"),
+    ("warehouse", "tracing", "reports"),
     ("asking",),
     ("exports",),
     ("charts",),

@@ -39,7 +39,7 @@ class World:
         resources = dict(self.definitions.resources or {})
         self.lake: Lake = resources["lake"]
         self.postgres: PostgresResource = resources["postgres"]
-        self.journal: RunJournal = resources["journal"]
+        self.journal: RunJournal = RunJournal(self.lake)
         self.registry: Registry = resources["registry"]
         self.dataset: Dataset = self.registry.datasets["pce_state"]
 

@@ -3,7 +3,7 @@
 The changes are those of `pce diff` between the two extracts: the same cells, the same kinds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,7 +117,7 @@ def bulletin_of(release: Release, outlook: Outlook) -> Bulletin:
         by_area=tuple(_by_area(changed, level, described)),
         by_category=tuple(_by_category(changed, level, described)),
         named=tuple(_named(changed, described)),
-        wording=() if before is None else tuple(_wording(after, before)),
+        wording=() if before is None else tuple(wording(after.lines, before.lines, after.vintages)),
         coverage=tuple(_coverage(dataset, vintage) for vintage in _in_order(dataset, after)),
         outlook=outlook,
     )
@@ -258,11 +258,13 @@ def _named(changed: pl.DataFrame, described: _Described) -> Iterator[Named]:
             yield Named(kind=kind, total=rows.height, cells=described.changes(rows.head(MOST_NAMED)))
 
 
-def _wording(after: Known, before: Known) -> Iterator[Wording]:
-    """The texts and units of lines that mean something else now, and the lines that are gone."""
-    tables = list(after.vintages)
-    was = before.lines.filter(pl.col("bea_table").is_in(tables))
-    both = was.join(after.lines, on=_LINE, suffix="_after").sort(_LINE)
+def wording(after: pl.DataFrame, before: pl.DataFrame, tables: Iterable[str]) -> Iterator[Wording]:
+    """The texts and units of lines that mean something else now, and the lines that are gone.
+
+    Both frames are as `Known.lines`; only these tables of BEA are compared.
+    """
+    was = before.filter(pl.col("bea_table").is_in(list(tables)))
+    both = was.join(after, on=_LINE, suffix="_after").sort(_LINE)
     for row in both.iter_rows(named=True):
         for what, column in _TEXTS.items():
             said, says = row[column], row[f"{column}_after"]
@@ -275,7 +277,7 @@ def _wording(after: Known, before: Known) -> Iterator[Wording]:
                     before=cleaned[0],
                     after=cleaned[1],
                 )
-    for table, code, text in was.join(after.lines, on=_LINE, how="anti").select(*_LINE, "description").iter_rows():
+    for table, code, text in was.join(after, on=_LINE, how="anti").select(*_LINE, "description").iter_rows():
         yield Wording(bea_table=table, line_code=code, what="line", before=texts.clean_description(text), after="")
 
 

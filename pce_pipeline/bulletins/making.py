@@ -232,7 +232,7 @@ class _Maker:
         if self._last is None or self._last[0] != key:
             now = self._held[name]
             vintages = vintages_known(now, at)
-            self._last = key, Known(vintages, self._figures(name, at, vintages), _lines(now, vintages))
+            self._last = key, Known(vintages, self._figures(name, at, vintages), lines_known(now, vintages))
         return self._last[1]
 
     def _figures(self, name: str, at: ExtractId, vintages: Mapping[str, Vintage]) -> AsKnown:
@@ -298,7 +298,7 @@ class _Maker:
         )
 
 
-def _lines(now: Current, vintages: Mapping[str, Vintage]) -> pl.DataFrame:
+def lines_known(now: Current, vintages: Mapping[str, Vintage]) -> pl.DataFrame:
     """BEA's words for the lines of vintages, as `Known` has them: of several layers those of the last."""
     schema = {**LINE_SCHEMA, "unit": pl.String}
     found = [pl.DataFrame(schema=schema)]

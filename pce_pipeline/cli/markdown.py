@@ -12,7 +12,8 @@ from pce_pipeline.bulletins.pages import markdown_of
 from pce_pipeline.cli import shown
 from pce_pipeline.errors import PceError
 from pce_pipeline.markup import for_markdown, markdown_table
-from pce_pipeline.observability.records import CheckOutcome, RunRecord, StepRecord
+from pce_pipeline.observability.records import CheckOutcome, RunRecord
+from pce_pipeline.reports.steps import did_of
 
 Said: TypeAlias = Mapping[str, Mapping[str, Any]]
 """The documents of `pce --json`, by step."""
@@ -204,21 +205,9 @@ def _rows(records: Sequence[RunRecord]) -> list[str]:
     if not steps:
         return []
     rows = [
-        (step.step, f"{sum(step.rows.values()):,}", _did(step), f"{step.seconds:.1f}", step.status) for step in steps
+        (step.step, f"{sum(step.rows.values()):,}", did_of(step), f"{step.seconds:.1f}", step.status) for step in steps
     ]
     return ["### Rows by layer", _table(["Layer", "Rows", "What was done", "Seconds", "Status"], rows, right={1, 3})]
-
-
-def _did(step: StepRecord) -> str:
-    loads = [counts for counts in step.outputs.values() if isinstance(counts, dict) and "inserted" in counts]
-    if loads:
-        totals = {what: sum(load.get(what, 0) for load in loads) for what in ("inserted", "updated", "deleted")}
-        return ", ".join(f"{count:,} {what}" for what, count in totals.items() if count) or "nothing to load"
-    if "outcome" in step.outputs:
-        return str(step.outputs["outcome"])
-    words = {"written": "written", "refreshed": "restamped", "unchanged": "unchanged", "withdrawn": "withdrawn"}
-    counts = {word: len(step.outputs.get(name, ())) for name, word in words.items()}
-    return ", ".join(f"{shown.counted(count, 'partition')} {word}" for word, count in counts.items() if count)
 
 
 def _checks(records: Sequence[RunRecord]) -> list[str]:

@@ -2,9 +2,15 @@
 
 import html
 import tempfile
+import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from markdown_it import MarkdownIt
+from rich.text import Text
+
+from pce_pipeline.cli.session import Answer
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -25,8 +31,15 @@ def page_of(title: str, text: str, *, is_sample: bool) -> str:
     )
 
 
-def write_page(title: str, text: str, *, is_sample: bool) -> Path:
+def write_page(page: str) -> Path:
     """Write the page into a temporary file that stays, for a browser to read after this program has ended."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="pce-", suffix=".html", delete=False) as file:
-        file.write(page_of(title, text, is_sample=is_sample))
+        file.write(page)
     return Path(file.name)
+
+
+def opened(document: Mapping[str, Any], page: Path) -> Answer:
+    """Open a page in a browser, where there is one; the document says which page, and whether it is open."""
+    is_open = webbrowser.open(page.as_uri())
+    what = "It is open in a browser" if is_open else "There is no browser here. Open it yourself"
+    return Answer({**document, "page": str(page), "opened": is_open}, [Text(f"{what}: {page}")])

@@ -585,9 +585,10 @@ def _until_nothing_is_new(session: Session, jobs: "Jobs", did: _Did) -> Decision
 
 
 def _record_that_nothing_was_new(session: Session, decision: Decision, *, force: bool) -> None:
-    """Leave the run's own record, in the lake and in Postgres."""
+    """Leave the run's own record, in the lake and in Postgres, and its report."""
+    run_id = str(uuid.uuid4())
     with session.journal.step(
-        str(uuid.uuid4()),
+        run_id,
         "check",
         datasets=list(session.datasets),
         partitions=[],
@@ -600,6 +601,7 @@ def _record_that_nothing_was_new(session: Session, decision: Decision, *, force:
             layout = session.lake.layout
             record_run(connection, run_row(step.run), world=layout.world, env=layout.env, status="succeeded")
             connection.commit()
+    session.reports.end(run_id)
 
 
 def _headline(

@@ -2,18 +2,16 @@
 
 A workflow runs bare commands, each in a process of its own; what they did they have left in the lake as run records,
 and what `pce --json` said as files in one folder. `report` reads both, asks nobody else and changes nothing, so that it
-works after any failure and where only the records may be read. A person who calls it bare reads of the newest run.
+works after any failure and where only the records may be read. Called bare, it gives a person the report of a run.
 """
 
 import json
-import webbrowser
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from pce_pipeline.bulletins.bulletin import Bulletin
 from pce_pipeline.bulletins.feed import newest_first
@@ -21,9 +19,10 @@ from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
 from pce_pipeline.cli import markdown
 from pce_pipeline.cli.decisions import decide
 from pce_pipeline.cli.markdown import Failure, Said
-from pce_pipeline.cli.page import write_page
+from pce_pipeline.cli.page import opened, page_of, write_page
 from pce_pipeline.cli.pipeline import NothingExtracted
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.run_report import newest_call, report_of_run
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import join
 from pce_pipeline.observability.logs import without_secrets
@@ -31,7 +30,6 @@ from pce_pipeline.observability.records import RunRecord
 from pce_pipeline.tables.years import parse_years
 
 _CLOCKS_DIFFER = timedelta(minutes=5)  # a store's clock and ours
-_ONE_CALL = timedelta(minutes=2)  # from the end of one run to the beginning of the next of the same call
 _FAILURE = "failure.json"
 _MOST_BULLETINS = 6
 
@@ -68,16 +66,21 @@ def report(
     steps: Annotated[
         str, typer.Option(help="What became of the workflow's steps: its `steps` context as JSON.")
     ] = "{}",
-    title: Annotated[str, typer.Option(help="The heading.")] = "Ingest",
+    title: Annotated[str, typer.Option(help="Of a workflow's summary, the heading.")] = "Ingest",
+    run: Annotated[str | None, typer.Option(metavar="ID", help="The report of this run. Default: the newest.")] = None,
     *,
-    is_opened: Annotated[
-        bool, typer.Option("--open", help="Write it as a page to a temporary file, and open it in a browser.")
-    ] = False,
+    is_opened: Annotated[bool, typer.Option("--open", help="Open it as a page in a browser.")] = False,
 ) -> Answer:
-    """Say as Markdown what the newest run did: what changed, rows by layer, every check, and which step failed.
+    """Say what the newest run did and how good it is: reconciliation, identities, drift, missing figures, every check.
 
-    With --folder and --since it is the summary of a workflow, and the files of its runs are collected.
+    With --folder or --since it is the summary of a workflow instead, and the files of its runs are collected.
     """
+    if folder is None and since is None:
+        return report_of_run(session, run, is_opened=is_opened)
+    if run is not None:
+        raise UsageError(
+            "--run names one run, and --folder and --since those of a workflow.", remedy="Leave out --run."
+        )
     began = None if since is None else _moment(since)
     said: Said = {}
     if folder is not None:
@@ -87,15 +90,12 @@ def report(
     records: list[RunRecord] = []
     bulletins: list[Bulletin] = []
     try:
-        records = _newest(session) if began is None else _records(session, began)
+        records = newest_call(session) if began is None else _records(session, began)
         if folder is not None:
             _keep_files(session, records, folder)
         bulletins = _bulletins(session, records)
     except PceError as unreadable:
         problem = unreadable
-    if since is None and folder is None and not records and problem is None:
-        said_so = Text.assemble("Nothing has run yet. Begin with: ", (session.command("run"), "bold"))
-        return Answer({"title": title, "runs": [], "failure": None}, [said_so], exit_code=FAILED)
     failure = _failure(_conclusions(steps), said, records)
     if failure is not None and folder is not None:
         (folder / _FAILURE).write_text(json.dumps(vars(failure), indent=2, ensure_ascii=False), "utf-8")
@@ -103,10 +103,7 @@ def report(
     document = {"title": title, "runs": [record.run_id for record in records], "failure": failure and vars(failure)}
     if not is_opened:
         return Answer(document, as_is=text, of_world=False)
-    page = write_page(title, text, is_sample=session.settings.is_sample)
-    opened = webbrowser.open(page.as_uri())
-    what = "It is open in a browser" if opened else "There is no browser here. Open it yourself"
-    return Answer({**document, "page": str(page), "opened": opened}, [Text(f"{what}: {page}")])
+    return opened(document, write_page(page_of(title, text, is_sample=session.settings.is_sample)))
 
 
 def _moment(text: str) -> datetime:
@@ -128,35 +125,6 @@ def _said(folder: Path) -> Said:
         if isinstance(document, dict) and file.name != _FAILURE:
             documents[file.stem] = document
     return documents
-
-
-def _newest(session: Session) -> list[RunRecord]:
-    """What the newest call of this world ran, oldest first: runs that followed one another at once."""
-    return of_newest_call(runs_newest_first(session))
-
-
-def runs_newest_first(session: Session) -> Iterator[RunRecord]:
-    """The records of the runs of this world, the newest first, each read when it is asked for."""
-    lake, journal = session.lake, session.journal
-    folder = f"{lake.layout.runs}/{lake.layout.world}"
-    touched: dict[str, datetime] = {}
-    for info in lake.store.list(folder):
-        run = info.key.removeprefix(f"{folder}/").partition("/")[0]
-        touched[run] = max(info.last_modified, touched.get(run, info.last_modified))
-    for run in sorted(touched, key=lambda each: touched[each], reverse=True):
-        record = journal.read(run)
-        if record is not None:
-            yield record
-
-
-def of_newest_call(newest_first: Iterable[RunRecord]) -> list[RunRecord]:
-    """The runs of the newest call, oldest first: those that followed one another at once. Reads no more than these."""
-    found: list[RunRecord] = []
-    for record in newest_first:
-        if found and found[0].started_at - record.updated_at > _ONE_CALL:
-            break
-        found = sorted([record, *found], key=lambda each: each.started_at)
-    return found
 
 
 def _records(session: Session, began: datetime) -> list[RunRecord]:

@@ -37,6 +37,7 @@ from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide, without_secrets
 from pce_pipeline.observability.progress import watched_by
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.reports.publishing import Publisher
 from pce_pipeline.settings import Settings, Source, load_settings
 from pce_pipeline.tables.registry import Registry, load_registry
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -148,6 +149,12 @@ class Session:
     @cached_property
     def journal(self) -> RunJournal:
         return RunJournal(self.lake)
+
+    @cached_property
+    def reports(self) -> Publisher:
+        """What writes the reports of this world's runs, and makes them to be shown."""
+        held = self.registry.datasets
+        return Publisher(self.lake, self.registry, self.journal, lambda _run: current_of(self.lake, held))
 
     def bronze(self, dataset: str) -> BronzeStore:
         """The extracts of a dataset."""

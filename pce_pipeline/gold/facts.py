@@ -16,6 +16,20 @@ _FIGURE = ["measure", "category_id", "geo_fips", "year"]
 _NO_RELEASES: Mapping[str, str] = MappingProxyType({})
 
 
+def accounted(silver: pl.DataFrame, dataset: Dataset) -> dict[str, int]:
+    """What becomes of rows of Silver among the facts, counted from Silver alone.
+
+    `facts` is how many figures they are; `again` how many rows repeat the figure of another table of BEA's, and
+    `outside` how many are of lines that the dataset does not have. They add up to the rows.
+    """
+    line = ["bea_table", "line_code"]
+    lines = dataset.lines.select(*line, "measure", shared=pl.len().over("measure", "category_id") > 1)
+    rows = silver.select(*line, "category_id", "geo_fips", "year").join(lines, on=line)
+    shared = rows.filter("shared")
+    again = shared.height - shared.select(_FIGURE).n_unique() if shared.height else 0
+    return {"facts": rows.height - again, "again": again, "outside": silver.height - rows.height}
+
+
 def conform_facts(silver: pl.DataFrame, dataset: Dataset, releases: Mapping[str, str] = _NO_RELEASES) -> pl.DataFrame:
     """GOLD_FACTS of silver rows (SILVER_PCE_STATE), for all years or a selection.
 

@@ -9,6 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pce_pipeline.errors import PceError
+from pce_pipeline.hooks.patience import Impatient
 
 _MOST_CONNECTIONS = 64
 _STOP_SECONDS = 15
@@ -33,13 +34,13 @@ def listen(host: str, port: int) -> socket.socket:
         raise HooksNotServed(host, port, refused.strerror or str(refused)) from refused
 
 
-def server_of(app: ASGIApp) -> uvicorn.Server:
-    """The server, not yet serving."""
+def server_of(app: ASGIApp, protocol: type[Impatient] = Impatient) -> uvicorn.Server:
+    """The server, not yet serving; `protocol` says how patient it is."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",  # of the two parsers, the one that limits the size of headers
+            http=protocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -26,6 +26,11 @@
                                                 /record.json                 written last: of what, by which code
     <env>/decisions/<world>/<dataset>/<name>.json                            what people decided, kept for ever
     <env>/observability/runs/<world>/<run>/...
+    <env>/reports/<world>/<run>/bronze.json, silver.json, ...                what a run did and how good it is
+                               /report.md, report.html                      the same, to be read
+                               /manifest.json                               written last
+                         /runs.json                                         the newest runs, for a page that draws
+                         /_open/<run>.json                                  runs whose report is not written yet
     <env>/observability/alerts/<world>/<kind>/<key>/<channel>.json           sent, and when
 
 The world is the source segment: `bea`, `sample`, `sample-smoke`. Names that start with `_` are records and versions
@@ -177,3 +182,8 @@ class Layout:
     def alerts(self) -> str:
         """The prefix of the records of alerts that were sent about this world."""
         return join(self.env, "observability", "alerts", self.world)
+
+    @property
+    def reports(self) -> str:
+        """The prefix of the reports of this world's runs, made of their records and made again at will."""
+        return join(self.env, "reports", self.world)

@@ -37,6 +37,8 @@ class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
     severity: str
     summary: str
     figures: dict[str, Any] = {}
+    largest: list[dict[str, Any]] = []
+    """The largest deviation of each dataset and explanation, of a check that measures some."""
 
 
 class StepRecord(msgspec.Struct, kw_only=True):
@@ -214,6 +216,11 @@ class RunJournal:
                 self._end(running, error)
                 raise
             self._end(running, None)
+
+    def stopped(self, run_id: str) -> None:
+        """Record that a run is over although steps of it have not ended: it was interrupted, which they never learn."""
+        for step in [each for (run, _), each in self._steps.items() if run == run_id]:
+            self._end(step, InterruptedError("the run was stopped before the step had ended"))
 
     def stored_badly(self, run_id: str, step: str, error: BaseException) -> None:
         """Record that a step's output could not be stored, which the step itself never learns."""

@@ -1,7 +1,7 @@
 """Rules of the conformed facts: declaration, keys, completeness, explained NULLs, accounting identities."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -88,8 +88,9 @@ def of_each(per_dataset: Rule[FactYears]) -> Rule[Facts]:
 
     def find(facts: Facts) -> Finding:
         found = {each.dataset.name: per_dataset.find(each) for each in facts.of}
+        largest = tuple(row for name, each in found.items() for row in _largest_of_each_kind(name, each))
         if len(found) == 1:
-            return next(iter(found.values()))
+            return replace(next(iter(found.values())), largest=largest)
         told = {name: each for name, each in found.items() if each.has_subject}
         figures: dict[str, Figure] = {}
         for each in found.values():
@@ -100,9 +101,19 @@ def of_each(per_dataset: Rule[FactYears]) -> Rule[Facts]:
             summary="; ".join(f"{name}: {each.summary}" for name, each in told.items()) or "nothing to look at",
             figures=figures,
             examples=tuple(f"{name}: {text}" for name, each in told.items() for text in each.examples)[: 2 * EXAMPLES],
+            largest=largest,
         )
 
     return Rule(per_dataset.name, per_dataset.description, per_dataset.blocking, find)
+
+
+def _largest_of_each_kind(dataset: str, found: Finding) -> Iterator[Mapping[str, Figure]]:
+    """The first of a finding's largest deviations that has each explanation, with the dataset that it is of."""
+    kinds = set()
+    for row in found.largest:
+        if row["explained_by"] not in kinds:
+            kinds.add(row["explained_by"])
+            yield {"dataset": dataset, **row}
 
 
 def _together(one: Figure | None, other: Figure) -> Figure:

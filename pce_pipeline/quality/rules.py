@@ -69,6 +69,8 @@ class RuleResult:
     """What was counted, by name."""
     examples: tuple[str, ...]
     """The first violations, in words."""
+    largest: tuple[Mapping[str, Figure], ...] = ()
+    """The largest deviations that were measured, as the finding has them."""
 
     @property
     def layer(self) -> str:
@@ -121,6 +123,7 @@ class Rule(Generic[Subject]):
             summary=finding.summary,
             figures=finding.figures,
             examples=finding.examples,
+            largest=finding.largest,
         )
 
 

@@ -37,6 +37,7 @@ from pce_pipeline.settings import Settings
 from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.keys import bronze_key
 from pce_pipeline.shell.partitions import extracts_of
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.tags import EXTRACT, RELEASE, tag_run, world_tag
 
@@ -227,6 +228,7 @@ class _Taking:
                         if since
                     },
                     "content_sha256": manifest.content_sha256,
+                    **report_link(self.lake, self.context.run.run_id),
                     "uri": self.lake.uri_of(self.lake.layout.extract(manifest.dataset, manifest.extract)),
                     "tables": dg.MetadataValue.table(
                         [

@@ -18,6 +18,7 @@ from pce_pipeline.settings import Settings
 from pce_pipeline.shell.deferring import datasets_of_run
 from pce_pipeline.shell.keys import BULLETINS_KEY, key_of
 from pce_pipeline.shell.partitions import ONE_RUN
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
@@ -62,6 +63,7 @@ def bulletins_asset(registry: Registry) -> dg.AssetsDefinition:
                 metadata={
                     "bulletins": sum(map(len, index.bulletins.values())),
                     "written": len(made.written),
+                    **report_link(lake, context.run.run_id),
                     "feed": lake.uri_of(join(lake.layout.bulletins, FEED)),
                     **{name: dg.MetadataValue.md(store.page(name, extract)) for name, extract in newest.items()},
                 },

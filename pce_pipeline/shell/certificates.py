@@ -22,6 +22,7 @@ from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.deferring import datasets_of_run
 from pce_pipeline.shell.keys import CERTIFICATES, key_of
 from pce_pipeline.shell.partitions import ONE_RUN
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.tables.registry import Registry
 
@@ -110,6 +111,7 @@ def certificates_asset(registry: Registry) -> dg.AssetsDefinition:
                 metadata={
                     "made": sum(len(each.made) for each in made.values()),
                     "signed": "yes" if key is not None else "no key is set",
+                    **report_link(lake, context.run.run_id),
                     "uri": lake.uri_of(lake.layout.dataset("gold", "certificates")),
                 },
             )

@@ -56,6 +56,7 @@ def report(
                 severity=severity,
                 summary=result.summary,
                 figures=dict(result.figures),
+                largest=[dict(row) for row in result.largest],
             )
         )
         if not result.passed:

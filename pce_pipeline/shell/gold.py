@@ -10,7 +10,7 @@ import polars as pl
 from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.bronze.history import dimension_frame
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.gold.facts import conform_facts
+from pce_pipeline.gold.facts import accounted, conform_facts
 from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
 from pce_pipeline.gold.packages import package_of, tables_of
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
@@ -22,6 +22,7 @@ from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.pieces import PieceRun, piece_asset
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import table_years
@@ -79,11 +80,12 @@ def _made(run: YearlyRun, *, table: GoldTable[Any], registry: Registry) -> Made[
 
 def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
     """The conformed facts of the years that Silver holds, of all datasets."""
-    found = []
+    found, conformed = [], {}
     for name, now in run.held.items():
         silver = run.of(registry.silver[name].table)
         years = [year for year in run.years if year in now.covered_years]
         facts = conform_facts(silver, now.dataset, now.releases)
+        conformed[name] = {"rows": silver.height, "made": facts.height, **accounted(silver, now.dataset)}
         found.append(
             FactYears(
                 facts,
@@ -93,6 +95,7 @@ def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
                 releases=now.releases,
             )
         )
+    run.step.inputs(conformed=conformed)
     frame = pl.concat([each.frame for each in found]).sort(GOLD_FACTS.key)
     return Made(frame, subject=Facts(frame, tuple(each for each in found if not each.frame.is_empty())))
 
@@ -130,6 +133,7 @@ def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
                 metadata={
                     "dagster/row_count": frame.height,
                     "content_sha256": content,
+                    **report_link(lake, context.run.run_id),
                     "uri": lake.uri_of(lake.prefix(table)),
                     "preview": dg.MetadataValue.md(preview(frame)),
                 },

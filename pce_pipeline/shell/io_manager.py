@@ -17,6 +17,7 @@ from pce_pipeline.lake.pointer import NewPartition, Partition
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.shell.page import shown
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import QUARANTINED, Table
@@ -175,6 +176,7 @@ class LakeIOManager(dg.IOManager):
                 "content_sha256": partition.content_sha256,
                 "publication": publication,
                 "objects": len(partition.objects),
+                **report_link(self._lake, context.run_id),
                 **_quarantined(rows),
                 "code_version": partition.code_version,
                 "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),

@@ -23,6 +23,7 @@ from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.tables.lineage import FromTable, Piece
 from pce_pipeline.tables.registry import Registry
@@ -111,6 +112,7 @@ def piece_asset(
                 metadata={
                     "dagster/row_count": frame.height,
                     "content_sha256": content,
+                    **report_link(lake, context.run.run_id),
                     "uri": lake.uri_of(lake.prefix(table)),
                     "preview": dg.MetadataValue.md(preview(frame)),
                 },

@@ -23,6 +23,7 @@ from pce_pipeline.shell.io_manager import RELEASES, REPORTED_BY_US, absent_year
 from pce_pipeline.shell.keys import key_of, postgres_key
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.registry import Registry
@@ -114,8 +115,9 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                 rows = sum(result.counts().values()) - result.deleted
                 step.rows(**{f"postgres/{result.table.partition('/')[2]}": rows})
                 step.outputs(**{result.table: result.counts()})
+            step.outputs(reconciled={part.table.name: _reconciled(part, of_table[part.table.name]) for part in parts})
             for part, result in zip(parts, results, strict=True):
-                yield from _materialisations(context, part, result)
+                yield from _materialisations(context, part, result, report_link(lake, context.run.run_id))
             if step.run.put_off:
                 raise DatasetsPutOff(context.run.run_id, step.run.put_off)
 
@@ -204,10 +206,22 @@ def _unchanged(connection: Connection, parts: Sequence[_Part], registry: Registr
     contents = contents_held(connection, [each.table for each in loaded]) if loaded else {}
     found = {each.table.name: parity(each.table, each.held, known, contents) for each in loaded}
     return {
-        name: LoadResult(name, inserted=0, updated=0, deleted=0, unchanged=known[name, WHOLE].rows)
+        name: LoadResult(
+            name,
+            inserted=0,
+            updated=0,
+            deleted=0,
+            unchanged=known[name, WHOLE].rows,
+            held=contents[name, WHOLE].rows if (name, WHOLE) in contents else 0,
+        )
         for name, each in found.items()
         if not each.problems and not each.unknown
     }
+
+
+def _reconciled(part: _Part, result: LoadResult) -> dict[str, int | None]:
+    """The rows that Gold publishes of what was loaded, and those that the database counts."""
+    return {"gold": sum(part.held[key].rows for key in part.keys), "postgres": result.held}
 
 
 def _manifest_row(table: Table, partition: Partition) -> ManifestRow:
@@ -239,7 +253,9 @@ def _record_extract_runs(connection: Connection, held: Mapping[str, Current], la
             record_run(connection, run_row(record), world=lake.layout.world, env=lake.layout.env, status="succeeded")
 
 
-def _materialisations(context: dg.AssetExecutionContext, part: _Part, result: LoadResult) -> Iterator[dg.Output[None]]:
+def _materialisations(
+    context: dg.AssetExecutionContext, part: _Part, result: LoadResult, link: Mapping[str, Any]
+) -> Iterator[dg.Output[None]]:
     table, key = part.table, postgres_key(part.table)
     newest, total = max(part.keys, default=""), sum(each.rows for each in part.held.values())
     for partition in (part.held[each] for each in part.keys):
@@ -256,6 +272,7 @@ def _materialisations(context: dg.AssetExecutionContext, part: _Part, result: Lo
                         if (releases := partition.details.get(RELEASES))
                         else {}
                     ),
+                    **link,
                     "run_inserted": result.inserted,
                     "run_updated": result.updated,
                     "run_deleted": result.deleted,

@@ -8,6 +8,7 @@ import dagster as dg
 
 from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.shell.partitions import partition_keys_of
+from pce_pipeline.shell.tags import WHY
 
 
 def recorded_step(
@@ -23,11 +24,12 @@ def recorded_step(
     `requested` are parameters of the run beside its partitions and its run configuration.
     """
     run = context.run
+    why = {"why": run.tags[WHY]} if WHY in run.tags else {}
     return journal.step(
         run.run_id,
         name,
         datasets=list(datasets),
         partitions=partition_keys_of(context),
         job=run.job_name,
-        requested=requested or {},
+        requested={**why, **(requested or {})},
     )

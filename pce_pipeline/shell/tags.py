@@ -9,6 +9,7 @@ import dagster as dg
 
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.settings import Settings
+from pce_pipeline.tables.years import years_text
 
 WORLD = "pce/world"
 YEARS = "pce/years"
@@ -25,9 +26,15 @@ def world_tag(settings: Settings) -> dict[str, str]:
 
 
 def why_tag(reasons: Mapping[str, str] | str) -> dict[str, str]:
-    """Why a run was started: one reason, or one for each table or year."""
-    why = reasons if isinstance(reasons, str) else "; ".join(f"{name}: {why}" for name, why in reasons.items())
-    return {WHY: why[:_LONGEST]}
+    """Why a run was started: one reason, or one for each table or year; years of one reason are told together."""
+    if isinstance(reasons, str):
+        return {WHY: reasons[:_LONGEST]}
+    by_reason: dict[str, list[str]] = {}
+    for year in (name for name in reasons if name.isdecimal()):
+        by_reason.setdefault(reasons[year], []).append(year)
+    told = [f"{years_text(years)}: {why}" for why, years in by_reason.items()]
+    told += [f"{name}: {why}" for name, why in reasons.items() if not name.isdecimal()]
+    return {WHY: "; ".join(told)[:_LONGEST]}
 
 
 def tag_run(context: dg.AssetExecutionContext, tags: Mapping[str, str]) -> None:

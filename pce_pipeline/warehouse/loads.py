@@ -7,6 +7,7 @@ load leaves no trace; the same load again writes nothing but its run's row.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -83,7 +84,7 @@ def load(
                 else:
                     result = merge(cursor, incoming[table.table.name].result())
                     held = contents_of(cursor, [table.table], table.years)
-            results.append(result)
+            results.append(replace(result, held=sum(content.rows for content in held.values())))
             contents |= held
         record_contents(cursor, manifests, tables, contents, run.run_id)
         if quarantine is not None:

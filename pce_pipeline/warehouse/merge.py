@@ -52,6 +52,8 @@ class LoadResult:
     """Rows that were taken out."""
     unchanged: int
     """Rows that were right already."""
+    held: int | None = None
+    """Rows that the database counts afterwards, in what was loaded; None where nobody asked it."""
 
     @property
     def written(self) -> int:
@@ -59,7 +61,7 @@ class LoadResult:
 
     def counts(self) -> dict[str, int]:
         """The four counts by name."""
-        return {name: count for name, count in asdict(self).items() if name != "table"}
+        return {name: count for name, count in asdict(self).items() if name not in {"table", "held"}}
 
 
 def target_of(table: Table) -> sql.Identifier:

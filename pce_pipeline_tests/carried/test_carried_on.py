@@ -93,7 +93,7 @@ class Carried:
         return [
             Path(folder, name)
             for folder, _, names in os.walk(self.lake)
-            if "observability" not in Path(folder).parts
+            if {"observability", "reports"}.isdisjoint(Path(folder).parts)
             for name in names
         ]
 

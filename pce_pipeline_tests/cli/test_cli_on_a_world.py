@@ -25,7 +25,7 @@ def _data(home: Path) -> dict[str, int]:
     return {
         str(file.relative_to(lake)): file.stat().st_mtime_ns
         for file in lake.rglob("*")
-        if file.is_file() and "observability" not in file.parts
+        if file.is_file() and {"observability", "reports"}.isdisjoint(file.parts)
     }
 
 

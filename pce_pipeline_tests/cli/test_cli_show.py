@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pce_pipeline.cli.page import page_of
-from pce_pipeline.cli.reporting import of_newest_call
+from pce_pipeline.cli.run_report import of_newest_call
 from pce_pipeline.observability.records import RunRecord
 from pce_pipeline_tests.cli.conftest import Called, Pce
 
@@ -69,8 +69,22 @@ def test_the_summary_of_a_workflow_has_the_bulletins_of_its_runs(pce: Pce, tmp_p
 def test_a_report_without_options_is_of_the_newest_run_and_keeps_no_files(pce: Pce, tmp_path: Path) -> None:
     said = pce("report")
     assert said.code == 0
-    assert "**Done**" in said.out
-    assert pce("report", "--json").document["runs"]
+    assert "# SAMPLE: refresh: 1997...2024 to postgres" in said.out
+    assert "balances hold: nothing was lost or made on the way" in said.out
+    document = pce("report", "--json").document
+    assert document["runs"][-1] == document["run"]["run_id"]
+    assert (document["run"]["status"], document["failure"]) == ("succeeded", None)
+    assert Path(document["report"]).name == "report.html"
+
+
+def test_a_report_of_a_run_by_its_id_is_of_that_run(pce: Pce) -> None:
+    first, *_ = pce("report", "--json").document["runs"]
+    said = pce("report", "--run", first)
+    assert said.code == 0
+    assert said.out.startswith("# SAMPLE: extract")
+    assert first in said.out
+    assert pce("report", "--run", "nowhere").code == 2
+    assert pce("report", "--run", first, "--since", "2020-01-01T00:00:00Z").code == 2
 
 
 def test_the_newest_call_is_what_ran_at_once_and_nothing_of_before() -> None:
@@ -116,7 +130,8 @@ def test_an_opened_report_is_a_page_that_a_browser_is_given(home: Path, tmp_path
     assert document["opened"] is True
     assert (tmp_path / "given").read_text().strip() == page.as_uri()
     text = page.read_text("utf-8")
-    assert "SAMPLE</b> invented numbers" in text
+    assert page.name == "report.html"
+    assert '<p class="sample">SAMPLE: ' in text
 
 
 def test_html_in_a_report_is_shown_and_not_obeyed() -> None:

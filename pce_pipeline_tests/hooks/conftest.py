@@ -16,6 +16,7 @@ import pytest
 
 from pce_pipeline.hooks.endpoint import PATH, create_app
 from pce_pipeline.hooks.events import EventStore, WebhookEvent
+from pce_pipeline.hooks.patience import Impatient
 from pce_pipeline.hooks.serve import listen, server_of
 from pce_pipeline.hooks.signatures import Verifier
 from pce_pipeline.lake.layout import Layout
@@ -64,13 +65,20 @@ Serving = Callable[..., AbstractContextManager[Endpoint]]
 
 
 @contextmanager
-def serving(store: Store, *, secrets: str = SECRET, patience: timedelta = timedelta(seconds=10)) -> Iterator[Endpoint]:
+def serving(
+    store: Store,
+    *,
+    secrets: str = SECRET,
+    patience: timedelta = timedelta(seconds=10),
+    protocol: type[Impatient] = Impatient,
+) -> Iterator[Endpoint]:
     """The endpoint on a port of its own, with the server that `pce serve-hooks` runs."""
     endpoint = Endpoint(store)
     listening = listen("127.0.0.1", 0)
     endpoint.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     server = server_of(
         create_app(endpoint.events, Verifier(secrets), clock=lambda: endpoint.now, patience=patience),
+        protocol,
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

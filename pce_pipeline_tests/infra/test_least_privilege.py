@@ -44,6 +44,11 @@ def cells(environment: str) -> str:
     return join(Layout(environment, "bea").cells("pce_state"), "2026-02-23", "cells.parquet")
 
 
+def report(environment: str) -> str:
+    """The report of a run."""
+    return join(Layout(environment, "bea").reports, "r1", "report.html")
+
+
 def identity(rendered: Rendered, role: str) -> list[dict[str, Any]]:
     """All statements of a role: inline and of its managed policies."""
     managed = {rendered.physical(name): each for name, each in rendered.of_type("AWS::IAM::ManagedPolicy").items()}
@@ -236,6 +241,7 @@ def test_the_bucket_policy_hinders_nothing_that_the_run_does_in_either_environme
             f"{environment}/bronze/bea/d/_pin.json",
             quarantined(environment),
             cells(environment),
+            report(environment),
         ):
             for operation in ("create", "put", "swap", "get", "list", "delete"):
                 for call in requests(operation, key, bucket):
@@ -254,9 +260,9 @@ def test_scopes_and_decisions_are_created_and_read_never_replaced_or_deleted(env
         assert not all(may(rendered, "RuntimeRole", call) for call in requests(operation, key, bucket)), operation
 
 
-def test_with_private_reach_only_tasks_reach_decisions_quarantine_and_cells():
+def test_with_private_reach_only_tasks_reach_decisions_quarantine_cells_and_reports():
     rendered = Rendered("staging", DatabaseReach="private")
-    for key in (decision("staging"), quarantined("staging"), cells("staging")):
+    for key in (decision("staging"), quarantined("staging"), cells("staging"), report("staging")):
         for operation in ("create", "put", "get", "list", "delete"):
             for call in requests(operation, key, rendered.outputs["BucketName"]):
                 assert not may(rendered, "WorkflowRole", call), call

@@ -67,6 +67,7 @@ def test_everything_lies_where_the_documentation_says():
     assert layout.downloads_of_before("pce_state") == "staging/bronze/bea/pce_state/_staging"
     assert layout.dataset("gold", "pce_state_metrics") == "staging/gold/bea/pce_state_metrics"
     assert layout.runs == "staging/observability/runs"
+    assert layout.reports == "staging/reports/bea"
     assert layout.archived_releases == "staging/bronze/bea/archive"
     assert join(layout.decisions("pce_state"), "use-2026-02-23.2.json") == (
         "staging/decisions/bea/pce_state/use-2026-02-23.2.json"

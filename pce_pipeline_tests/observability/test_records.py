@@ -262,3 +262,12 @@ def test_a_step_that_is_dropped_before_its_end_is_recorded_as_failed(journal):
     steps.close()  # type: ignore[attr-defined]  # a generator, as Dagster's assets are
     (step,) = stored(journal, "nine").steps
     assert (step.status, step.error) == ("failed", "GeneratorExit: ")
+
+
+def test_a_run_that_was_stopped_ends_the_steps_that_never_learn_it(lake, journal):
+    with journal.step("nine", "gold/x", datasets=["pce_state"], partitions=[], job="refresh", requested={}):
+        journal.stopped("another")
+        assert stored(journal, "nine").status == "running"
+        journal.stopped("nine")
+        (step,) = stored(journal, "nine").steps
+        assert (step.status, str(step.error).partition(":")[0]) == ("failed", "InterruptedError")

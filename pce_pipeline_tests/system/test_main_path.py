@@ -62,7 +62,7 @@ def _listing(world: World) -> dict[str, object]:
     return {
         info.key: (info.e_tag, info.last_modified)
         for info in world.lake.store.list(layout.env)
-        if not info.key.startswith(layout.runs)
+        if not info.key.startswith((layout.runs, layout.reports))
     }
 
 
