@@ -59,9 +59,10 @@ format: .venv/.dev ## put the code in order
 bench: .venv/.dev ## time every stage for a full vintage, beside the plainest way to do the same work
 	@$(BIN)/python -m pce_pipeline_tests.bench
 
-docs: .venv/.run ## write the data dictionary and the list of commands from what they describe
+docs: .venv/.run ## write the data dictionary, settings and commands from what they describe
 	@$(BIN)/pce dictionary --profile full > docs/data-dictionary.md
 	@$(BIN)/pce commands --profile full > docs/commands.md
+	@$(BIN)/pce env --settings > docs/settings.md
 	@$(BIN)/pce commands --profile full --json > pce_pipeline/cli/verbs.json
 
 reset: .venv/.run ## drop the laptop's world: lake, Postgres and history

@@ -1,7 +1,7 @@
 """Open and close the database for the address this runs at: `python infra/database_door.py open --group sg-...`.
 
 For workflows with runner reach: open, run, close in a step that always runs, and sweep what others have left open.
-Needs only boto3; what it does lies in provisioning/door.py.
+Needs the package installed; what it does lies in provisioning/door.py.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Make, change, show and remove one environment on AWS: `python infra/provision_aws.py --env staging`.
 
-Needs only boto3. What it does lies in provisioning/; infra/README.md says in which order to do things.
+Needs the package installed. What it does lies in provisioning/; infra/README.md says in which order to do things.
 """
 
 import sys

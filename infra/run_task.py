@@ -1,7 +1,7 @@
 """Run a command as a task of the private network, as if it ran here: `python infra/run_task.py pce check --json`.
 
-For workflows with private reach. Its output becomes this program's output, its exit code this program's. Needs only
-boto3; what it does lies in provisioning/task.py.
+For workflows with private reach. Its output becomes this program's output, its exit code this program's. Needs the
+package installed; what it does lies in provisioning/task.py.
 """
 
 import sys

@@ -1,6 +1,7 @@
 """The root of the project's error tree.
 
     PceError             something the pipeline can explain
+    ├── SystemRefused    the operating system does not do what is needed
     └── UsageError       the call itself cannot be answered
         └── SettingsError    the settings cannot work
 
@@ -23,6 +24,19 @@ class PceError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
+
+
+class SystemRefused(PceError):
+    """The operating system refuses `what` for `reason`: a disk is full, a place read-only, a right missing.
+
+    `number` is its error number, if it gave one.
+    """
+
+    def __init__(self, what: str, reason: str, *, remedy: str, number: int | None = None) -> None:
+        self.what = what
+        self.reason = reason
+        self.number = number
+        super().__init__(f"{what} cannot be used: {reason}.", remedy=remedy)
 
 
 class UsageError(PceError):

@@ -14,8 +14,10 @@ PACKAGE = Path(__file__).parents[1] / "pce_pipeline"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("__init__", "errors", "markup", "memory", "signing", "texts"),
-    ("settings", "citation"),
+    ("__init__", "decoding", "errors", "markup", "memory", "redaction", "signing", "texts", "webhook_secrets"),
+    ("refusals", "variables"),
+    ("addresses", "citation"),
+    ("settings",),
     ("catalog",),
     ("tables",),
     ("emulator",),

@@ -5,13 +5,14 @@ value of the last run, or on the first run the template's default.
 """
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.provisioning.errors import UsageRefused
 from infra.provisioning.task_secrets import CHANNEL_VARIABLES
+from pce_pipeline.settings import VARIABLES
+from pce_pipeline.variables import DOTENV, read_dotenv, unknown_names
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Options:
 
 
 def read_options(arguments: Sequence[str], variables: Mapping[str, str], dotenv: Path) -> Options:
-    """Raises `UsageRefused` without a region; exits like argparse for a wrong command line."""
+    """Raises `UsageRefused` without a region and for settings that do not hold; exits like argparse does."""
     given = _parser().parse_args(arguments)
     known = known_variables(variables, dotenv)
     region = given.region or known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION")
@@ -107,30 +108,24 @@ def read_options(arguments: Sequence[str], variables: Mapping[str, str], dotenv:
     )
 
 
-def known_variables(variables: Mapping[str, str], dotenv: Path = Path(".env")) -> dict[str, str]:
-    """The variables that are not empty, and of a `.env` file those that are not among them."""
-    return {**read_dotenv(dotenv), **{name: value for name, value in variables.items() if value}}
+def known_variables(variables: Mapping[str, str], dotenv: Path = DOTENV) -> dict[str, str]:
+    """The variables that are not empty, and of a `.env` file those that are not among them.
+
+    Raises `UsageRefused` for lines of the file that cannot be read and for names that nothing reads.
+    """
+    said = read_dotenv(dotenv, variables)
+    problems = [*said.problems, *unknown_names(VARIABLES, variables, said)]
+    if problems:
+        raise UsageRefused(
+            "\n".join(["The settings do not hold:", *(f"  - {each}" for each in problems)]),
+            remedy="Correct them; .env.example and infra/README.md name what there is.",
+        )
+    return {**said.values, **{name: value for name, value in variables.items() if value}}
 
 
 def session_arguments(known: Mapping[str, str]) -> dict[str, str]:
     """What of these variables is for boto3.Session: region, profile, keys."""
     return {argument: known[name] for name, argument in _SESSION.items() if known.get(name)}
-
-
-def read_dotenv(path: Path) -> dict[str, str]:
-    """Names and values of a `.env` file; none where there is no file. Quotes and trailing comments are taken off."""
-    if not path.is_file():
-        return {}
-    found = {}
-    for line in path.read_text("utf-8").splitlines():
-        match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*", line)
-        if match is None:
-            continue
-        quoted = re.fullmatch(r"(['\"])(.*)\1(?:\s+#.*)?", match[2])
-        value = quoted[2] if quoted else re.sub(r"(^|\s+)#.*$", "", match[2])
-        if value:
-            found[match[1]] = value
-    return found
 
 
 def _parser() -> argparse.ArgumentParser:

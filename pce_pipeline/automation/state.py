@@ -10,10 +10,9 @@ from pce_pipeline.automation.next_step import KnownTable, LakeState, LoadState, 
 from pce_pipeline.bea.gateway import BeaGateway, Release
 from pce_pipeline.bronze.counting import Source
 from pce_pipeline.bronze.current import Current, current_of
-from pce_pipeline.bronze.extract import taken_at
 from pce_pipeline.bronze.history import History, dimension_frame, inputs_of_piece
 from pce_pipeline.bronze.judgement import is_complete
-from pce_pipeline.bronze.manifest import Verified
+from pce_pipeline.bronze.watermarks import Watermark, watermarks_of
 from pce_pipeline.bulletins.making import inputs_of_bulletins, outdated
 from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
@@ -107,12 +106,11 @@ def lake_state(lake: Lake, registry: Registry, held: Mapping[str, Current]) -> L
     for now in held.values():
         if not now.unpinned:
             continue
-        verified, sources = now.bronze.verified(), now.sources
+        sources = now.sources
         counting |= sources.keys()
         known |= {
-            table: _known(now, verified, sources.get(table, newest), newest, now.dataset)
-            for table, newest in now.unpinned.items()
-            if table in now.dataset.tables
+            table: _known(mark, sources.get(table, now.unpinned[table]), now.unpinned[table], now.dataset)
+            for table, mark in watermarks_of(now).items()
         }
     histories = {name: History(now) for name, now in held.items() if name in registry.datasets}
     partitions = {table.name: lake.table(table).latest() for table in registry.tables}
@@ -160,24 +158,14 @@ def load_state_of(held: Mapping[Key, Checkpoint], rows: Mapping[Key, int]) -> Lo
     )
 
 
-def _known(now: Current, verified: Verified | None, counting: Source, unpinned: Source, dataset: Dataset) -> KnownTable:
+def _known(mark: Watermark, counting: Source, unpinned: Source, dataset: Dataset) -> KnownTable:
     """What counts of a table, and what BEA was last seen to publish: extracts that do not count say nothing of it."""
-    table, newest = unpinned.newest.table, unpinned.newest
-    base = newest.base
-    last_updated = base.entry.last_updated
-    compared_at = taken_at(now.manifests[base.extract], table)
-    check = verified.tables.get(table) if verified else None
-    # a comparison with another extract than the current one says nothing of what came after it
-    same = {str(layer.extract) for vintage in (newest, unpinned.vintage) for layer in vintage.layers}
-    if check is not None and check.extract in same and check.checked_at > compared_at:
-        last_updated, compared_at = check.last_updated, check.checked_at
-    first = unpinned.vintage.layers[0].extract
     return KnownTable(
         counting.vintage,
-        last_updated,
-        compared_at,
-        changed_at=taken_at(now.manifests[first], table),
-        is_complete=is_complete(newest, dataset),
+        mark.last_released_on,
+        mark.compared_at,
+        changed_at=mark.changed_at,
+        is_complete=is_complete(unpinned.newest, dataset),
     )
 
 

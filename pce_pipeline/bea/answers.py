@@ -23,6 +23,7 @@ from pce_pipeline.bea.errors import (
     BeaUnavailable,
     BeaUnknownField,
 )
+from pce_pipeline.decoding import decoded_json
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -233,8 +234,13 @@ def read_answer(
     """
     try:
         answer = _decoder(row).decode(body.removeprefix(_BOM)).body
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _second_look(body, row, tolerate_unknown=tolerate_unknown, table=table, line=line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            return _second_look(body, row, tolerate_unknown=tolerate_unknown, table=table, line=line)
+        except RecursionError:
+            raise BeaTransportError(
+                "BEA's answer is nested too deeply.", remedy="Try again.", table=table, line=line
+            ) from None
     if error := answer.error or answer.results.error:
         asked = _asked([(echo.name, echo.value) for echo in answer.request.parameters], table, line)
         _raise_api_error(error, asked)
@@ -285,8 +291,8 @@ def load_json(body: bytes, *, table: str | None = None, line: int | None = None)
     except UnicodeDecodeError:
         bare = bare.decode("latin-1").encode()
     try:
-        return msgspec.json.decode(bare)
-    except (msgspec.DecodeError, RecursionError) as broken:
+        return decoded_json(bare, object)
+    except msgspec.DecodeError as broken:
         appearance = _appearance(bare, str(broken))
         raise BeaTransportError(f"BEA's answer {appearance}.", remedy="Try again.", table=table, line=line) from None
 

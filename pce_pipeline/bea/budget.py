@@ -20,6 +20,7 @@ from typing import Self
 import msgspec
 
 from pce_pipeline.bea.errors import BeaRateLimited
+from pce_pipeline.decoding import decoded_json
 
 WINDOW_SECONDS = 60.0
 _IN_FLIGHT_SECONDS = 120.0  # a request whose end nobody reported still counts this long beside its window
@@ -157,8 +158,8 @@ class RequestBudget:
             fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 before = self._path.read_bytes()
-                state = msgspec.json.decode(before, type=_State)
-            except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+                state = decoded_json(before, _State)
+            except (FileNotFoundError, msgspec.DecodeError):
                 before, state = b"", _State()
             yield state
             after = msgspec.json.encode(state)

@@ -23,6 +23,13 @@ def kept_answers(content: bytes) -> list[bytes]:
 
     Raises `BeaFileRefused` for JSON that is not an answer of BEA's, or is cut off.
     """
+    try:
+        return _answers_in(content)
+    except RecursionError:
+        raise BeaFileRefused("The file is JSON that is nested too deeply.", remedy="BEA's answers are not.") from None
+
+
+def _answers_in(content: bytes) -> list[bytes]:
     answers: list[bytes] = []
     rows: list[dict[str, Any]] = []
     for item in _items(content):
@@ -58,7 +65,7 @@ def _one_after_another(content: bytes, broken: BeaTransportError) -> Iterator[An
     while at < len(text):
         try:
             loaded, end = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             if at == 0:
                 raise BeaFileRefused(f"The file begins like JSON but is not: {broken.message}") from None
             line = text.count("\n", 0, at) + 1

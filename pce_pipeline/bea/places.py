@@ -118,10 +118,12 @@ def _of_row(start: int, row: bytes, cell: PublishedCell) -> Place | None:
 
 def _fields(row: bytes) -> dict[str, Any]:
     try:
-        loaded = json.loads(row.decode("utf-8"))
+        text = row.decode("utf-8")
     except UnicodeDecodeError:
-        loaded = json.loads(row.decode("latin-1"))
-    except json.JSONDecodeError:
+        text = row.decode("latin-1")
+    try:
+        loaded = json.loads(text)
+    except (ValueError, RecursionError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
 

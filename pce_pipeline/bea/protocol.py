@@ -25,6 +25,7 @@ from pce_pipeline.bea.observations import (
 )
 from pce_pipeline.bea.releases import newest_note
 from pce_pipeline.bea.values import coded
+from pce_pipeline.redaction import is_recognisable
 from pce_pipeline.texts import clean_description, clean_text, each
 
 REDACTED = "REDACTED"
@@ -229,12 +230,16 @@ def redact(body: bytes) -> bytes:
 
 
 def redact_key(text: AnyStr, key: str) -> AnyStr:
-    """The text (or bytes) without the key itself, in any case, wherever it stands."""
+    """The text (or bytes) without the key itself, in any case, wherever it stands.
+
+    One too short for a key of BEA may be part of a figure or a word, and goes only where a URL names it.
+    """
     if not key:
         return text
+    pattern = re.escape(key) if is_recognisable(key) else rf"(?<=UserID=){re.escape(key)}"
     if isinstance(text, bytes):
-        return re.sub(re.escape(key.encode()), REDACTED.encode(), text, flags=re.IGNORECASE)
-    return re.sub(re.escape(key), REDACTED, text, flags=re.IGNORECASE)
+        return re.sub(pattern.encode(), REDACTED.encode(), text, flags=re.IGNORECASE)
+    return re.sub(pattern, REDACTED, text, flags=re.IGNORECASE)
 
 
 def _rows(answer: Body[Row]) -> list[Row]:

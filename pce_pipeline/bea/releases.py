@@ -15,6 +15,7 @@ import msgspec
 
 from pce_pipeline.bea.errors import BeaContentError
 from pce_pipeline.bea.observations import ReleaseNote
+from pce_pipeline.decoding import decoded_json
 
 _MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
@@ -115,8 +116,8 @@ def parse_calendar(body: bytes) -> Calendar:
     Raises `BeaContentError` for anything but a JSON object.
     """
     try:
-        declared = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError) as unreadable:
+        declared = decoded_json(body.removeprefix(b"\xef\xbb\xbf"), object)
+    except msgspec.DecodeError as unreadable:
         raise BeaContentError(f"BEA's release calendar is not readable: {unreadable}.") from None
     if not isinstance(declared, dict):
         raise BeaContentError("BEA's release calendar is not a JSON object.")

@@ -24,6 +24,7 @@ from pce_pipeline.bea.protocol import decode_lines
 from pce_pipeline.bronze.manifest import ObjectEntry
 from pce_pipeline.bronze.store import BronzeStore, pack
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability import progress
@@ -181,15 +182,23 @@ async def _fetch(
     await client.fetch_lines(todo, keep)
 
 
+def _entry_in(passport: bytes) -> ObjectEntry | None:
+    """What stands beside a staged answer; None where it was cut off or says something else."""
+    try:
+        return decoded_json(passport, ObjectEntry)
+    except msgspec.DecodeError:
+        return None
+
+
 async def _left_by_a_killed_extract(
     client: BeaClient, dataset: Dataset, staged: Mapping[str, bytes], wanted: Sequence[tuple[str, int]]
 ) -> dict[str, ObjectEntry]:
     """Answers that a killed extract has left, if they are whole and known to be of the release BEA publishes now."""
     names = {_name(table, line): table for table, line in wanted}
     left = {
-        name: msgspec.json.decode(staged[_passport(name)], type=ObjectEntry)
+        name: entry
         for name in names
-        if name in staged and _passport(name) in staged
+        if name in staged and (entry := _entry_in(staged.get(_passport(name), b""))) is not None
     }
     whole = {name: entry for name, entry in left.items() if sha256_of(staged[name]) == entry.sha256}
     tables = sorted({names[name] for name in whole})

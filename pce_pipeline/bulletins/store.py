@@ -12,6 +12,7 @@ import msgspec
 
 from pce_pipeline.bulletins.bulletin import Bulletin
 from pce_pipeline.bulletins.pages import chart_of, markdown_of
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage, damages, sha256_of
 from pce_pipeline.lake.layout import join
@@ -127,7 +128,7 @@ class BulletinStore:
         """A bulletin as it lies there, for other programs. Raises `DamagedObject` and `MissingObject`."""
         key = self._key(dataset, extract, BULLETIN)
         try:
-            found: dict[str, Any] = msgspec.json.decode(self._store.get(key), type=dict)
+            found: dict[str, Any] = decoded_json(self._store.get(key), dict)
         except msgspec.DecodeError as error:
             raise DamagedObject(key, "a JSON document", str(error), remedy=_MADE_AGAIN) from error
         return found

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib.resources.abc import Traversable
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -17,6 +18,7 @@ from pce_pipeline.catalog.dataset import KnownException, Probe
 from pce_pipeline.catalog.declared import CATEGORIES, LINES, PLACE, Declared, Part, Schema
 from pce_pipeline.catalog.errors import CatalogMistake
 from pce_pipeline.catalog.places import line_at, line_of_refusal
+from pce_pipeline.decoding import decoded_toml
 
 UNDECIDED = "?"
 """What a draft writes where a person must decide."""
@@ -51,7 +53,7 @@ def read_part(folder: Traversable, where: str) -> Part:
     text = _text(folder / "dataset.toml", file)
     _refuse_undecided(text, file)
     try:
-        declared = msgspec.toml.decode(text, type=Declared)
+        declared = decoded_toml(text, Declared)
     except msgspec.DecodeError as wrong:
         problem = str(wrong)
         key = re.search(r"(\w+)(?:\[\d+\])?`$", problem)
@@ -111,7 +113,7 @@ def _refuse_undecided(text: str, file: str) -> None:
 
 def _refuse_unknown_keys(text: str, file: str) -> None:
     """Refuse keys that msgspec passes over, because a dataclass has no way to forbid them."""
-    raw = msgspec.toml.decode(text)
+    raw = decoded_toml(text, dict[str, Any])
     probes = [((("tables", nth, "probe")), table["probe"], Probe) for nth, table in enumerate(raw.get("tables", ()))]
     exceptions = [
         (("known_exceptions", nth), known, KnownException) for nth, known in enumerate(raw.get("known_exceptions", ()))

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from pce_pipeline.certificates.errors import NotACertificate
+from pce_pipeline.decoding import decoded_json
 
 FORMAT = 1
 """Raised whenever an older reader would misunderstand what is written."""
@@ -202,8 +203,8 @@ def read(body: bytes, kind: type[_Record], *, name: str, what: str) -> _Record:
     them.
     """
     try:
-        record = msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        record = decoded_json(body, kind)
+    except msgspec.DecodeError as problem:
         raise NotACertificate(name, what, str(problem)) from None
     if written(record) != body:
         raise NotACertificate(name, what, "its bytes are not those that were written, so somebody changed them")

@@ -1,11 +1,12 @@
 """The map of the verbs: what `pce --help` shows, and how a wrong call is answered."""
 
 import itertools
+import string
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from pce_pipeline import __version__
 from pce_pipeline.cli import (
@@ -32,8 +33,8 @@ from pce_pipeline.cli import (
     tracing,
 )
 from pce_pipeline.cli.guessing import no_such_verb
-from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session
-from pce_pipeline.errors import UsageError
+from pce_pipeline.cli.session import WRONG_USAGE, Answer, Session, in_session, writing_to_stdout
+from pce_pipeline.errors import SystemRefused, UsageError
 
 
 class _Verbs(TyperGroup):
@@ -44,6 +45,31 @@ class _Verbs(TyperGroup):
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise no_such_verb(ctx.command_path, args, self.commands)
         return super().resolve_command(ctx, args)
+
+
+class _Verb(TyperCommand):
+    """A verb that takes no blank for a value: `--years "$YEARS"` with an unset variable means none of the years."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (a type that typer keeps to itself)
+        """The arguments; raises `UsageError` for an option or an argument without anything in it."""
+        given, _, _ = self.make_parser(ctx).parse_args(args=[*args])
+        for parameter in self.get_params(ctx):
+            name = parameter.name or ""
+            if parameter.param_type_name == "option":
+                name = max(parameter.opts, key=len)
+            values = _flat(given.get(parameter.name or ""))
+            if any(isinstance(value, str) and not value.strip(_BLANK) for value in values):
+                raise UsageError(
+                    f"{name} is given without a value.", remedy=f"Leave it out, or see: {ctx.command_path} --help"
+                )
+        return super().parse_args(ctx, args)
+
+
+_BLANK = f"{string.whitespace},"  # commas stand between values
+
+
+def _flat(value: object) -> Sequence[object]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 class _WithDefault(_Verbs):
@@ -91,7 +117,7 @@ def _add(
     *,
     of_datasets: bool = False,
 ) -> None:
-    to.command(name, rich_help_panel=panel)(in_session(verb, of_datasets=of_datasets))
+    to.command(name, cls=_Verb, rich_help_panel=panel)(in_session(verb, of_datasets=of_datasets))
     if to is app:
         _ORDER.append(name)
 
@@ -212,8 +238,9 @@ def call(arguments: Sequence[str]) -> int:
     """Call a verb; the exit code. Wrong usage is answered as every other error is."""
     arguments = _json_first(_plot_with_place(arguments))
     try:
-        code: int = app(list(arguments), prog_name="pce", standalone_mode=False)
-    except UsageError as wrong:
+        with writing_to_stdout():  # verbs say their own errors; this is the help
+            code: int = app(list(arguments), prog_name="pce", standalone_mode=False)
+    except (UsageError, SystemRefused) as wrong:
         return Session(as_json="--json" in arguments).report(wrong)
     except typer.TyperException as wrong:
         if not wrong.format_message():  # no verb at all: the help is shown already

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from pce_pipeline.tables.table import STATUSES, Column, Table
+from pce_pipeline.warehouse.meta_tables import META_TABLES
 from pce_pipeline.warehouse.views import VIEWS
 
 _INTRODUCTION = """\
 # Data dictionary
 
-Written by `pce dictionary` from the declarations in `pce_pipeline/tables/` and the views' files in
-`pce_pipeline/warehouse/views/`; do not edit it by hand.
+Written by `pce dictionary` from the declarations in `pce_pipeline/tables/` and `pce_pipeline/warehouse/meta_tables.py`,
+and the views' files in `pce_pipeline/warehouse/views/`; do not edit it by hand.
 
 Tables lie in the lake under their layer (`gold` itself as `gold/…/facts`); those of `gold/` are in Postgres as well,
 in schema `gold`. Units are in the names of columns. A missing value is NULL, and the status beside it says why.
@@ -21,7 +22,7 @@ def markdown(tables: Iterable[Table]) -> str:
     parts = [_INTRODUCTION, *_statuses()]
     for table in tables:
         parts += _table(table)
-    return "\n".join([*parts, *_views()])
+    return "\n".join([*parts, *_views(), *_meta()])
 
 
 def _statuses() -> Iterator[str]:
@@ -49,6 +50,20 @@ def _views() -> Iterator[str]:
     for view in VIEWS.values():
         yield f"| `{view.name}` | {_cell(view.comment)} |"
     yield ""
+
+
+def _meta() -> Iterator[str]:
+    yield (
+        "## Schema meta\n\nIn Postgres only: what was loaded, when, by which run and of what. Times are UTC. What "
+        "`pce_reader` reads is marked.\n"
+    )
+    for table in META_TABLES:
+        marked = " `pce_reader` reads it." if table.for_readers else ""
+        yield f"### meta.{table.name}\n\n{table.grain}{marked}\n"
+        yield "| column | meaning |\n|---|---|"
+        for column, meaning in table.columns.items():
+            yield f"| `{column}` | {_cell(meaning)} |"
+        yield ""
 
 
 def _columns(columns: tuple[Column, ...]) -> Iterator[str]:

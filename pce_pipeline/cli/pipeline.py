@@ -19,6 +19,7 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.extract import Place, next_extract_id, places
 from pce_pipeline.bronze.feeds import Files
 from pce_pipeline.bronze.files import FileFeed
+from pce_pipeline.bronze.watermarks import watermarks_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import deciding, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown
@@ -28,6 +29,7 @@ from pce_pipeline.cli.sources import check_sources
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.tables.years import parse_years, years_text
+from pce_pipeline.warehouse.lineage import record_watermarks
 from pce_pipeline.warehouse.records import record_run, run_row
 
 if TYPE_CHECKING:
@@ -600,6 +602,13 @@ def _record_that_nothing_was_new(session: Session, decision: Decision, *, force:
         with session.postgres.connect() as connection:
             layout = session.lake.layout
             record_run(connection, run_row(step.run), world=layout.world, env=layout.env, status="succeeded")
+            situation = decision.situation
+            record_watermarks(
+                connection.cursor(),
+                [mark for now in situation.held.values() for mark in watermarks_of(now).values()],
+                window=situation.full_comparison,
+                run_id=step.run.run_id,
+            )
             connection.commit()
     session.reports.end(run_id)
 

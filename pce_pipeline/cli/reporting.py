@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from pce_pipeline.bulletins.bulletin import Bulletin
@@ -23,6 +24,7 @@ from pce_pipeline.cli.page import opened, page_of, write_page
 from pce_pipeline.cli.pipeline import NothingExtracted
 from pce_pipeline.cli.run_report import newest_call, report_of_run
 from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import join
 from pce_pipeline.observability.logs import without_secrets
@@ -119,8 +121,8 @@ def _said(folder: Path) -> Said:
     documents: dict[str, Mapping[str, Any]] = {}
     for file in sorted(folder.glob("*.json")):
         try:
-            document = json.loads(file.read_text("utf-8"))
-        except ValueError:
+            document = decoded_json(file.read_bytes(), object)
+        except msgspec.DecodeError:
             continue
         if isinstance(document, dict) and file.name != _FAILURE:
             documents[file.stem] = document
@@ -181,7 +183,7 @@ def _manifest_file(session: Session, dataset: str, extract: str) -> str:
 def _conclusions(steps: str) -> dict[str, str]:
     """What became of each step, by id, in the workflow's order."""
     try:
-        given = json.loads(steps)
+        given = decoded_json(steps, dict[str, Any])
         return {name: str(step["conclusion"]) for name, step in given.items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UsageError("--steps is no `steps` context.", remedy="Give it toJSON(steps).") from None

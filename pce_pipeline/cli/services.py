@@ -11,6 +11,7 @@ from rich.text import Text
 
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Answer, Session
+from pce_pipeline.cli.settings_list import settings_known, settings_page
 from pce_pipeline.emulator.vintages import DEFAULT_RELEASE, VINTAGES, vintage
 from pce_pipeline.errors import UsageError
 from pce_pipeline.local import world
@@ -77,8 +78,16 @@ def db_migrate(session: Session) -> Answer:
     )
 
 
-def env(session: Session) -> Answer:
+def env(
+    session: Session,
+    *,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="Instead: list every setting, its default and meaning, as Markdown.")
+    ] = False,
+) -> Answer:
     """Print what to export for bare `dagster` commands: eval "$(pce env)"."""
+    if settings:
+        return Answer({"settings": settings_known()}, as_is=settings_page(), of_world=False)
     exports = world.exports(session.settings)
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exports.items()]
     return Answer(exports, as_is="".join(lines), of_world=False)

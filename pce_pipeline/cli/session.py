@@ -7,11 +7,12 @@ one message with a remedy and an exit code (1 failed, 2 wrong usage, 130 interru
 import difflib
 import inspect
 import json
+import os
 import shutil
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from functools import cached_property, wraps
@@ -30,13 +31,14 @@ from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli.progress import Bars, Lines
-from pce_pipeline.errors import PceError, UsageError
+from pce_pipeline.errors import PceError, SystemRefused, UsageError
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide, without_secrets
 from pce_pipeline.observability.progress import watched_by
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.refusals import reason_and_remedy, refusal_of
 from pce_pipeline.reports.publishing import Publisher
 from pce_pipeline.settings import Settings, Source, load_settings
 from pce_pipeline.tables.registry import Registry, load_registry
@@ -244,11 +246,22 @@ class Session:
         except PceError as error:
             return self.report(error)
         except Exception as error:  # noqa: BLE001 (the last resort: no person should need to read a traceback)
-            return self.report(error)
+            return self.report(refusal_of(error, sqlite=self._history) or error)
         return answer.exit_code if answer is not None else 0
 
     def print(self, answer: Answer) -> None:
-        """Print an answer; verbs that stay (a server) print theirs themselves."""
+        """Print an answer; verbs that stay (a server) print theirs themselves.
+
+        Raises `SystemRefused` where nothing more can be written to stdout.
+        """
+        try:
+            with writing_to_stdout():
+                self._print(answer)
+        except SystemRefused:
+            self.as_json = False  # a document would be lost, too
+            raise
+
+    def _print(self, answer: Answer) -> None:
         if self.as_json:
             whose = {"world": self.settings.world, "sample": self.settings.is_sample} if answer.of_world else {}
             self._print_json({**whose, **answer.document}, is_secret=answer.is_secret)
@@ -274,12 +287,32 @@ class Session:
                 for name, fact in vars(error).items()
                 if not name.startswith("_") and name not in {"message", "remedy"}
             }
-            self._print_json({"error": {"type": type(error).__name__, "message": message, "remedy": remedy, **facts}})
+            try:
+                with writing_to_stdout():
+                    self._print_json(
+                        {"error": {"type": type(error).__name__, "message": message, "remedy": remedy, **facts}}
+                    )
+            except SystemRefused as unprintable:
+                self._tell(message, remedy)
+                if unprintable.message != message:
+                    self._tell(unprintable.message, unprintable.remedy)
         else:
+            self._tell(message, remedy)
+        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
+
+    @property
+    def _history(self) -> str:
+        """Where Dagster's history lies, for errors of SQLite, which do not say it."""
+        with suppress(PceError):
+            return str(self.settings.dagster_home)
+        return "Dagster's history"
+
+    def _tell(self, message: str, remedy: str) -> None:
+        """Say an error on stderr; where that cannot be written either, the exit code says it alone."""
+        with suppress(OSError):
             self.err.print(Text.assemble(("Error  ", "bold red"), message), soft_wrap=True)
             if remedy:
                 self.err.print(Text(remedy, "dim"), soft_wrap=True)
-        return WRONG_USAGE if isinstance(error, UsageError) else FAILED
 
     def _interrupted(self) -> int:
         message = "Interrupted. What is done is kept; the same command goes on from there."
@@ -332,6 +365,28 @@ def in_session(verb: Callable[..., Answer | None], *, of_datasets: bool = False)
     called.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]  # functions may have one
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
     return called
+
+
+@contextmanager
+def writing_to_stdout() -> Iterator[None]:
+    """Write to stdout inside; what the operating system refuses there becomes `SystemRefused`.
+
+    Where nobody reads any more (`| head`), the program ends without a word, as programs do.
+    """
+    try:
+        yield
+    except OSError as refused:
+        if refused.filename is not None:
+            raise  # that is a file, and not stdout
+        # What is still buffered would fail once more when the interpreter ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(refused, BrokenPipeError):
+            raise SystemExit(FAILED) from None
+        reason, _ = reason_and_remedy(refused.errno or 0) or (str(refused.strerror), "")
+        raise SystemRefused(
+            "Standard output", reason, remedy="What was asked for is done; send the answer to a place with room."
+        ) from refused
 
 
 def called_as() -> str:

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.emulator import render
 from pce_pipeline.emulator.archive import calendar
 from pce_pipeline.emulator.archived_releases import archived
@@ -265,7 +266,7 @@ async def _show(request: Request) -> Response:
 async def _control(request: Request) -> Response:
     emulator = _emulator(request)
     try:
-        command = msgspec.json.decode(await request.body(), type=Command)
+        command = decoded_json(await request.body(), Command)
         if command.release is not msgspec.UNSET:
             emulator.set_release(command.release)
     except (msgspec.DecodeError, LookupError) as refused:

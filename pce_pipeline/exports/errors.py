@@ -30,9 +30,9 @@ class WrongFileName(UsageError):
 class CannotBeWritten(UsageError):
     """The file system does not take the file."""
 
-    def __init__(self, path: Path, problem: OSError) -> None:
+    def __init__(self, path: Path, reason: str) -> None:
         self.file = str(path)
-        self.reason = problem.strerror or type(problem).__name__
+        self.reason = reason
         super().__init__(
             f"{path} cannot be written: {self.reason}.", remedy="Name a place that exists and that you may write to."
         )

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.hooks.events import EventStore, WebhookEvent
 from pce_pipeline.hooks.signatures import ID, SIGNATURE, TIMESTAMP, NotSigned, Verifier
 from pce_pipeline.lake.errors import LakeError
@@ -118,8 +119,8 @@ def _event_id(headers: Mapping[str, str]) -> str | None:
 
 def _check(body: bytes, *, has_id: bool) -> None:
     try:
-        payload = msgspec.json.decode(body, type=_Payload)
-    except (msgspec.DecodeError, RecursionError):
+        payload = decoded_json(body, _Payload)
+    except msgspec.DecodeError:
         raise HTTPException(400, "The body is not a JSON object.") from None
     if not has_id and "timestamp" not in payload:
         raise HTTPException(

@@ -5,8 +5,6 @@ The library signs. Comparing is done here, on exact texts: it alone would take o
 signature for the same, and no event without an id.
 """
 
-import base64
-import binascii
 import hmac
 import re
 from collections.abc import Mapping
@@ -15,18 +13,13 @@ from datetime import UTC, datetime, timedelta
 from standardwebhooks import Webhook
 
 from pce_pipeline.errors import PceError, UsageError
+from pce_pipeline.webhook_secrets import HOW_TO_MAKE_ONE, key_of
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 
 TOLERANCE = timedelta(minutes=5)
 """How far the moment of signing may lie from now, before or after."""
 
-HOW_TO_MAKE_ONE = (
-    "python -c \"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
-)
-
-_PREFIX = "whsec_"
-_FEWEST_BYTES = 24
 _SECONDS = re.compile(r"[1-9][0-9]{0,10}")
 
 
@@ -92,12 +85,7 @@ class Verifier:
 
 
 def _key(number: int, secret: str) -> bytes:
-    """The bytes to sign with; the library would pass over what is no base64."""
-    encoded = secret.removeprefix(_PREFIX).rstrip("=")
     try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise HookSecretRefused(number, f"after {_PREFIX} comes no base64") from None
-    if len(key) < _FEWEST_BYTES:
-        raise HookSecretRefused(number, f"it has {len(key)} bytes, and at least {_FEWEST_BYTES} are needed")
-    return key
+        return key_of(secret)
+    except ValueError as wrong:
+        raise HookSecretRefused(number, str(wrong)) from None

@@ -4,6 +4,7 @@ Everything is obstore; what a directory lacks (compare-and-swap) is added here, 
 Backends are thread-safe and open nothing before the first operation. Keys, concurrency and meaning are store.py's.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -30,11 +31,13 @@ from obstore.store import LocalStore, S3Store
 from pce_pipeline.lake.errors import (
     BucketMissing,
     LakeAccessDenied,
+    LakeDirectoryRefused,
     LakeUnavailable,
     LostRace,
     MissingObject,
     ObjectExists,
 )
+from pce_pipeline.refusals import number_in, reason_and_remedy
 
 if TYPE_CHECKING:
     import boto3
@@ -225,8 +228,8 @@ class DirectoryBackend(_Obstore):
     def _writable(self) -> LocalStore:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-        except FileNotFoundError as error:  # elsewhere this means that an object is missing
-            raise LakeUnavailable(self.describe(), f"the directory cannot be made ({error.strerror})") from None
+        except FileNotFoundError:  # elsewhere this means that an object is missing
+            raise self._refused("", errno.ENOENT) from None
         return self._store
 
     @cached_property
@@ -239,11 +242,20 @@ class DirectoryBackend(_Obstore):
             case FileNotFoundError():
                 return MissingObject(key)
             case PermissionError() | PermissionDeniedError():
-                return LakeAccessDenied(key, "permission denied")
-            case _ if re.search(r"os error (1|13|30)\b", text):
-                return LakeAccessDenied(key, text)
+                return self._refused(key, errno.EACCES)
+            case OSError(errno=int(number)):
+                return self._refused(key, number, text)
             case _:
-                return LakeUnavailable(key, text)
+                return self._refused(key, number_in(str(error)), text)
+
+    def _refused(self, key: str, number: int | None, text: str = "") -> Exception:
+        known = reason_and_remedy(number, str(self.root / key)) if number is not None else None
+        if number is None or known is None:
+            return LakeUnavailable(key, text)
+        reason, remedy = known
+        if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            return LakeAccessDenied(str(self.root / key), reason, remedy=remedy)
+        return LakeDirectoryRefused(str(self.root / key), number, reason, remedy)
 
 
 class S3Backend(_Obstore):

@@ -4,6 +4,7 @@
     ├── LakeAddressRefused       the lake's address names no place a lake can be
     ├── UnsafeKey                a key outside the grammar of layout.py
     ├── LakeUnavailable          no usable answer from the store; worth another try
+    ├── LakeDirectoryRefused     the operating system cannot do it in the lake's directory: full, name too long
     ├── LakeAccessDenied         the store knows us too little: credentials or rights
     ├── BucketMissing            the bucket is not there
     ├── MissingObject            nothing lies at this key
@@ -65,16 +66,27 @@ class LakeUnavailable(LakeError):
         )
 
 
-class LakeAccessDenied(LakeError):
-    """The store refused us; `reason` is its error code."""
+class LakeDirectoryRefused(LakeError):
+    """The operating system does not do what is needed at `path`; `number` is its error number."""
 
-    def __init__(self, key: str, reason: str) -> None:
+    def __init__(self, path: str, number: int, reason: str, remedy: str) -> None:
+        self.path = path
+        self.number = number
+        self.reason = reason
+        super().__init__(f"The lake cannot be used at {path}: {reason}.", remedy=remedy)
+
+
+class LakeAccessDenied(LakeError):
+    """The store refused us; `reason` is its error code, or why the operating system refuses a directory."""
+
+    def __init__(self, key: str, reason: str, *, remedy: str = "") -> None:
         self.key = key
         self.reason = reason
         super().__init__(
             f"The lake refuses access to {key}: {reason}.",
-            remedy="On S3, check the credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID) and that the role may list, read, "
-            "write and delete below this prefix; in a directory, its owner and permissions.",
+            remedy=remedy
+            or "Check the credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID) and that the role may list, "
+            "read, write and delete below this prefix.",
         )
 
 

@@ -25,7 +25,9 @@
     <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
                                                 /record.json                 written last: of what, by which code
     <env>/decisions/<world>/<dataset>/<name>.json                            what people decided, kept for ever
-    <env>/observability/runs/<world>/<run>/...
+    <env>/observability/runs/<world>/<run>/record.json                       what the run was asked and did
+                                          /log.jsonl                         its log
+                                          /audit.<step>.json                 what a step made of partitions, if anything
     <env>/reports/<world>/<run>/bronze.json, silver.json, ...                what a run did and how good it is
                                /report.md, report.html                      the same, to be read
                                /manifest.json                               written last

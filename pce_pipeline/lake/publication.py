@@ -56,6 +56,8 @@ class Publication:
     """The bytes of these."""
     partitions: dict[str, Partition]
     """The partitions that were given, as they are published now."""
+    before: dict[str, Partition]
+    """Those of them that were published before, as they were."""
     rows_in_all: int
     """The rows of all partitions that are published now."""
 
@@ -144,6 +146,7 @@ class TableStore:
             raise ValueError(f"a partition of {self._table} was given twice")
         seen = self._promotion.look()
         pointer, token = self._read_pointer()
+        before = {each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions}
         todo = plan(new, pointer.partitions, seen.listing, self._keys, run_id=run_id, now=now or datetime.now(UTC))
         self._store.put_many({self._keys.full(version): todo.bodies[version] for version in todo.to_write})
         if todo.changes:
@@ -161,10 +164,11 @@ class TableStore:
             objects_written=len(todo.to_write) + files,
             bytes_written=sum(len(todo.bodies[version]) for version in todo.to_write) + size,
             partitions={each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions},
+            before=before,
             rows_in_all=sum(partition.rows for partition in pointer.partitions.values()),
         )
 
-    def withdraw(self, partitions: Collection[str]) -> list[str]:
+    def withdraw(self, partitions: Collection[str]) -> dict[str, Partition]:
         """Takes partitions out of the table, and their files from the fixed keys; returns those that were published.
 
         Versions stay until they are pruned. Killed in between, the next call removes what is left.
@@ -176,7 +180,7 @@ class TableStore:
             pointer, _ = self._read_pointer()
         gone = withdrawn_files(self._keys, pointer.partitions, self._promotion.look())
         self._store.delete_many([self._keys.full(path) for path in gone])
-        return list(given)
+        return given
 
     def verify(self, partitions: Collection[str] | None = None) -> list[Damage]:
         """Reads every byte of the partitions (default: all), versions and fixed keys; what is not as recorded."""

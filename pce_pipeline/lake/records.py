@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.lake.errors import DamagedObject, NewerLakeFormat
 
 LAKE_FORMAT = 2
@@ -34,9 +35,9 @@ def decode_record(key: str, body: bytes, kind: type[_R], *, remedy: str = "") ->
     Raises `NewerLakeFormat`, or `DamagedObject` with `remedy`.
     """
     try:
-        found = msgspec.json.decode(body, type=Record).format
+        found = decoded_json(body, Record).format
         if found > LAKE_FORMAT:
             raise NewerLakeFormat(key, found, LAKE_FORMAT)
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decoded_json(body, kind)
+    except msgspec.DecodeError as error:
         raise DamagedObject(key, f"a {kind.__name__}", str(error), remedy=remedy) from error

@@ -5,6 +5,7 @@
     ├── PostgresNotRunning       something needed the server while it was down
     ├── PostgresDidNotStart      the server or a tool of it gave up
     ├── PostgresDidNotStop       the server was asked to stop and is still there
+    ├── DataIncomplete           parts of the data are gone
     ├── BelongsToAnotherUser     another user of the machine made the folder
     └── OtherMajorVersion        another major version of PostgreSQL wrote the data
 
@@ -13,11 +14,29 @@
 Every error tells how to go on; where the server or its tools said something, `log_tail` holds their last lines.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pce_pipeline.errors import PceError
 
 _OTHER_SERVER = "PCE_DATABASE_URL can name a PostgreSQL 17 or newer of your own."
+
+
+_MISSING_SHOWN = 5
+
+
+def delete_and_load(directory: Path) -> str:
+    """What may be deleted where a server's data is beyond mending, and how all of it comes back.
+
+    >>> delete_and_load(Path("/home/me/.pce/sample/postgres/data"))
+    'delete /home/me/.pce/sample/postgres/data: all in it is loaded again from the lake by: pce run'
+    """
+    return f"delete {directory}: all in it is loaded again from the lake by: pce run"
+
+
+def _listed(missing: Sequence[str]) -> str:
+    more = len(missing) - _MISSING_SHOWN
+    return ", ".join(missing[:_MISSING_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 class LocalPostgresError(PceError):
@@ -50,7 +69,9 @@ class PostgresDidNotStart(LocalPostgresError):
         said = f" It said:\n{log_tail}\n" if log_tail else ""
         super().__init__(
             f"The Postgres of {directory} did not start: {reason}.{said}",
-            remedy=remedy or f"Mend that and start it again with: pce db start. {_OTHER_SERVER}",
+            remedy=remedy
+            or f"Mend that and start it again with: pce db start; where it is beyond mending, "
+            f"{delete_and_load(directory / 'data')}. {_OTHER_SERVER}",
         )
 
 
@@ -86,7 +107,19 @@ class OtherMajorVersion(LocalPostgresError):
         self.installed = installed
         super().__init__(
             f"{directory} was written by PostgreSQL {found}, installed is {installed}.",
-            remedy=f"Everything in it can be loaded again: delete {directory} and load.",
+            remedy=f"Install that version again, or {delete_and_load(directory)}",
+        )
+
+
+class DataIncomplete(LocalPostgresError):
+    """Parts of a server's data are gone, so that it cannot start: `missing` names them, as paths within the data."""
+
+    def __init__(self, directory: Path, missing: Sequence[str]) -> None:
+        self.directory = directory
+        self.missing = tuple(missing)
+        super().__init__(
+            f"{directory} is not whole: {_listed(self.missing)} {'is' if len(self.missing) == 1 else 'are'} missing.",
+            remedy=f"Put back what was deleted, or {delete_and_load(directory)}",
         )
 
 

@@ -22,6 +22,7 @@ import psutil
 
 from pce_pipeline.local.errors import (
     BelongsToAnotherUser,
+    DataIncomplete,
     LocalPostgresError,
     OtherMajorVersion,
     PostgresDidNotStart,
@@ -36,6 +37,8 @@ from pce_pipeline.local.programs import (
     installed_programs,
     reachable_programs,
 )
+from pce_pipeline.local.server_data import missing_in
+from pce_pipeline.refusals import refusal_of
 
 if sys.platform != "win32":
     import fcntl
@@ -128,7 +131,7 @@ class EmbeddedPostgres:
                         self._launch()
                     self._wait_until_ready()
             except OSError as failed:
-                raise PostgresDidNotStart(self.directory, str(failed)) from failed
+                raise refusal_of(failed) or PostgresDidNotStart(self.directory, str(failed)) from failed
         return self.url
 
     def stop(self) -> None:
@@ -247,15 +250,21 @@ class EmbeddedPostgres:
 
     def _prepare(self, account: Account, programs: Path) -> None:
         """Data of the installed version, and a password for it; a kill in between leaves nothing half made."""
-        if not (self._data / "PG_VERSION").exists():
+        if self._is_empty():
             self._initialise(account, programs)
             return
-        found = (self._data / "PG_VERSION").read_text("ascii").strip()
+        if missing := missing_in(self._data, _NAME):
+            raise DataIncomplete(self._data, missing)
+        found = (self._data / "PG_VERSION").read_text("utf-8", "replace").strip()
         installed = self._tool(account, [programs / "postgres", "--version"]).split()[2].partition(".")[0]
         if found != installed:
             raise OtherMajorVersion(self._data, found=found, installed=installed)
         if not self._passfile.exists():
             self._set_password(account, programs, self._data)
+
+    def _is_empty(self) -> bool:
+        """Whether there is no data at all, so that nothing is lost where new data takes its place."""
+        return not self._data.exists() or (self._data.is_dir() and not any(self._data.iterdir()))
 
     def _initialise(self, account: Account, programs: Path) -> None:
         sheltered = not account.reaches(self.directory)
@@ -321,10 +330,14 @@ class EmbeddedPostgres:
         return done.stdout
 
     def _forget_stale_pid(self) -> None:
-        """Drop a pid file whose number now belongs to another program; Postgres itself sees to the dead ones."""
+        """Drop a pid file whose number now belongs to another program, or that says none; nobody uses the data now.
+
+        Postgres itself sees to the dead ones, and refuses to start beside a file that it cannot read.
+        """
         pidfile = self._data / "postmaster.pid"
-        with suppress(FileNotFoundError, ValueError, IndexError):
-            if psutil.pid_exists(int(pidfile.read_text("utf-8").splitlines()[0])):
+        with suppress(FileNotFoundError):
+            first = pidfile.read_text("utf-8", "replace").partition("\n")[0].strip()
+            if not (first.isascii() and first.isdigit()) or psutil.pid_exists(int(first)):
                 pidfile.unlink()
 
     def _spawn(self, account: Account, programs: Path, lock: int) -> None:
@@ -354,7 +367,7 @@ class EmbeddedPostgres:
         remembered = self.directory / "port"
         try:
             candidates = [int(remembered.read_text("ascii")), 0]
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, IsADirectoryError):
             candidates = [0]
         for candidate in candidates:
             with socket.socket() as probe, suppress(OSError):

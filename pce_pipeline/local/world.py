@@ -78,8 +78,17 @@ def _locked(lock: int) -> bool:
 
 
 def exports(settings: Settings) -> Mapping[str, str]:
-    """The variables with which bare `dagster` commands work on this world; nothing secret is among them."""
+    """The variables with which bare `dagster` commands work on this world, from any folder; none is a secret.
+
+    Paths are absolute, also those that were given as relative ones.
+    """
+    lake, catalog = settings.chosen_lake_uri, settings.catalog
+    chosen = {
+        "PCE_LAKE_URI": None if lake is None else lake if "://" in lake else str(Path(lake).absolute()),
+        "PCE_CATALOG": None if catalog is None else str(catalog.absolute()),
+    }
     return {
+        **{name: place for name, place in chosen.items() if place is not None},
         "DAGSTER_HOME": str(prepared_dagster_home(settings)),
         "DAGSTER_MODULE_NAME": "pce_pipeline.definitions",
         "DAGSTER_DISABLE_TELEMETRY": "1",

@@ -7,16 +7,16 @@ gets each JSON line as well.
 
 import json
 import logging
-import re
 import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, Literal
-from urllib.parse import quote
 
 import structlog
+
+from pce_pipeline.redaction import blanked, spellings
 
 Taker = Callable[[str, str | None], None]
 """Takes a JSON line and the id of the run it belongs to, if any; at once and without an error."""
@@ -26,21 +26,20 @@ _lines_lock = threading.Lock()
 _takers: set[Taker] = set()
 _secrets: set[str] = set()
 _SAID_BEFORE = {"timestamp", "level", "event", "run_id", "dataset"}
-_SIGNATURE = re.compile(r"(?<=X-Amz-Signature=)[0-9a-f]+")
 _to_json = structlog.processors.JSONRenderer(sort_keys=True)
 
 
 def hide(secret: str) -> None:
-    """Blank this text in every log line from now on, also as Python, JSON or a URL spells it."""
-    if secret:
-        _secrets.update({secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")})
+    """Blank this text in every log line from now on, also as Python, JSON or a URL spells it.
+
+    One that cannot be told from ordinary text is blanked inside URLs only.
+    """
+    _secrets.update(spellings(secret))
 
 
 def without_secrets(text: str) -> str:
-    """The text with every registered secret blanked, and what signs a token or URL of AWS (each is used once)."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return _SIGNATURE.sub("***", text)
+    """The text with every registered secret blanked, passwords in URLs, and what signs a token or URL of AWS."""
+    return blanked(text, _secrets)
 
 
 def _plain(value: object) -> object:

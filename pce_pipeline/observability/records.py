@@ -9,7 +9,7 @@ import logging
 import platform
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,10 +20,13 @@ import polars as pl
 import structlog
 
 from pce_pipeline import __version__
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.errors import PceError
+from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs, progress
+from pce_pipeline.observability.audit import AuditEntry, StepTrail, latest_changes, of_changed_tables
 
 _log = structlog.get_logger()
 
@@ -39,6 +42,8 @@ class CheckOutcome(msgspec.Struct, frozen=True, kw_only=True):
     figures: dict[str, Any] = {}
     largest: list[dict[str, Any]] = []
     """The largest deviation of each dataset and explanation, of a check that measures some."""
+    checked_at: datetime | None = None
+    """When (UTC); None in records of before this was kept."""
 
 
 class StepRecord(msgspec.Struct, kw_only=True):
@@ -56,6 +61,10 @@ class StepRecord(msgspec.Struct, kw_only=True):
     error: str | None = None
     put_off: dict[str, str] = {}
     """The datasets that failed in this step, each with the reason, while the run went on with the others."""
+    rolled_back: list[str] = []
+    """The partitions that an earlier vintage took over, as `<table>/<partition>`."""
+    audited: int = 0
+    """How many entries of the audit trail it left; they lie beside the record."""
 
 
 class RunRecord(msgspec.Struct, kw_only=True):
@@ -103,6 +112,8 @@ class Step:
     """The record of its run."""
     facts: Mapping[str, str]
     """What stands on each of its log lines."""
+    entries: list[AuditEntry] = field(default_factory=list)
+    """What it made of the partitions that it worked on."""
     _started: float = field(default_factory=time.perf_counter)
 
     def inputs(self, **facts: object) -> None:
@@ -115,7 +126,28 @@ class Step:
         self.record.rows.update(counts)
 
     def check(self, outcome: CheckOutcome) -> None:
-        self.record.checks.append(outcome)
+        """Keep what a check says, which it says now."""
+        self.record.checks.append(msgspec.structs.replace(outcome, checked_at=datetime.now(UTC)))
+
+    def audit(self, entries: Iterable[AuditEntry]) -> None:
+        """Keep what the step made of partitions; its checks and seconds are added at its end."""
+        self.entries.extend(entries)
+        gone_back = [f"{entry.table}/{entry.partition}" for entry in self.entries if entry.event == "rolled_back"]
+        self.record.rolled_back = list(dict.fromkeys([*self.record.rolled_back, *gone_back]))
+
+    @property
+    def trail(self) -> list[AuditEntry]:
+        """The entries of the tables that have changed, with the checks and seconds of the step, which has ended."""
+        passed = sum(check.passed for check in self.record.checks)
+        return [
+            msgspec.structs.replace(
+                entry,
+                checks_passed=passed,
+                checks_failed=len(self.record.checks) - passed,
+                step_seconds=self.record.seconds,
+            )
+            for entry in of_changed_tables(self.entries)
+        ]
 
     def put_off(self, dataset: str, error: Exception) -> None:
         """Record that a dataset failed in this step, and that the run goes on without it."""
@@ -136,6 +168,7 @@ def _told(error: BaseException) -> str:
 
 
 _RECORD = "record.json"
+_AUDIT = "audit.{}.json"
 _LOG = "log.jsonl"
 _BETWEEN = ", "
 
@@ -195,6 +228,8 @@ class RunJournal:
         span = f"{partitions[0]}...{partitions[-1]}" if len(partitions) > 1 else "".join(partitions)
         run = self.open(run_id, job=job, requested={**requested, **({"partitions": span} if span else {})})
         record = StepRecord(step=step, partitions=partitions, started_at=datetime.now(UTC))
+        if (first_try := run.step(step)) is not None:  # what it has changed stays changed
+            record.audited, record.rolled_back = first_try.audited, list(first_try.rolled_back)
         run.steps = [other for other in run.steps if other.step != step] + [record]
         known = run.dataset.split(_BETWEEN) if run.dataset else []
         run.dataset = _BETWEEN.join([*known, *(each for each in datasets if each not in known)])
@@ -244,6 +279,7 @@ class RunJournal:
                 error=record.error,
             )
             try:
+                self._keep_trail(step)
                 self.write(step.run)
             except PceError as unwritten:
                 if error is None:
@@ -267,9 +303,47 @@ class RunJournal:
         )
 
     def read(self, run_id: str) -> RunRecord | None:
-        """A run's record from the lake, if it has one."""
+        """A run's record from the lake, if it has one. Raises `DamagedObject`."""
         body = self._read(run_id, _RECORD)
-        return None if body is None else msgspec.json.decode(body, type=RunRecord)
+        if body is None:
+            return None
+        try:
+            return decoded_json(body, RunRecord)
+        except msgspec.DecodeError as wrong:
+            key = self._key(run_id, _RECORD)
+            raise DamagedObject(key, "a run's record", str(wrong), remedy="Delete it: nothing is made of it.") from None
+
+    def earlier(self, *, besides: Collection[str]) -> Iterator[RunRecord]:
+        """The records of the other runs of this world; one that cannot be read is left out, and the log says so."""
+        layout = self._lake.layout
+        runs = self._lake.store.list_dirs(f"{layout.runs}/{layout.world}")
+        keys = [self._key(run_id, _RECORD) for run_id in runs if run_id not in besides]
+        for key, body in self._lake.store.get_many(keys, missing_ok=True).items():
+            try:
+                yield decoded_json(body, RunRecord)
+            except msgspec.DecodeError as unreadable:
+                _log.warning("a run's record cannot be read", key=key, problem=str(unreadable))
+
+    def trail(self, run: RunRecord) -> list[AuditEntry]:
+        """What the steps of a run that have ended made of partitions, in their order."""
+        return self._entries(run.run_id, [step.step for step in run.steps if step.audited])
+
+    def _entries(self, run_id: str, steps: Sequence[str]) -> list[AuditEntry]:
+        bodies = self._lake.store.get_many([self._audit_key(run_id, step) for step in steps], missing_ok=True)
+        return [entry for body in bodies.values() for entry in decoded_json(body, StepTrail).entries]
+
+    def _keep_trail(self, step: Step) -> None:
+        """Put the step's part of the audit trail into the lake, beside what an earlier try of it left."""
+        entries, record = step.trail, step.record
+        if record.audited:
+            entries = latest_changes([*self._entries(step.run.run_id, [record.step]), *entries])
+        if entries:
+            body = msgspec.json.encode(StepTrail(run_id=step.run.run_id, step=record.step, entries=entries))
+            self._lake.store.put(self._audit_key(step.run.run_id, record.step), body)
+        record.audited = len(entries)
+
+    def _audit_key(self, run_id: str, step: str) -> str:
+        return self._key(run_id, _AUDIT.format(step.replace("/", ".")))
 
     def _read(self, run_id: str, name: str) -> bytes | None:
         key = self._key(run_id, name)

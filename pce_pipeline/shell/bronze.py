@@ -34,6 +34,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.quality.rules import Rule, judge
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.audit import audit_extract
 from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.keys import bronze_key
 from pce_pipeline.shell.partitions import extracts_of
@@ -190,7 +191,9 @@ class _Taking:
         if prepared.changed:
             published = publish(self.bronze, prepared)
             self.step.outputs(changed=list(prepared.changed))
-            self._materialised(self.bronze.manifest(published), "new")
+            manifest = self.bronze.manifest(published)
+            audit_extract(self.step, manifest)
+            self._materialised(manifest, "new")
             return
         note_unchanged(self.bronze, prepared)
         self.step.outputs(outcome="unchanged", compared=sorted(equals))

@@ -18,6 +18,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.quality.facts import Facts, facts_rules
 from pce_pipeline.quality.identities import FactYears
+from pce_pipeline.shell.audit import Read, audit_publication
 from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
@@ -128,6 +129,7 @@ def _dimension(table: Table, registry: Registry) -> dg.AssetsDefinition:
             )
             step.rows(**{table.name: frame.height})
             step.outputs(written=publication.written, unchanged=publication.unchanged)
+            audit_publication(step, table, publication, {WHOLE: frame}, {}, Read())
             content = content_sha256(frame)
             return dg.MaterializeResult(
                 metadata={

@@ -16,6 +16,7 @@ from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import NewPartition, Partition
 from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.shell.audit import Read, audit_publication
 from pce_pipeline.shell.page import shown
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.tables.lineage import Derivation, FromTable
@@ -82,6 +83,8 @@ class YearlyOutput:
     """The vintage, by BEA table, that the datasets were at when this was made."""
     absent: Mapping[int, str] = field(default_factory=dict)
     """The years of the run that there is nothing to publish of, each with the reason."""
+    read: Read = field(default_factory=Read)
+    """The rows that went into each year, as far as they were counted."""
 
 
 def yearly_output(output: YearlyOutput, name: str = "result") -> dg.Output[YearlyOutput]:
@@ -125,15 +128,17 @@ class LakeIOManager(dg.IOManager):
             now=datetime.now(UTC),
         )
         published = publication.partitions
-        withdrawn = self._lake.table(table).withdraw([str(year) for year in obj.absent]) if obj.absent else []
+        withdrawn = self._lake.table(table).withdraw([str(year) for year in obj.absent]) if obj.absent else {}
         step = self._journal.running(context.run_id, table.name)
+        frames = {str(year): rows for year, rows in by_year.items()}
+        audit_publication(step, table, publication, frames, withdrawn, obj.read)
         if step is not None:
             step.rows(**{table.name: sum(rows.height for rows in by_year.values())})
             step.outputs(
                 written=publication.written,
                 refreshed=publication.refreshed,
                 unchanged=publication.unchanged,
-                withdrawn=withdrawn,
+                withdrawn=list(withdrawn),
                 objects_written=publication.objects_written,
                 content_sha256={str(year): published[str(year)].content_sha256 for year in obj.inputs},
             )

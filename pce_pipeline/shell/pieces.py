@@ -19,6 +19,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.quality.rules import Rule, Subject, judge
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.audit import Read, audit_publication
 from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
@@ -106,6 +107,7 @@ def piece_asset(
             )
             step.rows(**{table.name: frame.height})
             step.outputs(written=publication.written, unchanged=publication.unchanged)
+            audit_publication(step, table, publication, {WHOLE: frame}, {}, Read())
             content = content_sha256(frame)
             yield dg.MaterializeResult(
                 asset_key=key,

@@ -21,6 +21,7 @@ from pce_pipeline.settings import Settings
 from pce_pipeline.shell.deferring import DatasetsPutOff
 from pce_pipeline.shell.io_manager import RELEASES, REPORTED_BY_US, absent_year
 from pce_pipeline.shell.keys import key_of, postgres_key
+from pce_pipeline.shell.lineage import LineageOfLake
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
 from pce_pipeline.shell.reports import report_link
@@ -29,12 +30,12 @@ from pce_pipeline.shell.tags import refresh_tags, tag_run
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import encoded, form_of
-from pce_pipeline.warehouse.contents import contents_held
-from pce_pipeline.warehouse.loads import DeltaLoad, LoadResult, ManifestRow, TableLoad, load
+from pce_pipeline.warehouse.contents import Key, contents_held
+from pce_pipeline.warehouse.loads import DeltaLoad, LoadResult, TableLoad, load
 from pce_pipeline.warehouse.parity import parity
 from pce_pipeline.warehouse.postgres import PostgresResource
-from pce_pipeline.warehouse.reading import checkpoints, recorded_runs
-from pce_pipeline.warehouse.records import record_run, run_row
+from pce_pipeline.warehouse.reading import Checkpoint, checkpoints, ended_runs
+from pce_pipeline.warehouse.records import record_run, run_row, run_status
 from pce_pipeline.warehouse.types import postgres_type
 
 _WITHOUT_A_TABLE = (
@@ -90,25 +91,32 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
             if not any(now.manifests for now in everything.values()):
                 raise NothingHeld(lake.uri)
             asked = [int(year) for year in partition_keys_of(context)]
-            parts = [_Part.of(table, registry, everything, lake, asked) for table in chosen]
-            manifests = [_manifest_row(each.table, each.held[key]) for each in parts for key in each.keys]
+            published = {table.name: lake.table(table).latest() for table in registry.tables}
+            parts = [_Part.of(table, registry, everything, published[table.name], asked) for table in chosen]
+            lineage = LineageOfLake(registry, everything, published)
             postgres.migrate()
             with postgres.connect() as connection:
-                _record_extract_runs(connection, everything, lake, journal)
-                unchanged = _unchanged(connection, parts, registry)
+                _record_earlier_runs(connection, context.run.run_id, lake, journal)
+                known = checkpoints(connection)
+                unchanged = _unchanged(connection, parts, registry, known)
                 loaded = load(
                     connection,
                     [each.load(lake, registry) for each in parts if each.table.name not in unchanged],
                     world=lake.layout.world,
                     env=lake.layout.env,
-                    run=run_row(step.run),
-                    manifests=manifests,
+                    run=run_row(step.run, [lineage.told(entry) for entry in journal.trail(step.run)]),
+                    manifests=lineage.manifests(
+                        {(each.table.name, key) for each in parts for key in each.keys},
+                        {key: checkpoint.content_sha256 for key, checkpoint in known.items()},
+                    ),
+                    lineage=lineage.rows(settings),
                     quarantine=[row for now in everything.values() for row in standing(now).to_dicts()],
                     status="failed" if step.run.put_off else "succeeded",
                 )
-            if missing := [table.name for table in registry.of_lake_only if lake.table(table).latest()]:
+            if missing := [table.name for table in registry.of_lake_only if published[table.name]]:
                 step.outputs(without_a_table=missing)
                 context.log.warning(_WITHOUT_A_TABLE, ", ".join(missing))
+            step.audit(entry for each in loaded for entry in each.trail)
             of_table = {each.table: each for each in (*loaded, *unchanged.values())}
             results = [of_table[each.table.name] for each in parts]
             for result in results:
@@ -144,10 +152,14 @@ class _Part:
 
     @classmethod
     def of(
-        cls, table: Table, registry: Registry, held: Mapping[str, Current], lake: Lake, asked: Sequence[int]
+        cls,
+        table: Table,
+        registry: Registry,
+        held: Mapping[str, Current],
+        partitions: Mapping[str, Partition],
+        asked: Sequence[int],
     ) -> "_Part":
         """Raises `MissingPartitions` for a year that the current figures cover and the lake lacks."""
-        partitions = lake.table(table).latest()
         if not table.is_yearly:
             return cls(table, partitions, (), {})
         of = {name: held[name] for name in registry.datasets_of(registry.derivation_of(table))}
@@ -195,13 +207,14 @@ class _Part:
         return lake.table(self.table).read(self.keys) if self.keys else pl.DataFrame(schema=self.table.polars_schema)
 
 
-def _unchanged(connection: Connection, parts: Sequence[_Part], registry: Registry) -> dict[str, LoadResult]:
+def _unchanged(
+    connection: Connection, parts: Sequence[_Part], registry: Registry, known: Mapping[Key, Checkpoint]
+) -> dict[str, LoadResult]:
     """The tables in one piece, made of others, that hold what the lake does by the database's own word.
 
     They are made as a whole or not at all, and some are large: nothing of them is read or sent.
     """
     pieces = [each for each in parts if each.table.name in registry.pieces and each.held]
-    known = checkpoints(connection)
     loaded = [each for each in pieces if (each.table.name, WHOLE) in known]
     contents = contents_held(connection, [each.table for each in loaded]) if loaded else {}
     found = {each.table.name: parity(each.table, each.held, known, contents) for each in loaded}
@@ -224,33 +237,19 @@ def _reconciled(part: _Part, result: LoadResult) -> dict[str, int | None]:
     return {"gold": sum(part.held[key].rows for key in part.keys), "postgres": result.held}
 
 
-def _manifest_row(table: Table, partition: Partition) -> ManifestRow:
-    return ManifestRow(
-        table_name=table.name,
-        partition=partition.key,
-        content_sha256=partition.content_sha256,
-        rows=partition.rows,
-        code_version=partition.code_version,
-        inputs=partition.inputs,
-        manifest=msgspec.to_builtins(partition),
-    )
-
-
-def _record_extract_runs(connection: Connection, held: Mapping[str, Current], lake: Lake, journal: RunJournal) -> None:
-    """The runs that took the current extracts load nothing themselves: their records go in with what was made of them.
+def _record_earlier_runs(connection: Connection, run_id: str, lake: Lake, journal: RunJournal) -> None:
+    """What other runs did that the database does not know of: those that took extracts, failed, or loaded elsewhere.
 
     Stays in the open transaction, so that it is committed with the load or not at all.
     """
-    wanted = {
-        now.manifests[layer.extract].run_id
-        for now in held.values()
-        for each in now.sources.values()
-        for layer in each.vintage.layers
-    }
-    for run_id in sorted(wanted - recorded_runs(connection)):
-        record = journal.read(run_id)
-        if record is not None:
-            record_run(connection, run_row(record), world=lake.layout.world, env=lake.layout.env, status="succeeded")
+    for record in journal.earlier(besides={run_id, *ended_runs(connection)}):
+        record_run(
+            connection,
+            run_row(record, journal.trail(record), has_ended=True),
+            world=lake.layout.world,
+            env=lake.layout.env,
+            status=run_status(record),
+        )
 
 
 def _materialisations(

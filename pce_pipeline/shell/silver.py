@@ -7,6 +7,7 @@ from pce_pipeline.bronze.cells import read_extracts
 from pce_pipeline.bronze.current import EXTRACTS
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.quality.silver import SilverYears, silver_rules
+from pce_pipeline.shell.audit import Read
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline.tables.registry import Registry
@@ -54,4 +55,16 @@ def _silver(run: YearlyRun) -> Made[SilverYears]:
             "left_out": normal.left_out.to_dicts(),
             "base_years": normal.base_years.to_dicts(),
         },
+        read=_read(cells, content.repeated, normal.set_aside),
     )
+
+
+def _read(cells: pl.DataFrame, repeated: pl.DataFrame, set_aside: pl.DataFrame) -> Read:
+    """The rows of BEA's answers by year, and those of them that have no place in Silver."""
+    rows: dict[str, int] = {}
+    for year, count in (
+        *cells.group_by("year").len().iter_rows(),
+        *repeated.group_by("year").agg(pl.col("rows").sum()).iter_rows(),
+    ):
+        rows[str(year)] = rows.get(str(year), 0) + count
+    return Read(rows, {str(year): count for year, count in set_aside.group_by("year").len().iter_rows()})

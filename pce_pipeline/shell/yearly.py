@@ -22,6 +22,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.quality.rules import Rule, RuleResult, Subject, judge
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.audit import Read
 from pce_pipeline.shell.checks import check_specs, refuse, report
 from pce_pipeline.shell.deferring import datasets_of_run, loads_others
 from pce_pipeline.shell.io_manager import LakeFrame, LakeIOManager, YearlyOutput, yearly_output
@@ -99,6 +100,8 @@ class Made(Generic[Subject]):
     """What else the manifests of the years say."""
     details_of_years: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """What else the manifest of one year says."""
+    read: Read | None = None
+    """The rows that went into each year, where these are not the rows of other tables."""
 
     def by_year(self, years: Sequence[int]) -> dict[int, pl.DataFrame]:
         """The rows of each of these years; a year may have none."""
@@ -275,7 +278,7 @@ def _with_what_stands(
             year: pl.concat([made, stands.frame.filter(pl.col("year") == year)]).sort(table.key)
             for year, made in output.frames.items()
         }
-        output = replace(output, frames=frames, inputs=inputs, releases=releases)
+        output = replace(output, frames=frames, inputs=inputs, releases=releases, read=Read())
     return output
 
 
@@ -341,4 +344,28 @@ def _output(derivation: Derivation, run: YearlyRun, made: Made[Any] | None, abse
     releases = {year: _releases(derivation, run, year) for year in run.years}
     vintages = {table: str(source.vintage) for now in run.held.values() for table, source in now.known_sources.items()}
     details = {year: {**made.details, **made.details_of_years.get(year, {})} for year in run.years}
-    return YearlyOutput(derivation, made.by_year(run.years), inputs, details, releases, vintages, absent)
+    read = made.read or _rows_read(derivation, run)
+    return YearlyOutput(derivation, made.by_year(run.years), inputs, details, releases, vintages, absent, read)
+
+
+def _rows_read(derivation: Derivation, run: YearlyRun) -> Read:
+    """The rows of other tables that went into each year, those of the years that it reaches back to included."""
+    of_year: dict[str, Mapping[str, int]] = {}
+    for each in (each for each in derivation.tables if each.table.name in run.tables):
+        given = run.tables[each.table.name]
+        of_year[each.table.name] = (
+            {year: partition.rows for year, partition in given.partitions.items()}
+            if given.frame.is_empty()
+            else {str(year): rows for year, rows in given.frame.group_by("year").len().iter_rows()}
+        )
+    return Read(
+        {
+            str(year): sum(
+                of_year[each.table.name].get(str(earlier), 0)
+                for each in derivation.tables
+                if each.table.name in of_year
+                for earlier in each.years(year)
+            )
+            for year in (run.years if of_year else ())
+        }
+    )

@@ -1,8 +1,9 @@
 """What the database says about itself: comments on schemas, tables, views and columns.
 
-They derive from the declarations in `tables/`; those of views, and of columns that only views have, from the files of
-`views/`. Only comments that differ are written, so that an unchanged run writes nothing, and only the owner of a table
-may write its comments. In a world of sample data every table and view says so first.
+They derive from the declarations in `tables/` and, of schema meta, in `meta_tables.py`; those of views, and of columns
+that only views have, from the files of `views/`. Only comments that differ are written, so that an unchanged run writes
+nothing, and only the owner of a table may write its comments. In a world of sample data every table and view of
+figures says so first.
 """
 
 from collections.abc import Iterator
@@ -13,24 +14,16 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from pce_pipeline.tables.table import Column, Table
 from pce_pipeline.warehouse.contents import published_tables
 from pce_pipeline.warehouse.errors import CommentsOutdated
+from pce_pipeline.warehouse.meta_tables import META_TABLES
 from pce_pipeline.warehouse.views import VIEWS
 
 SAMPLE_PREFIX = "SAMPLE, synthetic numbers. "
 
 _SCHEMAS = {
-    "meta": "What was loaded, when and from what: runs, manifests, checkpoints, quarantine.",
+    "meta": "What was loaded, when, by which run and from what: lineage down to BEA's answers, checks, audit trail.",
     "gold": "The published tables, as in the lake: one row per key, loaded by merge.",
     "serving": "Views and functions to read from: names joined in, growth and means ready, tables as of any day.",
     "dagster": "The history of an orchestrator that keeps it in this database; none of the pipeline's tables.",
-}
-_META = {
-    "world": "One row: the world and environment this database belongs to. Loads of another world are refused.",
-    "ingest_runs": "One row per run that loaded or tried to: what was asked, what was written, how long it took.",
-    "manifests": "One row per table and partition: the lake's manifest of what is loaded, and of the extracts behind.",
-    "checkpoints": "One row per loaded table and partition: the content that the table holds now.",
-    "quarantine": "One row per cell of the current extracts that could not be read: BEA's text, its place, and why.",
-    "views": "One row per view of ours: hashes of the file that it was made of, and of what Postgres made of it.",
-    "alembic_version": "The last migration this database has taken.",
 }
 
 _NOUNS = {"r": "TABLE", "v": "VIEW", "f": "FUNCTION"}
@@ -86,8 +79,10 @@ def _wanted(*, is_sample: bool) -> Iterator[tuple[tuple[str, str | None, str | N
     prefix = SAMPLE_PREFIX if is_sample else ""
     for schema, text in _SCHEMAS.items():
         yield (schema, None, None), text
-    for name, text in _META.items():
-        yield ("meta", name, None), text
+    for meta in META_TABLES:
+        yield ("meta", meta.name, None), meta.grain
+        for column_name, text in meta.columns.items():
+            yield ("meta", meta.name, column_name), text
     for table in published_tables():
         name = table.name.removeprefix("gold/")
         yield ("gold", name, None), f"{prefix}{_of_table(table)}"

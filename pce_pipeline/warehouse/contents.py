@@ -16,12 +16,11 @@ from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import form_of
 from pce_pipeline.warehouse.merge import target_of
+from pce_pipeline.warehouse.meta_tables import OF_RECORDS
 from pce_pipeline.warehouse.views import VIEWS
 
 Key = tuple[str, str]
 """A table's name in tables/registry.py and a partition of it: a year, or `all`."""
-
-_META = ("world", "ingest_runs", "manifests", "checkpoints", "quarantine", "views")
 
 _MISSING = """
 SELECT wanted.name FROM unnest(%s) WITH ORDINALITY AS wanted(name, place)
@@ -60,7 +59,7 @@ def published_tables() -> tuple[Table, ...]:
 def missing_relations(connection: Connection) -> list[str]:
     """The tables and views of this code's database that are not there, such as `gold.pce_state_annual`."""
     wanted = [
-        *(f"meta.{name}" for name in _META),
+        *(f"meta.{name}" for name in OF_RECORDS),
         *(table.name.replace("/", ".") for table in published_tables()),
         *VIEWS,
     ]

@@ -5,6 +5,7 @@ the lake still has the version that was loaded, and so the rows that go, change 
 differ. A year of which that cannot be said is replaced as a whole. Nothing is read out of the database.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,7 +17,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.contents import Content, Key, contents_of
-from pce_pipeline.warehouse.merge import LoadResult, target_of
+from pce_pipeline.warehouse.merge import LoadResult, RowCounts, rows_by_partition, target_of
 
 _NULL = "\\N"
 _ROWS_PER_COPY = 500_000
@@ -60,6 +61,16 @@ class _Changes:
     gone: list[pl.DataFrame]
     replaced: list[int]
 
+    def by_partition(self, load: DeltaLoad, held: Mapping[Key, Content]) -> dict[str, RowCounts]:
+        """How many rows of each year are to be written."""
+        inserted, updated, deleted = (
+            Counter({key: rows for part in parts for key, rows in rows_by_partition(load.table, part).items()})
+            for parts in (self.added, self.changed, self.gone)
+        )
+        deleted.update({str(year): held[load.table.name, str(year)].rows for year in self.replaced})
+        years = sorted(inserted.keys() | updated.keys() | deleted.keys())
+        return {year: RowCounts(inserted[year], updated[year], deleted[year]) for year in years}
+
 
 def apply(cursor: Cursor, load: DeltaLoad) -> tuple[LoadResult, dict[Key, Content]]:
     """Make the table's rows of these years those of the lake; what was written, and what the table holds of them now.
@@ -95,7 +106,14 @@ def apply(cursor: Cursor, load: DeltaLoad) -> tuple[LoadResult, dict[Key, Conten
     rows_held = sum(content.rows for content in held.values())
     if inserted + updated + deleted > rows_held * _SHARE_WORTH_NEW_STATISTICS:
         cursor.execute(sql.SQL("ANALYZE {}").format(target))
-    result = LoadResult(load.table.name, inserted, updated, deleted, rows_held - updated - deleted)
+    result = LoadResult(
+        load.table.name,
+        inserted,
+        updated,
+        deleted,
+        rows_held - updated - deleted,
+        by_partition=changes.by_partition(load, held),
+    )
     as_before = {key: content for key, content in held.items() if int(key[1]) not in changes.years}
     return result, as_before | contents_of(cursor, [load.table], changes.years)
 

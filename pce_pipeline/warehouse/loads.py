@@ -1,9 +1,10 @@
-"""One load: all its tables, manifests, checkpoints and its run's record in a single transaction, or nothing.
+"""One load: its tables, their lineage, checkpoints and the record of its run in a single transaction, or nothing.
 
 Loads of one database happen one after the other (MERGE is not safe against concurrent inserts of a key). A killed
 load leaves no trace; the same load again writes nothing but its run's row.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,24 +14,33 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
+from pce_pipeline.warehouse.audit import entries_of_load, record_untold
 from pce_pipeline.warehouse.comments import apply_comments
 from pce_pipeline.warehouse.contents import Content, Key, contents_of
 from pce_pipeline.warehouse.delta import DeltaLoad, apply
 from pce_pipeline.warehouse.errors import LoadFailed, WarehouseConnectionLost
+from pce_pipeline.warehouse.lineage import (
+    HeldManifest,
+    Lineage,
+    ManifestRow,
+    held_manifests,
+    record_manifests,
+    record_raw_objects,
+    record_watermarks,
+)
 from pce_pipeline.warehouse.merge import LoadResult, TableLoad, merge, prepare
 from pce_pipeline.warehouse.migrate import require_migrated
 from pce_pipeline.warehouse.postgres import require_supported
 from pce_pipeline.warehouse.records import (
-    ManifestRow,
     RunRow,
     RunStatus,
     claim_world,
-    record_contents,
+    record_checkpoints,
     record_quarantine,
     record_run,
 )
 
-__all__ = ["DeltaLoad", "LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
+__all__ = ["DeltaLoad", "Lineage", "LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
 
 _LOCK = 0x7063655F6C6F6164
 
@@ -49,19 +59,22 @@ def load(
     env: str,
     run: RunRow,
     manifests: Sequence[ManifestRow],
+    lineage: Lineage | None = None,
     quarantine: Sequence[Mapping[str, Any]] | None = None,
     status: RunStatus = "succeeded",
 ) -> list[LoadResult]:
     """Make each table equal to its frame within its years, record it, commit; what was written per table.
 
     A table without years is made equal as a whole. Manifests of loaded tables become their checkpoints; a loaded
-    year without one loses its checkpoint. `quarantine` are all cells that could not be read, of whatever year; None
+    year without one loses its checkpoint. `lineage` says where figures come from; None leaves what is recorded of it.
+    `quarantine` are all cells that could not be read, of whatever year; None
     leaves those that are recorded. `status` is what the run comes to once this is committed.
 
     Raises `WarehouseTooOld`, `WarehouseNotMigrated`, `WarehouseNewer`, `WrongWorld`, `LoadRefused`, `SchemaViolation`,
     `LoadFailed` or `WarehouseConnectionLost`, nothing written.
     """
     require_supported(connection.server_version)
+    began = time.perf_counter()
     with (
         ThreadPoolExecutor(1) as ahead,
         _explained(connection, "the load"),
@@ -86,11 +99,49 @@ def load(
                     held = contents_of(cursor, [table.table], table.years)
             results.append(replace(result, held=sum(content.rows for content in held.values())))
             contents |= held
-        record_contents(cursor, manifests, tables, contents, run.run_id)
+        before, loaded = held_manifests(cursor), [(each.table.name, key) for each in tables for key in each.partitions]
+        of_lake = lineage or Lineage()
+        every = [*manifests, *of_lake.manifests]
+        record_manifests(cursor, every, before, whole=of_lake.tables, loaded=loaded, run_id=run.run_id)
+        record_checkpoints(cursor, tables, contents, run.run_id)
+        results = _with_trail(results, loaded, every, before, contents, seconds=time.perf_counter() - began)
+        if lineage is not None:
+            record_raw_objects(cursor, lineage.raw_objects)
+            record_watermarks(cursor, lineage.watermarks, window=lineage.full_comparison, run_id=run.run_id)
         if quarantine is not None:
             record_quarantine(cursor, quarantine)
-        record_run(connection, run, world=world, env=env, status=status, results=results)
+        trail = [*run.trail, *(entry for result in results for entry in result.trail)]
+        record_run(connection, replace(run, trail=trail), world=world, env=env, status=status, results=results)
+        if lineage is not None:
+            record_untold(cursor, lineage.history)
     return results
+
+
+def _with_trail(
+    results: Sequence[LoadResult],
+    loaded: Sequence[Key],
+    manifests: Sequence[ManifestRow],
+    before: Mapping[Key, HeldManifest],
+    contents: Mapping[Key, Content],
+    *,
+    seconds: float,
+) -> list[LoadResult]:
+    """The results with what the audit trail says of each partition."""
+    given = {manifest.key: manifest for manifest in manifests}
+    return [
+        replace(
+            result,
+            trail=entries_of_load(
+                result,
+                [key for key in loaded if key[0] == result.table],
+                given,
+                before,
+                contents,
+                seconds=seconds,
+            ),
+        )
+        for result in results
+    ]
 
 
 @contextmanager

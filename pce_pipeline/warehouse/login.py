@@ -17,7 +17,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from psycopg2.extensions import parse_dsn
 from pydantic import SecretStr
 
+from pce_pipeline.decoding import decoded_json
 from pce_pipeline.observability.logs import hide
+from pce_pipeline.redaction import blanked, spellings
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.errors import (
     CertificateRefused,
@@ -34,7 +36,6 @@ Way = Literal["url", "iam", "secret"]
 _DEFAULTS: Mapping[str, Any] = {"connect_timeout": 10, "application_name": "pce"}
 _VERIFIED = "verify-full"
 # Blanking `pce` or `postgres` would deface every log line, and hide nothing from anybody.
-_SHORTEST_HIDDEN = 8
 _REGION_IN_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\..*amazonaws\.com|\.rds\.(cn(?:-[a-z]+)+-\d)\.amazonaws")
 _ABOUT_CERTIFICATES = ("certificate", "does not support SSL", "SSL support is not compiled in")
 
@@ -99,8 +100,8 @@ class DatabaseLogin:
         elif self._way == "secret":
             held = self._from_secret()
             where |= {"user": held.username, "password": held.password}
-        if len(where.get("password", "")) >= _SHORTEST_HIDDEN and self._way != "iam":
-            hide(where["password"])
+        if self._way != "iam":
+            hide(where.get("password", ""))
         return where
 
     def url(self) -> str:
@@ -219,7 +220,7 @@ def _fetch(arn: str) -> _Credentials:
         raise SignInUnavailable(f"the secret {arn} cannot be read: {failed}") from failed
     credentials: _Credentials | None = None
     try:
-        credentials = msgspec.json.decode(held.get("SecretString", ""), type=_Credentials)
+        credentials = decoded_json(held.get("SecretString", ""), _Credentials)
     except msgspec.MsgspecError:
         credentials = None
     if credentials is None:
@@ -236,9 +237,7 @@ def _attempt(parameters: Mapping[str, Any]) -> tuple[Connection | None, str]:
         return psycopg2.connect(**parameters), ""
     except psycopg2.Error as failed:
         reason = str(failed).strip()
-    if password := parameters.get("password"):
-        reason = reason.replace(str(password), "***")
-    return None, reason
+    return None, blanked(reason, spellings(str(parameters.get("password") or "")))
 
 
 def _stays_here(where: Mapping[str, Any]) -> bool:

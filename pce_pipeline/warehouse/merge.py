@@ -4,8 +4,8 @@ The frame is copied into a temporary table and merged from there; into an empty 
 statements are generated from the table's declaration, identifiers quoted; the same again writes nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 
 import polars as pl
@@ -13,6 +13,7 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.lake.pointer import WHOLE
+from pce_pipeline.observability.audit import AuditEntry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.errors import LoadRefused
 
@@ -39,6 +40,22 @@ class TableLoad:
 
 
 @dataclass(frozen=True)
+class RowCounts:
+    """How many rows of a partition were written."""
+
+    inserted: int = 0
+    """Rows that were added."""
+    updated: int = 0
+    """Rows that were changed."""
+    deleted: int = 0
+    """Rows that were taken out."""
+
+    @property
+    def written(self) -> int:
+        return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True)
 class LoadResult:
     """What a load did to a table."""
 
@@ -54,6 +71,10 @@ class LoadResult:
     """Rows that were right already."""
     held: int | None = None
     """Rows that the database counts afterwards, in what was loaded; None where nobody asked it."""
+    by_partition: Mapping[str, RowCounts] = field(default_factory=dict, compare=False)
+    """What was written of each partition of which anything was."""
+    trail: Sequence[AuditEntry] = field(default=(), compare=False)
+    """What the audit trail says of its partitions."""
 
     @property
     def written(self) -> int:
@@ -61,7 +82,12 @@ class LoadResult:
 
     def counts(self) -> dict[str, int]:
         """The four counts by name."""
-        return {name: count for name, count in asdict(self).items() if name not in {"table", "held"}}
+        return {
+            "inserted": self.inserted,
+            "updated": self.updated,
+            "deleted": self.deleted,
+            "unchanged": self.unchanged,
+        }
 
 
 def target_of(table: Table) -> sql.Identifier:
@@ -109,7 +135,9 @@ def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
         # what a transaction puts into a table it has emptied needs no log where the server keeps as little as it may
         cursor.execute(sql.SQL("TRUNCATE {}").format(target))
         _copy(cursor, incoming, target)
-        inserted, updated, deleted = incoming.rows, 0, 0
+        written: dict[str, dict[str, int]] = {
+            partition: {"INSERT": rows} for partition, rows in rows_by_partition(load.table, load.frame).items()
+        }
     else:
         temporary = sql.Identifier(f"incoming_{load.table.name.rpartition('/')[2]}")
         cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(temporary, target))
@@ -117,12 +145,28 @@ def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
         key = sql.SQL(", ").join(map(sql.Identifier, load.table.key))
         cursor.execute(sql.SQL("ANALYZE {} ({})").format(temporary, key))
         cursor.execute(_merge_statement(load, temporary), {"years": list(load.years)})
-        counts: dict[str, int] = dict(cursor.fetchall())
-        inserted, updated, deleted = (counts.get(action, 0) for action in ("INSERT", "UPDATE", "DELETE"))
-    result = LoadResult(load.table.name, inserted, updated, deleted, incoming.rows - inserted - updated)
+        written = {}
+        for action, partition, rows in cursor.fetchall():
+            written.setdefault(partition, {})[action] = rows
+    by_partition = {
+        partition: RowCounts(*(counts.get(action, 0) for action in ("INSERT", "UPDATE", "DELETE")))
+        for partition, counts in sorted(written.items())
+    }
+    inserted, updated, deleted = (
+        sum(getattr(counts, what) for counts in by_partition.values()) for what in ("inserted", "updated", "deleted")
+    )
+    unchanged = incoming.rows - inserted - updated
+    result = LoadResult(load.table.name, inserted, updated, deleted, unchanged, by_partition=by_partition)
     if result.written > incoming.rows * _SHARE_WORTH_NEW_STATISTICS:
         cursor.execute(sql.SQL("ANALYZE {}").format(target))
     return result
+
+
+def rows_by_partition(table: Table, rows: pl.DataFrame) -> dict[str, int]:
+    """How many rows each partition has that has any."""
+    if not table.is_yearly:
+        return {WHOLE: rows.height} if rows.height else {}
+    return {str(year): count for year, count in rows.group_by("year").len().iter_rows()}
 
 
 def _copy(cursor: Cursor, incoming: Incoming, into: sql.Identifier) -> None:
@@ -148,9 +192,9 @@ def _merge_statement(load: TableLoad, incoming: sql.Identifier) -> sql.Composed:
             WHEN MATCHED AND ({held_values}) IS DISTINCT FROM ({incoming_values}) THEN UPDATE SET {assignments}
             WHEN NOT MATCHED BY TARGET THEN INSERT ({columns}) VALUES ({incoming_columns})
             WHEN NOT MATCHED BY SOURCE{of_years} THEN DELETE
-            RETURNING merge_action() AS action
+            RETURNING merge_action() AS action, {partition} AS partition
         )
-        SELECT action, count(*) FROM merged GROUP BY action
+        SELECT action, partition, count(*) FROM merged GROUP BY action, partition
         """
     ).format(
         target=target_of(load.table),
@@ -161,5 +205,6 @@ def _merge_statement(load: TableLoad, incoming: sql.Identifier) -> sql.Composed:
         assignments=comma.join(sql.SQL("{0} = incoming.{0}").format(name) for name in values),
         columns=comma.join(columns),
         incoming_columns=prefixed("incoming.", columns),
+        partition=sql.SQL("held.year::text") if load.table.is_yearly else sql.Literal(WHOLE),
         of_years=sql.SQL(" AND held.year = ANY(%(years)s)" if load.table.is_yearly else ""),
     )

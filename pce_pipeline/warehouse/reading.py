@@ -117,10 +117,10 @@ def values_of(
         return [value for (value,) in cursor.fetchall()]
 
 
-def recorded_runs(connection: Connection) -> set[str]:
-    """The ids of the runs in meta.ingest_runs."""
+def ended_runs(connection: Connection) -> set[str]:
+    """The ids of the runs in meta.ingest_runs that have ended."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT run_id FROM meta.ingest_runs")
+        cursor.execute("SELECT run_id FROM meta.ingest_runs WHERE status <> 'running'")
         return {run_id for (run_id,) in cursor.fetchall()}
 
 

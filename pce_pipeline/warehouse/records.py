@@ -1,11 +1,11 @@
-"""The rows of schema `meta`: whose database this is, runs, manifests, checkpoints and what could not be read.
+"""The rows of schema `meta`: whose database this is, runs and what they said, checkpoints, what could not be read.
 
 They are written in the transaction of the load they describe; rows that already say so are not written again, except
 the run's own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,7 +14,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (a class 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 from psycopg2.extras import Json
 
-from pce_pipeline.observability.records import RunRecord
+from pce_pipeline.observability.audit import AuditEntry
+from pce_pipeline.observability.records import CheckOutcome, RunRecord
+from pce_pipeline.warehouse.audit import record_checks, record_trail
 from pce_pipeline.warehouse.contents import Content, Key
 from pce_pipeline.warehouse.delta import DeltaLoad
 from pce_pipeline.warehouse.errors import WrongWorld
@@ -49,26 +51,12 @@ class RunRow:
     """The versions of code and libraries."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """The whole record."""
-
-
-@dataclass(frozen=True)
-class ManifestRow:
-    """The lake's manifest of one partition; that of a loaded table is its checkpoint as well."""
-
-    table_name: str
-    """The name in tables/registry.py, or of the extract."""
-    partition: str
-    """The year or extract date, as text."""
-    content_sha256: str
-    """The hash of its rows."""
-    rows: int
-    """How many rows it has."""
-    code_version: str
-    """The version of the code that made it."""
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    """The hashes of what it was made from."""
-    manifest: Mapping[str, Any] = field(default_factory=dict)
-    """The whole manifest."""
+    finished_at: datetime | None = None
+    """When it ended; None for a run that ends with what is recorded of it now."""
+    outcomes: Sequence[CheckOutcome] = ()
+    """What the checks said, each as a row of its own."""
+    trail: Sequence[AuditEntry] = ()
+    """What its steps made of partitions."""
 
 
 _CLAIM = """
@@ -82,37 +70,14 @@ INSERT INTO meta.ingest_runs (
     seconds, versions, record
 ) VALUES (
     %(run_id)s, %(env)s, %(world)s, %(dataset)s, %(job)s, %(trigger)s, %(parameters)s, %(extracts)s, %(started_at)s,
-    CASE WHEN %(status)s <> 'running' THEN clock_timestamp() END, %(status)s, %(rows)s, %(checks)s, %(seconds)s,
-    %(versions)s, %(record)s
+    CASE WHEN %(status)s <> 'running' THEN coalesce(%(finished_at)s, clock_timestamp()) END, %(status)s, %(rows)s,
+    %(checks)s, %(seconds)s, %(versions)s, %(record)s
 )
 ON CONFLICT (run_id) DO UPDATE SET
     job = excluded.job, trigger = excluded.trigger, parameters = excluded.parameters, extracts = excluded.extracts,
     started_at = excluded.started_at, finished_at = excluded.finished_at, status = excluded.status,
     rows = ingest_runs.rows || excluded.rows, checks = excluded.checks, seconds = excluded.seconds,
     versions = excluded.versions, record = excluded.record
-"""
-
-_RECORD_MANIFESTS = """
-MERGE INTO meta.manifests AS held
-USING (
-    SELECT * FROM jsonb_to_recordset(%(manifests)s) AS given(
-        table_name text, partition text, content_sha256 text, rows bigint, code_version text, inputs jsonb,
-        manifest jsonb
-    )
-) AS given ON held.table_name = given.table_name AND held.partition = given.partition
-WHEN MATCHED AND (held.content_sha256, held.rows, held.code_version, held.inputs, held.manifest)
-    IS DISTINCT FROM (given.content_sha256, given.rows, given.code_version, given.inputs, given.manifest)
-THEN UPDATE SET
-    content_sha256 = given.content_sha256, rows = given.rows, code_version = given.code_version,
-    inputs = given.inputs, manifest = given.manifest, run_id = %(run_id)s, loaded_at = clock_timestamp()
-WHEN NOT MATCHED BY TARGET THEN INSERT (
-    table_name, partition, content_sha256, rows, code_version, inputs, manifest, run_id, loaded_at
-) VALUES (
-    given.table_name, given.partition, given.content_sha256, given.rows, given.code_version, given.inputs,
-    given.manifest, %(run_id)s, clock_timestamp()
-)
-WHEN NOT MATCHED BY SOURCE AND held.table_name || '/' || held.partition = ANY(%(loaded)s)
-THEN DELETE
 """
 
 _RECORD_CHECKPOINTS = """
@@ -166,8 +131,8 @@ WHEN NOT MATCHED BY SOURCE THEN DELETE
 """
 
 
-def run_row(run: RunRecord) -> RunRow:
-    """The run so far, as meta.ingest_runs keeps it; a step that is running counts up to now."""
+def run_row(run: RunRecord, trail: Sequence[AuditEntry] = (), *, has_ended: bool = False) -> RunRow:
+    """The run so far, as schema meta keeps it, with its part of the audit trail; a running step counts up to now."""
     now = datetime.now(UTC)
     return RunRow(
         run_id=run.run_id,
@@ -183,7 +148,15 @@ def run_row(run: RunRecord) -> RunRow:
         },
         versions=run.versions,
         record=msgspec.to_builtins(run),
+        finished_at=run.updated_at if has_ended else None,
+        outcomes=run.checks,
+        trail=trail,
     )
+
+
+def run_status(run: RunRecord) -> RunStatus:
+    """What a run came to, as far as its record says."""
+    return "failed" if run.status == "failed" else "running" if run.status == "running" else "succeeded"
 
 
 def claim_world(cursor: Cursor, *, world: str, env: str) -> None:
@@ -204,7 +177,7 @@ def record_run(
     status: RunStatus,
     results: Sequence[LoadResult] = (),
 ) -> None:
-    """Write the run's row, over an earlier one of the same run; the caller commits.
+    """Write the run's row over an earlier one of the same run, what its checks said, and its trail; the caller commits.
 
     Rows counted per table are added to those already there, so that a run may load in several transactions.
     Raises `WrongWorld`.
@@ -229,18 +202,17 @@ def record_run(
                 "seconds": Json(dict(run.seconds)),
                 "versions": Json(dict(run.versions)),
                 "record": Json(dict(run.record)),
+                "finished_at": run.finished_at,
             },
         )
+        record_checks(cursor, run.run_id, run.outcomes, checked_at=run.started_at)
+        record_trail(cursor, run.run_id, run.trail)
 
 
-def record_contents(
-    cursor: Cursor,
-    manifests: Sequence[ManifestRow],
-    loads: Sequence[TableLoad | DeltaLoad],
-    contents: Mapping[Key, Content],
-    run_id: str,
+def record_checkpoints(
+    cursor: Cursor, loads: Sequence[TableLoad | DeltaLoad], contents: Mapping[Key, Content], run_id: str
 ) -> None:
-    """Make manifests and checkpoints say what the loaded tables now hold, and keep the other manifests given."""
+    """Make checkpoints say what the loaded tables now hold; a partition without a manifest has none."""
     given = {
         "contents": Json(
             [
@@ -248,11 +220,9 @@ def record_contents(
                 for (table, partition), content in contents.items()
             ]
         ),
-        "manifests": Json([asdict(manifest) for manifest in manifests]),
         "loaded": [f"{load.table.name}/{partition}" for load in loads for partition in load.partitions],
         "run_id": run_id,
     }
-    cursor.execute(_RECORD_MANIFESTS, given)
     cursor.execute(_RECORD_CHECKPOINTS, given)
 
 

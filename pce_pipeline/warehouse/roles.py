@@ -1,5 +1,7 @@
 """Who may do what in the database: pce_owner owns it, pce_loader fills it, pce_reader reads what is published.
 
+It also reads where that is from: those tables of schema meta that name no person and no machine.
+
 Roles belong to the server and not to one database, so they are no frozen step: what should hold is said here, and
 brought about after the steps of every migration, by whoever may. Where nobody may, the database works without roles.
 """
@@ -10,6 +12,8 @@ from contextlib import contextmanager
 import structlog
 from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
+
+from pce_pipeline.warehouse.meta_tables import META_TABLES
 
 OWNER, LOADER, READER = "pce_owner", "pce_loader", "pce_reader"
 
@@ -55,9 +59,9 @@ WHERE n.nspname = 'serving' AND p.proowner <> 'pce_owner'::regrole
 
 # Which step the database has taken, what its views were made of, and whose world it is, are for others to change.
 _OF_OBJECTS = """
-GRANT USAGE ON SCHEMA gold, serving TO pce_loader, pce_reader;
-GRANT USAGE ON SCHEMA meta TO pce_loader;
+GRANT USAGE ON SCHEMA gold, serving, meta TO pce_loader, pce_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA gold, serving TO pce_loader, pce_reader;
+GRANT SELECT ON {for_readers} TO pce_reader;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA serving TO pce_loader, pce_reader;
 GRANT INSERT, UPDATE, DELETE, TRUNCATE, MAINTAIN ON ALL TABLES IN SCHEMA gold TO pce_loader;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA meta TO pce_loader;
@@ -141,7 +145,8 @@ def _hand_out(cursor: Cursor) -> None:
         cursor.execute(
             sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(kind), sql.Identifier(*path), sql.Identifier(owner))
         )
-    cursor.execute(_OF_OBJECTS)
+    for_readers = sql.SQL(", ").join(sql.Identifier("meta", table.name) for table in META_TABLES if table.for_readers)
+    cursor.execute(sql.SQL(_OF_OBJECTS).format(for_readers=for_readers))
 
 
 def _is(cursor: Cursor, member: str | None, role: str, how: str) -> bool:

@@ -318,9 +318,19 @@ def test_redaction_works_on_what_no_longer_decodes(body):
 
 
 def test_a_known_key_goes_from_any_text_in_any_case():
-    assert redact_key("see /api/data?UserID=ABC-1&x=abc-1", "abc-1") == "see /api/data?UserID=REDACTED&x=REDACTED"
-    assert redact_key(b"ABC-1!", "abc-1") == b"REDACTED!"
-    assert redact_key("nothing", "") == "nothing"
+    key = "abc-1-abc-1-abc-1"
+    told = f"see /api/data?UserID={key.upper()}&x={key}"
+    assert redact_key(told, key) == "see /api/data?UserID=REDACTED&x=REDACTED"
+    assert redact_key(key.upper().encode() + b"!", key) == b"REDACTED!"
+
+
+@pytest.mark.parametrize("key", ["", "1", "pce", "DataValue", "202412312359"])
+def test_no_figure_and_no_word_of_an_answer_is_taken_for_a_key(key):
+    answer = b'{"Data": [{"DataValue": "1,202412312359.1", "Description": "pce"}]}'
+    assert redact_key(answer, key) == answer
+    assert (
+        redact_key(f"see /api/data?UserID={key}&x={key}", key) == f"see /api/data?UserID={key and 'REDACTED'}&x={key}"
+    )
 
 
 @pytest.mark.real

@@ -20,6 +20,7 @@ from pce_pipeline.bronze.decisions import DecisionKind
 from pce_pipeline.bronze.errors import DecisionRefused, FileUnusable
 from pce_pipeline.bronze.extract import Place, next_extract_id, places, publish
 from pce_pipeline.bronze.manifest import Manifest
+from pce_pipeline.bronze.watermarks import watermarks_of
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
@@ -319,7 +320,7 @@ def test_a_part_never_makes_the_release_of_bea_look_known(lake, cut, first):
     taken(lake, cut(3, years=range(2021, 2026)))
     now = lake.current()
     source = now.unpinned["SAPCE1"]
-    known = _known(now, lake.bronze.verified(), source, source, lake.bea.dataset)
+    known = _known(watermarks_of(now)["SAPCE1"], source, source, lake.bea.dataset)
     if first == "live":
         assert (known.last_updated, known.is_complete) == (OF_RELEASE[2], True)
     else:
@@ -330,7 +331,7 @@ def test_a_whole_file_is_as_good_as_an_answer(lake, cut):
     taken(lake, cut(2))
     now = lake.current()
     source = now.unpinned["SAPCE1"]
-    known = _known(now, None, source, source, lake.bea.dataset)
+    known = _known(watermarks_of(now)["SAPCE1"], source, source, lake.bea.dataset)
     assert (known.last_updated, known.is_complete) == (OF_RELEASE[2], True)
 
 
@@ -550,7 +551,7 @@ def test_an_answer_laid_over_the_current_figures_makes_its_release_known(lake):
     use(lake, refused, "over")
     now = lake.current()
     source = now.unpinned["SAPCE1"]
-    known = _known(now, None, source, source, lake.bea.dataset)
+    known = _known(watermarks_of(now)["SAPCE1"], source, source, lake.bea.dataset)
     assert known.last_updated == OF_RELEASE[3]
     assert value(lake, "02000", 2000) is not None
 

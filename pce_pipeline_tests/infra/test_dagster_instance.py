@@ -20,7 +20,6 @@ from pce_pipeline.instance.storage import HistoryNotPrepared, PostgresHistory, _
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.observability.logs import configure_logs
 from pce_pipeline.settings import load_settings
-from pce_pipeline.warehouse.errors import DatabaseNotNamed
 from pce_pipeline.warehouse.login import DatabaseLogin
 from pce_pipeline_tests.infra.operated import HOME, Operated, environment, operated
 from pce_pipeline_tests.postgres_server import PostgresServer
@@ -181,7 +180,11 @@ def test_a_database_that_is_not_prepared_says_what_to_do(staging, server):
         dg.DagsterInstance.get(),
     ):
         pass
-    with environment({"PCE_DATABASE_URL": None}), pytest.raises(DatabaseNotNamed), dg.DagsterInstance.get():
+    with (
+        environment({"PCE_DATABASE_URL": None}),
+        pytest.raises(SettingsError, match="needs PCE_DATABASE_URL"),
+        dg.DagsterInstance.get(),
+    ):
         pass
 
 

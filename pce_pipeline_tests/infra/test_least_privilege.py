@@ -78,13 +78,16 @@ def may(rendered: Rendered, role: str, call: Call) -> bool:
 def lake_operations(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[set[tuple[str, str]]]:
     """Everything a life of the pipeline asks of its lake: extracts, refreshes, a rollback, healing, pruning."""
     with server.database(migrated=False) as url:
-        world = World(tmp_path_factory.mktemp("recorded"), url, env="staging", profile="smoke")
+        home = tmp_path_factory.mktemp("recorded")
+        world = World(home, url, env="staging", profile="smoke", chosen_lake_uri=str(home / "lake"))
         recorder = RecordingBackend(world.lake.store.backend)
         world.lake.store.backend = recorder
         world.extract()
         world.refresh(1997, 2024)
         world.extract()  # finds nothing new
-        BeaGateway(world.settings).sample_release_file.write_text("3")
+        release = BeaGateway(world.settings).sample_release_file
+        release.parent.mkdir(parents=True, exist_ok=True)
+        release.write_text("3")
         world.extract()
         world.refresh(2020, 2025)  # a few years, as they differ in their keys alone
         first = world.bronze.extracts()[0]

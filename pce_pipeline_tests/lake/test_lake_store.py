@@ -10,6 +10,7 @@ from pce_pipeline.lake.errors import (
     BucketMissing,
     LakeAccessDenied,
     LakeAddressRefused,
+    LakeDirectoryRefused,
     LakeUnavailable,
     LostRace,
     MissingObject,
@@ -145,7 +146,7 @@ def test_a_file_is_no_lake(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LakeAddressRefused):
         open_store(tmp_path / "file")
-    with pytest.raises(LakeUnavailable):
+    with pytest.raises(LakeDirectoryRefused, match="not a directory"):
         open_store(tmp_path / "file" / "lake").put("a/b", b"")
 
 

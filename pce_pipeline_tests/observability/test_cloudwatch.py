@@ -12,6 +12,7 @@ import boto3
 import pytest
 import structlog
 from botocore.config import Config
+from pydantic import SecretStr
 
 from pce_pipeline.observability import logs
 from pce_pipeline.observability.cloudwatch import CloudWatchLines, send_to_cloudwatch
@@ -64,7 +65,13 @@ def stored(address: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def staging(group: str = GROUP) -> Settings:
-    return Settings(env="staging", chosen_source="bulk", log_group=group)
+    return Settings(
+        env="staging",
+        chosen_source="bulk",
+        chosen_lake_uri="s3://bucket",
+        chosen_database_url=SecretStr("postgresql://pce_loader@db/pce"),
+        log_group=group,
+    )
 
 
 def warnings_in(err: str) -> list[dict[str, Any]]:

@@ -260,6 +260,13 @@ def test_whatever_was_there_postgres_holds_the_log_afterwards(postgres, seed: in
         results = run_load(postgres, past.lake, past.logs)
         assert_holds(postgres, past.logs)
         assert [each.problems for each in parities(postgres, past.logs)] == [[], []]
+        for result in results.values():
+            of_years = result.by_partition.values()
+            assert (
+                sum(each.inserted for each in of_years),
+                sum(each.updated for each in of_years),
+                sum(each.deleted for each in of_years),
+            ) == (result.inserted, result.updated, result.deleted)
         if happens in Past.DAMAGING:
             continue
         for table in (VALUES, CHANGES):

@@ -21,7 +21,7 @@ from pce_pipeline.warehouse.errors import (
     WarehouseNotMigrated,
     WrongWorld,
 )
-from pce_pipeline.warehouse.loads import LoadResult, ManifestRow, RunRow, TableLoad, load
+from pce_pipeline.warehouse.loads import Lineage, LoadResult, ManifestRow, RunRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import checkpoints, fastest_growth, row_counts
 from pce_pipeline.warehouse.records import record_run
@@ -324,6 +324,112 @@ def test_checkpoints_follow_what_the_tables_hold(postgres):
         ("bronze/pce_state", "2026-02-23"),
         (ANNUAL.name, "2021"),
     ]
+
+
+def trail(postgres: PostgresResource, run_id: str) -> list[tuple[Any, ...]]:
+    return rows(
+        postgres,
+        "SELECT partition, event, content_before, content_sha256, rows_inserted, rows_updated, rows_deleted, rows_out "
+        f"FROM meta.audit_trail WHERE run_id = '{run_id}' ORDER BY partition",
+    )
+
+
+def test_the_trail_counts_the_rows_of_each_year_and_says_what_became_of_it(postgres):
+    cells: Cells = {("01000", 2021): "1", ("02000", 2021): "2", ("01000", 2022): "1", ("01000", 2023): "1"}
+    years = [2021, 2022, 2023]
+    manifests = [manifest(2021, "a"), manifest(2022, "b"), manifest(2023, "c")]
+    run_load(postgres, [annual(cells)], years, manifests=manifests)
+    assert trail(postgres, "run") == [
+        ("2021", "loaded", None, "a", 2, 0, 0, 2),
+        ("2022", "loaded", None, "b", 1, 0, 0, 1),
+        ("2023", "loaded", None, "c", 1, 0, 0, 1),
+    ]
+    del cells["02000", 2021]
+    cells |= {("01000", 2021): "3", ("04000", 2021): "4"}
+    revised = [manifest(2021, "d"), manifest(2022, "b"), manifest(2023, "c")]
+    run_load(postgres, [annual(cells)], years, manifests=revised, run_id="revised")
+    assert trail(postgres, "revised") == [
+        ("2021", "loaded", "a", "d", 1, 1, 1, 2),
+        ("2022", "unchanged", "b", "b", 0, 0, 0, 1),
+        ("2023", "unchanged", "c", "c", 0, 0, 0, 1),
+    ]
+    del cells["01000", 2023]
+    run_load(postgres, [annual(cells)], years, manifests=revised[:2], run_id="withdrawn")
+    assert trail(postgres, "withdrawn")[2] == ("2023", "withdrawn", "c", None, 0, 0, 1, 0)
+
+
+def test_a_run_that_loads_twice_tells_what_it_changed_last(postgres):
+    def told() -> list[tuple[Any, ...]]:
+        return rows(postgres, "SELECT partition, content_sha256, rows_updated FROM meta.audit_trail ORDER BY 1")
+
+    def once(value: str, sha: str) -> None:
+        cells: Cells = {("01000", 2021): "1", ("01000", 2022): value}
+        run_load(postgres, [annual(cells)], [2021, 2022], manifests=[manifest(2021, "a"), manifest(2022, sha)])
+
+    once("1", "b")
+    assert told() == [("2021", "a", 0), ("2022", "b", 0)]
+    once("2", "c")
+    assert told() == [("2021", "a", 0), ("2022", "c", 1)]
+    once("2", "c")
+    assert told() == [("2021", "a", 0), ("2022", "c", 1)]
+
+
+def test_rows_that_somebody_had_changed_are_told_to_be_restored(postgres):
+    cells: Cells = {("01000", 2021): "1", ("01000", 2022): "1"}
+    manifests = [manifest(2021, "a"), manifest(2022, "b")]
+    run_load(postgres, [annual(cells)], [2021, 2022], manifests=manifests)
+    with postgres.connect() as connection:
+        connection.cursor().execute("UPDATE gold.pce_state_annual SET pce_millions_usd = 7 WHERE year = 2022")
+        connection.commit()
+    run_load(postgres, [annual(cells)], [2021, 2022], manifests=manifests, run_id="mending")
+    assert trail(postgres, "mending") == [
+        ("2021", "unchanged", "a", "a", 0, 0, 0, 1),
+        ("2022", "restored", "b", "b", 0, 1, 0, 1),
+    ]
+
+
+def test_an_earlier_vintage_is_told_to_be_a_rollback_and_the_same_again_leaves_no_trail(postgres):
+    def of(vintage: str, sha: str) -> ManifestRow:
+        return replace(manifest(2022, sha), extracts={"SAPCE1": [vintage]})
+
+    for run_id, sha, vintage in (("one", "a", "2025-10-02"), ("two", "b", "2026-02-23"), ("back", "a", "2025-10-02")):
+        run_load(postgres, [annual({("01000", 2022): "1"})], [2022], manifests=[of(vintage, sha)], run_id=run_id)
+    run_load(postgres, [annual({("01000", 2022): "1"})], [2022], manifests=[of("2025-10-02", "a")], run_id="again")
+    assert rows(postgres, "SELECT run_id, event, extracts FROM meta.audit_trail ORDER BY happened_at") == [
+        ("one", "loaded", {"SAPCE1": ["2025-10-02"]}),
+        ("two", "loaded", {"SAPCE1": ["2026-02-23"]}),
+        ("back", "rolled_back", {"SAPCE1": ["2025-10-02"]}),
+    ]
+
+
+def test_of_a_table_that_only_the_lake_has_the_manifests_follow_the_lake(postgres):
+    def silver(year: int, sha: str) -> ManifestRow:
+        told = {
+            "published_at": "2026-02-23T14:00:00Z",
+            "run_id": "writer",
+            "objects": [{"version_key": f"{sha}.parquet"}],
+        }
+        return ManifestRow("silver/pce_state", str(year), sha, 1, "1", manifest=told)
+
+    def held() -> list[tuple[Any, ...]]:
+        return rows(
+            postgres, "SELECT partition, content_sha256, files, written_by, run_id FROM meta.manifests ORDER BY 1"
+        )
+
+    def run(run_id: str, *manifests: ManifestRow) -> None:
+        lineage = Lineage(manifests=manifests, tables=["silver/pce_state"])
+        with postgres.connect() as connection:
+            row = RunRow(run_id, "pce_state", datetime.now(UTC))
+            load(connection, [], world="sample", env="local", run=row, manifests=[], lineage=lineage)
+
+    run("first", silver(2022, "a"), silver(2023, "b"))
+    run("second", silver(2022, "a"), silver(2023, "c"))
+    assert held() == [
+        ("2022", "a", ["a.parquet"], "writer", "first"),
+        ("2023", "c", ["c.parquet"], "writer", "second"),
+    ]
+    run("third", silver(2022, "a"))
+    assert held() == [("2022", "a", ["a.parquet"], "writer", "first")]
 
 
 def test_a_failed_run_is_recorded_without_rows_and_succeeds_under_the_same_id(postgres):

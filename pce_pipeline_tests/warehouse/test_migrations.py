@@ -1,6 +1,8 @@
 """The frozen steps lead from an empty database to what `py` declares."""
 
+import json
 import threading
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -12,8 +14,10 @@ from pce_pipeline.tables.table import LOG_POINTS, MONEY, Table
 from pce_pipeline.tables.vintages import INSTANT
 from pce_pipeline.warehouse.contents import published_tables
 from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseNewer
+from pce_pipeline.warehouse.meta_tables import META_TABLES
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.postgres import PostgresResource
+from pce_pipeline_tests.warehouse.steps import take_steps
 
 SQL_TYPES = {
     pl.String(): "text",
@@ -69,6 +73,50 @@ def test_a_migrated_table_is_the_declared_one(migrated, table: Table):
 def test_gold_holds_the_declared_tables_and_no_other(migrated):
     held = _rows(migrated, "SELECT 'gold/' || tablename FROM pg_tables WHERE schemaname = 'gold' ORDER BY 1")
     assert [name for (name,) in held] == sorted(table.name for table in PUBLISHED)
+
+
+@pytest.mark.postgres
+def test_schema_meta_holds_the_declared_columns_each_with_its_comment(migrated):
+    migrated.establish(is_sample=False)
+    held = _rows(
+        migrated,
+        "SELECT c.relname, a.attname, col_description(c.oid, a.attnum) FROM pg_class AS c "
+        "JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid "
+        "WHERE n.nspname = 'meta' AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped",
+    )
+    declared = {(table.name, column): text for table in META_TABLES for column, text in table.columns.items()}
+    assert {(table, column): comment for table, column, comment in held} == declared
+
+
+@pytest.mark.postgres
+def test_a_database_of_before_lineage_says_when_and_by_whom_its_partitions_were_written(server):
+    manifest = {
+        "run_id": "the-run",
+        "published_at": "2026-02-23T14:00:00.5Z",
+        "objects": [{"version_key": "_versions/b.parquet"}, {"version_key": "_versions/a.parquet"}],
+    }
+    insert = (
+        "INSERT INTO meta.manifests (table_name, partition, content_sha256, rows, inputs, code_version, manifest, "
+        "loaded_at, run_id) VALUES ('{}', '2024', 'sha', 1, '{{}}', '1', '{}', now(), 'the-load')"
+    )
+    with server.database(migrated=False) as url:
+        # a colon before a name would be a parameter of SQLAlchemy
+        told = json.dumps(manifest).replace(":", "\\:")
+        take_steps(url, "0013", insert.format("gold", told), insert.format("bronze/x", "{}"))
+        postgres = PostgresResource(url)
+        postgres.migrate()
+        assert _rows(
+            postgres, "SELECT table_name, written_at, written_by, files, extracts FROM meta.manifests ORDER BY 1"
+        ) == [
+            ("bronze/x", None, None, None, None),
+            (
+                "gold",
+                datetime(2026, 2, 23, 14, 0, 0, 500_000, tzinfo=UTC),
+                "the-run",
+                ["_versions/b.parquet", "_versions/a.parquet"],
+                None,
+            ),
+        ]
 
 
 def test_steps_form_one_line_that_ends_at_the_newest():
@@ -140,6 +188,7 @@ def _execute(postgres, *statements):
         "DROP SCHEMA serving, gold CASCADE",
         "DROP VIEW serving.v_pce_state_latest",
         "DROP TABLE meta.alembic_version",
+        "DROP TABLE meta.audit_trail, meta.raw_objects, meta.watermarks, meta.check_results",
     ],
 )
 def test_what_somebody_has_dropped_is_made_again_and_what_others_made_stays(server, lost):

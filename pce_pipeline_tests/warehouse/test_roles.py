@@ -14,6 +14,7 @@ from pce_pipeline.cli.session import Session
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.comments import SAMPLE_PREFIX, apply_comments
 from pce_pipeline.warehouse.errors import CommentsOutdated, ViewsOutdated, WarehouseForbidden, WarehouseNotMigrated
+from pce_pipeline.warehouse.meta_tables import META_TABLES
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline_tests.postgres_server import postgres_server
@@ -104,6 +105,22 @@ def test_the_reader_reads_what_is_published(rds, loaded):
     assert _rows(reader, "SHOW statement_timeout") == [("5min",)]
     comments = _rows(reader, "SELECT obj_description('gold.pce_state_annual'::regclass)")
     assert comments[0][0].startswith(SAMPLE_PREFIX)
+
+
+def test_the_reader_follows_a_figure_to_its_raw_objects_and_changes_nothing_of_it(rds, loaded):
+    reader = rds.as_("pce_reader")
+    for table in META_TABLES:
+        if table.for_readers:
+            assert _rows(reader, f"SELECT count(*) > 0 FROM meta.{table.name}") == [(True,)], table.name
+        else:
+            with pytest.raises(errors.InsufficientPrivilege):
+                _rows(reader, f"SELECT count(*) FROM meta.{table.name}")
+    rights = _rows(
+        reader,
+        "SELECT DISTINCT privilege_type FROM information_schema.role_table_grants "
+        "WHERE grantee = 'pce_reader' AND table_schema = 'meta'",
+    )
+    assert rights == [("SELECT",)]
 
 
 def test_the_reader_asks_for_a_day_and_gets_for_today_what_is_published(rds, loaded):
@@ -251,7 +268,10 @@ def test_a_loader_leaves_an_outdated_database_to_its_owner(rds):
         "gold.pce_state_vintages, gold.income_state_vintages, gold.summary_state_vintages, gold.pce_state_revisions, "
         "gold.income_state_revisions, gold.summary_state_revisions, gold.prices_state_annual, "
         "gold.state_price_metrics, gold.price_releases, gold.prices_state_vintages, gold.prices_state_revisions, "
-        "gold.pce_us_monthly, gold.pce_monthly_errors, gold.pce_state_monthly CASCADE",
+        "gold.pce_us_monthly, gold.pce_monthly_errors, gold.pce_state_monthly, meta.raw_objects, meta.watermarks, "
+        "meta.check_results, meta.audit_trail CASCADE",
+        "ALTER TABLE meta.manifests DROP COLUMN written_at, DROP COLUMN written_by, DROP COLUMN files, "
+        "DROP COLUMN extracts",
     )
     try:
         with pytest.raises(WarehouseNotMigrated, match=r"Run `pce db migrate` as .* pce_owner") as refused:
