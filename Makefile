@@ -7,8 +7,9 @@ BIN := .venv/bin
 # forbids it (images do): else each of the many programs that tests start compiles every module anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 UV_VERSION := 0.13.8
+CHECKOV_VERSION := 3.3.30
 .DEFAULT_GOAL := help
-.PHONY: help run dev look page test test-all test-live mutants coverage check lint-infra format bench docs clean reset
+.PHONY: help run dev look page test test-all test-live mutants coverage check lint-infra checkov format bench docs clean reset
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,11 +46,17 @@ check: .venv/.dev ## format, lint, strict types, definitions
 	@env -i PATH="$(CURDIR)/$(BIN):$$PATH" HOME="$$HOME" DAGSTER_DISABLE_TELEMETRY=1 $(BIN)/dagster definitions validate --log-level warning
 
 lint-infra: .venv/.dev ## check templates and workflows: cfn-lint, zizmor, actionlint
-	@$(BIN)/cfn-lint infra/templates/*.yaml
+	@$(BIN)/cfn-lint
 	@$(BIN)/python -m pytest -q pce_pipeline_tests/workflows/test_workflow_lint.py
 
 page: ## build the page of the data from page/ (needs npm)
 	@cd page && npm ci --ignore-scripts --silent && npm run --silent build
+
+# It pins an older boto3 and brings some hundred packages: it has an environment of its own.
+checkov: ## check template, workflows and Dockerfile for what is commonly forgotten: checkov
+	@test -x .checkov/bin/checkov || $(PYTHON) -m venv .checkov
+	@.checkov/bin/python -m pip install --quiet checkov==$(CHECKOV_VERSION)
+	@.checkov/bin/checkov --config-file .checkov.yaml
 
 format: .venv/.dev ## put the code in order
 	@$(BIN)/ruff format .
@@ -69,7 +76,7 @@ reset: .venv/.run ## drop the laptop's world: lake, Postgres and history
 	@$(BIN)/pce reset
 
 clean: ## drop the virtual environment and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv .checkov .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
 # uv takes seconds where pip takes half a minute; pip knows mirrors that uv does not, so it stands in.
 define install

@@ -43,6 +43,7 @@ OF_OTHERS: Mapping[str, str] = {
             "PCE_ECS_SECURITY_GROUP",
             "PCE_ECS_SUBNETS",
             "PCE_ECS_TASK_DEFINITION",
+            "PCE_IMAGE_DIGEST",
         ),
         "where commands run as tasks: infra/run_task.py",
     ),

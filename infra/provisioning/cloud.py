@@ -1,16 +1,25 @@
 """AWS as this program sees it: clients by name, from one session, with patient retries."""
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from infra.provisioning.errors import UsageRefused
+from infra.provisioning.errors import EndpointNotAws, UsageRefused
+
+REFUSALS = (ClientError, BotoCoreError, ResponseParserError)
+"""Everything that boto3 raises for a call that AWS, or what stands in its place, did not carry out."""
 
 Client: TypeAlias = Any
 """A boto3 client; its methods are made at run time."""
+
+
+_REFUSED = 300
 
 
 class Cloud:
@@ -28,14 +37,15 @@ class Cloud:
         if service not in self._clients:
             retries = Config(retries={"mode": "standard", "total_max_attempts": 8})
             make: Client = self._session.client
-            self._clients[service] = make(service, config=retries)
+            self._clients[service] = made = make(service, config=retries)
+            made.meta.events.register("before-parse", _check_answer)
         return self._clients[service]
 
     def account(self) -> str:
         """The number of the account. Raises `UsageRefused` without credentials that work."""
         try:
             return str(self.client("sts").get_caller_identity()["Account"])
-        except (BotoCoreError, ClientError) as refused:
+        except REFUSALS as refused:
             raise UsageRefused(
                 f"AWS does not know who this is ({type(refused).__name__}).",
                 remedy="Sign in (`aws sso login`, AWS_PROFILE) or put credentials into the environment.",
@@ -49,9 +59,39 @@ def session(arguments: Mapping[str, str]) -> boto3.Session:
     return made
 
 
-def refusal(error: ClientError | BotoCoreError) -> str:
-    """What AWS, or boto3 before it was asked, has against a call."""
+def refusal(error: Exception) -> str:
+    """What AWS, or boto3 before it was asked, has against a call; one of `REFUSALS`."""
+    if isinstance(error, ResponseParserError):
+        return "what answered does not speak AWS's language"
     return f"{error_code(error)}, {error_message(error)}" if isinstance(error, ClientError) else str(error)
+
+
+def _check_answer(operation_model: Any, response_dict: Mapping[str, Any], **_: object) -> None:  # noqa: ANN401 (botocore's own, without types)
+    """Raises `EndpointNotAws` for an answer that boto3 would trip over, or take for an empty one."""
+    service = operation_model.service_model
+    body = response_dict.get("body") or b""
+    if not isinstance(body, bytes):
+        return  # an object's bytes, read by whoever asked for them
+    succeeded = response_dict["status_code"] < _REFUSED
+    if not _is_of(str(service.metadata.get("protocol", "")), body, succeeded=succeeded):
+        raise EndpointNotAws(service.service_name, operation_model.name)
+
+
+def _is_of(protocol: str, body: bytes, *, succeeded: bool) -> bool:
+    """Whether a service of this protocol could have written it."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    if "json" in protocol:
+        try:
+            return isinstance(json.loads(text or "{}"), dict)
+        except ValueError:
+            return not succeeded  # a proxy's error page: boto3 quotes it
+    tag = re.match(r"\s*(?:<\?[^>]*>\s*)?<([\w:]+)", text)
+    if protocol in ("query", "ec2"):
+        return not succeeded or (tag is not None and tag[1].endswith("Response"))
+    return not text or (tag is not None and tag[1].lower() != "html")
 
 
 def error_code(error: ClientError) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from infra.provisioning import outputs, preflight
-from infra.provisioning.cloud import Cloud, error_code, error_message, session
+from infra.provisioning import next_steps, outputs, preflight, task_secrets
+from infra.provisioning.cloud import REFUSALS, Cloud, error_code, error_message, refusal, session
 from infra.provisioning.console import Console
 from infra.provisioning.destroy import destroy
 from infra.provisioning.drift import drift
@@ -31,8 +31,9 @@ def main() -> int:
         return run(options, Cloud(session(options.session)), Console())
     except ProvisioningError as error:
         return _failed(error)
-    except BotoCoreError as error:
-        return _failed(ProvisioningError(str(error), remedy="Check region, credentials and network, and run again."))
+    except REFUSALS as error:
+        what = f"AWS cannot be asked: {refusal(error)}"
+        return _failed(ProvisioningError(what, remedy="Check region, credentials and network, and run again."))
 
 
 def run(options: Options, cloud: Cloud, console: Console, template: Path = TEMPLATE) -> int:
@@ -60,6 +61,11 @@ def template_body(path: Path) -> str:
     return "\n".join(line for line in lines if not re.match(r"\s*(#|$)", line)) + "\n"
 
 
+def stack_tags(environment: str) -> dict[str, str]:
+    """The tags of a stack, which CloudFormation hands on to everything in it."""
+    return {"pce:environment": environment, "pce:managed-by": "infra/provision_aws.py"}
+
+
 def _run(options: Options, cloud: Cloud, console: Console, template: Path) -> int:
     console.say(f"Environment {options.environment}: stack {options.stack}, {cloud.region}, account {cloud.account()}.")
     match options.action:
@@ -75,14 +81,15 @@ def _run(options: Options, cloud: Cloud, console: Console, template: Path) -> in
 
 
 def _apply(options: Options, cloud: Cloud, console: Console, template: str) -> None:
+    began = console.clock()
     stack = Stack(cloud, options.stack, console)
     only_plan = options.action == "plan"
     existing = stack.settle(may_change=not only_plan)
     parameters, notes = _parameters(options, cloud, existing)
-    tags = {"pce:environment": options.environment, "pce:managed-by": "infra/provision_aws.py"}
-    proposal = stack.propose(template, parameters, tags, existing)
-    reach = _effective("DatabaseReach", parameters, existing, default="runner")
-    plan = read_plan(proposal.changes, public_database=reach == "runner", notes=notes)
+    is_private = _effective("DatabaseReach", parameters, existing, default="runner") == "private"
+    parameters |= _known(options, cloud, existing, is_private=is_private)
+    proposal = stack.propose(template, parameters, stack_tags(options.environment), existing)
+    plan = read_plan(proposal.changes, public_database=not is_private, notes=notes)
     for line in plan.lines():
         console.say(line)
     if only_plan:
@@ -95,19 +102,70 @@ def _apply(options: Options, cloud: Cloud, console: Console, template: str) -> N
         except UsageRefused:
             stack.drop(proposal)
             raise
+    if is_private:  # before the stack, which names them to tasks
+        for name in task_secrets.put_channels(cloud, options.environment, options.alert_channels):
+            console.say(f"{name} was put where tasks find it.")
+    if plan.changes:
         stack.execute(proposal)
+    described = _completed(options, cloud, console, stack, template)
     stack.protect(protected=options.environment == "prod")
-    described = _existing(options, cloud, console)
-    _put_key(options, cloud, console, outputs.outputs_of(described))
     _show(options, cloud, console, described)
+    _say_what_is_next(options, cloud, console, described)
+    console.say(next_steps.took(console.clock() - began))
+
+
+def _known(options: Options, cloud: Cloud, existing: Mapping[str, Any] | None, *, is_private: bool) -> dict[str, str]:
+    """The parameters that the program itself knows: whether something is protected, and which secrets are there."""
+    protected = {"DatabaseProtected": "yes" if options.environment == "prod" and existing is not None else "no"}
+    if not is_private:
+        return protected | task_secrets.none_known()
+    found = outputs.outputs_of(existing or {})
+    return protected | task_secrets.known(options.environment, found, cloud, options.alert_channels)
+
+
+def _completed(options: Options, cloud: Cloud, console: Console, stack: Stack, template: str) -> Mapping[str, Any]:
+    """The stack, with what can only follow its creation: the key in its secret, then what depends on that.
+
+    In prod also the protection of the database: with it a failed creation could not have been taken back.
+    """
+    described = _existing(options, cloud, console)
+    found = outputs.outputs_of(described)
+    is_private = found.get("DatabaseReach") == "private"
+    if is_private and options.bea_api_key and task_secrets.put_key(cloud, found, options.bea_api_key):
+        console.say("BEA's key was put into its secret.")
+    before = _parameters_of(described)
+    known = _known(options, cloud, described, is_private=is_private)
+    if all(before.get(name) == value for name, value in known.items()):
+        return described
+    proposal = stack.propose(template, known, stack_tags(options.environment), described)
+    if not proposal.changes:
+        return described
+    console.say("What can only follow, as a second step:")
+    for line in read_plan(proposal.changes, public_database=not is_private).lines():
+        console.say(line)
+    stack.execute(proposal)
+    return _existing(options, cloud, console)
+
+
+def _parameters_of(described: Mapping[str, Any] | None) -> dict[str, str]:
+    return {each["ParameterKey"]: each["ParameterValue"] for each in (described or {}).get("Parameters", ())}
+
+
+def _say_what_is_next(options: Options, cloud: Cloud, console: Console, described: Mapping[str, Any]) -> None:
+    parameters = _parameters_of(described)
+    at = next_steps.look(cloud, options.environment, outputs.outputs_of(described), parameters)
+    left = next_steps.steps(at, outputs.plain(parameters["GitHubRepository"]))
+    console.say("\nWhat comes next\n" if left else "\nNothing is left to do by hand.")
+    for line in left:
+        console.say(line)
 
 
 def _parameters(options: Options, cloud: Cloud, existing: Mapping[str, Any] | None) -> tuple[dict[str, str], list[str]]:
     """The parameters to set, and what is to be said about what is reused."""
     parameters: dict[str, str] = {**options.parameters, "Environment": options.environment}
     notes: list[str] = []
-    before = {each["ParameterKey"]: each["ParameterValue"] for each in (existing or {}).get("Parameters", ())}
-    preflight.check_parameters({**before, **parameters}, creating=existing is None)
+    together = {**_parameters_of(existing), **parameters}
+    preflight.check_parameters(together, creating=existing is None)
     if existing is None and not parameters.get("OidcProviderArn"):
         provider = preflight.existing_oidc_provider(cloud)
         if provider is not None:
@@ -117,12 +175,21 @@ def _parameters(options: Options, cloud: Cloud, existing: Mapping[str, Any] | No
     if bucket:
         notes.append(f"The existing bucket {bucket} is used; its settings are not touched.")
         notes += [f"NOTE: of {bucket}, {text}." for text in preflight.shortcomings_of_bucket(cloud, bucket)]
+    if together.get("VpcId") and together.get("RouteTableIds") and together.get("DatabaseReach") == "private":
+        tables = together["RouteTableIds"]
+        if "S3GatewayEndpoint" not in (Stack(cloud, options.stack, Console()).resources() if existing else {}):
+            preflight.check_route_tables(cloud, tables.split(","))
+        notes.append(
+            f"NOTE: what uses {tables} reaches S3 through a gateway endpoint then; it lets everything through, because "
+            "these route tables are not of this environment's making."
+        )
+    if existing is None and options.environment == "prod":
+        notes.append("Once all stands, a second step of the same run protects the database against deletion.")
     return parameters, notes
 
 
 def _effective(name: str, parameters: Mapping[str, str], existing: Mapping[str, Any] | None, *, default: str) -> str:
-    before = {each["ParameterKey"]: each["ParameterValue"] for each in (existing or {}).get("Parameters", ())}
-    return parameters.get(name) or before.get(name) or default
+    return parameters.get(name) or _parameters_of(existing).get(name) or default
 
 
 def _agree(options: Options, plan: Plan, console: Console) -> None:
@@ -143,26 +210,6 @@ def _agree(options: Options, plan: Plan, console: Console) -> None:
         raise UsageRefused("Not agreed.", remedy="Nothing was changed.")
 
 
-def _put_key(options: Options, cloud: Cloud, console: Console, found: Mapping[str, str]) -> None:
-    """With private reach tasks read BEA's key from a secret: put it there where `.env` has one and it is not there."""
-    secret = found.get("BeaKeySecretArn")
-    if secret is None:
-        return
-    if options.bea_api_key is None:
-        console.say("NOTE: set BEA_API_KEY in .env and run again, so that tasks get BEA's key.")
-        return
-    manager = cloud.client("secretsmanager")
-    try:
-        stored = manager.get_secret_value(SecretId=secret).get("SecretString")
-    except ClientError as error:
-        if error_code(error) != "ResourceNotFoundException":
-            raise
-        stored = None
-    if stored != options.bea_api_key:
-        manager.put_secret_value(SecretId=secret, SecretString=options.bea_api_key)
-        console.say("BEA's key was put into its secret.")
-
-
 def _existing(options: Options, cloud: Cloud, console: Console) -> Mapping[str, Any]:
     found = Stack(cloud, options.stack, console).existing()
     if found is None:
@@ -177,9 +224,7 @@ def _show(options: Options, cloud: Cloud, console: Console, described: Mapping[s
             f"{options.stack} stands at {described['StackStatus']} and has no outputs.",
             remedy="Run without --outputs: it finishes what was begun.",
         )
-    repository = next(
-        each["ParameterValue"] for each in described["Parameters"] if each["ParameterKey"] == "GitHubRepository"
-    )
+    repository = _parameters_of(described)["GitHubRepository"]
     for line in outputs.shown(options.environment, cloud.region, repository, found):
         console.say(line)
 

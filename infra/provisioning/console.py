@@ -23,11 +23,12 @@ def _ask(question: str) -> str:
 
 @dataclass(frozen=True)
 class Console:
-    """Lines out, answers in, and waiting in seconds."""
+    """Lines out, answers in, waiting in seconds, and a clock of seconds."""
 
     say: Callable[[str], None] = _say
     ask: Callable[[str], str] = _ask
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.provisioning import task_secrets
 from infra.provisioning.cloud import Client, Cloud, error_code
 from infra.provisioning.console import Console
 from infra.provisioning.errors import ProvisioningError, TookTooLong, UsageRefused
@@ -51,6 +52,8 @@ def destroy(cloud: Cloud, options: Options, console: Console) -> None:
         if name in held:
             _remove_bucket(cloud.client("s3"), held[name], console)
     stack.delete(found["StackId"])
+    for name in task_secrets.drop_channels(cloud, options.environment):
+        console.say(f"  {name}  removed from Parameter Store")
     console.say(f"{stack.name} is removed.")
     for line in _what_stays(found, held):
         console.say(line)

@@ -5,17 +5,19 @@ A rule says in its tags which run opened it and when, so that the sweep knows wh
 
 import argparse
 import os
+import re
 import sys
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from infra.provisioning.cloud import Client, Cloud, error_code, refusal, session
+from infra.provisioning.cloud import REFUSALS, Client, Cloud, error_code, refusal, session
 from infra.provisioning.errors import ProvisioningError, UsageRefused
 from infra.provisioning.options import known_variables, session_arguments
 
@@ -45,7 +47,7 @@ class Door:
                     "IpProtocol": "tcp",
                     "FromPort": PORT,
                     "ToPort": PORT,
-                    "IpRanges": [{"CidrIp": f"{address}/32", "Description": f"run {run}"}],
+                    "IpRanges": [{"CidrIp": f"{address}/32", "Description": described(run)}],
                 }
             ],
             TagSpecifications=[{"ResourceType": "security-group-rule", "Tags": tags}],
@@ -86,12 +88,22 @@ class Door:
         return gone
 
 
+def described(run: str) -> str:
+    """What a rule says of itself. Raises `UsageRefused` for a name that EC2 would refuse in it."""
+    if not re.fullmatch(r"[a-zA-Z0-9 ._:/()#,@\[\]+=;{}!$*-]{1,200}", run):
+        raise UsageRefused(
+            f"{run[:60]!r} cannot name a run: EC2 takes up to 200 letters, digits and ._-:/()#,@[]+=;{{}}!$* here.",
+            remedy="Name it otherwise with --run.",
+        )
+    return f"run {run}"
+
+
 def own_address(url: str = _WHO_AM_I) -> IPv4Address:
     """The address this machine has on the internet, as somebody out there sees it. Raises `ProvisioningError`."""
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 (a fixed https address, or the test's own)
             return IPv4Address(answer.read(64).decode("ascii").strip())
-    except (OSError, AddressValueError, UnicodeDecodeError) as error:
+    except (OSError, HTTPException, AddressValueError, UnicodeDecodeError) as error:
         raise ProvisioningError(
             f"The address of this machine could not be found out ({type(error).__name__}).",
             remedy="Name it with --address.",
@@ -106,7 +118,7 @@ def main() -> int:
     except ProvisioningError as error:
         sys.stderr.write(f"{error}\n{error.remedy}\n")
         return error.exit_code
-    except (ClientError, BotoCoreError) as error:
+    except REFUSALS as error:
         sys.stderr.write(f"AWS refused: {refusal(error)}\n")
         sys.stderr.write("Check the role's permissions and the group's id, and run again.\n")
         return 1

@@ -19,6 +19,18 @@ class UsageRefused(ProvisioningError):
     exit_code = 2
 
 
+class EndpointNotAws(ProvisioningError):
+    """Something answered in AWS's place, with success and nothing that means anything: `service`, `call`."""
+
+    def __init__(self, service: str, call: str) -> None:
+        super().__init__(
+            f"What answered {call} of {service} is not AWS.",
+            remedy="Look at AWS_ENDPOINT_URL (and its forms for one service), proxies and DNS of this machine.",
+        )
+        self.service = service
+        self.call = call
+
+
 class NoEnvironment(ProvisioningError):
     """There is no stack of that name."""
 

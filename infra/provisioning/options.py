@@ -6,10 +6,11 @@ value of the last run, or on the first run the template's default.
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.provisioning.errors import UsageRefused
+from infra.provisioning.task_secrets import CHANNEL_VARIABLES
 from pce_pipeline.settings import VARIABLES
 from pce_pipeline.variables import DOTENV, read_dotenv, unknown_names
 
@@ -56,13 +57,17 @@ _SESSION = {
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """One call of the program. `session` are arguments for boto3.Session; `parameters` are those given, by name."""
+    """One call of the program. `session` are arguments for boto3.Session; `parameters` are those given, by name.
+
+    `alert_channels` are the variables of channels that hold secrets, for tasks.
+    """
 
     environment: str
     action: str
     parameters: Mapping[str, str]
     session: Mapping[str, str]
     bea_api_key: str | None
+    alert_channels: Mapping[str, str] = field(default_factory=dict)
     yes: bool = False
     allow_replacement: bool = False
     delete_data: bool = False
@@ -95,6 +100,7 @@ def read_options(arguments: Sequence[str], variables: Mapping[str, str], dotenv:
         parameters=parameters,
         session=session_arguments({**known, "AWS_REGION": region}),
         bea_api_key=known.get("BEA_API_KEY"),
+        alert_channels={name: known[name] for name in CHANNEL_VARIABLES if known.get(name)},
         yes=given.yes,
         allow_replacement=given.allow_replacement,
         delete_data=given.delete_data,

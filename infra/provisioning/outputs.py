@@ -57,19 +57,41 @@ def workflow_variables(environment: str, region: str, outputs: Mapping[str, str]
     }
 
 
+def plain(repository: str) -> str:
+    """A repository as GitHub's own addresses spell it, without ids."""
+    return re.sub(r"@[0-9]+", "", repository)
+
+
+def _making(environment: str, repository: str) -> list[str]:
+    """The commands that make the GitHub environment; for prod, one that protected branches alone may use.
+
+    While no branch of a repository is protected, GitHub lets every branch use such an environment: so that comes first.
+    """
+    make = f"gh api --silent --method PUT repos/{repository}/environments/{environment}"
+    if environment != "prod":
+        return [make]
+    main = f"repos/{repository}/branches/main"
+    protect = f"gh api --silent --method PUT {main}/protection"
+    unset = "-F required_status_checks=null -F required_pull_request_reviews=null -F restrictions=null"
+    policy = "deployment_branch_policy"
+    return [
+        f"gh api {main} --jq .protected | grep -qx true || {protect} -F enforce_admins=true {unset}",
+        f"{make} -F '{policy}[protected_branches]=true' -F '{policy}[custom_branch_policies]=false'",
+    ]
+
+
 def shown(environment: str, region: str, repository: str, outputs: Mapping[str, str]) -> Sequence[str]:
     """Everything a person needs after an apply, in blocks ready to paste."""
     lines = environment_lines(environment, region, outputs)
     variables = workflow_variables(environment, region, outputs)
-    plain = re.sub(r"@[0-9]+", "", repository)
-    where = f"--repo {plain} --env {environment}"
+    where = f"--repo {plain(repository)} --env {environment}"
     return [
         f"\nOutputs of pce-{environment}\n",
         table(["Output", "Value"], sorted(outputs.items())),
         "\nFor .env\n",
         *(f"{name}={value}" for name, value in lines.items()),
-        "\nFor GitHub (the first line makes the environment, the second asks for the key)\n",
-        f"gh api --silent --method PUT repos/{plain}/environments/{environment}",
+        "\nFor GitHub (this makes the environment, then asks for the key)\n",
+        *_making(environment, plain(repository)),
         f"gh secret set BEA_API_KEY {where}",
         *(f"gh variable set {name} {where} --body {shlex.quote(value)}" for name, value in variables.items()),
     ]

@@ -1,7 +1,7 @@
 """What must hold before a plan is worth making: parameters belong together, and what is reused is fit for it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from botocore.exceptions import ClientError
 
@@ -32,6 +32,22 @@ def check_parameters(parameters: Mapping[str, str], *, creating: bool) -> None:
                 "An existing VPC with private reach needs public subnets for the tasks.",
                 remedy="Add --task-subnets subnet-c,subnet-d.",
             )
+
+
+def check_route_tables(cloud: Cloud, tables: Sequence[str]) -> None:
+    """Raises `UsageRefused` for a route table that leads to S3 by an endpoint already: it cannot have two."""
+    pages = (
+        cloud.client("ec2")
+        .get_paginator("describe_vpc_endpoints")
+        .paginate(Filters=[{"Name": "service-name", "Values": [f"com.amazonaws.{cloud.region}.s3"]}])
+    )
+    for page in pages:
+        for endpoint in page["VpcEndpoints"]:
+            if taken := sorted(set(tables) & set(endpoint.get("RouteTableIds", ()))):
+                raise UsageRefused(
+                    f"{', '.join(taken)} already lead to S3 by {endpoint['VpcEndpointId']}.",
+                    remedy="Leave them out of --route-tables (or give none: --route-tables '').",
+                )
 
 
 def existing_oidc_provider(cloud: Cloud) -> str | None:

@@ -15,10 +15,11 @@ from threading import Event
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from infra.provisioning.cloud import Client, Cloud, error_code, refusal, session
+from infra.provisioning.cloud import REFUSALS, Client, Cloud, error_code, refusal, session
 from infra.provisioning.errors import ProvisioningError, UsageRefused
+from infra.provisioning.image import Image, tagged
 from infra.provisioning.options import known_variables, session_arguments
 
 CONTAINER = "pce"
@@ -86,7 +87,10 @@ class Place:
 
 @dataclass
 class Task:
-    """One command in one place. `out` and `err` take what it prints; `stopping` says that this program shall end."""
+    """One command in one place. `out` and `err` take what it prints; `stopping` says that this program shall end.
+
+    `image` is the one that the run began with, where that is known: no other one shall work on it.
+    """
 
     ecs: Client
     logs: Client
@@ -94,6 +98,7 @@ class Task:
     out: Callable[[str], object]
     err: Callable[[str], object]
     stopping: Callable[[], bool]
+    image: Image | None = None
     sleep: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.monotonic
     _arn: str = field(default="", init=False)
@@ -101,16 +106,35 @@ class Task:
     _is_whole: bool = field(default=False, init=False)
 
     def run(self, command: Sequence[str], variables: Mapping[str, str], by: str) -> int:
-        """Start the command, follow it to its end; its exit code. Raises `TaskNotStarted`."""
+        """Start the command, follow it to its end; its exit code. Raises `TaskNotStarted`, and what hindered following.
+
+        A task that cannot be followed is stopped: nobody would learn how it ended, and the next step would begin.
+        """
+        if self.image is not None:
+            self.image.check_tag()
         self._start(command, variables, by)
-        ended = self._follow()
+        try:
+            ended = self._follow()
+        except BaseException:
+            self._stop("it could not be followed")
+            raise
         if ended is None:
-            self.ecs.stop_task(cluster=self.place.cluster, task=self._arn, reason="the workflow was stopped")
+            self._stop("the workflow was stopped")
             return _STOPPED_FROM_OUTSIDE
         container = next(each for each in ended["containers"] if each["name"] == CONTAINER)
         if "exitCode" not in container:
             raise TaskNotStarted(str(container.get("reason") or ended.get("stoppedReason") or "no reason given"))
         return int(container["exitCode"])
+
+    def _stop(self, reason: str) -> None:
+        try:
+            self.ecs.stop_task(cluster=self.place.cluster, task=self._arn, reason=reason)
+        except (ProvisioningError, *REFUSALS) as error:
+            said = str(error) if isinstance(error, ProvisioningError) else refusal(error)
+            self.err(f"The task {self._arn} may still run, because stopping it failed, too ({said}). Stop it by hand:")
+            self.err(f"aws ecs stop-task --cluster {self.place.cluster} --task {self._arn}")
+        else:
+            self.err(f"The task was stopped: {reason}.")
 
     def _start(self, command: Sequence[str], variables: Mapping[str, str], by: str) -> None:
         answer = self.ecs.run_task(
@@ -137,8 +161,9 @@ class Task:
                 ]
             },
         )
-        if not answer["tasks"]:
-            raise TaskNotStarted("; ".join(f"{each.get('arn')}: {each.get('reason')}" for each in answer["failures"]))
+        if not answer.get("tasks"):
+            reasons = "; ".join(f"{each.get('arn')}: {each.get('reason')}" for each in answer.get("failures", ()))
+            raise TaskNotStarted(reasons or "the answer names neither a task nor a reason")
         self._arn = str(answer["tasks"][0]["taskArn"])
 
     def _follow(self) -> Mapping[str, Any] | None:
@@ -148,6 +173,8 @@ class Task:
         """
         while not self.stopping():
             task = self._described()
+            if self.image is not None:
+                self.image.check_task(task)
             self._print_new()
             if task["lastStatus"] == "STOPPED":
                 self._print_late(task)
@@ -164,7 +191,7 @@ class Task:
 
     def _described(self) -> Mapping[str, Any]:
         answer = self.ecs.describe_tasks(cluster=self.place.cluster, tasks=[self._arn])
-        if not answer["tasks"]:  # ECS may not know yet what it has just started
+        if not answer.get("tasks"):  # ECS may not know yet what it has just started
             return {"lastStatus": "PENDING"}
         found: Mapping[str, Any] = answer["tasks"][0]
         return found
@@ -218,16 +245,26 @@ def main() -> int:
     except ProvisioningError as error:
         sys.stderr.write(f"{error}\n{error.remedy}\n")
         return error.exit_code
-    except (ClientError, BotoCoreError) as error:
+    except REFUSALS as error:
         sys.stderr.write(f"AWS refused: {refusal(error)}\nCheck the role's permissions and PCE_ECS_*, and run again.\n")
         return 1
+
+
+def _repository(variables: Mapping[str, str]) -> str:
+    repository = variables.get("PCE_IMAGE_REPOSITORY")
+    if not repository:
+        raise UsageRefused("PCE_IMAGE_REPOSITORY not set.", remedy="provision_aws.py prints it, with private reach.")
+    return repository
 
 
 def _run(command: Sequence[str], variables: Mapping[str, str], stopping: Event) -> int:
     if not command:
         raise UsageRefused("No command.", remedy="For example: python infra/run_task.py pce check --json")
-    place = Place.of(variables)
     cloud = Cloud(session(session_arguments(variables)))
+    if list(command) == ["--image"]:
+        sys.stdout.write(f"PCE_IMAGE_DIGEST={tagged(cloud.client('ecr'), _repository(variables))}\n")
+        return 0
+    place = Place.of(variables)
 
     def to(stream: TextIO) -> Callable[[str], None]:
         def write(line: str) -> None:
@@ -244,5 +281,6 @@ def _run(command: Sequence[str], variables: Mapping[str, str], stopping: Event) 
         err=to(sys.stderr),
         stopping=stopping.is_set,
         sleep=stopping.wait,
+        image=Image.of_run(cloud.client("ecr"), variables),
     )
     return task.run(command, variables, by=f"github-{variables.get('GITHUB_RUN_ID', 'by-hand')}")

@@ -17,8 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from types import MappingProxyType, TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 import stamina
@@ -31,6 +33,7 @@ from pce_pipeline.bea.errors import (
     BeaContentError,
     BeaError,
     BeaFileRefused,
+    BeaKeyExposed,
     BeaMoved,
     BeaQuotaExceeded,
     BeaRateLimited,
@@ -77,11 +80,28 @@ class RawAnswer:
     """The table's release note, where the answer carries one; an archive carries many, and gives None here."""
 
 
+def _keeps_secrets(url: str) -> bool:
+    """Whether nobody between here and there reads along: https, or this very machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme == "https":
+        return bool(host)
+    try:
+        return parts.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
 class BeaClient:
     """A connection to BEA at `url` ("https://apps.bea.gov"), used as an async context manager.
 
     `budget` None sends without counting (for BEA's look-alike). `transport` replaces the network, for instance by an
     in-process application. `attempts` bounds how often one request is tried.
+
+    Raises `BeaKeyExposed` where the key would travel in the clear: the address is neither https nor this machine.
     """
 
     def __init__(
@@ -95,6 +115,8 @@ class BeaClient:
         timeout: timedelta = timedelta(seconds=60),
         whole_timeout: timedelta = timedelta(seconds=300),
     ) -> None:
+        if key is not None and transport is None and not _keeps_secrets(url):
+            raise BeaKeyExposed(url)
         self._key = key
         self._budget = budget or RequestBudget.unlimited()
         self._unkeyed = RequestBudget.unlimited()

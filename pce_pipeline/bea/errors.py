@@ -9,6 +9,7 @@
     │   │   └── BeaMoved         BEA answered with another address
     │   ├── BeaQuotaExceeded     code 7: the quota in words of an answer; the client makes it BeaRateLimited
     │   └── BeaUnavailable       codes 101, 2xx and unknown ones: passing, or a combination BEA cannot serve
+    ├── BeaKeyExposed            the address is neither https nor this machine: the key would be readable on the way
     └── BeaContentError          the answer or file is not what BEA documents
         ├── BeaUnknownField      a field this version does not know
         └── BeaFileRefused       a file that is unsafe or no BEA table
@@ -46,6 +47,17 @@ class BeaError(PceError):
             if part
         )
         super().__init__(f"{message} ({where})" if where else message, remedy=remedy)
+
+
+class BeaKeyExposed(BeaError):
+    """The key would travel in the clear, so nothing is sent."""
+
+    def __init__(self, url: str) -> None:
+        host = url.partition("://")[2].rpartition("@")[2].split("/")[0]
+        super().__init__(
+            f"BEA's key is not sent to {host[:80]!r}: the address is neither https nor this machine.",
+            remedy="Set PCE_BEA_URL to an https address (or leave it out), or take BEA_API_KEY away.",
+        )
 
 
 class BeaTransportError(BeaError):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from infra.provisioning.cloud import Cloud
 from infra.provisioning.command import TEMPLATE, run
 from infra.provisioning.console import Console
 from infra.provisioning.options import read_options
-from pce_pipeline_tests.infra.cloud_formation import CloudFormation
+from pce_pipeline_tests.infra.cloud_formation import CloudFormation, Elsewhere
+from pce_pipeline_tests.infra.creation_order import Choice, first
+from pce_pipeline_tests.infra.refusals import Thing
 from pce_pipeline_tests.infra.rendered import REGION
 
 FIRST = ("--repository", "octo@1/pce@2", "--alert-email", "ops@example.org")
@@ -46,16 +49,16 @@ class _WatchedCloud(Cloud):
         return made
 
 
-class Account:
+class Account(Elsewhere):
     """One account in moto; `said` are the lines of the last run, `asked` its questions, `calls` all requests."""
 
-    def __init__(self) -> None:
-        self.formation = CloudFormation(on_create=self._create)
+    def __init__(self, choose: Choice = first) -> None:
+        self.formation = CloudFormation(self, choose=choose)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.calls: list[str] = []
         self.answers: list[str] = []
-        self.protects_databases = False
+        self._now = 0.0
         self._dies_at: tuple[int, str] | None = None
         self._clients: dict[str, Any] = {}
 
@@ -81,13 +84,18 @@ class Account:
         self.said, self.asked, self.calls = [], [], []
         self.answers, self._dies_at = list(answers), dies_at
         options = read_options(["--env", env, "--region", REGION, *arguments], variables or {}, dotenv)
-        console = Console(say=self.said.append, ask=self._ask, sleep=lambda _: None)
+        console = Console(say=self.said.append, ask=self._ask, sleep=lambda _: None, clock=self._clock)
         cloud = _WatchedCloud(self._watch if formation else self._only_protect)
         return run(options, cloud, console, template)
 
     @property
     def text(self) -> str:
         return "\n".join(self.said)
+
+    def _clock(self) -> float:
+        """An hour passes each time that somebody looks."""
+        self._now += 3600.0
+        return self._now
 
     def _ask(self, question: str) -> str:
         self.asked.append(question)
@@ -117,23 +125,58 @@ class Account:
         if self._dies_at == (len(self.calls), "after"):
             raise Killed
 
-    def _create(self, kind: str, physical: str) -> None:
+    def made(self, thing: Thing) -> None:
         """What CloudFormation creates that the program later touches itself."""
-        if kind == "AWS::S3::Bucket":
-            self.client("s3").create_bucket(Bucket=physical)
-            self.client("s3").put_bucket_versioning(Bucket=physical, VersioningConfiguration={"Status": "Enabled"})
-        if kind == "AWS::RDS::DBInstance":
+        if thing.kind == "AWS::S3::Bucket":
+            self.client("s3").create_bucket(Bucket=thing.physical)
+            self.client("s3").put_bucket_versioning(
+                Bucket=thing.physical, VersioningConfiguration={"Status": "Enabled"}
+            )
+        if thing.kind == "AWS::RDS::DBInstance":
             self.client("rds").create_db_instance(
-                DBInstanceIdentifier=physical,
+                DBInstanceIdentifier=thing.physical,
                 Engine="postgres",
                 DBInstanceClass="db.t4g.micro",
                 AllocatedStorage=20,
                 MasterUsername="pce_master",
                 MasterUserPassword="long-enough-for-moto",
-                DeletionProtection=self.protects_databases,
+                DeletionProtection=thing.properties["DeletionProtection"],
             )
-        if kind == "AWS::SecretsManager::Secret":
-            self.client("secretsmanager").create_secret(Name=physical.rsplit(":", 1)[-1])
+        if thing.kind == "AWS::SecretsManager::Secret":
+            self.client("secretsmanager").create_secret(Name=_secret_name(thing))
+
+    def changed(self, thing: Thing) -> None:
+        """Of changed properties the program touches one."""
+        if thing.kind == "AWS::RDS::DBInstance":
+            self.client("rds").modify_db_instance(
+                DBInstanceIdentifier=thing.physical, DeletionProtection=thing.properties["DeletionProtection"]
+            )
+
+    def gone(self, thing: Thing) -> None:
+        """What CloudFormation deletes, with what lies in it where that is allowed."""
+        if thing.kind == "AWS::S3::Bucket" and thing.physical in self._buckets():
+            self.client("s3").delete_bucket(Bucket=thing.physical)
+        if thing.kind == "AWS::RDS::DBInstance":
+            self.client("rds").delete_db_instance(DBInstanceIdentifier=thing.physical, SkipFinalSnapshot=True)
+        if thing.kind == "AWS::SecretsManager::Secret":
+            self.client("secretsmanager").delete_secret(SecretId=_secret_name(thing), ForceDeleteWithoutRecovery=True)
+
+    def now(self, thing: Thing) -> Thing:
+        """With what the program or anybody else did to it."""
+        if thing.kind == "AWS::RDS::DBInstance":
+            (found,) = self.client("rds").describe_db_instances(DBInstanceIdentifier=thing.physical)["DBInstances"]
+            return replace(thing, properties={**thing.properties, "DeletionProtection": found["DeletionProtection"]})
+        if thing.kind == "AWS::S3::Bucket" and thing.physical in self._buckets():
+            found = self.client("s3").list_object_versions(Bucket=thing.physical)
+            return replace(thing, has_objects=bool(found.get("Versions") or found.get("DeleteMarkers")))
+        return thing
+
+    def _buckets(self) -> set[str]:
+        return {each["Name"] for each in self.client("s3").list_buckets()["Buckets"]}
+
+
+def _secret_name(thing: Thing) -> str:
+    return thing.physical.rsplit(":", 1)[-1]
 
 
 class _Fine:
@@ -141,16 +184,16 @@ class _Fine:
 
 
 @contextmanager
-def account() -> Iterator[Account]:
+def account(choose: Choice = first) -> Iterator[Account]:
     """An empty account, gone when the context ends; without the 1,300 machine images that moto would make first."""
     with patch.dict(os.environ, MOTO_EC2_LOAD_DEFAULT_AMIS="false"), mock_aws():
-        yield Account()
+        yield Account(choose)
 
 
 def with_data(aws: Account) -> None:
     """Make staging, with a protected database and a few versions of objects."""
-    aws.protects_databases = True
     aws.run(*FIRST, "--yes")
+    aws.client("rds").modify_db_instance(DBInstanceIdentifier="pce-staging", DeletionProtection=True)
     s3, bucket = aws.client("s3"), aws.formation.stack.resources["DataBucket"]
     for body in (b"1", b"2"):
         s3.put_object(Bucket=bucket, Key="staging/silver/x", Body=body)

@@ -1,11 +1,12 @@
 """CloudFormation as far as the program speaks with it, behind a real boto3 client.
 
 Requests and answers pass botocore's own validation. Stacks go through CloudFormation's states one resource per look,
-whether anybody watches or not; change sets compare templates as rendered; failures, drift and slow steps are ordered
-by the test. What moto has (S3, RDS, IAM, STS, Secrets Manager) is left to moto.
+whether anybody watches or not, in any order that the template's references leave open, and what AWS refuses because of
+what stands (refusals.py) fails; change sets compare templates as rendered; further failures, drift and slow steps are
+ordered by the test. What moto has (S3, RDS, IAM, STS, Secrets Manager) is left to moto.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +16,9 @@ from botocore.compat import HTTPHeaders
 from botocore.validate import validate_parameters
 
 from pce_pipeline_tests.infra.change_sets import difference
-from pce_pipeline_tests.infra.rendered import ACCOUNT, REGION, Rendered
+from pce_pipeline_tests.infra.creation_order import Choice, Circular, backwards, first, forwards
+from pce_pipeline_tests.infra.refusals import Thing, refused
+from pce_pipeline_tests.infra.rendered import ACCOUNT, REGION, Rendered, UnfitParameter
 
 _START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -28,9 +31,26 @@ class Refused(Exception):
         self.code = code
 
 
+class Elsewhere:
+    """What other services know of resources; here nothing that the stack does not know."""
+
+    def made(self, thing: Thing) -> None:
+        """CloudFormation has created it."""
+
+    def changed(self, thing: Thing) -> None:
+        """CloudFormation has changed its properties."""
+
+    def gone(self, thing: Thing) -> None:
+        """CloudFormation has deleted it."""
+
+    def now(self, thing: Thing) -> Thing:
+        """As it is by now, whoever touched it."""
+        return thing
+
+
 @dataclass
 class Stack:
-    """One stack: its state, what is still to do, and what has happened."""
+    """One stack: its state, what is still to do, what was done since it began, and what has happened."""
 
     name: str
     id: str
@@ -38,26 +58,37 @@ class Stack:
     template: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     rendered: Rendered | None = None
-    resources: dict[str, str] = field(default_factory=dict)
+    things: dict[str, Thing] = field(default_factory=dict)
     todo: list[tuple[str, str]] = field(default_factory=list)
+    done: list[tuple[str, str]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     change_sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     before: tuple[str, dict[str, str], Rendered | None] | None = None
     protected: bool = False
 
+    @property
+    def resources(self) -> dict[str, str]:
+        """The real names of what stands."""
+        return {name: thing.physical for name, thing in self.things.items()}
+
 
 class CloudFormation:
-    """All stacks of one account. `fails` maps a resource to why its creation or change fails."""
+    """All stacks of one account.
 
-    def __init__(self, *, on_create: Callable[[str, str], None] = lambda *_: None) -> None:
+    `fails` maps a resource to why its creation or change fails, from the `fails_from`th execution on.
+    """
+
+    def __init__(self, elsewhere: Elsewhere | None = None, *, choose: Choice = first) -> None:
         self.stacks: list[Stack] = []
         self.refuses = ""
         self.fails: dict[str, str] = {}
+        self.fails_from = 1
         self.rollback_fails: set[str] = set()
         self.delete_fails: dict[str, str] = {}
         self.drifts: list[dict[str, Any]] = []
         self.executed = 0
-        self._on_create = on_create
+        self._elsewhere = elsewhere or Elsewhere()
+        self._choose = choose
         self._clock = _START
         self._numbers = iter(range(1, 10_000))
 
@@ -123,7 +154,11 @@ class CloudFormation:
             key = each["ParameterKey"]
             parameters[key] = found.parameters[key] if each.get("UsePreviousValue") else each["ParameterValue"]
         environment = parameters.pop("Environment")
-        rendered = Rendered(environment, asked["TemplateBody"], **parameters)
+        try:
+            rendered = Rendered(environment, asked["TemplateBody"], **parameters)
+            forwards(rendered.resources, rendered.needs)
+        except (UnfitParameter, Circular) as wrong:
+            raise Refused("ValidationError", str(wrong)) from None
         changes = difference(found.rendered if not creating else None, rendered)
         found.change_sets[asked["ChangeSetName"]] = {
             "rendered": rendered,
@@ -168,11 +203,24 @@ class CloudFormation:
         stack.template, stack.parameters = proposal["template"], proposal["parameters"]
         stack.rendered = proposal["rendered"]
         stack.change_sets = {}
-        verbs = {"Add": "CREATE", "Modify": "UPDATE", "Remove": "DELETE"}
-        stack.todo = [
-            (verbs[each["ResourceChange"]["Action"]], each["ResourceChange"]["LogicalResourceId"])
+        actions = {
+            each["ResourceChange"]["LogicalResourceId"]: each["ResourceChange"]["Action"]
             for each in proposal["changes"]
+        }
+        verbs = {"Add": "CREATE", "Modify": "UPDATE"}
+        stack.done = []
+        stack.todo = [
+            (verbs[actions[name]], name)
+            for name in forwards(stack.rendered.resources, stack.rendered.needs, self._choose)
+            if name in actions
         ]
+        if not creating:  # what is no longer wanted goes last
+            old = stack.before[2]
+            stack.todo += [
+                ("DELETE", n)
+                for n in backwards([*stack.things], old.needs, self._choose)
+                if n in actions and actions[n] == "Remove"
+            ]
         self._turn(stack, "CREATE_IN_PROGRESS" if creating else "UPDATE_IN_PROGRESS", "User Initiated")
         return {}
 
@@ -190,7 +238,9 @@ class CloudFormation:
                 raise Refused(
                     "ValidationError", f"Stack [{stack.name}] cannot be deleted while TerminationProtection is on"
                 )
-            stack.todo = [("DELETE", name) for name in reversed(stack.resources)]
+            needs = stack.rendered.needs if stack.rendered is not None else {}
+            stack.done = []
+            stack.todo = [("DELETE", name) for name in backwards([*stack.things], needs, self._choose)]
             self._turn(stack, "DELETE_IN_PROGRESS", "User Initiated")
         return {}
 
@@ -280,33 +330,67 @@ class CloudFormation:
     def _step(self, stack: Stack, verb: str, name: str) -> None:
         """One resource is created, changed, put back or deleted, or fails to be."""
         back = "ROLLBACK" in stack.status
-        if verb == "DELETE" and name in self.delete_fails:
-            self._event(stack, name, "DELETE_FAILED", self.delete_fails[name])
-            self._turn(stack, "DELETE_FAILED", f"The following resource(s) failed to delete: [{name}].")
-        elif back and name in self.rollback_fails:
-            self._event(stack, name, "UPDATE_FAILED", "The way back is blocked")
+        thing = self._wanted(stack, verb, name)
+        others = [each for other in self.stacks for each in other.things.values() if each.physical != thing.physical]
+        keeps = "Retain" in str(self._declared(stack, name).get("DeletionPolicy", "")) and not (
+            back and self._declared(stack, name)["DeletionPolicy"] == "RetainExceptOnCreate"
+        )
+        if verb == "DELETE" and keeps:
+            del stack.things[name]
+            self._event(stack, name, "DELETE_SKIPPED")
+            return
+        against = refused(verb, thing, others)
+        failing = self.fails if self.executed >= self.fails_from else {}
+        if verb == "DELETE" and (name in self.delete_fails or against):
+            self._event(stack, name, "DELETE_FAILED", self.delete_fails.get(name) or str(against))
+            if stack.status != "UPDATE_IN_PROGRESS":  # there it is clearing up, and a rest does not matter
+                self._turn(
+                    stack,
+                    "ROLLBACK_FAILED" if stack.status == "ROLLBACK_IN_PROGRESS" else "DELETE_FAILED",
+                    f"The following resource(s) failed to delete: [{name}].",
+                )
+        elif back and (name in self.rollback_fails or against):
+            self._event(stack, name, "UPDATE_FAILED", against or "The way back is blocked")
             self._turn(stack, "UPDATE_ROLLBACK_FAILED", "The following resource(s) failed to update")
-        elif verb != "DELETE" and not back and name in self.fails:
-            self._event(stack, name, f"{verb}_FAILED", self.fails[name])
-            if stack.todo:
-                self._event(stack, stack.todo[0][1], f"{verb}_FAILED", "Resource creation cancelled")
-            creating = stack.status == "CREATE_IN_PROGRESS"
-            done = [
-                event["LogicalResourceId"] for event in stack.events if event["ResourceStatus"] == f"{verb}_COMPLETE"
-            ]
-            stack.todo = [
-                ("DELETE" if creating else "UPDATE", each) for each in reversed(done) if each in stack.resources
-            ]
-            reason = f"The following resource(s) failed to {verb.lower()}: [{name}]. Rollback requested by user."
-            self._turn(stack, "ROLLBACK_IN_PROGRESS" if creating else "UPDATE_ROLLBACK_IN_PROGRESS", reason)
+        elif verb != "DELETE" and not back and (name in failing or against):
+            self._event(stack, name, f"{verb}_FAILED", failing.get(name) or str(against))
+            self._turn_back(stack, verb, name)
         else:
             self._event(stack, name, f"{verb}_COMPLETE")
+            stack.done.append((verb, name))
             if verb == "DELETE":
-                stack.resources.pop(name, None)
-            elif name not in stack.resources:
-                assert stack.rendered is not None
-                stack.resources[name] = stack.rendered.physical(name)
-                self._on_create(stack.rendered.resources[name]["Type"], stack.resources[name])
+                self._elsewhere.gone(stack.things.pop(name))
+            else:
+                stack.things[name] = thing
+                (self._elsewhere.made if verb == "CREATE" else self._elsewhere.changed)(thing)
+
+    def _turn_back(self, stack: Stack, verb: str, name: str) -> None:
+        """Something failed: what was changed is put back, then what was created is deleted."""
+        if stack.todo:
+            self._event(stack, stack.todo[0][1], f"{stack.todo[0][0]}_FAILED", "Resource creation cancelled")
+        assert stack.rendered is not None
+        created = [each for done, each in stack.done if done == "CREATE"]
+        deleted = [("DELETE", each) for each in backwards(created, stack.rendered.needs, self._choose)]
+        changed = [each for done, each in stack.done if done == "UPDATE"]
+        creating = stack.status == "CREATE_IN_PROGRESS"
+        needs = {} if creating or stack.before is None or stack.before[2] is None else stack.before[2].needs
+        stack.todo = [("UPDATE", each) for each in forwards(changed, needs, self._choose)] + deleted
+        reason = f"The following resource(s) failed to {verb.lower()}: [{name}]. Rollback requested by user."
+        self._turn(stack, "ROLLBACK_IN_PROGRESS" if creating else "UPDATE_ROLLBACK_IN_PROGRESS", reason)
+
+    def _wanted(self, stack: Stack, verb: str, name: str) -> Thing:
+        """The resource as it shall be, or as it is now where it shall go."""
+        if verb == "DELETE":
+            return self._elsewhere.now(stack.things[name])
+        wanted = stack.before[2] if "ROLLBACK" in stack.status and stack.before is not None else stack.rendered
+        assert wanted is not None
+        return Thing(wanted.resources[name]["Type"], wanted.physical(name), wanted.properties(name))
+
+    @staticmethod
+    def _declared(stack: Stack, name: str) -> Mapping[str, Any]:
+        assert stack.rendered is not None
+        declared: Mapping[str, Any] = stack.rendered.template["Resources"].get(name, {})
+        return declared
 
     def _turn(self, stack: Stack, status: str, reason: str = "") -> None:
         stack.status = status

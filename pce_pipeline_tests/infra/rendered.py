@@ -4,8 +4,10 @@ Names and addresses that only AWS knows are made up in AWS's own form, so that p
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from hashlib import sha256
+from itertools import product
 from typing import Any
 
 import yaml
@@ -21,7 +23,36 @@ _NAMED_BY = {
     "AWS::RDS::DBInstance": "DBInstanceIdentifier",
     "AWS::ECS::Cluster": "ClusterName",
 }
+_NUMBERED = {
+    "AWS::EC2::VPC": "vpc",
+    "AWS::EC2::Subnet": "subnet",
+    "AWS::EC2::SecurityGroup": "sg",
+    "AWS::EC2::RouteTable": "rtb",
+    "AWS::EC2::InternetGateway": "igw",
+    "AWS::EC2::VPCEndpoint": "vpce",
+}
+"""What the ids of these begin with; AWS continues them with 17 hexadecimal digits."""
 _ABSENT = object()
+
+_BROUGHT_NETWORK = {
+    "VpcId": "vpc-0a1b2c3d",
+    "DatabaseSubnetIds": "subnet-0a1b2c3d,subnet-1a1b2c3d",
+    "TaskSubnetIds": "subnet-2a1b2c3d",
+}
+_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+_CHOICES: tuple[tuple[Mapping[str, str], ...], ...] = (
+    (
+        {"DatabaseReach": "runner"},
+        {"DatabaseReach": "private"},
+        {"DatabaseReach": "private", "DagsterService": "yes"},
+    ),
+    ({}, {"BucketName": "my-lake"}),
+    ({}, _BROUGHT_NETWORK, {**_BROUGHT_NETWORK, "RouteTableIds": "rtb-0a1b2c3d,rtb-1a1b2c3d"}),
+    ({}, {"OidcProviderArn": _PROVIDER}),
+    ({}, {"MasterSecretReadable": "no"}),
+    ({}, {"PostgresMajor": "18"}),
+)
+"""The ways to answer each question that the template's conditions ask."""
 
 
 @cache
@@ -47,8 +78,26 @@ def parsed(text: str) -> dict[str, Any]:
     return loaded
 
 
+def _several(value: str | list[str]) -> set[str]:
+    return {value} if isinstance(value, str) else set(value)
+
+
+class UnfitParameter(ValueError):
+    """A value that CloudFormation refuses before it creates anything."""
+
+
+def combinations() -> Iterator["Rendered"]:
+    """Both environments with every combination of answers that changes what there is."""
+    for environment in ("staging", "prod"):
+        for chosen in product(*_CHOICES):
+            yield Rendered(environment, **{name: value for each in chosen for name, value in each.items()})
+
+
 class Rendered:
-    """One environment's template with its parameters applied; `resources` are those whose condition holds."""
+    """One environment's template with its parameters applied.
+
+    `resources` are those whose condition holds, `needs` what each of them refers to in its properties and metadata.
+    """
 
     def __init__(self, environment: str = "staging", template: str | None = None, **parameters: str) -> None:
         self.template = parsed(template if template is not None else TEMPLATE.read_text("utf-8"))
@@ -57,16 +106,41 @@ class Rendered:
         }
         self.parameters = {**defaults, **_REQUIRED, "Environment": environment, **parameters}
         self.environment = environment
-        self.resources: dict[str, dict[str, Any]] = {
-            name: {**each, "Properties": self._value(each.get("Properties", {}))}
-            for name, each in self.template["Resources"].items()
-            if self._holds(each.get("Condition"))
-        }
+        self._referred: set[str] = set()
+        self._check_parameters()
+        self.resources: dict[str, dict[str, Any]] = {}
+        self.needs: dict[str, frozenset[str]] = {}
+        for name, each in self.template["Resources"].items():
+            if self._holds(each.get("Condition")):
+                self._referred = set()
+                properties, _ = self._value(each.get("Properties", {})), self._value(each.get("Metadata", {}))
+                self.resources[name] = {**each, "Properties": properties}
+                self.needs[name] = frozenset(self._referred | _several(each.get("DependsOn", [])))
+        for name, needed in self.needs.items():
+            if not needed <= self.resources.keys():
+                raise UnfitParameter(
+                    f"Unresolved resource dependencies {sorted(needed - self.resources.keys())} of {name}"
+                )
         self.outputs = {
             name: self._value(each["Value"])
             for name, each in self.template["Outputs"].items()
             if self._holds(each.get("Condition"))
         }
+
+    def _check_parameters(self) -> None:
+        """Raises `UnfitParameter` for a value that its declaration excludes; of a list every item must fit."""
+        for name, declared in self.template["Parameters"].items():
+            given = self.parameters[name]
+            items = given.split(",") if declared["Type"] == "CommaDelimitedList" else [given]
+            fits = {
+                "AllowedValues": lambda item, values: item in values,
+                "AllowedPattern": lambda item, pattern: re.fullmatch(pattern, item) is not None,
+                "MinValue": lambda item, least: float(item) >= least,
+                "MaxLength": lambda item, most: len(item) <= most,
+            }
+            for keyword, holds in fits.items():
+                if keyword in declared and not all(holds(item, declared[keyword]) for item in items):
+                    raise UnfitParameter(f"Parameter {name} failed to satisfy constraint: {keyword}")
 
     def properties(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.resources[name]["Properties"]
@@ -88,15 +162,24 @@ class Rendered:
             "AWS::IAM::OIDCProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com",
             "AWS::SNS::Topic": f"arn:aws:sns:{here}:pce-{env}-alerts",
             "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{here}:secret:{name}-{env}-a1b2c3",
-            "AWS::EC2::SecurityGroup": f"sg-{env}{lower}",
         }
+        if kind in _NUMBERED:
+            return f"{_NUMBERED[kind]}-{sha256(f'{env}-{name}'.encode()).hexdigest()[:17]}"
         return made_up.get(kind, f"{env}-{lower}")
 
     def attribute(self, name: str, attribute: str) -> str:
         """What `GetAtt` gives."""
+        self._referred.add(name)
+        return self._attributes(name)[self.template["Resources"][name]["Type"], attribute]
+
+    def attributes(self, name: str) -> list[str]:
+        """All that `GetAtt` can give of a resource."""
+        own = self.template["Resources"][name]["Type"]
+        return [value for (kind, _), value in self._attributes(name).items() if kind == own]
+
+    def _attributes(self, name: str) -> dict[tuple[str, str], str]:
         env, here = self.environment, f"{REGION}:{ACCOUNT}"
-        kind = self.template["Resources"][name]["Type"]
-        known = {
+        return {
             ("AWS::S3::Bucket", "Arn"): f"arn:aws:s3:::{self.physical(name)}",
             ("AWS::IAM::Role", "Arn"): f"arn:aws:iam::{ACCOUNT}:role/{self.physical(name)}",
             ("AWS::ECS::Cluster", "Arn"): f"arn:aws:ecs:{here}:cluster/{self.physical(name)}",
@@ -109,7 +192,6 @@ class Rendered:
                 f"arn:aws:secretsmanager:{here}:secret:rds!db-{env}-a1b2c3"
             ),
         }
-        return known[kind, attribute]
 
     def _holds(self, condition: str | None) -> bool:
         return condition is None or bool(self._value(self.template["Conditions"][condition]))
@@ -162,6 +244,7 @@ class Rendered:
             given = self.parameters[name]
             is_list = self.template["Parameters"][name]["Type"] == "CommaDelimitedList"
             return given.split(",") if is_list else given
+        self._referred.add(name)
         return self.physical(name)
 
     def _substituted(self, argument: Any) -> str:

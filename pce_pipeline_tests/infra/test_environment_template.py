@@ -7,14 +7,18 @@ import subprocess
 import sysconfig
 
 import pytest
+import yaml
 
 from infra.provisioning import outputs
 from infra.provisioning.command import TEMPLATE, template_body
 from infra.provisioning.options import PARAMETERS
+from infra.provisioning.task_secrets import CHANNEL_VARIABLES, none_known
 from pce_pipeline.lake.layout import Layout
+from pce_pipeline.settings import Settings
 from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.infra.rendered import Rendered, parsed
 
+ROOT = TEMPLATE.parents[2]
 BOTH_REACHES = pytest.mark.parametrize("reach", ["runner", "private"])
 BOTH_ENVIRONMENTS = pytest.mark.parametrize("environment", ["staging", "prod"])
 
@@ -23,10 +27,25 @@ def test_cfn_lint_has_nothing_to_say():
     program = shutil.which("cfn-lint", path=sysconfig.get_path("scripts")) or shutil.which("cfn-lint")
     if program is None:
         pytest.skip("cfn-lint is not installed: pip install cfn-lint")
-    told = subprocess.run(
-        [program, "--include-checks", "I", "--", str(TEMPLATE)], capture_output=True, text=True, check=False
-    )
+    told = subprocess.run([program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", [".cfnlintrc.yaml", ".checkov.yaml"])
+def test_what_a_linter_is_told_to_pass_over_has_its_reason_above(name):
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    ignored = [number for number, line in enumerate(lines) if re.fullmatch(r"  - [A-Z_0-9]+", line)]
+    assert ignored
+    for number in ignored:
+        above = next(line for line in reversed(lines[:number]) if not re.fullmatch(r"  - [A-Z_0-9]+", line))
+        assert above.startswith("  # "), lines[number]
+
+
+def test_cfn_lint_reads_every_template_with_every_rule():
+    told = yaml.safe_load((ROOT / ".cfnlintrc.yaml").read_text("utf-8"))
+    assert (told["include_checks"], told["include_experimental"]) == (["I"], True)
+    found = {path for pattern in told["templates"] for path in ROOT.glob(pattern)}
+    assert found == set((ROOT / "infra" / "templates").iterdir())
 
 
 def test_the_template_is_sent_whole_and_in_one_piece():
@@ -38,7 +57,8 @@ def test_the_template_is_sent_whole_and_in_one_piece():
 
 
 def test_every_parameter_can_be_set_and_every_option_sets_one():
-    assert {option.parameter for option in PARAMETERS} | {"Environment"} == set(Rendered().template["Parameters"])
+    own = {"Environment", "DatabaseProtected", *none_known()}
+    assert {option.parameter for option in PARAMETERS} | own == set(Rendered().template["Parameters"])
     assert all(option.variable.startswith("PCE_INFRA_") for option in PARAMETERS)
 
 
@@ -103,7 +123,8 @@ def test_the_database_is_encrypted_backed_up_and_protected(environment, reach):
     assert database["ManageMasterUserPassword"] is True
     assert "MasterUserPassword" not in database
     assert database["EnableIAMDatabaseAuthentication"] is True
-    assert database["DeletionProtection"] == ("true" if is_prod else "false")
+    assert database["DeletionProtection"] is False, "while it is made; the program switches it on"
+    assert Rendered(environment, DatabaseProtected="yes").properties("Database")["DeletionProtection"] is True
     assert int(database["BackupRetentionPeriod"]) >= (30 if is_prod else 7)
     assert database["PubliclyAccessible"] is (reach == "runner")
     assert database["CopyTagsToSnapshot"] is True
@@ -197,21 +218,24 @@ def test_alerts_and_the_budget_reach_the_address():
 
 
 def test_no_secret_is_a_parameter_an_output_or_a_value():
-    rendered = Rendered(DatabaseReach="private")
-    assert not [
-        name for name in rendered.template["Parameters"] if re.search("password|key|token", name, re.IGNORECASE)
-    ]
+    rendered = Rendered(DatabaseReach="private", BeaKeyStored="yes", SlackAlerts="yes", WebhookAlerts="yes")
+    named = {
+        name: each.get("AllowedValues")
+        for name, each in rendered.template["Parameters"].items()
+        if re.search("password|key|token|secret|alerts", name, re.IGNORECASE)
+    }
+    assert set(map(str, named.values())) == {"['yes', 'no']"}, "whether there is one, never the secret itself"
     assert "SecretString" not in rendered.properties("BeaKeySecret")
     assert "GenerateSecretString" not in rendered.properties("BeaKeySecret")
     (container,) = rendered.properties("Task")["ContainerDefinitions"]
-    assert [each["Name"] for each in container["Secrets"]] == ["BEA_API_KEY"]
+    assert [each["Name"] for each in container["Secrets"]] == ["BEA_API_KEY", *CHANNEL_VARIABLES]
     assert not [each for each in container["Environment"] if re.search("KEY|PASSWORD|SECRET", each["Name"])]
     address = next(each["Value"] for each in container["Environment"] if each["Name"] == "PCE_DATABASE_URL")
     assert re.fullmatch(r"postgresql://pce_loader@[^:@]+:5432/pce\?sslmode=verify-full", address)
 
 
 def test_a_task_gets_the_environment_that_the_outputs_name():
-    rendered = Rendered("prod", DatabaseReach="private")
+    rendered = Rendered("prod", DatabaseReach="private", BeaKeyStored="yes")
     (container,) = rendered.properties("Task")["ContainerDefinitions"]
     given = {each["Name"]: each["Value"] for each in container["Environment"]}
     wanted = outputs.environment_lines("prod", "us-east-1", rendered.outputs)
@@ -225,7 +249,53 @@ def test_tasks_run_without_a_way_in_and_log_where_the_workflow_reads():
     assert (task["NetworkMode"], task["RequiresCompatibilities"]) == ("awsvpc", ["FARGATE"])
     assert task["TaskRoleArn"] == rendered.outputs["RuntimeRoleArn"]
     assert task["ExecutionRoleArn"] == rendered.outputs["TaskExecutionRoleArn"]
-    assert task["ContainerDefinitions"][0]["LogConfiguration"]["Options"]["awslogs-group"] == "/pce/staging/task"
+    options = task["ContainerDefinitions"][0]["LogConfiguration"]["Options"]
+    assert (options["awslogs-group"], options["mode"]) == ("/pce/staging/task", "blocking")
+
+
+def test_every_container_says_whether_it_waits_for_its_log():
+    rendered = Rendered(DatabaseReach="private", DagsterService="yes")
+    modes = {
+        container["Name"]: container["LogConfiguration"]["Options"]["mode"]
+        for task in rendered.of_type("AWS::ECS::TaskDefinition").values()
+        for container in task["ContainerDefinitions"]
+    }
+    assert modes == {"pce": "blocking", "dagster": "non-blocking"}, "ECS's own default drops lines"
+
+
+@pytest.mark.parametrize("name", ["Task", "DagsterTask"])
+def test_a_task_without_a_stored_key_starts_and_reads_what_needs_none(name):
+    (keyless,) = private(name, BeaKeyStored="no")["ContainerDefinitions"]
+    assert keyless["Secrets"] == []
+    assert {"Name": "PCE_SOURCE", "Value": "bulk"} in keyless["Environment"]
+    (keyed,) = private(name, BeaKeyStored="yes")["ContainerDefinitions"]
+    assert [each["Name"] for each in keyed["Secrets"]] == ["BEA_API_KEY"]
+    assert not [each for each in keyed["Environment"] if each["Name"] == "PCE_SOURCE"]
+
+
+@pytest.mark.parametrize("name", ["Task", "DagsterTask"])
+def test_tasks_are_told_of_every_alert_channel_that_is_stored_and_of_no_other(name):
+    (slack,) = private(name, SlackAlerts="yes")["ContainerDefinitions"]
+    assert [each["Name"] for each in slack["Secrets"]] == ["PCE_ALERT_SLACK_URL"]
+    (both,) = private(name, SlackAlerts="yes", WebhookAlerts="yes")["ContainerDefinitions"]
+    secrets = {
+        name
+        for name, field in Settings.model_fields.items()
+        if name.startswith("alert_") and "SecretStr" in str(field.annotation) + str(field.metadata)
+    }
+    assert {each["Name"] for each in both["Secrets"]} == {f"PCE_{name.upper()}" for name in secrets}
+    named = {each["Name"]: each["ValueFrom"] for each in both["Secrets"]}
+    assert {arn.rpartition("/")[2] for arn in named.values()} == set(named)
+
+
+def private(name, **parameters):
+    return Rendered(DatabaseReach="private", DagsterService="yes", **parameters).properties(name)
+
+
+def test_a_brought_route_table_gets_no_policy_that_would_cut_off_others():
+    brought = Rendered(VpcId="vpc-1", DatabaseReach="private", RouteTableIds="rtb-1").properties("S3GatewayEndpoint")
+    assert "PolicyDocument" not in brought
+    assert "PolicyDocument" in Rendered(DatabaseReach="private").properties("S3GatewayEndpoint")
 
 
 def test_runner_reach_has_nothing_of_the_private_one():

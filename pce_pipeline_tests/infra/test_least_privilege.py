@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra.provisioning.task_secrets import CHANNEL_VARIABLES
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.store import Store, open_store
@@ -84,7 +85,9 @@ def lake_operations(tmp_path_factory: pytest.TempPathFactory, server: PostgresSe
         world.extract()
         world.refresh(1997, 2024)
         world.extract()  # finds nothing new
-        BeaGateway(world.settings).sample_release_file.write_text("3")
+        release = BeaGateway(world.settings).sample_release_file
+        release.parent.mkdir(parents=True, exist_ok=True)
+        release.write_text("3")
         world.extract()
         world.refresh(2020, 2025)  # a few years, as they differ in their keys alone
         first = world.bronze.extracts()[0]
@@ -160,7 +163,10 @@ def of_task_starter(rendered: Rendered) -> list[Call]:
         Call("ecr:GetAuthorizationToken", "*"),
         *(
             Call(f"ecr:{action}", repository)
-            for action in ("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage")
+            for action in (
+                *("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"),
+                *("BatchGetImage", "GetDownloadUrlForLayer"),
+            )
         ),
         Call("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": f"{env}/observability/runs/"}),
         Call("s3:GetObject", f"arn:aws:s3:::{bucket}/{env}/observability/runs/bea/r1/record.json"),
@@ -221,8 +227,11 @@ def test_the_execution_role_only_starts_containers():
         Call("ecr:BatchGetImage", rendered.attribute("ImageRepository", "Arn")),
         Call("logs:PutLogEvents", stream),
         Call("secretsmanager:GetSecretValue", rendered.outputs["BeaKeySecretArn"]),
+        *(Call("ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/pce/prod/{name}") for name in CHANNEL_VARIABLES),
     ]
     assert_exactly_enough(rendered, "TaskExecutionRole", calls)
+    other = Call("ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/pce/staging/{CHANNEL_VARIABLES[0]}")
+    assert not may(rendered, "TaskExecutionRole", other)
 
 
 def test_the_bucket_policy_hinders_nothing_that_the_run_does_in_either_environment():

@@ -239,7 +239,10 @@ def test_an_oidc_provider_that_does_not_fit_is_named_with_the_command_that_mends
         ((), "--repository and --alert-email"),
         (("--repository", "o/r"), "needs --alert-email"),
         ((*FIRST, "--vpc", "vpc-1"), "two or more subnets"),
-        ((*FIRST, "--vpc", "vpc-1", "--database-subnets", "a,b", "--reach", "private"), "public subnets for the tasks"),
+        (
+            (*FIRST, "--vpc", "vpc-1", "--database-subnets", "subnet-a,subnet-b", "--reach", "private"),
+            "public subnets for the tasks",
+        ),
         ((*FIRST, "--bucket", "of-nobody"), "of-nobody cannot be used"),
     ],
 )
@@ -265,7 +268,7 @@ def test_the_two_environments_stand_beside_each_other(made):
     assert made.run(*FIRST, "--yes", env="prod") == 0
     assert {stack.name: stack.status for stack in made.formation.stacks} == {
         "pce-staging": "CREATE_COMPLETE",
-        "pce-prod": "CREATE_COMPLETE",
+        "pce-prod": "UPDATE_COMPLETE",  # what was made is protected by a second step
     }
 
 
@@ -288,12 +291,13 @@ def test_settings_come_from_the_command_line_then_variables_then_the_file(aws, t
 
 def test_the_key_reaches_its_secret_and_no_line(aws):
     aws.run(*FIRST, "--yes", "--reach", "private")
-    assert any(line.startswith("NOTE: set BEA_API_KEY") for line in aws.said)
+    assert aws.formation.stack.parameters["BeaKeyStored"] == "no"
     aws.run("--yes", variables={"BEA_API_KEY": "very-secret"})
     secret = aws.formation.stack.rendered.physical("BeaKeySecret")
     assert aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == "very-secret"
     assert "BEA's key was put into its secret." in aws.said
     assert "very-secret" not in aws.text
+    assert aws.formation.stack.parameters["BeaKeyStored"] == "yes", "so that tasks are given it"
     aws.run("--yes", variables={"BEA_API_KEY": "very-secret"})
     assert "PutSecretValue" not in aws.calls
     assert "gh variable set PCE_ECS_CLUSTER --repo octo/pce --env staging --body pce-staging" in aws.said

@@ -20,14 +20,16 @@ def test_a_creation_killed_at_any_call_converges_on_the_next_run(when):
     with account() as whole:
         whole.run(*FIRST, "--yes", "--reach", "private", variables={"BEA_API_KEY": "k"})
         moments, reached = worth_dying_at(whole.calls), whole.formation.stack.resources
+        parameters = whole.formation.stack.parameters
     for number in moments:
         with account() as aws:
             with pytest.raises(Killed):
                 aws.run(*FIRST, "--yes", "--reach", "private", variables={"BEA_API_KEY": "k"}, dies_at=(number, when))
             assert aws.run(*FIRST, "--yes", "--reach", "private", variables={"BEA_API_KEY": "k"}) == 0
-            assert aws.formation.stack.status == "CREATE_COMPLETE"
+            assert aws.formation.stack.status == "UPDATE_COMPLETE"
             assert aws.formation.stack.resources == reached
-            assert aws.formation.executed == 1
+            assert aws.formation.stack.parameters == parameters
+            assert aws.formation.executed == 2, "the creation, then the key is handed to tasks"
             assert aws.formation.stack.change_sets == {}
             assert len([stack for stack in aws.formation.stacks if stack.status != "DELETE_COMPLETE"]) == 1
             secret = aws.formation.stack.rendered.physical("BeaKeySecret")

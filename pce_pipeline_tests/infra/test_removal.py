@@ -39,7 +39,7 @@ def test_with_delete_data_and_the_name_typed_everything_goes(aws):
     assert aws.run("--destroy", "--delete-data", answers=("staging",)) == 0
     assert aws.formation.stack is None
     assert aws.client("s3").list_buckets()["Buckets"] == []
-    assert not aws.client("rds").describe_db_instances()["DBInstances"][0]["DeletionProtection"]
+    assert aws.client("rds").describe_db_instances()["DBInstances"] == []
     assert "  pce-staging-databucket-1x2y3z  removed with 4 object versions" in aws.said
     assert any("last snapshot of pce-staging stays" in line for line in aws.said)
     assert any("OIDC provider stays" in line for line in aws.said)
@@ -48,8 +48,8 @@ def test_with_delete_data_and_the_name_typed_everything_goes(aws):
 
 
 def test_production_is_protected_against_removal_until_it_is_meant(aws):
-    aws.protects_databases = True
     aws.run(*FIRST, "--yes", env="prod")
+    assert aws.client("rds").describe_db_instances()["DBInstances"][0]["DeletionProtection"]
     assert aws.formation.stack.protected
     with pytest.raises(UsageRefused, match="name that was typed"):
         aws.run("--destroy", "--delete-data", "--confirm", "staging", env="prod")

@@ -27,6 +27,9 @@ class LoopbackEcs:
         self.stopped: list[str] = []
         self.refuses: str | None = None
         self.never_starts: str | None = None
+        self.hides_logs: str | None = None
+        self.tagged: str | None = "sha256:0a"
+        self.runs = "sha256:0a"
         self._numbers = itertools.count(1)
         self._lines: dict[str, list[str]] = {}
         self._codes: dict[str, int | None] = {}
@@ -39,6 +42,10 @@ class LoopbackEcs:
                 return JSONResponse(self._run(given))
             case "DescribeTasks":
                 return JSONResponse({"tasks": [self._described(arn) for arn in given["tasks"]], "failures": []})
+            case "BatchGetImage":
+                assert given == {"repositoryName": "pce-staging", "imageIds": [{"imageTag": "current"}]}
+                images = [{"imageId": {"imageDigest": self.tagged}}] if self.tagged else []
+                return JSONResponse({"images": images, "failures": []})
             case "StopTask":
                 self.stopped.append(given["task"])
                 return JSONResponse({"task": {}})
@@ -74,7 +81,7 @@ class LoopbackEcs:
         self._codes[arn] = process.returncode
 
     def _described(self, arn: str) -> Mapping[str, Any]:
-        container: dict[str, Any] = {"name": "pce"}
+        container: dict[str, Any] = {"name": "pce", "imageDigest": self.runs}
         if self.never_starts:
             return {"lastStatus": "STOPPED", "stoppedReason": self.never_starts, "containers": [container]}
         code = self._codes[arn]
@@ -86,6 +93,8 @@ class LoopbackEcs:
         """Two lines a page, and the same token again at the end, as CloudWatch does."""
         prefix, container, task = given["logStreamName"].split("/")
         assert (prefix, container, given["logGroupName"]) == ("run", "pce", "/pce/staging/task")
+        if self.hides_logs:
+            return JSONResponse({"__type": "AccessDeniedException", "message": self.hides_logs}, 400)
         lines = self._lines.get(task)
         if lines is None:
             return JSONResponse({"__type": "ResourceNotFoundException", "message": "no stream"}, 400)

@@ -241,14 +241,18 @@ def test_with_private_reach_the_same_commands_run_as_tasks(first: Ran, place: Pl
                 "PCE_ECS_SUBNETS": "subnet-a",
                 "PCE_ECS_SECURITY_GROUP": "sg-tasks",
                 "PCE_ECS_LOG_GROUP": "/pce/staging/task",
+                "PCE_IMAGE_REPOSITORY": "123456789012.dkr.ecr.us-east-1.amazonaws.com/pce-staging",
             },
-            machine={"AWS_ENDPOINT_URL_ECS": ecs_url, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": ecs_url},
+            machine=dict.fromkeys(
+                ("AWS_ENDPOINT_URL_ECS", "AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"), ecs_url
+            ),
         )
     with_tasks = ["tasks" if step == "door" else step for step in _QUIET]
     assert ran.done == [*with_tasks, *(step for step in _AFTER if step != "close")], str(ran)
     commands = [asked["overrides"]["containerOverrides"][0]["command"][4:6] for asked in ecs.asked]
     alerts = [["pce", "alert"]] * 3
     assert commands == [["pce", "db"], ["pce", "check"], *alerts, ["pce", "doctor"]]
+    assert "PCE_IMAGE_DIGEST=sha256:0a" in ran.output["tasks"], "the one that every task is compared with"
     assert "**Nothing is new.**" in ran.summary
     assert place.let_in() == set()
 

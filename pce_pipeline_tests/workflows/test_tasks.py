@@ -98,6 +98,47 @@ def test_whoever_stops_the_program_stops_the_task(aws: Aws) -> None:
     assert aws.ecs.stopped == ["arn:aws:ecs:us-east-1:123456789012:task/pce-staging/task1"]
 
 
+def test_a_task_that_cannot_be_followed_is_stopped(aws: Aws) -> None:
+    aws.ecs.hides_logs = "not authorized to perform: logs:GetLogEvents"
+    code, out, err = aws.run("sleep", "5")
+    assert (code, out) == (1, "")
+    assert aws.ecs.stopped == ["arn:aws:ecs:us-east-1:123456789012:task/pce-staging/task1"]
+    assert "The task was stopped: it could not be followed." in err
+    assert "AccessDeniedException, not authorized to perform: logs:GetLogEvents" in err
+    assert "Traceback" not in err
+
+
+IMAGES = {"PCE_IMAGE_REPOSITORY": "123456789012.dkr.ecr.us-east-1.amazonaws.com/pce-staging"}
+
+
+def test_a_run_keeps_to_the_image_it_began_with(aws: Aws) -> None:
+    assert aws.run("--image", **IMAGES) == (0, "PCE_IMAGE_DIGEST=sha256:0a\n", "")
+    began = {**IMAGES, "PCE_IMAGE_DIGEST": "sha256:0a"}
+    assert aws.run("echo", "done", **began) == (0, "done\n", "")
+    aws.ecs.tagged = "sha256:0b"
+    code, _, err = aws.run("echo", "done", **began)
+    assert code == 1
+    assert "began with the image sha256:0a, and `current` is sha256:0b now" in err
+    assert len(aws.ecs.asked) == 1, "nothing was started"
+    assert aws.run("echo", "done", **IMAGES) == (0, "done\n", ""), "by hand what is current runs"
+
+
+def test_a_task_that_was_given_another_image_meanwhile_is_stopped(aws: Aws) -> None:
+    aws.ecs.runs = "sha256:0b"
+    code, out, err = aws.run("sleep", "5", **IMAGES, PCE_IMAGE_DIGEST="sha256:0a")
+    assert (code, out) == (1, "")
+    assert len(aws.ecs.stopped) == 1
+    assert "two versions would work on one run" in err
+
+
+def test_without_an_image_it_is_said_before_anything_starts(aws: Aws) -> None:
+    aws.ecs.tagged = None
+    code, out, err = aws.run("--image", **IMAGES)
+    assert (code, out) == (1, "")
+    assert "has no image under the tag `current`" in err
+    assert aws.run("--image")[2].startswith("PCE_IMAGE_REPOSITORY not set.")
+
+
 def test_a_password_is_never_handed_to_a_task() -> None:
     assert handed_over({"PCE_DATABASE_URL": "postgresql://pce_owner@db/pce", "BEA_API_KEY": "k", "PCE_SOURCE": ""}) == {
         "PCE_DATABASE_URL": "postgresql://pce_owner@db/pce"
