@@ -93,9 +93,9 @@ export class Question {
   }
 
   get kind() {
-    if (this.measure.is_estimated) return 'Estimates of this pipeline, not published by BEA.'
-    if (this.measure.is_published) return 'Published by BEA.'
-    return `Derived by this pipeline from figures that BEA publishes${this.measure.formula ? `: ${this.measure.formula}` : ''}.`
+    if (this.measure.is_estimated) return 'Estimates of this pipeline, not published figures.'
+    if (this.measure.is_published) return this.index.is_sample ? 'An invented figure, where BEA publishes one.' : 'Published by BEA.'
+    return `Derived by this pipeline from published figures${this.measure.formula ? `: ${this.measure.formula}` : ''}.`
   }
 }
 

@@ -86,7 +86,7 @@ export class Controls {
     for (const [name, part] of Object.entries(this.parts)) part.hidden = !asked.includes(name)
     this.dataset.value = dataset.id
     const kinds = [
-      { title: 'Published by BEA', options: question.measures.filter(each => each.is_published && !each.is_estimated) },
+      { title: 'Published figures', options: question.measures.filter(each => each.is_published && !each.is_estimated) },
       { title: 'Derived from published figures', options: question.measures.filter(each => !each.is_published && !each.is_estimated) },
       { title: 'Estimates', options: question.measures.filter(each => each.is_estimated) },
     ].filter(kind => kind.options.length)

@@ -25,10 +25,10 @@ function rest(all, shown, what, several) {
 function tables(bulletin) {
   const notes = [...new Set(bulletin.tables.filter(each => each.note && each.note !== each.note_before).map(each => each.note))]
   const decided = bulletin.tables.filter(each => each.decided)
-  return section('Tables of BEA',
-    plainTable('Tables of BEA', ['Table', 'What it is', 'Extract before', 'Extract', 'Last updated'],
+  return section('Tables of the source',
+    plainTable('Tables of the source', ['Table', 'What it is', 'Extract before', 'Extract', 'Last updated'],
       bulletin.tables.map(each => [each.bea_table, each.title, each.vintage_before ?? 'none', each.vintage, each.last_updated ?? 'unknown'])),
-    notes.length > 0 && h('ul', {}, notes.map(text => h('li', {}, `BEA's note: ${text}`))),
+    notes.length > 0 && h('ul', {}, notes.map(text => h('li', {}, `Note of the source: ${text}`))),
     decided.length > 0 && h('ul', {}, decided.map(each => h('li', {}, `A person decided what counts of ${each.bea_table}: ${each.decided}`))))
 }
 

@@ -44,6 +44,9 @@ function detailsOf(run) {
   ]
 }
 
+/** The counts of checks that say something: those that passed, and others where there are any. */
+const verdicts = checks => ['passed', 'warned', 'failed'].filter(word => word === 'passed' || checks[word]).map(word => `${written(checks[word])} ${word}`).join(', ')
+
 export async function render(context) {
   const heading = { title: 'Runs of the pipeline', under: 'Newest first, from the report of each run' }
   const file = await context.set.runs()
@@ -57,7 +60,7 @@ export async function render(context) {
     h('span', { class: `word ${run.status}` }, run.status),
     written(run.seconds, 1), time(run, longest),
     ...LAYERS.map(layer => (run.layers?.[layer] ? written(run.layers[layer].rows) : '—')),
-    run.checks ? `${written(run.checks.passed)} passed, ${written(run.checks.warned)} warned, ${written(run.checks.failed)} failed` : '—',
+    run.checks ? verdicts(run.checks) : '—',
     Object.keys(run.quarantine ?? {}).length ? listed(Object.entries(run.quarantine)) : 'none',
     run.drift ? counted(run.drift, 'difference') : 'none',
   ])

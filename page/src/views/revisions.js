@@ -72,7 +72,7 @@ export async function render(context) {
     heading, seen,
     node: h('div', {},
       !chosen && note(`No area is chosen: this shows ${area.name}. Choose one above.`),
-      shown.length < 2 && note(`One extract of ${dataset.title} has such figures so far, so there is nothing to compare it with. Each new release of BEA adds one.`),
+      shown.length < 2 && note(`One extract of ${dataset.title} has such figures so far, so there is nothing to compare it with. Each new release adds one.`),
       measure.why_no_line ? notOverTime(context) : h('section', {}, h('h3', {}, `${area.name}, a line for each extract`),
         drawn.length < context.since.length && note(`Before ${short(drawn[LEAD])} nothing was revised, so the lines begin shortly before; the table below has all.`),
         lineChart({
