@@ -16,7 +16,7 @@ class Impatient(H11Protocol):
 
     headers_seconds = 10.0
     """How long the headers of a request may take: from the connection, or the answer before them, to their end."""
-    most_of_a_peer = 16
+    most_of_a_peer = 32
     """How many connections one address may have open."""
 
     _deadline: asyncio.TimerHandle | None = None
