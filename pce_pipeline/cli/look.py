@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import RenderableType
 from rich.text import Text
@@ -14,6 +15,7 @@ from rich.text import Text
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
+from pce_pipeline.explorer.checks import CHECKS, MOST_RUNS, last_words
 from pce_pipeline.explorer.store import ExplorerSet, ExplorerStore
 from pce_pipeline.lake.layout import join
 from pce_pipeline.look.errors import NoSetYet, SetBehind
@@ -98,10 +100,11 @@ def _behind(session: Session) -> tuple[str, ...]:
 
 
 def _beside(session: Session) -> Mapping[str, bytes]:
-    """The files of the page that follow what happens and are no part of the set: the newest runs."""
+    """The files of the page that follow what happens and not the figures: what checks last said, and the newest runs."""
+    words = msgspec.json.encode(last_words(session.journal.newest(MOST_RUNS)))
     key = join(session.lake.layout.reports, _RUNS)
     body = session.lake.store.get_many([key], missing_ok=True).get(key)
-    return {} if body is None else {_RUNS: body}
+    return {CHECKS: words} if body is None else {CHECKS: words, _RUNS: body}
 
 
 def _said_open(session: Session, url: str, behind: tuple[str, ...]) -> list[RenderableType]:

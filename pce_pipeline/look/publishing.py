@@ -102,7 +102,8 @@ def _files(found: ExplorerSet, beside: Mapping[str, bytes]) -> Iterator[tuple[st
     """All files but index.html, each with its path and whether it changes under its name."""
     for name, body in static_files().items():
         yield name, body, False
-    for path, body in chain(found.files(), beside.items()):
+    of_the_set = ((path, body) for path, body in found.files() if path not in beside)
+    for path, body in chain(of_the_set, beside.items()):
         yield f"{DATA}/{found.version}/{path}", body, path not in found.parts or not found.parts[path].inputs
 
 
