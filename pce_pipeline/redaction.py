@@ -16,6 +16,7 @@ SHORTEST = 12
 
 _LONG_ENOUGH_FOR_ANY = 20
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^\s/?#:@\"'<>]*):[^\s/?#@\"'<>]+@")
+_PASSWORD_IN_QUERY = re.compile(r"(?<=[?&]password=)[^\s&#\"'<>]+", re.IGNORECASE)
 _SIGNATURE = re.compile(r"(?<=X-Amz-Signature=)[0-9a-f]+")
 
 
@@ -48,7 +49,9 @@ def blanked(text: str, hidden: Collection[str]) -> str:
 
     >>> blanked("rank 1 at postgresql://pce:1@host/pce", spellings("1"))
     'rank 1 at postgresql://pce:***@host/pce'
+    >>> blanked("rank 1 at postgresql://pce@host/pce?password=1", spellings("1"))
+    'rank 1 at postgresql://pce@host/pce?password=***'
     """
     for secret in sorted(hidden, key=len, reverse=True):
         text = text.replace(secret, BLANK)
-    return _SIGNATURE.sub(BLANK, _PASSWORD_IN_URL.sub(rf"\1:{BLANK}@", text))
+    return _SIGNATURE.sub(BLANK, _PASSWORD_IN_QUERY.sub(BLANK, _PASSWORD_IN_URL.sub(rf"\1:{BLANK}@", text)))

@@ -15,7 +15,7 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -258,7 +258,8 @@ class Settings(BaseSettings):
     def _database_password(self) -> str:
         """The password inside the database's URL as it is spelled there, or nothing."""
         url = self.chosen_database_url.get_secret_value() if self.chosen_database_url is not None else ""
-        return url.rpartition("@")[0].partition("://")[2].partition(":")[2]
+        before = url.rpartition("@")[0].partition("://")[2].partition(":")[2]
+        return before or next(iter(parse_qs(urlsplit(url).query, keep_blank_values=False).get("password", [])), "")
 
     @property
     def dagster_home(self) -> Path:

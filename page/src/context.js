@@ -61,7 +61,7 @@ export class Question {
   }
 
   get knownWords() {
-    return this.movesInTime ? `as known on ${dayInWords(this.extract.released ?? this.extract.extract)}` : 'as held now'
+    return this.movesInTime ? this.extract.released ? `as released on ${dayInWords(this.extract.released)}` : `as known on ${dayInWords(this.extract.extract)}` : 'as held now'
   }
 
   get title() {
@@ -108,6 +108,12 @@ export class Context extends Question {
     this.areas = index.areas.filter(area => held.has(area.id))
     this.states = this.areas.filter(area => area.level === 'state')
     this.totals = this.areas.filter(area => area.level !== 'state')
+  }
+
+  /** The periods that are asked for, up to the last of which anything was known: what came later is no gap. */
+  get sinceAsKnown() {
+    const last = this.since.findLastIndex(period => this.areas.some(area => this.at(area, period)))
+    return last < 0 ? this.since : this.since.slice(0, last + 1)
   }
 
   at(area, period = this.state.period) {

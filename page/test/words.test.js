@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { classesOf, classOf, bounds } from '../src/classes.js'
-import { asKnown, cellsOf, changes, ranked } from '../src/cells.js'
+import { asKnown, Cells, cellsOf, changes, ranked } from '../src/cells.js'
+import { Context } from '../src/context.js'
 import { csvOf, field, fileName } from '../src/csv.js'
 import { named, spread } from '../src/lines.js'
 import { plain, signed, written } from '../src/numbers.js'
@@ -153,4 +154,14 @@ test('labels keep their distance within the chart, and axes name no more than ha
   assert.ok(Math.max(...placed) <= 300)
   assert.ok(named(periodsOf({ first: 1997, last: 2025 }), 9).length <= 9)
   assert.equal(named(periodsOf({ first: 1997, last: 2025 }), 9).at(-1), 2025)
+})
+
+test('lines end where what was known ended, so that a kept link shows no later period as a gap', () => {
+  const cells = new Cells()
+  cells.put('usd', '06000', 2019, 1, 'reported')
+  cells.put('usd', '06000', 2020, null, 'suppressed')
+  const state = { dataset: 'spending', category: 'all', measure: 'usd', known: '2022-10-01', period: 2019, since: 2019 }
+  const context = new Context(INDEX, state, { cells })
+  assert.deepEqual(context.since, [2019, 2020, 2021])
+  assert.deepEqual(context.sinceAsKnown, [2019, 2020])
 })

@@ -100,7 +100,7 @@ def _behind(session: Session) -> tuple[str, ...]:
 
 
 def _beside(session: Session) -> Mapping[str, bytes]:
-    """The files of the page that follow what happens and not the figures: what checks last said, and the newest runs."""
+    """The files of the page that follow what happens and not the figures: words of checks, and the newest runs."""
     words = msgspec.json.encode(last_words(session.journal.newest(MOST_RUNS)))
     key = join(session.lake.layout.reports, _RUNS)
     body = session.lake.store.get_many([key], missing_ok=True).get(key)

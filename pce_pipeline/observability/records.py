@@ -311,7 +311,12 @@ class RunJournal:
             return decoded_json(body, RunRecord)
         except msgspec.DecodeError as wrong:
             key = self._key(run_id, _RECORD)
-            raise DamagedObject(key, "a run's record", str(wrong), remedy="Delete it: nothing is made of it.") from None
+            raise DamagedObject(
+                key,
+                "a run's record",
+                str(wrong),
+                remedy="Restore it from a backup or an earlier version in the bucket: the run's history is in it.",
+            ) from None
 
     def earlier(self, *, besides: Collection[str]) -> Iterator[RunRecord]:
         """The records of the other runs of this world; one that cannot be read is left out, and the log says so."""

@@ -172,11 +172,14 @@ def test_an_environment_needs_lake_database_and_source_and_names_all_of_them(env
 
 
 @pytest.mark.parametrize("password", ["p", "short", "elevenchars", "expenditures", "202412312359"])
-def test_an_environment_refuses_a_password_that_logs_could_not_blank(password: str) -> None:
-    url = f"postgresql://pce_loader:{password}@db:5432/pce"
+@pytest.mark.parametrize(
+    "form", ["postgresql://pce_loader:{}@db:5432/pce", "postgresql://pce_loader@db/pce?password={}"]
+)
+def test_an_environment_refuses_a_password_that_logs_could_not_blank(form: str, password: str) -> None:
+    url = form.format(password)
     told = problems(**{**ENVIRONMENT, "PCE_DATABASE_URL": url})
     assert "the password in PCE_DATABASE_URL is too short or too plain for staging" in told
-    assert f":{password}@" not in told
+    assert url not in told
     assert loaded(PCE_DATABASE_URL=url).env == "local"
 
 

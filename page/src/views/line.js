@@ -23,29 +23,30 @@ export function notOverTime(context) {
 
 export function render(context) {
   const { state, measure } = context
+  const since = context.sinceAsKnown
   const isChosen = state.areas.length > 0
   const areas = isChosen ? context.areas.filter(area => state.areas.includes(area.id)) : atFirst(context)
   const ordered = isChosen ? state.areas.map(id => areas.find(area => area.id === id)).filter(Boolean) : areas
   const totals = isChosen ? ordered.filter(area => area.level !== 'state') : context.totals.slice(0, 1)
   const states = ordered.filter(area => area.level === 'state')
-  const span = `${inWords(context.since[0])} to ${inWords(context.since.at(-1))}`
+  const span = `${inWords(since[0])} to ${inWords(since.at(-1))}`
   const heading = context.heading([...states, ...totals].map(area => area.name).join(', '), span)
   if (measure.why_no_line) {
     return { heading: context.heading('', ''), seen: null, node: notOverTime(context) }
   }
-  const rows = [...states, ...totals].flatMap(area => context.since.flatMap(period => context.rows([area], period)))
+  const rows = [...states, ...totals].flatMap(area => since.flatMap(period => context.rows([area], period)))
   const chart = (of, title) => of.length > 0 && h('section', {}, h('h3', {}, title), lineChart({
     series: of.map(area => ({
       label: context.brief(area.id), title: area.name, style: `tone-${isChosen ? state.areas.indexOf(area.id) : of.indexOf(area)}`, area,
-      values: new Map(context.since.map(period => [period, context.at(area, period)?.value ?? null])),
+      values: new Map(since.map(period => [period, context.at(area, period)?.value ?? null])),
     })),
-    periods: context.since, width: context.width, write: value => context.write(value),
+    periods: since, width: context.width, write: value => context.write(value),
     said: (series, period) => `missing (${context.reason(context.at(series.area, period))})`,
     label: `${context.what}, ${of.map(area => area.name).join(', ')}, ${span}, ${context.unit}`,
   }))
   const without = state.areas.filter(id => !areas.some(area => area.id === id))
   const table = plainTable('Figures of this chart', ['Period', ...[...states, ...totals].map(area => area.name)],
-    [...context.since].reverse().map(period => [short(period), ...[...states, ...totals].map(area => {
+    [...since].reverse().map(period => [short(period), ...[...states, ...totals].map(area => {
       const cell = context.at(area, period)
       return cell?.value === null || cell?.value === undefined ? h('span', { class: 'missing', title: context.reason(cell) }, 'missing') : context.write(cell.value)
     })]), { numbers: [...states, ...totals].map((_, at) => at + 1) })

@@ -7,6 +7,8 @@ import { note, plainTable } from '../parts.js'
 const LAYERS = ['bronze', 'silver', 'gold', 'postgres']
 
 const moment = text => text.replace('T', ' ').replace(/(:\d\d):\d\d.*$/, '$1 UTC')
+/** A moment that does not break within a line. */
+const whole = text => text.replaceAll('-', '\u2011').replace(' ', '\u00a0').replace(' UTC', '')
 const words = text => text.replaceAll('_', ' ')
 const listed = pairs => pairs.map(([name, count]) => `${written(count)} ${words(name)}`).join(', ')
 
@@ -55,7 +57,7 @@ export async function render(context) {
   const longest = Math.max(...runs.map(run => run.seconds), 0.001)
   const total = run => LAYERS.reduce((sum, layer) => sum + (run.layers?.[layer]?.rows ?? 0), 0)
   const rows = runs.map(run => [
-    moment(run.started_at),
+    whole(moment(run.started_at)),
     [run.job, h('span', { class: 'also' }, ` ${run.outcome}`)],
     h('span', { class: `word ${run.status}` }, run.status),
     [written(run.seconds, 1), time(run, longest)],
@@ -75,7 +77,7 @@ export async function render(context) {
     node: h('div', {},
       h('p', { class: 'lead' }, `${counted(runs.length, 'run')}; the newest took ${written(runs[0].seconds, 1)} seconds for ${counted(total(runs[0]), 'row')} and ${runs[0].status}.`),
       h('ul', { class: 'legend', 'aria-label': 'Layers of the bars' }, LAYERS.map((layer, tone) => h('li', {}, h('span', { class: `swatch layer-${tone}` }), h('span', {}, layer)))),
-      plainTable('Runs', ['Started', 'What', 'Status', 'Seconds', ...LAYERS.map(layer => `Rows, ${layer}`), 'Checks', 'Quarantine', 'Drift'], rows, { numbers: [3, 4, 5, 6, 7] }),
+      plainTable('Runs', ['Started (UTC)', 'What', 'Status', 'Seconds', ...LAYERS.map(layer => `Rows, ${layer}`), 'Checks', 'Quarantine', 'Drift'], rows, { numbers: [3, 4, 5, 6, 7] }),
       residuals.length > 0 && h('section', {}, h('h3', {}, 'Largest residual of each identity'),
         plainTable('Largest residual of each identity', ['Identity', 'Deviation', 'Tolerance'], residuals.map(([name, of]) => [words(name), signed(of.deviation, 3), written(of.tolerance, 3)]), { numbers: [1, 2] })),
       h('section', {}, h('h3', {}, 'Run by run'), runs.map(run => h('details', {}, h('summary', {}, `${moment(run.started_at)}: ${run.job}, ${run.status}`), h('p', { class: 'also' }, h('code', {}, run.run_id)), detailsOf(run))))),
