@@ -18,6 +18,8 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[sS]3:")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*")
 _TOPIC = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+(\.fifo)?")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^:@\[\]]*)(?::([0-9]{1,5}))?")
+_PORTS = 2**16
 _LOG_GROUP = re.compile(r"[A-Za-z0-9._/#-]{1,512}")
 
 
@@ -54,6 +56,13 @@ def _database_url(value: SecretStr) -> SecretStr:
     scheme, separator, rest = value.get_secret_value().partition("://")
     if scheme.partition("+")[0] not in {"postgresql", "postgres"} or not separator or not rest:
         raise ValueError("it is not postgresql://user@host:5432/database")
+    user, _, hosts = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    ports = [int(found[1] or 5432) if (found := _HOST.fullmatch(host)) else 0 for host in hosts.split(",")]
+    if "@" in user or not all(0 < port < _PORTS for port in ports):
+        raise ValueError(
+            "it is not postgresql://user@host:5432/database; within user and password @ is written as %40, / as %2F and "
+            ": as %3A"
+        )
     return value
 
 

@@ -64,7 +64,7 @@ def look_build(
         raise UsageError("It is not said where to.", remedy="Name a folder: pce look build --to site")
     if "://" in to:
         raise UsageError(f"{to} is not a folder.", remedy=f"Publish to it: pce look publish --to {to}")
-    return _copied(session, to)
+    return _copied(session, to, "Built")
 
 
 def look_publish(
@@ -74,17 +74,17 @@ def look_publish(
     """Copy the page with the current version of its data to a folder or a bucket; the lake itself stays private."""
     if to is None:
         raise UsageError("It is not said where to.", remedy="Name a folder or a bucket: pce look publish --to s3://…")
-    return _copied(session, to)
+    return _copied(session, to, "Published")
 
 
-def _copied(session: Session, to: str) -> Answer:
+def _copied(session: Session, to: str, done: str) -> Answer:
     place = place_at(to, endpoint_url=session.settings.aws_endpoint_url)
     found = _current(session)
     if behind := _behind(session):
         raise SetBehind(behind, session.command("run"))
     with session.watched():
         published = publish(found, place, beside=_beside(session))
-    return Answer({**vars(published)}, _said_published(published))
+    return Answer({**vars(published)}, _said_copied(published, done))
 
 
 def _current(session: Session) -> ExplorerSet:
@@ -117,9 +117,9 @@ def _said_open(session: Session, url: str, behind: tuple[str, ...]) -> list[Rend
     return lines
 
 
-def _said_published(published: Published) -> list[RenderableType]:
+def _said_copied(published: Published, done: str) -> list[RenderableType]:
     return [
-        Text.assemble(("Published ", "bold"), f"version {published.version} to {published.place}"),
+        Text.assemble((f"{done} ", "bold"), f"version {published.version} at {published.place}"),
         Text(
             f"{shown.number(published.files)} files, {shown.number(published.bytes)} bytes; "
             f"{shown.number(published.written)} written, {shown.number(published.removed)} of earlier versions removed."

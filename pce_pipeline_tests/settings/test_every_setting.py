@@ -33,7 +33,18 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "profile": ("smoke", ("../full", "a b", "\t")),
     "catalog": ("a-folder", ("no-such-folder", "s3://bucket/catalog")),
     "chosen_lake_uri": ("s3://bucket/prefix", ("gs://bucket", "s3:/bucket", "s3:bucket", "s3://", "s3://a b/c")),
-    "chosen_database_url": ("postgresql://u@h:5432/d", ("mysql://u@h/d", "u@h/d", "postgresql:/h/d")),
+    "chosen_database_url": (
+        "postgresql://u@h:5432/d",
+        (
+            *("mysql://u@h/d", "u@h/d", "postgresql:/h/d", "postgresql://u@h:port/d", "postgresql://u@h:99999/d"),
+            *(
+                "postgresql://u:a/b@h/d",
+                "postgresql://x@@h/d",
+                "postgresql://u@[::1/d",
+                "postgresql://u@h1:5432,h2:x/d",
+            ),
+        ),
+    ),
     "database_login": ("iam", ("password", "secret")),
     "database_secret_arn": ("arn:aws:secretsmanager:us-east-1:123456789012:secret:pce", (" ",)),
     "bea_api_key": (KEY, (" ", "\n")),

@@ -75,7 +75,7 @@ export async function render(context) {
         run.checks?.passed ?? '', run.checks?.warned ?? '', run.checks?.failed ?? '', Object.values(run.quarantine ?? {}).reduce((sum, count) => sum + count, 0), run.drift ?? 0]),
     },
     node: h('div', {},
-      h('p', { class: 'lead' }, `${counted(runs.length, 'run')}; the newest took ${written(runs[0].seconds, 1)} seconds for ${counted(total(runs[0]), 'row')} and ${runs[0].status}.`),
+      h('p', { class: 'lead' }, `${counted(runs.length, 'run')}; the newest took ${written(runs[0].seconds, 1)} seconds for ${counted(total(runs[0]), 'row')} of all layers and ${runs[0].status}.`),
       h('ul', { class: 'legend', 'aria-label': 'Layers of the bars' }, LAYERS.map((layer, tone) => h('li', {}, h('span', { class: `swatch layer-${tone}` }), h('span', {}, layer)))),
       plainTable('Runs', ['Started (UTC)', 'What', 'Status', 'Seconds', ...LAYERS.map(layer => `Rows, ${layer}`), 'Checks', 'Quarantine', 'Drift'], rows, { numbers: [3, 4, 5, 6, 7] }),
       residuals.length > 0 && h('section', {}, h('h3', {}, 'Largest residual of each identity'),
