@@ -60,8 +60,8 @@ def _database_url(value: SecretStr) -> SecretStr:
     ports = [int(found[1] or 5432) if (found := _HOST.fullmatch(host)) else 0 for host in hosts.split(",")]
     if "@" in user or not all(0 < port < _PORTS for port in ports):
         raise ValueError(
-            "it is not postgresql://user@host:5432/database; within user and password @ is written as %40, / as %2F and "
-            ": as %3A"
+            "it is not postgresql://user@host:5432/database; "
+            "within user and password @ is written as %40, / as %2F and : as %3A"
         )
     return value
 
