@@ -84,7 +84,8 @@ def outcome_of(record: RunRecord) -> str:
         return f"stopped in {running.step}"
     if not record.steps:
         return "nothing was recorded"
-    last = record.steps[-1]
+    of_layers = [step for step in record.steps if layer_of(step) is not None and "skipped" not in step.outputs]
+    last = (of_layers or record.steps)[-1]
     if layer_of(last) == "bronze":
         taken = {"new": "new extract", "verified": "verified extract"}.get(str(last.outputs.get("outcome")))
         return f"{taken} {last.outputs.get('extract')}" if taken else "nothing new"
