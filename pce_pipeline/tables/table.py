@@ -29,17 +29,17 @@ NOT_PUBLISHED = "not_published"
 
 STATUSES = {
     "reported": "a published number",
-    "not_available": "(NA), n.a.: BEA has no figure, or has not published it yet",
+    "not_available": "(NA), n.a.: there is no figure, or it is not published yet",
     "suppressed": "(D): withheld to avoid disclosure",
     "below_50k": "(L): less than 50,000 dollars",
     "not_meaningful": "(NM): a figure that would have no meaning",
     "near_zero": "(*): between zero and half a unit, either way",
-    "not_shown": "n.s.: BEA does not show the figure",
+    "not_shown": "n.s.: the figure is not shown",
     "not_applicable": "...: the quantity does not exist",
     "blank": "an empty cell without a code",
-    QUARANTINED: "BEA publishes something that could not be read: neither a zero nor BEA's silence; `pce quarantine` "
-    "shows the text and says why",
-    NOT_PUBLISHED: "BEA publishes no such measure for this category or area, or none is held: only a part of the table "
+    QUARANTINED: "something is published that could not be read: neither a zero nor silence; `pce quarantine` shows the "
+    "text and says why",
+    NOT_PUBLISHED: "no such measure is published for this category or area, or none is held: only a part of the table "
     "is here, or the row is set aside",
 }
 
