@@ -37,8 +37,8 @@ STATUSES = {
     "not_shown": "n.s.: the figure is not shown",
     "not_applicable": "...: the quantity does not exist",
     "blank": "an empty cell without a code",
-    QUARANTINED: "something is published that could not be read: neither a zero nor silence; `pce quarantine` shows the "
-    "text and says why",
+    QUARANTINED: "something is published that could not be read: neither a zero nor silence; `pce quarantine` shows "
+    "the text and says why",
     NOT_PUBLISHED: "no such measure is published for this category or area, or none is held: only a part of the table "
     "is here, or the row is set aside",
 }
