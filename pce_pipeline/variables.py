@@ -56,7 +56,9 @@ OF_OTHERS: Mapping[str, str] = {
         "variables of a GitHub environment, for the workflows",
     ),
     "PCE_GOLD": "where Gold lies, in the programs of docs/connect.md",
-    **dict.fromkeys(("PCE_REAL_DATA", "PCE_TEST_THOROUGH"), "for the tests"),
+    **dict.fromkeys(
+        ("PCE_REAL_DATA", "PCE_TEST_THOROUGH", "PCE_TESTS_MUST_BROWSE", "PCE_TESTS_SCREENSHOTS"), "for the tests"
+    ),
 }
 """Names that begin as the settings' do and are read by others: who reads each. No setting of a run is among them."""
 

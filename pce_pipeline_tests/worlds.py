@@ -26,6 +26,12 @@ from pce_pipeline_tests.cli.conftest import Called, call
 from pce_pipeline_tests.history import history_in_memory
 from pce_pipeline_tests.postgres_server import PostgresServer
 
+PLACES_OF_AN_ENVIRONMENT: Mapping[str, Any] = {
+    "chosen_lake_uri": "s3://pce-nowhere",
+    "chosen_database_url": "postgresql://pce@127.0.0.1:1/pce",
+}
+"""What staging and prod must be told to be chosen at all; nothing is there."""
+
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

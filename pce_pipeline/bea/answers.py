@@ -23,7 +23,7 @@ from pce_pipeline.bea.errors import (
     BeaUnavailable,
     BeaUnknownField,
 )
-from pce_pipeline.decoding import decoded_json
+from pce_pipeline.decoding import TOO_DEEP, decoded_json
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -303,7 +303,7 @@ def _appearance(body: bytes, problem: str) -> str:
         return "is empty, as when its server ran out of time"
     if start.startswith(b"<"):
         return "is a web page, not JSON"
-    if "recursion" in problem:
+    if problem == TOO_DEEP:
         return "is JSON nested deeper than anything that BEA sends"
     if "trailing" in problem:
         return "is followed by something that is not JSON"

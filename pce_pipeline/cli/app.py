@@ -58,11 +58,13 @@ class _Verb(TyperCommand):
         for parameter in self.get_params(ctx):
             name = parameter.name or ""
             if parameter.param_type_name == "option":
-                name = max(parameter.opts, key=len)
+                written = {each.partition("=")[0] for each in args}
+                name = next((each for each in parameter.opts if each in written), max(parameter.opts, key=len))
             values = _flat(given.get(parameter.name or ""))
             if any(isinstance(value, str) and not value.strip(_BLANK) for value in values):
                 raise UsageError(
-                    f"{name} is given without a value.", remedy=f"Leave it out, or see: {ctx.command_path} --help"
+                    f"{name} is given without a value.",
+                    remedy=f"Say one, or leave it out where it may be: {ctx.command_path} --help",
                 )
         return super().parse_args(ctx, args)
 

@@ -359,7 +359,7 @@ class RunJournal:
             touched[run] = max(info.last_modified, touched.get(run, info.last_modified))
         chosen = sorted(touched, key=lambda each: touched[each], reverse=True)[:most]
         bodies = self._lake.store.get_many([self._key(run, _RECORD) for run in chosen], missing_ok=True)
-        return [msgspec.json.decode(body, type=RunRecord) for body in bodies.values()]
+        return [decoded_json(body, RunRecord) for body in bodies.values()]
 
     def _read(self, run_id: str, name: str) -> bytes | None:
         key = self._key(run_id, name)

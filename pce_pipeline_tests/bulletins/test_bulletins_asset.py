@@ -13,6 +13,7 @@ from pce_pipeline.bulletins.making import Made, make_bulletins
 from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import StepRecord
+from pce_pipeline.shell.keys import EXPLORER_KEY
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.worlds import World
 
@@ -69,9 +70,11 @@ def test_the_logs_as_published_and_folded_on_the_spot_give_the_same_bulletins(wo
     assert make_bulletins(bare, world.registry, held, [], is_sample=True) == Made((), (), made.written, ())
 
 
-def test_nothing_is_downstream_of_the_bulletins_and_they_are_of_gold(world: World) -> None:
+def test_no_figures_are_downstream_of_the_bulletins_and_they_are_of_gold(world: World) -> None:
+    """The explorer's page shows them, and nothing comes after it."""
     graph = world.definitions.resolve_asset_graph()
-    assert dg.AssetSelection.assets(KEY).downstream(include_self=False).resolve(graph) == set()
+    assert dg.AssetSelection.assets(KEY).downstream(include_self=False).resolve(graph) == {EXPLORER_KEY}
+    assert dg.AssetSelection.assets(EXPLORER_KEY).downstream(include_self=False).resolve(graph) == set()
     assert KEY in dg.AssetSelection.groups("gold").resolve(graph)
 
 

@@ -74,10 +74,15 @@ def test_a_pin_over_an_empty_database_says_that_it_holds_nothing(own: Pce, held:
 
 
 def test_a_pin_needs_a_reason_under_either_name(own: Pce, held: str) -> None:
-    for arguments in (("pin", held), ("pin", held, "--why", " ")):
-        said = own(*arguments)
+    for arguments, named in (
+        ((), "Add --why"),
+        (("--why", " "), "--why is given without a value"),
+        (("--reason", " "), "--reason is given without a value"),
+        (("--reason=",), "--reason is given without a value"),
+    ):
+        said = own("pin", held, *arguments)
         assert said.code == 2
-        assert "--why" in said.err
+        assert named in said.err
     assert own("pin", held, "--reason", "by its other name", "--json").document["reason"] == "by its other name"
 
 

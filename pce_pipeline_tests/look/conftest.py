@@ -1,6 +1,8 @@
 """One browser and one small world with two releases, shared by the tests that only look at the page."""
 
 import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from pce_pipeline.look.serving import HOST, ServedFolder, create_app, listen
 from pce_pipeline_tests.explorer.small_set import made, small_world, take, to_gold
 from pce_pipeline_tests.worlds import World
 
+SOURCES = Path(__file__).parents[2] / "page"
 CHROMIUM = Path("/usr/bin/chromium")
 _MUST_BROWSE = os.environ.get("PCE_TESTS_MUST_BROWSE") == "1"
 """Set where the tests of the page may not skip."""
@@ -48,6 +51,27 @@ def missing_tool(what: str) -> None:
     if _MUST_BROWSE:
         pytest.fail(f"{what} is not here, and PCE_TESTS_MUST_BROWSE=1 says that these tests may not skip")
     pytest.skip(f"{what} is not here")
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the page's sources with what the lock names, so that no test needs `npm ci` in the checkout."""
+    npm = shutil.which("npm")
+    if npm is None:
+        missing_tool("npm")
+    assert npm is not None
+    copy = tmp_path_factory.mktemp("sources") / "page"
+    shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns("node_modules"))
+    installed = subprocess.run([npm, "ci", "--ignore-scripts"], cwd=copy, capture_output=True, text=True, check=False)
+    if installed.returncode:
+        missing_tool(f"npm's registry ({installed.stderr.strip()[-200:]})")
+    return copy
+
+
+@pytest.fixture(scope="session")
+def axe(sources: Path) -> str:
+    """The script of axe-core, which the lock names beside what the page is built with."""
+    return (sources / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
 @contextmanager

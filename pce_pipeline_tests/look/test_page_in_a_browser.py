@@ -3,17 +3,15 @@
 import csv
 import os
 import re
-from pathlib import Path
 
 import polars as pl
 import pytest
 from playwright.sync_api import Browser
 
-from pce_pipeline_tests.look.conftest import Shown, missing_tool, visiting
+from pce_pipeline_tests.look.conftest import Shown, visiting
 
 VIEWS = ("map", "line", "ranking", "table", "revisions", "missing", "quality", "bulletin", "operations")
 OF_FIGURES = VIEWS[:6]
-AXE = Path(__file__).parents[2] / "page" / "node_modules" / "axe-core" / "axe.min.js"
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PCE = {"dataset": "pce_state", "category": "product.pce", "measure": "pce_millions_usd"}
 MINUS = "\u2212"
@@ -137,14 +135,14 @@ def test_what_a_link_names_and_is_not_there_is_said_and_the_page_is_never_blank(
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_is_accessible_in_light_and_dark_wide_and_narrow(browser: Browser, shown: Shown, view: str):
-    if not AXE.exists():
-        missing_tool("axe-core (npm ci in page/)")
+def test_every_view_is_accessible_in_light_and_dark_wide_and_narrow(
+    browser: Browser, shown: Shown, axe: str, view: str
+):
     for scheme, width in (("light", 1280), ("dark", 360)):
         how = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
         with visiting(browser, shown.address, **how) as visit:
             assert visit.show(view, **(PCE if view in OF_FIGURES else {}), areas="CA,TX,US")
-            visit.evaluate(AXE.read_text("utf-8"))
+            visit.evaluate(axe)
             found = visit.evaluate("only => axe.run(document, { runOnly: only })", WCAG)
             assert [(each["id"], each["nodes"][0]["target"]) for each in found["violations"]] == []
             assert visit.evaluate("() => document.documentElement.scrollWidth") <= width

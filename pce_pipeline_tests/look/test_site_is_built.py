@@ -1,31 +1,13 @@
 """The page that the package carries is what its sources give, by the lock, on any machine."""
 
 import hashlib
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from pce_pipeline_tests.look.conftest import missing_tool
+from pce_pipeline_tests.look.conftest import SOURCES
 
 ROOT = Path(__file__).parents[2]
-SOURCES, SITE = ROOT / "page", ROOT / "pce_pipeline" / "look" / "site"
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources with what the lock names."""
-    npm = shutil.which("npm")
-    if npm is None:
-        missing_tool("npm")
-    assert npm is not None
-    copy = tmp_path_factory.mktemp("sources") / "page"
-    shutil.copytree(SOURCES, copy, ignore=shutil.ignore_patterns("node_modules"))
-    installed = subprocess.run([npm, "ci", "--ignore-scripts"], cwd=copy, capture_output=True, text=True, check=False)
-    if installed.returncode:
-        missing_tool(f"npm's registry ({installed.stderr.strip()[-200:]})")
-    return copy
+SITE = ROOT / "pce_pipeline" / "look" / "site"
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pytest
 from pce_pipeline.quality.rules import KINDS, Finding, Rule, RuleResult
 from pce_pipeline.settings import Settings, load_settings
 from pce_pipeline.shell.checks import refuse
+from pce_pipeline_tests.worlds import PLACES_OF_AN_ENVIRONMENT
 
 ENVIRONMENTS = ("local", "staging", "prod")
 
@@ -19,7 +20,7 @@ def broken(kind: str) -> RuleResult:
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_stops_where_it_should_before_anything_is_published(tmp_path, env, kind):
-    settings = Settings(home=tmp_path, env=env, chosen_source="sample")
+    settings = Settings(home=tmp_path, env=env, chosen_source="sample", **PLACES_OF_AN_ENVIRONMENT)
     stops = kind in {"key", "schema", "hash", "meaning"} or (kind == "threshold" and env != "local")
     if not stops:
         refuse([broken(kind)], thresholds=settings.threshold_checks)
@@ -31,7 +32,8 @@ def test_each_kind_stops_where_it_should_before_anything_is_published(tmp_path, 
 
 @pytest.mark.parametrize(("env", "percent"), [("local", 99), ("staging", 99), ("prod", 100)])
 def test_references_resolve_for_99_percent_and_for_all_in_prod(tmp_path, env, percent):
-    assert Settings(home=tmp_path, env=env, chosen_source="sample").references_resolved_pct == percent
+    settings = Settings(home=tmp_path, env=env, chosen_source="sample", **PLACES_OF_AN_ENVIRONMENT)
+    assert settings.references_resolved_pct == percent
 
 
 def test_a_laptop_may_be_as_strict_as_an_environment(tmp_path, monkeypatch):

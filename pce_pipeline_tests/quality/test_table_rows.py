@@ -16,6 +16,7 @@ from pce_pipeline.quality.rows import (
 from pce_pipeline.settings import Settings
 from pce_pipeline.tables.table import MONEY
 from pce_pipeline_tests.datasets import EVERYTHING, SILVER_PCE_STATE
+from pce_pipeline_tests.worlds import PLACES_OF_AN_ENVIRONMENT
 
 CONTRACTS = Contracts(EVERYTHING)
 KNOWN = CONTRACTS.keys_of(SILVER_PCE_STATE)
@@ -95,7 +96,7 @@ def test_a_reference_that_leads_nowhere_is_named(column, value, said):
 )
 def test_99_percent_of_references_resolve_where_figures_are_tried_and_all_in_prod(tmp_path, env, lost, passes):
     """Of 240 rows two are 0.8 %, and three are 1.25 %."""
-    settings = Settings(home=tmp_path, env=env, chosen_source="sample")
+    settings = Settings(home=tmp_path, env=env, chosen_source="sample", **PLACES_OF_AN_ENVIRONMENT)
     damaged = in_cell(silver(), "geo_fips", "72000", first=lost) if lost else silver()
     assert references_resolve.find(rows(damaged, pct=settings.references_resolved_pct)).passed is passes
 

@@ -13,6 +13,8 @@ from pce_pipeline.variables import OF_OTHERS
 ROOT = Path(pce_pipeline.__file__).parents[1]
 HERE = ROOT / "pce_pipeline_tests" / "settings"
 NAME = re.compile(r"PCE_[A-Z0-9_]*[A-Z0-9]")
+MISTYPED = {"PCE_LAKE_UIR"}
+"""What a test outside of this folder writes wrongly on purpose, to be told what was meant."""
 
 
 def texts_of_python(folder: Path) -> Iterator[str]:
@@ -34,7 +36,7 @@ def used() -> set[str]:
     for file in others:
         if file.is_file() and file.suffix not in {".py", ".pyc"}:
             names |= set(re.findall(rf"(?<![\w$/-]){NAME.pattern}(?![\w*])", file.read_text("utf-8")))
-    return names - {"PCE_INFRA", "PCE_ECS"}
+    return names - {"PCE_INFRA", "PCE_ECS"} - MISTYPED
 
 
 def test_every_name_that_is_used_is_known() -> None:
@@ -44,6 +46,10 @@ def test_every_name_that_is_used_is_known() -> None:
 def test_every_name_of_others_is_used_and_is_not_a_setting() -> None:
     assert set(OF_OTHERS) - used() == set()
     assert set(OF_OTHERS) & VARIABLES == set()
+
+
+def test_what_is_mistyped_on_purpose_is_no_name_at_all() -> None:
+    assert MISTYPED & (VARIABLES | set(OF_OTHERS)) == set()
 
 
 def test_the_committed_list_of_settings_is_the_rendered_one() -> None:

@@ -28,7 +28,7 @@ from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.silver.errors import SilverRefused
 from pce_pipeline.tables.table import SchemaViolation
 from pce_pipeline.warehouse.errors import LoadCollided, LoadFailed, WarehouseUnreachable
-from pce_pipeline_tests.worlds import QUIET
+from pce_pipeline_tests.worlds import PLACES_OF_AN_ENVIRONMENT, QUIET
 
 PASSING = {
     "BeaTransportError",
@@ -117,7 +117,7 @@ def test_waits_double_with_half_of_chance_and_are_bounded(number, first, chance)
 
 @pytest.mark.parametrize(("env", "retries"), [("local", 1), ("staging", 2), ("prod", 3)])
 def test_environments_try_again_once_twice_and_three_times(tmp_path, env, retries):
-    settings = Settings(home=tmp_path, env=env, chosen_source="sample")
+    settings = Settings(home=tmp_path, env=env, chosen_source="sample", **PLACES_OF_AN_ENVIRONMENT)
     assert settings.retries == retries
     longest = sum(seconds_before(number, settings.retry_wait_seconds, lambda: 1.0) for number in range(1, retries + 1))
     assert longest <= 3 * 60
@@ -133,7 +133,10 @@ def run(
     folder: Path, fails: Callable[[int], Exception | None], *, judged: int = 0, **settings: Any
 ) -> tuple[int, bool]:
     """Run one recorded step that fails as told, by the number of its try; how often it was tried, and if it went."""
-    chosen = Settings(home=folder, chosen_source="sample", retry_wait_seconds=0, threshold_checks="block", **settings)
+    # an environment must be told its lake: here it is a folder, that the step can be recorded
+    places = {**PLACES_OF_AN_ENVIRONMENT, "chosen_lake_uri": str(folder / "lake")}
+    how = {"chosen_source": "sample", "retry_wait_seconds": 0, "threshold_checks": "block"}
+    chosen = Settings(home=folder, **{**how, **places, **settings})
     journal, tries = RunJournal(Lake.of(chosen)), count(1)
     tried = 0
 
