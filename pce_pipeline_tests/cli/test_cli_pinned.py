@@ -90,6 +90,8 @@ def test_a_pin_needs_a_reason_under_either_name(own: Pce, held: str) -> None:
 def test_a_pin_that_is_old_needs_a_person_and_is_told_once_for_each_pin(loaded: Pce, held: str, tmp_path: Path) -> None:
     own = loaded
     assert own("pin", held, "--why", "until BEA answers").code == 0
+    assert "explorer files are stale" in own("status").out  # the page says that there is a pin
+    assert own("refresh").code == 0
     assert own("status").code == 0
     with receiver() as heard:
         channel = {
