@@ -17,6 +17,7 @@ from pce_pipeline.settings import Settings
 from pce_pipeline.shell.deferring import datasets_of_run
 from pce_pipeline.shell.keys import BULLETINS_KEY, EXPLORER_KEY, key_of
 from pce_pipeline.shell.partitions import ONE_RUN
+from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.tables.registry import Registry
 
@@ -68,6 +69,7 @@ def explorer_asset(registry: Registry) -> dg.AssetsDefinition:
                     "written": len(made.written),
                     "dagster/row_count": sum(made.rows.values()),
                     "uri": lake.uri_of(lake.layout.explorer),
+                    **report_link(lake, context.run.run_id),
                 },
                 data_version=dg.DataVersion(made.version or "none"),
             )
