@@ -46,8 +46,8 @@ def work(journal: RunJournal, run_id: str, *entries: AuditEntry, fails: bool = F
 
 def test_a_step_leaves_its_entries_with_its_checks_and_seconds(lake: Lake) -> None:
     journal = RunJournal(lake)
-    work(journal, "one", entry(2023, "unchanged"), entry(2024, "written"))
-    record = journal.read("one")
+    work(journal, "trail-one", entry(2023, "unchanged"), entry(2024, "written"))
+    record = journal.read("trail-one")
     assert record is not None
     assert record.steps[0].audited == 2
     found = RunJournal(lake).trail(record)
@@ -57,15 +57,15 @@ def test_a_step_leaves_its_entries_with_its_checks_and_seconds(lake: Lake) -> No
     ]
     assert all(each.step_seconds == record.steps[0].seconds for each in found)
     document = json.loads(lake.store.get(f"{lake.run_folder('one')}/audit.silver.pce_state.json"))
-    assert (document["run_id"], document["step"], len(document["entries"])) == ("one", TABLE, 2)
+    assert (document["run_id"], document["step"], len(document["entries"])) == ("trail-one", TABLE, 2)
     assert all(check.checked_at is not None for check in record.checks)
 
 
 def test_a_step_that_changed_nothing_leaves_nothing(lake: Lake) -> None:
     journal = RunJournal(lake)
-    work(journal, "two", entry(2023, "unchanged"), entry(2024, "unchanged"))
-    assert files_of(lake, "two") == ["log.jsonl", "record.json"]
-    record = journal.read("two")
+    work(journal, "trail-two", entry(2023, "unchanged"), entry(2024, "unchanged"))
+    assert files_of(lake, "trail-two") == ["log.jsonl", "record.json"]
+    record = journal.read("trail-two")
     assert record is not None
     assert journal.trail(record) == []
 
@@ -73,7 +73,7 @@ def test_a_step_that_changed_nothing_leaves_nothing(lake: Lake) -> None:
 def test_what_a_failing_step_had_changed_is_told(lake: Lake) -> None:
     journal = RunJournal(lake)
     with pytest.raises(ValueError, match="no more"):
-        work(journal, "three", entry(2024, "rolled_back"), fails=True)
+        work(journal, "trail-three", entry(2024, "rolled_back"), fails=True)
     (record,) = RunJournal(lake).earlier(besides=())
     assert record.status == "failed"
     assert record.steps[0].rolled_back == [f"{TABLE}/2024"]
@@ -82,11 +82,11 @@ def test_what_a_failing_step_had_changed_is_told(lake: Lake) -> None:
 
 def test_what_the_first_try_of_a_step_had_changed_is_told_when_the_second_finds_it_done(lake: Lake) -> None:
     with pytest.raises(ValueError, match="no more"):
-        work(RunJournal(lake), "four", entry(2023, "unchanged"), entry(2024, "rolled_back"), fails=True)
+        work(RunJournal(lake), "trail-four", entry(2023, "unchanged"), entry(2024, "rolled_back"), fails=True)
     again = RunJournal(lake)
-    work(again, "four", entry(2023, "written"), entry(2024, "unchanged"))
-    work(again, "four", entry(2023, "unchanged"), entry(2024, "unchanged"))
-    record = again.read("four")
+    work(again, "trail-four", entry(2023, "written"), entry(2024, "unchanged"))
+    work(again, "trail-four", entry(2023, "unchanged"), entry(2024, "unchanged"))
+    record = again.read("trail-four")
     assert record is not None
     assert {each.partition: each.event for each in again.trail(record)} == {"2023": "written", "2024": "rolled_back"}
     assert record.steps[0].rolled_back == [f"{TABLE}/2024"]
@@ -94,11 +94,11 @@ def test_what_the_first_try_of_a_step_had_changed_is_told_when_the_second_finds_
 
 def test_other_runs_are_found_and_one_that_cannot_be_read_is_named_in_the_log(lake: Lake) -> None:
     journal = RunJournal(lake)
-    for run_id in ("four", "five", "six"):
+    for run_id in ("trail-four", "trail-five", "trail-six"):
         work(journal, run_id)
     lake.store.put(f"{lake.run_folder('five')}/record.json", b"{")
     with structlog.testing.capture_logs() as lines:
-        assert [record.run_id for record in journal.earlier(besides={"four"})] == ["six"]
+        assert [record.run_id for record in journal.earlier(besides={"trail-four"})] == ["trail-six"]
     (line,) = [line for line in lines if line["log_level"] == "warning"]
     assert line["key"].endswith("/five/record.json")
 
