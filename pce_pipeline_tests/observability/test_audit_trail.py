@@ -56,7 +56,7 @@ def test_a_step_leaves_its_entries_with_its_checks_and_seconds(lake: Lake) -> No
         ("2024", "written", 2, 1),
     ]
     assert all(each.step_seconds == record.steps[0].seconds for each in found)
-    document = json.loads(lake.store.get(f"{lake.run_folder('one')}/audit.silver.pce_state.json"))
+    document = json.loads(lake.store.get(f"{lake.run_folder('trail-one')}/audit.silver.pce_state.json"))
     assert (document["run_id"], document["step"], len(document["entries"])) == ("trail-one", TABLE, 2)
     assert all(check.checked_at is not None for check in record.checks)
 
@@ -96,11 +96,11 @@ def test_other_runs_are_found_and_one_that_cannot_be_read_is_named_in_the_log(la
     journal = RunJournal(lake)
     for run_id in ("trail-four", "trail-five", "trail-six"):
         work(journal, run_id)
-    lake.store.put(f"{lake.run_folder('five')}/record.json", b"{")
+    lake.store.put(f"{lake.run_folder('trail-five')}/record.json", b"{")
     with structlog.testing.capture_logs() as lines:
         assert [record.run_id for record in journal.earlier(besides={"trail-four"})] == ["trail-six"]
     (line,) = [line for line in lines if line["log_level"] == "warning"]
-    assert line["key"].endswith("/five/record.json")
+    assert line["key"].endswith("/trail-five/record.json")
 
 
 def test_a_lake_without_runs_has_no_earlier_ones(lake: Lake) -> None:
