@@ -1,6 +1,6 @@
 """The report of one run, for the person who asks: the newest one, or one by its id, in the terminal or in a browser.
 
-And which runs there are: a call of `pce` may be several runs, of which the last one is shown and all are named.
+And which runs there are: a call of `pce` may be several runs. The last that did something is shown, and all are named.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from pce_pipeline.cli.session import FAILED, Answer, Session
 from pce_pipeline.markup import for_markdown, markdown_table
 from pce_pipeline.observability.records import RunRecord
 from pce_pipeline.reports.publishing import Shown
-from pce_pipeline.reports.steps import outcome_of, status_of
+from pce_pipeline.reports.steps import did_something, outcome_of, status_of
 from pce_pipeline.reports.store import PAGE
 
 _ONE_CALL = timedelta(minutes=2)  # from the end of one run to the beginning of the next of the same call
@@ -28,12 +28,12 @@ def report_of_run(session: Session, run_id: str | None, *, is_opened: bool) -> A
     if run_id is None and not call:
         said_so = Text.assemble("Nothing has run yet. Begin with: ", (session.command("run"), "bold"))
         return Answer({"runs": [], "run": None, "failure": None}, [said_so], exit_code=FAILED)
-    chosen = run_id or call[-1].run_id
+    chosen = run_id or told_of(call).run_id
     found = session.reports.shown(chosen)
     document = _document(session, chosen, found, call)
     if is_opened:
         return opened(document, _page(session, chosen, found))
-    before = "\n".join([*_of_call(call), *_of_the_last_to_do_anything(session, found)])
+    before = "\n".join([*_of_call(call, chosen), *_of_the_last_to_do_anything(session, found)])
     return Answer(document, as_is=f"{before}{found.text}", of_world=False)
 
 
@@ -48,8 +48,13 @@ def _document(session: Session, run_id: str, found: Shown, call: list[RunRecord]
     }
 
 
-def _of_call(call: list[RunRecord]) -> list[str]:
-    """The runs of the call in a table, where they are several: the report is of the last."""
+def told_of(call: list[RunRecord]) -> RunRecord:
+    """The run of a call that is shown: the last that did something, else the last."""
+    return next((record for record in reversed(call) if did_something(record)), call[-1])
+
+
+def _of_call(call: list[RunRecord], shown: str) -> list[str]:
+    """The runs of the call in a table, where they are several, and which of them the report is of."""
     if len(call) < 2:  # noqa: PLR2004 (one run needs no table)
         return []
     rows = [
@@ -57,7 +62,7 @@ def _of_call(call: list[RunRecord]) -> list[str]:
         for record in call
     ]
     said = (
-        f"The newest call made {len(call)} runs; below is the report of the last. `pce report --run ID` has the others."
+        f"The newest call made {len(call)} runs; below is the report of {shown}. `pce report --run ID` has the others."
     )
     return [said, "", markdown_table(["Run", "Job", "What came of it", "Status"], rows), "", ""]
 

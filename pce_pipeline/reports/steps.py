@@ -128,6 +128,13 @@ def _years_of(record: RunRecord) -> str:
     return str(record.requested.get("partitions", ""))
 
 
+def did_something(record: RunRecord) -> bool:
+    """Whether a run is worth reading about: it took a new extract, changed a layer, or did not succeed."""
+    return status_of(record) != "succeeded" or any(
+        _changed(step) or step.outputs.get("outcome") == "new" for step in record.steps
+    )
+
+
 def _changed(step: StepRecord) -> bool:
     loads = (counts for counts in step.outputs.values() if isinstance(counts, dict) and "inserted" in counts)
     return any(step.outputs.get(name) for name in ("written", "refreshed", "withdrawn")) or any(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pce_pipeline.cli.page import page_of
-from pce_pipeline.cli.run_report import of_newest_call
-from pce_pipeline.observability.records import RunRecord
+from pce_pipeline.cli.run_report import of_newest_call, told_of
+from pce_pipeline.observability.records import RunRecord, StepRecord
 from pce_pipeline_tests.cli.conftest import Called, Pce
 
 pytestmark = [pytest.mark.postgres]
@@ -111,6 +111,31 @@ def test_the_newest_call_is_what_ran_at_once_and_nothing_of_before() -> None:
     newest_first = [run("refresh", "14:21", "14:40"), run("extract", "14:17", "14:20"), run("before", "13:00", "14:00")]
     assert [record.run_id for record in of_newest_call(newest_first)] == ["extract", "refresh"]
     assert of_newest_call([]) == []
+
+
+def test_of_a_call_the_last_run_that_did_something_is_shown() -> None:
+    began = datetime(2026, 2, 23, tzinfo=UTC)
+
+    def run(name: str, status: str = "succeeded", **outputs: object) -> RunRecord:
+        step = StepRecord(step="bronze/pce_state", partitions=[], started_at=began, status=status, outputs=outputs)
+        return RunRecord(
+            run_id=name,
+            env="local",
+            world="sample",
+            dataset="",
+            job=name,
+            requested={},
+            started_at=began,
+            updated_at=began,
+            steps=[step],
+        )
+
+    new, refresh = run("extract", outcome="new"), run("refresh", written=["2024"])
+    same, failed = run("again", outcome="unchanged"), run("failed", "failed")
+    assert told_of([new, refresh, same]).run_id == "refresh"
+    assert told_of([new, same]).run_id == "extract"
+    assert told_of([refresh, failed, same]).run_id == "failed"
+    assert told_of([same]).run_id == "again"
 
 
 def test_a_report_where_nothing_ran_says_what_to_begin_with(empty: Pce) -> None:

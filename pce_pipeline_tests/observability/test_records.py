@@ -245,6 +245,7 @@ def test_a_step_whose_output_could_not_be_stored_is_recorded_as_failed(lake, jou
     (step,) = record.steps
     assert step.status == "failed"
     assert (step.error or "").startswith("LakeDirectoryRefused: The lake cannot be used at ")
+    assert "local/silver/" in (step.error or "")
     assert record.requested == {"by": "hand", "partitions": "2023...2024"}
     assert step.inputs == {"extracts": {"SAPCE1": "2026-03-01"}}
     assert [(line["event"], line["step"], line["partition"]) for line in log_lines(lake, result.run_id)] == [
