@@ -1,7 +1,7 @@
 """Making the set from the lake: only those of its files whose inputs have changed, then the index, then the pointer."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from pce_pipeline.bronze.history import History
 from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.explorer.cells import CELL, FIGURES, as_enums, cells_by_measure, cells_schema
+from pce_pipeline.explorer.checks import CHECKS, Checks
 from pce_pipeline.explorer.files import by_category, footer_bytes, read
 from pce_pipeline.explorer.histories import (
     HISTORY,
@@ -86,13 +87,12 @@ def make_explorer(
     datasets: Collection[str],
     *,
     is_sample: bool,
-    beside: Mapping[str, bytes],
-    quality: Mapping[str, int],
+    checks: Callable[[], Checks],
 ) -> Made:
     """Make the files of the set that are missing or out of date, and publish it: files first, pointer last.
 
-    `held` has all datasets; those of others than `datasets` are left as they are. `beside` are the files by path that
-    follow what happens and not the figures, `quality` how many checks passed, warned and failed. Raises what reading
+    `held` has all datasets; those of others than `datasets` are left as they are. `checks` tells what every check last
+    said, and is asked only where something else is due: words alone are no reason to publish a set. Raises what reading
     the lake raises, and `LostRace` where another run has published a set meanwhile.
     """
     store, layout = ExplorerStore(lake), lake.layout
@@ -100,17 +100,17 @@ def make_explorer(
     partitions: Partitions = {table.name: lake.table(table).latest() for table in registry.tables}
     inputs = inputs_of_explorer(registry, held, partitions, BulletinStore(lake).index(), layout.world)
     if before.version and not outdated_files(before, inputs):
-        # what checks said since is no reason to publish a set: the page reads it from the records of runs
         return Made(before.version, (), tuple(sorted(before.parts)), _rows(before.parts))
     maker = _Maker(lake, registry, held, partitions, before)
     files = {name: found for name in held if (found := _files_of(registry, held[name].dataset, inputs)) is not None}
     if not files:
         return Made("", (), tuple(sorted(before.parts)), {})
-    made = {path: _file(body) for path, body in beside.items()}
+    words = checks()
+    made = {CHECKS: _file(msgspec.json.encode(words))}
     for name, of_dataset in files.items():
         if name in datasets or not before.parts.keys() >= of_dataset.paths:
             made |= maker.made_of(held[name], of_dataset, inputs)
-    paths = {*beside, *(path for of_dataset in files.values() for path in of_dataset.paths)}
+    paths = {CHECKS, *(path for of_dataset in files.values() for path in of_dataset.paths)}
     parts = {path: made[path].part if path in made else before.parts[path] for path in sorted(paths)}
     index = index_of(
         env=layout.env,
@@ -121,7 +121,7 @@ def make_explorer(
         files=files,
         parts=parts,
         gold={table.name: _content(partitions[table.name]) for name in files for table in _tables(registry, name)},
-        quality=quality,
+        quality=words.counts,
     )
     made[INDEX] = _file(msgspec.json.encode(index), inputs=inputs[INDEX])
     parts[INDEX] = made[INDEX].part

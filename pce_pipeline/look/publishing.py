@@ -90,6 +90,13 @@ def publish(found: ExplorerSet, place: Place, *, beside: Mapping[str, bytes] | N
     return Published(place.describe(), found.version, number + 2, bodies + len(html), written + 1, len(gone))
 
 
+def publish_beside(version: str, place: Place, beside: Mapping[str, bytes]) -> None:
+    """Put files that follow what happens beside a version that lies there already. Raises `NotPublished`."""
+    with _speaking_of(place):
+        for path, body in beside.items():
+            place.put_for_browsers(f"{DATA}/{version}/{path}", body, headers_of(path, changes=True))
+
+
 def _page_at(place: Place) -> bytes:
     """The index.html that lies there; nothing where there is none."""
     try:

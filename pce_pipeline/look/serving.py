@@ -21,7 +21,7 @@ from starlette.types import Scope
 from pce_pipeline.errors import PceError
 from pce_pipeline.explorer.store import ExplorerSet
 from pce_pipeline.look.errors import PortTaken
-from pce_pipeline.look.publishing import place_at, publish
+from pce_pipeline.look.publishing import place_at, publish, publish_beside
 from pce_pipeline.look.site import INDEX_HTML, headers_of
 
 HOST = "127.0.0.1"
@@ -45,17 +45,21 @@ class ServedFolder:
         self._beside = beside
         self._lock = threading.Lock()
         self._holds: tuple[str, ...] = ()
+        self._said: Mapping[str, bytes] = {}
 
     def refresh(self) -> None:
-        """Copy the set where it is another than the folder holds; where there is none now, leave what is there."""
+        """Copy what is another than the folder holds; where there is no set now, leave what is there."""
         with self._lock:
             found = self._current()
             if found is None:
                 return
             holds = tuple(sorted(part.sha256 for part in found.parts.values()))
+            place, said = place_at(str(self.folder)), self._beside()
             if holds != self._holds:
-                publish(found, place_at(str(self.folder)), beside=self._beside())
-                self._holds = holds
+                publish(found, place, beside=said)
+            elif said != self._said:
+                publish_beside(found.version, place, said)
+            self._holds, self._said = holds, said
 
 
 class _Files(StaticFiles):

@@ -4,10 +4,9 @@ Nothing is downstream of it, so that a set that cannot be made keeps no figure f
 """
 
 import dagster as dg
-import msgspec
 
 from pce_pipeline.bronze.current import Holdings
-from pce_pipeline.explorer.checks import CHECKS, MOST_RUNS, last_words
+from pce_pipeline.explorer.checks import MOST_RUNS, last_words
 from pce_pipeline.explorer.inputs import EXPLORER_CODE_VERSION
 from pce_pipeline.explorer.making import make_explorer
 from pce_pipeline.explorer.store import EXPLORER
@@ -50,15 +49,13 @@ def explorer_asset(registry: Registry) -> dg.AssetsDefinition:
         with recorded_step(context, journal, EXPLORER, registry.datasets, settings) as step:
             of_run = datasets_of_run(context, registry, list(registry.datasets))
             chosen = [name for name in of_run if name not in step.run.put_off]
-            words = last_words(journal.newest(MOST_RUNS))
             made = make_explorer(
                 lake,
                 registry,
                 holdings.of_run(context.run.run_id),
                 chosen,
                 is_sample=settings.is_sample,
-                beside={CHECKS: msgspec.json.encode(words)},
-                quality=words.counts,
+                checks=lambda: last_words(journal.newest(MOST_RUNS)),
             )
             step.rows(**{EXPLORER: sum(made.rows.values())})
             step.outputs(version=made.version, written=made.written, unchanged=made.unchanged)

@@ -8,6 +8,7 @@ import dagster as dg
 from pce_pipeline.automation.jobs import REFRESH, range_tags
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.current import current_of
+from pce_pipeline.explorer.checks import Checks
 from pce_pipeline.explorer.making import Made, make_explorer
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline_tests.worlds import QUIET, World
@@ -57,9 +58,12 @@ def to_gold(world: World, first: int, last: int) -> dg.ExecuteInProcessResult:
     )
 
 
+NO_CHECKS = Checks(counts={}, checks=[])
+
+
 def made(world: World, lake: Lake | None = None, **how: object) -> Made:
     """What a refresh does about the set."""
-    given = {"is_sample": True, "beside": {}, "quality": {}, **how}
+    given = {"is_sample": True, "checks": lambda: NO_CHECKS, **how}
     there = lake or world.lake
     held = current_of(there, world.registry.datasets)
     return make_explorer(there, world.registry, held, list(held), **given)  # type: ignore[arg-type]

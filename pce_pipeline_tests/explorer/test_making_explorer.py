@@ -20,6 +20,7 @@ from pce_pipeline.automation.state import lake_state
 from pce_pipeline.bronze.current import current_of
 from pce_pipeline.explorer import index as document
 from pce_pipeline.explorer.cells import CELL
+from pce_pipeline.explorer.checks import CHECKS, Checks
 from pce_pipeline.explorer.histories import as_known_at
 from pce_pipeline.explorer.measures import ShownMeasure, shown_measures
 from pce_pipeline.explorer.store import EXPLORER, INDEX, ExplorerSet, ExplorerStore
@@ -30,7 +31,7 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
-from pce_pipeline_tests.explorer.small_set import made, small_world
+from pce_pipeline_tests.explorer.small_set import NO_CHECKS, made, small_world
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 from pce_pipeline_tests.worlds import World
 
@@ -74,11 +75,12 @@ def index(whole: ExplorerSet) -> document.Index:
 def again(lake: Lake, world: World) -> tuple[str, ...]:
     """What the next refresh writes, where no check says anything else."""
     current = ExplorerStore(lake).current()
-    quality = {} if current is None else json.loads(current.read(INDEX))["quality"]
-    beside = (
-        {} if current is None or "checks.json" not in current.parts else {"checks.json": current.read("checks.json")}
-    )
-    return made(world, lake, quality=quality, beside=beside).written
+    said = NO_CHECKS if current is None else said_in(current)
+    return made(world, lake, checks=lambda: said).written
+
+
+def said_in(found: ExplorerSet) -> Checks:
+    return msgspec.json.decode(found.read(CHECKS), type=Checks)
 
 
 def files(lake: Lake) -> dict[str, bytes]:
@@ -271,15 +273,14 @@ def test_where_nothing_came_nothing_is_written_and_only_the_records_are_read(wor
 def test_the_same_inputs_give_the_same_bytes(world: World, lake: ObservedLake) -> None:
     before = ExplorerStore(lake).current()
     assert before is not None
+    said, before_body = said_in(before), whole_index(world)
     shutil.rmtree(Path(lake.uri) / lake.layout.explorer)
-    made(world, lake, quality=json.loads(before_body := whole_index(world))["quality"])
+    made(world, lake, checks=lambda: said)
     after = ExplorerStore(lake).current()
     assert after is not None
     assert after.version == before.version
     assert after.read(INDEX) == before_body
-    assert {path: part.sha256 for path, part in after.parts.items()} == {
-        path: part.sha256 for path, part in before.parts.items() if path != "checks.json"
-    }
+    assert after.parts == before.parts
 
 
 def whole_index(world: World) -> bytes:
@@ -335,8 +336,8 @@ def test_a_damaged_file_is_found_forgotten_and_made_again(world: World, lake: Ob
     assert store.forget_damaged() == [path]
     assert store.current() is None
     assert set(stale(world, lake)) == {path, INDEX}
-    quality = json.loads(whole.read(INDEX))["quality"]
-    assert made(world, lake, quality=quality).written == (path, INDEX)
+    said = said_in(whole)
+    assert made(world, lake, checks=lambda: said).written == (path, INDEX)
     healed = store.current()
     assert healed is not None
     assert healed.version == whole.version

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
+from pce_pipeline.explorer.checks import Checks
 from pce_pipeline.explorer.store import ExplorerSet, ExplorerStore
 from pce_pipeline.look.serving import HOST, ServedFolder, create_app, listen
 from pce_pipeline_tests.explorer.small_set import made, small_world, take, to_gold
@@ -178,7 +180,7 @@ class Shown:
 
 def published(world: World) -> ExplorerSet:
     """The set made anew, as a refresh does."""
-    made(world, beside={"checks.json": CHECKS}, quality={"passed": 1, "warned": 1, "failed": 0})
+    made(world, checks=lambda: msgspec.json.decode(CHECKS, type=Checks))
     found = ExplorerStore(world.lake).current()
     assert found is not None
     return found

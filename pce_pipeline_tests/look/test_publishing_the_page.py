@@ -159,6 +159,22 @@ def test_a_reload_shows_what_a_run_has_published_meanwhile(sets: Sets, client: h
         assert client.get(f"/data/{version}/index.json").json() == {"version": version}
 
 
+def test_a_reload_shows_what_checks_and_runs_said_meanwhile_although_the_set_stands(sets: Sets, tmp_path: Path) -> None:
+    sets.take(FIRST)
+    said = {"checks.json": b'{"checks": [1]}', "runs.json": b'{"runs": []}'}
+    with (
+        served(ServedFolder(tmp_path / "served", sets.store.current, lambda: said)) as address,
+        httpx.Client(base_url=address, trust_env=False) as opened,
+    ):
+        opened.get("/")
+        assert opened.get(f"/data/{FIRST}/checks.json").json() == {"checks": [1]}
+        said = {"checks.json": b'{"checks": [1, 2]}', "runs.json": b'{"runs": [1]}'}
+        opened.get("/")
+        assert opened.get(f"/data/{FIRST}/checks.json").json() == {"checks": [1, 2]}
+        assert opened.get(f"/data/{FIRST}/runs.json").json() == {"runs": [1]}
+        assert opened.get(f"/data/{FIRST}/index.json").json() == {"version": FIRST}
+
+
 def test_byte_ranges_are_answered_and_types_are_told(sets: Sets, client: httpx.Client) -> None:
     sets.take(FIRST)
     client.get("/")
