@@ -34,15 +34,15 @@ from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.loads import LoadResult, RunRow, TableLoad, load
 from pce_pipeline.warehouse.postgres import PostgresResource
-from pce_pipeline_tests.bench.agreement import CELL, facts_of_database, facts_of_frame
+from pce_pipeline_tests.bench.agreement import CELL, LOADED, facts_of_database, facts_of_frame
 from pce_pipeline_tests.bench.measure import Facts
 from pce_pipeline_tests.bench.scratch import Scratch
 from pce_pipeline_tests.bench.task import Task, years_upserted
 from pce_pipeline_tests.bench.world import RUN_ID, settings_of
-from pce_pipeline_tests.datasets import REGISTRY, SILVER_PCE_STATE, pce_state
+from pce_pipeline_tests.datasets import SILVER_PCE_STATE, pce_state
 from pce_pipeline_tests.postgres_server import PostgresServer
 
-_GOLD = (GOLD_FACTS, *REGISTRY.loaded)
+_GOLD = (GOLD_FACTS, *LOADED)
 
 
 class Ours:
@@ -192,8 +192,12 @@ def _publication(ours: Ours, tables: Sequence[Table]) -> Task:
 
 def _load(ours: Ours, *, again: bool) -> Task:
     tables = [
-        *(TableLoad(table, DIMENSION_FRAMES[table.name]({ours.dataset.name: ours.dataset})) for table in DIMENSIONS),
-        *(TableLoad(table, ours.frame(table.name), ours.years) for table in REGISTRY.loaded),
+        *(
+            TableLoad(table, DIMENSION_FRAMES[table.name]({ours.dataset.name: ours.dataset}))
+            for table in DIMENSIONS
+            if table.name in DIMENSION_FRAMES
+        ),
+        *(TableLoad(table, ours.frame(table.name), ours.years) for table in LOADED),
     ]
 
     def work(url: str) -> list[LoadResult]:
