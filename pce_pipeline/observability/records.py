@@ -194,7 +194,7 @@ class RunJournal:
         with self._lock:
             if run_id not in self._runs:
                 left = self.read(run_id)
-                self._logs_before[run_id] = self._read(run_id, _LOG) or b"" if left else b""
+                self._logs_before[run_id] = self._log_of_others(run_id) if left else b""
                 self._runs[run_id] = left or RunRecord(
                     run_id=run_id,
                     env=self._lake.layout.env,
@@ -209,6 +209,12 @@ class RunJournal:
             run = self._runs[run_id]
             run.requested = {**requested, **run.requested}
             return run
+
+    def _log_of_others(self, run_id: str) -> bytes:
+        """What other processes have logged of the run: `logs` keeps the lines of this one, whichever journal wrote."""
+        own = set(logs.log_of(run_id).splitlines(keepends=True))
+        stored = (self._read(run_id, _LOG) or b"").splitlines(keepends=True)
+        return b"".join(line for line in stored if line not in own)
 
     @contextmanager
     def step(

@@ -172,6 +172,14 @@ def test_a_record_and_its_log_survive_being_continued_by_another_process(lake):
     ]
 
 
+def test_a_second_journal_of_a_run_in_one_process_repeats_no_line(lake, journal):
+    work(journal, "twice", "silver/pce_state", lambda _: None)
+    work(RunJournal(lake), "twice", "gold", lambda _: None)
+    assert [(line["step"], line["event"]) for line in log_lines(lake, "twice")] == [
+        (step, event) for step in ("silver/pce_state", "gold") for event in ("step started", "step finished")
+    ]
+
+
 def test_a_step_done_again_takes_the_place_of_its_first_try(journal):
     def fail(step: Step) -> None:
         raise ValueError("once")
