@@ -43,8 +43,8 @@ def kill_matrix(few: bool) -> Part:
         name="kill `pce run` while it brings a new release",
         claim=(
             "A process of its own is killed (SIGKILL) by a proxy on its way to S3, Postgres or BEA when the named "
-            "point is there; that it was there is asserted. Run again, it ends well; lake, database and the page's set are "
-            "then what an uninterrupted run leaves. A reader looked "
+            "point is there; that it was there is asserted. Run again, it ends well; lake, database and the page's set "
+            "are then what an uninterrupted run leaves. A reader looked "
             f"{sum(each.seen for each in outcomes):,} times meanwhile: each partition was whole, and Postgres was of "
             "one release."
         ),
