@@ -14,7 +14,7 @@ from pce_pipeline.lake.backends import DirectoryBackend
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.parquet import to_parquet
 from pce_pipeline.lake.pointer import FILE_FORMAT
-from pce_pipeline.lake.publication import NewPartition, TableStore
+from pce_pipeline.lake.publication import NewPartition, Publication, TableStore
 from pce_pipeline.lake.resource import files_of_year
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline.tables.field_ids import FIELD_IDS, field_id
@@ -204,7 +204,7 @@ def test_bringing_to_the_format_may_be_killed_anywhere_and_is_gone_on_with(tmp_p
 
 def test_what_another_run_publishes_meanwhile_is_not_undone(store):
     publish_as_before(store)
-    done = []
+    done: list[Publication] = []
 
     def rival(operation, key):
         if key.endswith("_latest.json") and not done:
