@@ -161,9 +161,14 @@ class Layout:
         """The prefix of the decoded cells of the extracts of one dataset; they can be made again from Bronze."""
         return join(self.env, "cells", self.world, dataset)
 
+    @property
+    def iceberg_tables(self) -> str:
+        """The prefix of the tables as Apache Iceberg sees them, made again at will."""
+        return join(self.env, "iceberg", self.world)
+
     def iceberg(self, layer: Layer, table: str) -> str:
-        """The prefix of the Iceberg table that one of ours is projected to, made again at will."""
-        return join(self.env, "iceberg", self.world, layer, table)
+        """The prefix of the Iceberg table that one of ours is projected to."""
+        return join(self.iceberg_tables, layer, table)
 
     def certificates(self, dataset: str) -> str:
         """The prefix of the certificates of the releases of one dataset, which are written once."""

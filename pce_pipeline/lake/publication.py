@@ -318,18 +318,21 @@ class TableStore:
         return Healed(restored + [each for each in damage if each.key not in lost], copies.hopeless)
 
     def prune(self, older_than: timedelta, now: datetime, held: Collection[str] = ()) -> list[str]:
-        """Deletes versions that are older and neither current nor `held` (version keys); returns their version keys.
+        """Deletes versions that are older and neither current nor `held` (version keys); returns their version keys."""
+        gone = [version for version in self.old_versions(older_than, now) if version not in held]
+        self._store.delete_many([self._keys.full(version) for version in gone])
+        return gone
+
+    def old_versions(self, older_than: timedelta, now: datetime) -> list[str]:
+        """The version keys of those that are older and not current.
 
         The listing comes before the pointer, so that what is committed in between counts as current.
         """
         cut = len(self._keys.prefix) + 1
         infos = self._store.list(self._keys.full(VERSIONS))
         current = {stored.version_key for partition in self.latest().values() for stored in partition.objects}
-        kept = current.union(held)
         old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
-        gone = [version for version in old if version not in kept]
-        self._store.delete_many([self._keys.full(version) for version in gone])
-        return gone
+        return [version for version in old if version not in current]
 
     def _read_pointer(self) -> tuple[Pointer, str | None]:
         try:
