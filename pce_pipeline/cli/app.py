@@ -26,6 +26,7 @@ from pce_pipeline.cli import (
     keeping,
     look,
     looking,
+    opening,
     overview,
     pipeline,
     querying,
@@ -158,6 +159,7 @@ _add(app, "doctor", doctor.doctor, _CARE, of_datasets=True)
 _add(app, "verify", keeping.verify, _CARE, of_datasets=True)
 _add(app, "heal", keeping.heal, _CARE, of_datasets=True)
 _add(app, "prune", keeping.prune, _CARE, of_datasets=True)
+_add(app, "iceberg", opening.iceberg, _CARE)
 _add(app, "pin", keeping.pin, _CARE, of_datasets=True)
 _add(app, "use", deciding.use, _CARE, of_datasets=True)
 _add(app, "reset", keeping.reset, _CARE)

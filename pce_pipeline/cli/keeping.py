@@ -22,6 +22,7 @@ from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.local import world
 from pce_pipeline.observability import progress
+from pce_pipeline.open_tables.pruning import prune_table
 from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.years import parse_years, years_text
 
@@ -183,14 +184,12 @@ def prune_versions(session: Session) -> int:
     """Delete the versions that are old and not current, and downloads that were never finished; how many versions."""
     older = timedelta(days=session.settings.keep_versions_days)
     now = datetime.now(UTC)
-    stores = [session.lake.table(table) for table in tables_of(session)]
     # downloads of an earlier day are never gone on with: BEA may publish something else by now
     for bronze in map(session.bronze, session.datasets):
         for extract in bronze.unfinished():
             if extract.day < now.date():
                 bronze.discard_staging(extract)
-    # a table without a pointer has lost it: its versions may be all that is left of it
-    of_tables = sum(len(store.prune(older, now)) for store in stores if store.latest())
+    of_tables = sum(prune_table(session.lake, table, older, now) for table in tables_of(session))
     return of_tables + len(ExplorerStore(session.lake).prune(older, now))
 
 
