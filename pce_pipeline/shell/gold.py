@@ -29,9 +29,10 @@ from pce_pipeline.shell.checks import check_specs, report
 from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
-from pce_pipeline.shell.pieces import PieceRun, piece_asset
+from pce_pipeline.shell.pieces import PieceRun, piece_asset, stands
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.shell.tags import is_forced
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
 from pce_pipeline.silver.observations import table_years
 from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION, DIMENSIONS
@@ -131,6 +132,12 @@ def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         with recorded_step(context, journal, table.name, registry.datasets, settings) as step:
             frame = dimension_frame(table, holdings.of_run(context.run.run_id))
+            content = content_sha256(frame)
+            if key in context.selected_asset_keys and not is_forced(context):
+                standing = lake.table(table).standing({WHOLE: ({}, DIMENSION_CODE_VERSION)}).get(WHOLE)
+                if standing is not None and standing.content_sha256 == content:
+                    yield stands(context, key, standing, step, output="result")
+                    return
             rows = TableRows(table, {WHOLE: frame}, contracts.keys_of(table), settings.references_resolved_pct)
             results = judge(contract.rules, table.name, DimensionRows(table, frame))
             results += judge(contract.of_rows, table.name, rows)
@@ -143,7 +150,6 @@ def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
             step.rows(**{table.name: frame.height})
             step.outputs(written=publication.written, unchanged=publication.unchanged)
             audit_publication(step, table, publication, {WHOLE: frame}, {}, Read())
-            content = content_sha256(frame)
             yield dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": frame.height,

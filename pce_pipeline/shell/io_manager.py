@@ -38,6 +38,9 @@ output with this mark is stored but not reported; tests hold Dagster to it.
 
 _ABSENT = "absent"
 
+STANDS = "Left alone: inputs, code version and files are those of its publication."
+"""What the page says of what a run found standing."""
+
 
 def absent_year(key: dg.AssetKey, year: int, why: str) -> dg.AssetMaterialization:
     """The report of a year that there is nothing of: no rows, the reason, and one data version for all of its kind.
@@ -87,6 +90,8 @@ class YearlyOutput:
     """The years of the run that there is nothing to publish of, each with the reason."""
     read: Read = field(default_factory=Read)
     """The rows that went into each year, as far as they were counted."""
+    standing: Mapping[int, Partition] = field(default_factory=dict)
+    """The years of the run that were left alone, as they are published."""
 
 
 def yearly_output(output: YearlyOutput, name: str = "result") -> dg.Output[YearlyOutput]:
@@ -118,6 +123,12 @@ class LakeIOManager(dg.IOManager):
     def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         table = obj.derivation.table
         by_year = obj.frames
+        step = self._journal.running(context.run_id, table.name)
+        if step is not None and obj.standing:
+            step.outputs(standing=sorted(map(str, obj.standing)))
+        self._report_standing(context, obj)
+        if obj.standing and not obj.inputs and not obj.absent:
+            return  # nothing is to be published, and what is there was just found whole
         publication = self._lake.table(table).publish(
             [
                 NewPartition(
@@ -135,7 +146,6 @@ class LakeIOManager(dg.IOManager):
         )
         published = publication.partitions
         withdrawn = self._lake.table(table).withdraw([str(year) for year in obj.absent]) if obj.absent else {}
-        step = self._journal.running(context.run_id, table.name)
         frames = {str(year): rows for year, rows in by_year.items()}
         audit_publication(step, table, publication, frames, withdrawn, obj.read)
         if step is not None:
@@ -199,6 +209,28 @@ class LakeIOManager(dg.IOManager):
             # what lacks them; what is stale, `next_step` says from the inputs in the lake's manifests.
             tags={"dagster/data_version": partition.content_sha256},
         )
+
+    def _report_standing(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
+        """Report the years that stand and that this history has never seen: its page would paint them as missing."""
+        if not obj.standing:
+            return
+        known = context.step_context.instance.get_materialized_partitions(context.asset_key)
+        for year, partition in sorted(obj.standing.items()):
+            if str(year) not in known:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        asset_key=context.asset_key,
+                        partition=str(year),
+                        description=STANDS,
+                        metadata={
+                            "dagster/partition_row_count": partition.rows,
+                            "content_sha256": partition.content_sha256,
+                            "publication": "standing",
+                            "code_version": partition.code_version,
+                        },
+                        tags={"dagster/data_version": partition.content_sha256},
+                    )
+                )
 
     def _of_the_whole(self, derivation: Derivation, rows: pl.DataFrame, rows_in_all: int) -> dict[str, Any]:
         """What the newest year of a run says of the table: its rows of all years, and what a person looks at first."""

@@ -16,6 +16,7 @@ YEARS = "pce/years"
 EXTRACT = "pce/extract"
 RELEASE = "pce/release"
 WHY = "pce/why"
+FORCED = "pce/forced"
 
 _LONGEST = 250
 
@@ -35,6 +36,16 @@ def why_tag(reasons: Mapping[str, str] | str) -> dict[str, str]:
     told = [f"{years_text(years)}: {why}" for why, years in by_reason.items()]
     told += [f"{name}: {why}" for name, why in reasons.items() if not name.isdecimal()]
     return {WHY: "; ".join(told)[:_LONGEST]}
+
+
+def forced_tag() -> dict[str, str]:
+    """The tag of a run that makes everything again, also what stands."""
+    return {FORCED: "true"}
+
+
+def is_forced(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run is to make again what stands."""
+    return context.run.tags.get(FORCED) == "true"
 
 
 def tag_run(context: dg.AssetExecutionContext, tags: Mapping[str, str]) -> None:
