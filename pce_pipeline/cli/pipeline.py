@@ -25,7 +25,8 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import deciding, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown
 from pce_pipeline.cli.keeping import prune_versions
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.cli.sources import check_sources
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
@@ -414,11 +415,7 @@ def refresh(
         ),
     ] = False,
 ) -> Answer:
-    """Bring years from Bronze to Silver, Gold and Postgres; without --years those that are stale.
-
-    What stands is left alone: a year whose inputs, code version and files agree, and whose rows in Postgres have the
-    hash with which they were loaded.
-    """
+    """Bring years from Bronze to Silver, Gold and Postgres; without --years those that are stale. What stands stays."""
     started = time.perf_counter()
     decision = decide(session, ask_bea=False)
     covered = decision.covered
@@ -485,7 +482,7 @@ def _all_stands(session: Session, decision: Decision, years: Sequence[int]) -> A
         {"outcome": "all stands", "standing": list(years)},
         [
             Text.assemble(
-                (f"{shown.span(years[0], years[-1])} stand. ", "bold green"),
+                (f"{shown.span(years[0], years[-1])} {'stand' if len(years) > 1 else 'stands'}. ", "bold green"),
                 f"Inputs, code versions and files are those of their publication{also}.",
             ),
             Text(f"Make them again in any case: {session.command('refresh')} --years … --force", "dim"),

@@ -113,15 +113,23 @@ def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
     """The asset of one dimension: from the catalogue and what is held, downstream of the facts that refer to it."""
     key, contract, registry = key_of(table), contracts.of(table.name), contracts.registry
 
-    @dg.asset(
-        key=key,
-        deps=[key_of(GOLD_FACTS)],
+    # as the yearly assets: what stands gives no result of a check
+    @dg.multi_asset(
+        name=key.to_python_identifier(),
+        specs=[
+            dg.AssetSpec(
+                key,
+                deps=[key_of(GOLD_FACTS)],
+                kinds={"polars", "parquet"},
+                code_version=DIMENSION_CODE_VERSION,
+                description=describe(table),
+                metadata=declared(table),
+                skippable=True,
+            )
+        ],
         check_specs=check_specs(contract.gate, key),
         backfill_policy=ONE_RUN,
-        kinds={"polars", "parquet"},
-        code_version=DIMENSION_CODE_VERSION,
-        description=describe(table),
-        metadata=declared(table),
+        can_subset=True,
     )
     def dimension(
         context: dg.AssetExecutionContext,
@@ -136,7 +144,7 @@ def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
             if key in context.selected_asset_keys and not is_forced(context):
                 standing = lake.table(table).standing({WHOLE: ({}, DIMENSION_CODE_VERSION)}).get(WHOLE)
                 if standing is not None and standing.content_sha256 == content:
-                    yield stands(context, key, standing, step, output="result")
+                    yield stands(context, key, standing, step)
                     return
             rows = TableRows(table, {WHOLE: frame}, contracts.keys_of(table), settings.references_resolved_pct)
             results = judge(contract.rules, table.name, DimensionRows(table, frame))
@@ -151,6 +159,7 @@ def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
             step.outputs(written=publication.written, unchanged=publication.unchanged)
             audit_publication(step, table, publication, {WHOLE: frame}, {}, Read())
             yield dg.MaterializeResult(
+                asset_key=key,
                 metadata={
                     "dagster/row_count": frame.height,
                     "content_sha256": content,

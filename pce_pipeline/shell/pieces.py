@@ -34,9 +34,7 @@ from pce_pipeline.tables.lineage import FromTable, Piece
 from pce_pipeline.tables.table import content_sha256
 
 
-def stands(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, standing: Partition, step: Step, *, output: str | None = None
-) -> dg.Output[None]:
+def stands(context: dg.AssetExecutionContext, key: dg.AssetKey, standing: Partition, step: Step) -> dg.Output[None]:
     """The output of a table in one piece that is left alone; it is reported where this history has never seen it."""
     step.outputs(standing=[WHOLE])
     if context.instance.get_latest_materialization_event(key) is None:
@@ -48,7 +46,7 @@ def stands(
                 tags={"dagster/data_version": standing.content_sha256},
             )
         )
-    return dg.Output(None, output_name=output or key.to_python_identifier(), metadata=REPORTED_BY_US)
+    return dg.Output(None, output_name=key.to_python_identifier(), metadata=REPORTED_BY_US)
 
 
 @dataclass(frozen=True)
