@@ -21,6 +21,7 @@ from pce_pipeline.shell.audit import Read, audit_publication
 from pce_pipeline.shell.page import shown
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.retries import raise_or_try_again
+from pce_pipeline.shell.tags import reported_before
 from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import QUARANTINED, Table
@@ -39,7 +40,7 @@ output with this mark is stored but not reported; tests hold Dagster to it.
 _ABSENT = "absent"
 
 STANDS = "Left alone: inputs, code version and files are those of its publication."
-"""What the page says of what a run found standing."""
+"""What the page says of what a run found standing and reports because its history did not know it."""
 
 
 def absent_year(key: dg.AssetKey, year: int, why: str) -> dg.AssetMaterialization:
@@ -128,6 +129,9 @@ class LakeIOManager(dg.IOManager):
             step.outputs(standing=sorted(map(str, obj.standing)))
         self._report_standing(context, obj)
         if obj.standing and not obj.inputs and not obj.absent:
+            if step is not None:
+                step.rows(**{table.name: 0})
+                step.outputs(written=[])
             return  # nothing is to be published, and what is there was just found whole
         publication = self._lake.table(table).publish(
             [
@@ -214,7 +218,8 @@ class LakeIOManager(dg.IOManager):
         """Report the years that stand and that this history has never seen: its page would paint them as missing."""
         if not obj.standing:
             return
-        known = context.step_context.instance.get_materialized_partitions(context.asset_key)
+        run, instance = context.step_context.dagster_run, context.step_context.instance
+        known = reported_before(run, lambda: instance.get_materialized_partitions(context.asset_key))
         for year, partition in sorted(obj.standing.items()):
             if str(year) not in known:
                 context.log_event(

@@ -29,15 +29,15 @@ from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.shell.tags import is_forced
+from pce_pipeline.shell.tags import is_forced, reported_before
 from pce_pipeline.tables.lineage import FromTable, Piece
 from pce_pipeline.tables.table import content_sha256
 
 
 def stands(context: dg.AssetExecutionContext, key: dg.AssetKey, standing: Partition, step: Step) -> dg.Output[None]:
     """The output of a table in one piece that is left alone; it is reported where this history has never seen it."""
-    step.outputs(standing=[WHOLE])
-    if context.instance.get_latest_materialization_event(key) is None:
+    step.outputs(standing=[WHOLE], written=[])
+    if WHOLE not in reported_before(context.run, lambda: known_whole(context.instance, key)):
         context.log_event(
             dg.AssetMaterialization(
                 asset_key=key,
@@ -47,6 +47,11 @@ def stands(context: dg.AssetExecutionContext, key: dg.AssetKey, standing: Partit
             )
         )
     return dg.Output(None, output_name=key.to_python_identifier(), metadata=REPORTED_BY_US)
+
+
+def known_whole(instance: dg.DagsterInstance, key: dg.AssetKey) -> set[str]:
+    """The only partition of a table in one piece, if a history has ever heard of it."""
+    return {WHOLE} if instance.get_latest_materialization_event(key) is not None else set()
 
 
 @dataclass(frozen=True)

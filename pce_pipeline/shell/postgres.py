@@ -25,9 +25,10 @@ from pce_pipeline.shell.keys import key_of, postgres_key
 from pce_pipeline.shell.lineage import LineageOfLake
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
+from pce_pipeline.shell.pieces import known_whole
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.shell.tags import is_forced, refresh_tags, tag_run
+from pce_pipeline.shell.tags import is_forced, refresh_tags, reported_before, tag_run
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import encoded, form_of
@@ -274,11 +275,9 @@ def _beside(standing: Mapping[str, Content], loaded: LoadResult | None, table: s
     )
 
 
-def _materialised(context: dg.AssetExecutionContext, key: dg.AssetKey, table: Table) -> set[str]:
+def _materialised(instance: dg.DagsterInstance, key: dg.AssetKey, table: Table) -> set[str]:
     """The partitions of a table of Postgres that this history has seen."""
-    if table.is_yearly:
-        return {*context.instance.get_materialized_partitions(key)}
-    return {WHOLE} if context.instance.get_latest_materialization_event(key) is not None else set()
+    return {*instance.get_materialized_partitions(key)} if table.is_yearly else known_whole(instance, key)
 
 
 def _reconciled(part: _Part, result: LoadResult) -> dict[str, int | None]:
@@ -311,7 +310,7 @@ def _materialisations(
     """What was loaded, and of what was left alone that of which this history has never heard."""
     table, key = part.table, postgres_key(part.table)
     newest, total = max(part.keys, default=""), sum(each.rows for each in part.held.values())
-    told = _materialised(context, key, table) if standing else set()
+    told = reported_before(context.run, lambda: _materialised(context.instance, key, table)) if standing else ()
     for partition in (part.held[each] for each in part.keys if each not in standing or each not in told):
         context.log_event(
             dg.AssetMaterialization(
