@@ -449,20 +449,20 @@ def refresh(
     with session.jobs() as jobs:
         done = jobs.refresh(inside[0], inside[-1], why=why, datasets=session.chosen, force=force)
     pruned = prune_versions(session) if done.wrote else 0
-    took = time.perf_counter() - started
+    held, took = summary.rows_held(session), time.perf_counter() - started
     return Answer(
         {
             "outcome": "refreshed",
             **vars(done),
             "not_published": beyond,
-            "rows": summary.rows_held(session),
+            "rows": held,
             "versions_pruned": pruned,
             "seconds": round(took, 3),
         },
         [
             Text.assemble((f"Refreshed {shown.span(inside[0], inside[-1])} ", "bold"), f"in {shown.seconds(took)}"),
             *notes,
-            summary.stages_shown(summary.rows_held(session), [], [done]),
+            summary.stages_shown(held, [], [done]),
             *summary.checks_shown([done.checks]),
             *summary.failed_shown(done.put_off),
         ],

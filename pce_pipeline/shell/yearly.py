@@ -117,11 +117,16 @@ class Made(Generic[Subject]):
         """The rows of each of these years; a year may have none."""
         if isinstance(self.rows, Mapping):
             return {year: self.rows[year] for year in years}
-        found = {
-            int(str(year)): rows
-            for (year,), rows in self.rows.partition_by("year", as_dict=True, maintain_order=True).items()
-        }
-        return {year: found.get(year, self.rows.clear()) for year in years}
+        none, found = self.rows.clear(), self._of_years
+        return {year: found.get(year, none) for year in years}
+
+    @cached_property
+    def _of_years(self) -> Mapping[int, pl.DataFrame]:
+        """The rows by year: both the rules and the publication ask for them."""
+        if isinstance(self.rows, Mapping):
+            return self.rows
+        parts = self.rows.partition_by("year", as_dict=True, maintain_order=True)
+        return {int(str(year)): rows for (year,), rows in parts.items()}
 
 
 @dataclass(frozen=True)
