@@ -14,7 +14,8 @@ from pce_pipeline.automation.next_step import LakeState, stale_years
 from pce_pipeline.bronze.deciding import check_pin
 from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.explorer.store import EXPLORER, ExplorerStore
 from pce_pipeline.lake.errors import DamagedObject

@@ -158,5 +158,10 @@ def _stands(
         and current.content_sha256 == content
         and current.file_format == FILE_FORMAT
         and current.files == [(path, frame.height) for path, frame in new.files.items()]
-        and all(o.version_key in listing and listing[o.version_key].size == o.bytes for o in current.objects)
+        and versions_are_there(current, listing)
     )
+
+
+def versions_are_there(partition: Partition, listing: Mapping[str, ObjectInfo]) -> bool:
+    """Whether a listing shows every version of a partition, with its size."""
+    return all(o.version_key in listing and listing[o.version_key].size == o.bytes for o in partition.objects)

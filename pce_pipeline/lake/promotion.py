@@ -137,6 +137,10 @@ class Promotion:
             raise damaged[0]
         return len(puts), sum(map(len, puts.values()))
 
+    def behind(self, pointer: Pointer, seen: Seen) -> set[str]:
+        """The partitions whose fixed keys are not what the pointer says."""
+        return {each.partition.key for each in self._behind(pointer, seen)}
+
     def _behind(self, pointer: Pointer, seen: Seen) -> list[_Behind]:
         present = files_by_folder(seen.listing)
         behind = []

@@ -28,7 +28,7 @@ from pce_pipeline.lake.healing import (
 )
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
 from pce_pipeline.lake.parquet import from_parquet, in_threads
-from pce_pipeline.lake.planning import cuts_of, plan, version_of
+from pce_pipeline.lake.planning import cuts_of, plan, version_of, versions_are_there
 from pce_pipeline.lake.pointer import (
     FILE_FORMAT,
     MANIFEST,
@@ -148,6 +148,26 @@ class TableStore:
             if body is not None and sha256_of(body) == stored.sha256
         ]
         return from_parquet(intact) if intact and len(intact) == len(bodies) else None
+
+    def standing(self, made_of: Mapping[str, tuple[Mapping[str, str], str]]) -> dict[str, Partition]:
+        """Those of the partitions that are published as made of these inputs by this code version, and lie there whole.
+
+        Whole by a listing: every version with its size, every fixed key as nobody has touched it since its promotion.
+        No file is read.
+        """
+        seen = self._promotion.look()
+        pointer, _ = self._read_pointer()
+        alike = {
+            key: each
+            for key, each in pointer.partitions.items()
+            if key in made_of
+            and (each.inputs, each.code_version) == made_of[key]
+            and each.file_format == FILE_FORMAT
+        }
+        behind = self._promotion.behind(Pointer(table=self._table, partitions=alike), seen)
+        return {
+            key: each for key, each in alike.items() if key not in behind and versions_are_there(each, seen.listing)
+        }
 
     def publish(self, new: Sequence[NewPartition], *, run_id: str, now: datetime | None = None) -> Publication:
         """Publishes the partitions, all at once, and finishes promotions that earlier runs did not.
