@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pce_pipeline.asking.about import About
 from pce_pipeline.asking.choosing import Numbers, Words, day_of, listed, years_of
 from pce_pipeline.asking.errors import ExtraMissing
 from pce_pipeline.asking.published import SumOver
@@ -153,6 +154,17 @@ class OpenLake:
         answer = query(self._lake, self.registry, question, datasets=chosen or None, is_sample=self.is_sample)
         return Figures(answer.frame, answer.about, answer.day)
 
+    def sql(self, statement: str, *, as_of: str | date | None = None) -> "Rows":
+        """One SQL statement over the tables of the lake and the views of Postgres, without a database.
+
+        `as_of` answers over what was known at the end of a day. DuckDB runs it, and reads and writes nothing else.
+        Raises what `sql.answering.answer` raises.
+        """
+        from pce_pipeline.sql.answering import answer  # noqa: PLC0415 (the SQL of views comes with Postgres' driver)
+
+        answered = answer(self._lake, self.registry, statement, as_of=as_of, is_sample=self.is_sample)
+        return Rows(answered.frame, answered.about, answered.day)
+
     @cached_property
     def _lake(self) -> Lake:
         return Lake.of(self.settings)
@@ -192,6 +204,34 @@ class Figures(Result):
         """
         plot_file(self.frame, self.about, Path(path))
         return Path(path)
+
+
+@dataclass(frozen=True, repr=False)
+class Rows:
+    """The answer of an SQL statement, to work with and to save."""
+
+    frame: pl.DataFrame
+    """Its rows."""
+    about: About | None
+    """What the rows are made of, and how to cite it; None for a statement that names no table."""
+    day: date
+    """The day at whose end they were known: the one that was asked for, or today."""
+
+    def __repr__(self) -> str:
+        if self.about is None:
+            return str(self.frame)
+        return f"{'SAMPLE ' if self.about.is_sample else ''}{self.about.title}\n{self.frame}"
+
+    def save(self, path: Path | str) -> list[Path]:
+        """Write the rows, with what they are and how to cite them, into a file; the files written.
+
+        Its name says which form, as of `Figures.save`. Raises `CannotBeWritten`, `TooManyRows` and `ExtraMissing`.
+        """
+        from pce_pipeline.sql.answering import writable  # noqa: PLC0415 (as above)
+
+        to = Path(path)
+        written = write([Export("answer", writable(self.frame), self.about)], to, form_of(to))
+        return [Path(each.file) for each in written]
 
 
 @dataclass(frozen=True)

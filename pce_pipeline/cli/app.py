@@ -29,6 +29,7 @@ from pce_pipeline.cli import (
     overview,
     pipeline,
     querying,
+    querying_in_sql,
     reporting,
     services,
     showing,
@@ -139,6 +140,7 @@ _AROUND = "Around it"
 
 _add(app, "find", finding.find, _PEOPLE, of_datasets=True)
 _add(app, "query", querying.query, _PEOPLE, of_datasets=True)
+_add(app, "sql", querying_in_sql.sql, _PEOPLE)
 _add(app, "export", exporting.export, _PEOPLE, of_datasets=True)
 _add_noun(_show, "show", _PEOPLE)
 _add_noun(_look, "look", _PEOPLE)
