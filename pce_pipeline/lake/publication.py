@@ -14,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from pce_pipeline.lake.earlier import kept_versions
 from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject, MissingPartitions, PartitionsDisagree
 from pce_pipeline.lake.healing import Healed, find_damage, good_copies, partitions_of_manifests, withdrawn_files
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
@@ -252,12 +253,13 @@ class TableStore:
     def prune(self, older_than: timedelta, now: datetime, held: Collection[str] = ()) -> list[str]:
         """Deletes versions that are older and neither current nor `held` (version keys); returns their version keys.
 
+        What the pointer names as the earlier versions of a dimension is kept as the current ones are.
+
         The listing comes before the pointer, so that what is committed in between counts as current.
         """
         cut = len(self._keys.prefix) + 1
         infos = self._store.list(self._keys.full(VERSIONS))
-        current = {stored.version_key for partition in self.latest().values() for stored in partition.objects}
-        kept = current.union(held)
+        kept = set(held).union(*map(kept_versions, self.latest().values()))
         old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
         gone = [version for version in old if version not in kept]
         self._store.delete_many([self._keys.full(version) for version in gone])
