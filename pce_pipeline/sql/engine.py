@@ -17,7 +17,7 @@ import polars as pl
 
 from pce_pipeline.asking.errors import ExtraMissing
 from pce_pipeline.sql.errors import NotOneQuestion, OnlyQuestions, OutOfReach, StatementFailed, StatementWrong
-from pce_pipeline.sql.relations import GOLD, SCHEMAS, Relation, Relations
+from pce_pipeline.sql.relations import GOLD, SCHEMAS, SERVING, Relation, Relations
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import encoded, form_of
@@ -45,7 +45,9 @@ _AS_POSTGRES = (
 )
 """What would else give another answer than Postgres to the same statement."""
 
-_SEARCHED = f"SET search_path = '{','.join(f'memory.{each}' for each in SCHEMAS)}'"
+_SEARCHED = f"SET search_path = 'memory.{GOLD},memory.{SERVING}'"
+"""Not Silver: a name that both have would mean Silver's table wherever Gold's is not laid."""
+
 _ROUND = f"CREATE MACRO {_LOADED}.main.round(x, digits) AS system.main.round(x * 1.0000000000000004::double, digits)"
 """Decimals divide to a double here, which may lie a last bit below the tie that the exact quotient is in Postgres.
 
@@ -109,6 +111,8 @@ class Engine:
             answer = self._bound(connection, statement)
             try:
                 return answer.to_arrow_table()
+            except self._duckdb.PermissionException as refused:
+                raise OutOfReach(_said(refused)) from None
             except self._duckdb.Error as failed:
                 raise StatementFailed(_said(failed)) from None
 

@@ -1,7 +1,7 @@
 """The names that a statement may use: tables of the lake and views over them, each with what it needs. No rows.
 
 A table is `gold.<name>` or `silver.<name>` with the columns of its declaration, a view `serving.<name>`. A name without
-a schema is looked for in Gold, then among the views, then in Silver.
+a schema is one of Gold or of a view.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.views import VIEWS, View
 
 GOLD, SERVING, SILVER = SCHEMAS = ("gold", "serving", "silver")
-"""The schemas, in the order in which a name without one is looked for."""
+"""The schemas, in the order in which a table is looked for of which no schema is known."""
 
 _OF_POSTGRES = "meta"
 _CLOSE = 3

@@ -1,5 +1,6 @@
 """The history of lines: what is a change and what is none, and that folding later vintages on gives the same rows."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import polars as pl
@@ -16,13 +17,15 @@ from pce_pipeline_tests.datasets import PCE_STATE
 
 TABLE = "SAPCE1"
 DAY = date(2024, 10, 3)
+Said = dict[int, tuple[str, str | None]]
+"""Text and unit of the lines of one vintage."""
 NOTHING = pl.DataFrame(schema=LINE_HISTORY.polars_schema)
 PINNED = {row["line_code"]: row["description"] for row in PCE_STATE.lines.filter(bea_table=TABLE).to_dicts()}
 UNIT = "Millions of current dollars"
 STATISTIC = "Total personal consumption expenditures: "
 
 
-def vintage(number: int, lines: dict[int, tuple[str, str | None]]) -> PrintedVintage:
+def vintage(number: int, lines: Mapping[int, tuple[str, str | None]]) -> PrintedVintage:
     """The vintage of so many days after the first, with text and unit of its lines."""
     day = DAY + timedelta(days=number)
     rows = [
@@ -39,7 +42,7 @@ def folded(*vintages: PrintedVintage, before: pl.DataFrame = NOTHING) -> pl.Data
 def stretches(rows: pl.DataFrame, line: int) -> list[tuple[str, str | None, date, date | None]]:
     """Description, unit, and both days of release of each stretch of a line."""
     of_line = rows.filter(published_line=line)
-    return of_line.select("description", "unit", "released_on", "replaced_on").rows()
+    return list(of_line.select("description", "unit", "released_on", "replaced_on").iter_rows())
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ printed = st.dictionaries(
 
 
 @given(st.lists(printed, max_size=6), st.integers(0, 6))
-def test_folding_later_vintages_on_gives_the_rows_of_folding_all(said: list, cut: int) -> None:
+def test_folding_later_vintages_on_gives_the_rows_of_folding_all(said: list[Said], cut: int) -> None:
     vintages = [vintage(number, lines) for number, lines in enumerate(said)]
     whole = folded(*vintages)
     assert folded(*vintages[cut:], before=folded(*vintages[:cut])).equals(whole)
@@ -121,7 +124,7 @@ def test_folding_later_vintages_on_gives_the_rows_of_folding_all(said: list, cut
 
 
 @given(st.lists(printed, min_size=1, max_size=5))
-def test_a_vintage_finds_what_it_printed_in_the_stretches_that_hold_at_it(said: list) -> None:
+def test_a_vintage_finds_what_it_printed_in_the_stretches_that_hold_at_it(said: list[Said]) -> None:
     vintages = [vintage(number, lines) for number, lines in enumerate(said)]
     rows = folded(*vintages)
     for each in vintages:
