@@ -40,9 +40,12 @@ def publish(areas: TableStore) -> Publish:
 def versions(areas: TableStore) -> list[tuple[int, str]]:
     """The versions: days since the first one, and the name in it."""
     found = dated_versions(areas.latest()[WHOLE])
-    rows = [areas.read_version(each.partition) for each in found]
-    assert all(each is not None for each in rows)
-    return [((each.since - FIRST).days, of["name"].item()) for each, of in zip(found, rows, strict=True)]
+    return [((each.since - FIRST).days, name_in(areas.read_version(each.partition))) for each in found]
+
+
+def name_in(rows: pl.DataFrame | None) -> str:
+    assert rows is not None
+    return str(rows["name"].item())
 
 
 def test_each_change_is_one_more_version_with_its_date(areas: TableStore, publish: Publish) -> None:
