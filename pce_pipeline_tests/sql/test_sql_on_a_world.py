@@ -347,3 +347,20 @@ def test_a_history_folded_vintage_by_vintage_is_the_one_folded_at_once(lean: Wor
     assert store.read().equals(rows)
     assert store.latest()[WHOLE].inputs == there.inputs
     assert store.latest()[WHOLE].details == there.details
+
+
+def test_an_extract_that_cannot_be_read_keeps_no_other_dataset_from_being_told(lean: World) -> None:
+    store = lean.lake.table(LINE_HISTORY)
+    before = store.read()
+    bronze = lean.bronze_of("summary_state")
+    oldest = min(bronze.manifests())
+    stored = lean.lake.store.list(lean.lake.layout.extract("summary_state", oldest))
+    objects = [each.key for each in stored if not each.key.endswith(".json")]
+    lean.lake.store.delete_many(
+        [*objects, *(each.key for each in lean.lake.store.list(lean.lake.layout.cells("summary_state")))]
+    )
+    store.withdraw([WHOLE])
+    lean.refresh(2025, 2025)
+    told = store.read()
+    assert told.equals(before.filter(pl.col("dataset") != "summary_state"))
+    assert "summary_state lines" not in store.latest()[WHOLE].inputs
