@@ -36,7 +36,14 @@ from pce_pipeline.shell.postgres import postgres_asset
 from pce_pipeline.shell.reports import journal_with_reports
 from pce_pipeline.shell.silver import silver_asset
 from pce_pipeline.shell.stored_checks import stored_checks
-from pce_pipeline.shell.vintages import figures_asset, log_asset, price_releases_asset, revisions_asset, stats_asset
+from pce_pipeline.shell.vintages import (
+    figures_asset,
+    line_history_asset,
+    log_asset,
+    price_releases_asset,
+    revisions_asset,
+    stats_asset,
+)
 from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.warehouse.postgres import PostgresResource
 
@@ -60,7 +67,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *_in_group("gold", settings, gold_assets(contracts)),
             *_in_group("gold", settings, (figures_asset(each, contracts) for each in registry.figures.values())),
             *_in_group("gold", settings, (revisions_asset(each, contracts) for each in registry.revisions.values())),
-            *_in_group("gold", settings, [stats_asset(contracts), price_releases_asset(contracts)]),
+            *_in_group(
+                "gold",
+                settings,
+                [stats_asset(contracts), price_releases_asset(contracts), line_history_asset(contracts)],
+            ),
             *_in_group("gold", settings, gold_pieces(contracts)),
             *_in_group("gold", settings, [bulletins_asset(registry)]),
             *_in_group("gold", settings, [certificates_asset(contracts)]),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pce_pipeline.asking.about import About
 from pce_pipeline.asking.choosing import Numbers, Words, day_of, listed, years_of
 from pce_pipeline.asking.errors import ExtraMissing
 from pce_pipeline.asking.published import SumOver
@@ -28,7 +29,11 @@ from pce_pipeline.exports.forms import form_of
 from pce_pipeline.exports.tables import OF_ANSWERS
 from pce_pipeline.exports.writing import write
 from pce_pipeline.finding.searching import find
+from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.known import AsOf, Clock
+from pce_pipeline.lake.earlier import dated_versions
+from pce_pipeline.lake.errors import DamagedObject
+from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.logs import hide
 from pce_pipeline.settings import Settings, Source, load_settings
@@ -89,8 +94,9 @@ class OpenLake:
     def table(self, name: str, *, years: Numbers = None, as_of: str | date | None = None) -> "OpenTable":
         """A table by its name: `pce_state_annual`, `silver/pce_state`; of some years, or as it was on a day.
 
-        As of a day a table of Gold is computed from what was known at its end. Raises `UsageError` for a name that no
-        table has, and for a table that cannot be had as of a day.
+        As of a day a table of Gold is computed from what was known at its end, and a dimension of the catalogue is the
+        version that was published then. Raises `UsageError` for a name that no table has, and for a table that cannot
+        be had as of a day.
         """
         table = self._named(name)
         today = datetime.now(UTC).date()
@@ -102,7 +108,8 @@ class OpenLake:
         day = day_of(as_of)
         if day > today:
             raise UsageError(f"{day} is in the future.", remedy=f"The latest day is {today}.")
-        made_of(self.registry, table)
+        if table.name not in DIMENSION_FRAMES:
+            made_of(self.registry, table)
         return OpenTable(self._lake, self.registry, table, chosen, day)
 
     def find(self, words: str, *, limit: int | None = None) -> pl.DataFrame:
@@ -153,6 +160,17 @@ class OpenLake:
         answer = query(self._lake, self.registry, question, datasets=chosen or None, is_sample=self.is_sample)
         return Figures(answer.frame, answer.about, answer.day)
 
+    def sql(self, statement: str, *, as_of: str | date | None = None) -> "Rows":
+        """One SQL statement over the tables of the lake and the views of Postgres, without a database.
+
+        `as_of` answers over what was known at the end of a day. DuckDB runs it, and reads and writes nothing else.
+        Raises what `sql.answering.answer` raises.
+        """
+        from pce_pipeline.sql.answering import answer  # noqa: PLC0415 (the SQL of views comes with Postgres' driver)
+
+        answered = answer(self._lake, self.registry, statement, as_of=as_of, is_sample=self.is_sample)
+        return Rows(answered.frame, answered.about, answered.day)
+
     @cached_property
     def _lake(self) -> Lake:
         return Lake.of(self.settings)
@@ -194,6 +212,34 @@ class Figures(Result):
         return Path(path)
 
 
+@dataclass(frozen=True, repr=False)
+class Rows:
+    """The answer of an SQL statement, to work with and to save."""
+
+    frame: pl.DataFrame
+    """Its rows."""
+    about: About | None
+    """What the rows are made of, and how to cite it; None for a statement that names no table."""
+    day: date
+    """The day at whose end they were known: the one that was asked for, or today."""
+
+    def __repr__(self) -> str:
+        if self.about is None:
+            return str(self.frame)
+        return f"{'SAMPLE ' if self.about.is_sample else ''}{self.about.title}\n{self.frame}"
+
+    def save(self, path: Path | str) -> list[Path]:
+        """Write the rows, with what they are and how to cite them, into a file; the files written.
+
+        Its name says which form, as of `Figures.save`. Raises `CannotBeWritten`, `TooManyRows` and `ExtraMissing`.
+        """
+        from pce_pipeline.sql.answering import writable  # noqa: PLC0415 (as above)
+
+        to = Path(path)
+        written = write([Export("answer", writable(self.frame), self.about)], to, form_of(to))
+        return [Path(each.file) for each in written]
+
+
 @dataclass(frozen=True)
 class OpenTable:
     """A table of an open lake; nothing is read before one of its forms is asked for."""
@@ -213,11 +259,13 @@ class OpenTable:
         """Its rows as a Polars frame, every byte verified.
 
         Raises `MissingPartitions` where it, or one of its years, is not there, `NotKnownYet` for a day before the first
-        vintage, and `DamagedObject`.
+        vintage, `UsageError` for one of which no version of a dimension is kept, and `DamagedObject`.
         """
         if self.as_of is None:
             keys = None if self.years is None else [str(year) for year in self.years]
             return self.lake.table(self.declared).read(keys)
+        if self.declared.name in DIMENSION_FRAMES:
+            return _version_of(self.lake, self.declared, self.as_of)
         dataset, made = made_of(self.registry, self.declared)
         reader, moment = Reader(self.lake, self.registry), AsOf(self.as_of)
         history = History(reader.held[dataset])
@@ -239,3 +287,22 @@ class OpenTable:
         except ImportError:
             raise ExtraMissing("DuckDB", "ask") from None
         return duckdb.from_arrow(self.arrow())
+
+
+def _version_of(lake: Lake, table: Table, day: date) -> pl.DataFrame:
+    """The rows of the newest version of a dimension that was published by the end of a day."""
+    store = lake.table(table)
+    there = store.latest().get(WHOLE)
+    if there is None:
+        return store.read()
+    versions = dated_versions(there)
+    found = [each.partition for each in versions if each.since.date() <= day]
+    if not found:
+        raise UsageError(
+            f"Of {table.name} no version of {day} is kept.", remedy=f"The first one is of {versions[0].since.date()}."
+        )
+    rows = store.read_version(found[-1])
+    if rows is None:
+        lost = found[-1].objects[0]
+        raise DamagedObject(lost.version_key, lost.sha256, "nothing, or something else")
+    return rows

@@ -69,6 +69,11 @@ def same(pinned: str, published: str) -> bool:
     return any(pattern.fullmatch(text) for pattern in _patterns(pinned))
 
 
+def spelled(pinned: str, published: str) -> str:
+    """A published text that means the pinned one as we write it: the pinned one, unless that leaves the year open."""
+    return published if is_open(pinned) else pinned
+
+
 def before(pinned: str, published: str) -> str | None:
     """What a published text has before the pinned one, as `meaning` writes it; None where it ends otherwise.
 

@@ -32,7 +32,7 @@ FLOORS = (
     ("contracts",),
     ("asking",),
     ("exports",),
-    ("charts", "explorer"),
+    ("charts", "explorer", "sql"),
     ("opened_lake",),
     ("instance", "look", "shell"),
     ("automation",),

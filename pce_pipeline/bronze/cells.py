@@ -25,6 +25,7 @@ from pce_pipeline.lake.errors import DamagedObject, LakeAccessDenied
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.records import Record, decode_record, encode_record
+from pce_pipeline.silver.layouts import PRINTED_SCHEMA
 
 _log = structlog.get_logger()
 
@@ -48,6 +49,8 @@ class CellsRecord(Record, frozen=True, kw_only=True):
     """The lines that BEA lists: table, code, text."""
     repeated: tuple[tuple[str, int, int], ...]
     """The rows beyond the first of their cell: table, year, rows."""
+    printed: tuple[tuple[str, int, str, int, str | None, str, str | None, int | None], ...]
+    """The lines as they were printed: PRINTED_SCHEMA."""
 
 
 class KeptCells:
@@ -61,6 +64,11 @@ class KeptCells:
     def lines(self) -> pl.DataFrame:
         """The lines that BEA lists in it: LINE_SCHEMA."""
         return pl.DataFrame(self._record.lines, schema=LINE_SCHEMA, orient="row")
+
+    @property
+    def printed(self) -> pl.DataFrame:
+        """The same lines as they were printed, wherever they stood then: PRINTED_SCHEMA."""
+        return pl.DataFrame(self._record.printed, schema=PRINTED_SCHEMA, orient="row")
 
     def of_year(self, year: int) -> pl.DataFrame:
         """Its typed cells of a year, with `object`: the stored object that gave each."""
@@ -194,6 +202,7 @@ def _packed(content: Content, manifest: Manifest, dataset: Dataset) -> tuple[Cel
         cells=sha256_of(body),
         lines=tuple(content.lines.select(*LINE_SCHEMA).iter_rows()),
         repeated=tuple(content.repeated.iter_rows()),
+        printed=tuple(content.printed.iter_rows()),
     ), body
 
 

@@ -16,10 +16,11 @@ from typing import Protocol
 import polars as pl
 
 from pce_pipeline.bea.observations import LINE_SCHEMA
-from pce_pipeline.bronze.cells import kept_cells, read_extracts
+from pce_pipeline.bronze.cells import KeptCells, kept_cells, read_extracts
 from pce_pipeline.bronze.counting import Layer, Source, Vintage, dropped, verdict_of
 from pce_pipeline.bronze.current import Current, releases_of
 from pce_pipeline.bronze.judgement import spoken_of, statements
+from pce_pipeline.bronze.line_history import input_name, input_of_lines
 from pce_pipeline.bronze.manifest import DERIVED
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
@@ -139,6 +140,11 @@ class History:
             for basis, vintage in reversed(vintages):
                 found[f"{table} {basis} begins"] = str(vintage.at.vintage_id)
         return found
+
+    @cached_property
+    def input_of_lines(self) -> str:
+        """What the history of its lines is or would be folded from, as one hash."""
+        return input_of_lines(self._now)
 
     def expected(self, moments: Moments, year: int) -> Callable[[str, int], pl.DataFrame]:
         """The cells of a year that a vintage that counts should have: of BEA's own answers all, of files their own."""
@@ -265,7 +271,9 @@ def inputs_of_piece(
     published: Mapping[str, Mapping[str, Partition]],
     histories: Mapping[str, History],
 ) -> dict[str, str]:
-    """What a table in one piece is or would be made from: its tables, or the logs of figures and the vintages."""
+    """What a table in one piece is or would be made from: its tables, the logs of figures and vintages, or lines."""
+    if piece.of_lines:
+        return {input_name(name): histories[name].input_of_lines for name in registry.datasets}
     logs = {
         f"{each.table.name}/{key}": digest
         for each in sources_of(piece, registry)
@@ -279,7 +287,9 @@ def inputs_of_piece(
 
 
 def sources_of(piece: Piece, registry: Registry) -> tuple[FromTable, ...]:
-    """The tables that a table in one piece is made of."""
+    """The tables that a table in one piece is made of; none where it is made of lines."""
+    if piece.of_lines:
+        return ()
     return piece.made_of or tuple(FromTable(each.table) for each in registry.figures.values())
 
 
@@ -365,7 +375,7 @@ def _some_at_once(moments: Moments) -> Iterator[Moments]:
         yield {table: [each for each in found if each.at in some] for table, found in moments.items()}
 
 
-def decoded_of(now: Current) -> Callable[[ExtractId], DecodedExtract]:
+def decoded_of(now: Current) -> Callable[[ExtractId], KeptCells]:
     """How the extracts of a dataset are read."""
     return lambda extract: kept_cells(now.bronze, now.manifests[extract], now.dataset, tolerate_unknown=True)
 

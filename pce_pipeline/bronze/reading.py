@@ -25,7 +25,7 @@ from pce_pipeline.bea.values import content_hashes, once_each, table_hash, typed
 from pce_pipeline.bronze.manifest import ObjectEntry, TableEntry
 from pce_pipeline.bronze.store import unpack
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.silver.layouts import as_today, moves
+from pce_pipeline.silver.layouts import PRINTED_SCHEMA, as_today, moves, printed_lines
 
 _LINE_LIST = {("TargetParameter", "LineCode")}
 _MONTHS = {("method", "GetData"), ("datasetname", "NIPA")}
@@ -55,6 +55,8 @@ class Content:
     """The objects and what each gave, to find the object of a cell by; none where several extracts were read."""
     tables_of_objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For each object of a layout of before the tables, as they are today, that it gave cells of."""
+    printed: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PRINTED_SCHEMA))
+    """The lines that BEA lists, as they were printed: PRINTED_SCHEMA; none where several extracts were read."""
 
     @cached_property
     def tables(self) -> Mapping[str, TableEntry]:
@@ -125,7 +127,8 @@ def read_content(
     places += of_answers
     given = {key: tuple(frame["bea_table"].unique().sort()) for key, frame in places} if moved.height else {}
     lines = as_today(came.lines, moved).filter(within) if moved.height else came.lines
-    return Content(cells, lines, notes_of(came.notes, moved), rows, summed(repeated), places, given)
+    printed = printed_lines(came.frame, came.lines, dataset, moved).filter(within)
+    return Content(cells, lines, notes_of(came.notes, moved), rows, summed(repeated), places, given, printed)
 
 
 def _places_of_answers(answers: Mapping[str, ObjectEntry], moved: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:

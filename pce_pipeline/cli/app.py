@@ -120,6 +120,7 @@ class _Noun:
 _MAP: tuple[_Entry | _Noun, ...] = (
     _Entry("find", "finding.find", _PEOPLE, of_datasets=True),
     _Entry("query", "querying.query", _PEOPLE, of_datasets=True),
+    _Entry("sql", "querying_in_sql.sql", _PEOPLE),
     _Entry("export", "exporting.export", _PEOPLE, of_datasets=True),
     _Noun("show", "What is here, and what there is to read.", _PEOPLE, has_default=True),
     _Noun("look", "The page of the data: to open, to build, to publish.", _PEOPLE, has_default=True),

@@ -1,6 +1,7 @@
 """Where rows go: the forms that they are printed or written in."""
 
 import io
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pce_pipeline.exports.forms import FileForm, form_of
 from pce_pipeline.exports.plain import write_csv, write_json
 from pce_pipeline.exports.tables import OF_ANSWERS
 from pce_pipeline.exports.writing import write
+from pce_pipeline.tables.table import Column
 
 _NAMES = {"parquet": "Parquet", "xlsx": "A spreadsheet"}
 
@@ -36,14 +38,20 @@ def refuse_on_terminal(form: Form, to: Path | None, *, what: str) -> None:
 
 
 def write_rows(
-    path: Path, rows: pl.DataFrame, form: Form, about: About | None = None, *, name: str = "figures"
+    path: Path,
+    rows: pl.DataFrame,
+    form: Form,
+    about: About | None = None,
+    *,
+    name: str = "figures",
+    columns: Mapping[str, Column] = OF_ANSWERS,
 ) -> None:
     """Write rows into a file, with what they are: as the form says, else as the file's name says, else as CSV.
 
-    `name` is what they are called within it. Raises `UsageError`.
+    `name` is what they are called within it, `columns` says what columns mean. Raises `UsageError`.
     """
     asked = None if form is Form.TABLE else FileForm(form.value)
-    write([Export(name, rows, about, OF_ANSWERS)], path, form_of(path, asked))
+    write([Export(name, rows, about, columns)], path, form_of(path, asked))
 
 
 def as_text(rows: pl.DataFrame, form: Form) -> str:

@@ -179,7 +179,7 @@ def _exports(
             state.partitions,
             is_sample=session.settings.is_sample,
             today=datetime.now(UTC).date(),
-            notes=_notes(session, state, table),
+            notes=notes_of_table(session, state, table),
         )
         yield export_of(table, rows, about, session.registry.datasets.values())
 
@@ -195,7 +195,7 @@ def _read(store: TableStore, table: Table, partitions: Sequence[Partition]) -> p
         raise PartitionsDisagree(table.name, [partition.key for partition in partitions]) from None
 
 
-def _notes(session: Session, state: LakeState, table: Table) -> list[str]:
+def notes_of_table(session: Session, state: LakeState, table: Table) -> list[str]:
     """What is to be known of a table beside its rows: that it waits for a refresh, or is pinned."""
     names = datasets_of(session.registry, table)
     late: list[str] = []

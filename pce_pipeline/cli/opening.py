@@ -8,7 +8,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.lake.iceberg.glue import Glue
 from pce_pipeline.lake.iceberg.projection import Outcome
 from pce_pipeline.open_tables.projecting import Opened, open_tables

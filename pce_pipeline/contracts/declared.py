@@ -15,6 +15,7 @@ from pce_pipeline.gold.packages import package_of, tables_of
 from pce_pipeline.open_tables.rules import open_table_rules
 from pce_pipeline.quality.dimensions import dimension_rules
 from pce_pipeline.quality.facts import facts_rules
+from pce_pipeline.quality.line_history import line_history_rules
 from pce_pipeline.quality.price_releases import price_releases_rules
 from pce_pipeline.quality.revision_stats import stats_rules
 from pce_pipeline.quality.revisions import revisions_rules
@@ -29,6 +30,7 @@ from pce_pipeline.quality.silver import silver_rules
 from pce_pipeline.quality.vintages import log_rules
 from pce_pipeline.tables.dimensions import DIMENSIONS
 from pce_pipeline.tables.joins import Join, joins_of
+from pce_pipeline.tables.line_history import LINE_HISTORY
 from pce_pipeline.tables.lineage import Derivation
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.registry import Registry
@@ -156,4 +158,9 @@ class Contracts:
         found |= {each.table.name: log_rules for each in (*registry.logs.values(), *registry.figures.values())}
         found |= {each.table.name: revisions_rules for each in registry.revisions.values()}
         found |= {each.name: dimension_rules for each in DIMENSIONS}
-        return {**found, REVISION_STATS.name: stats_rules, PRICE_RELEASES.name: price_releases_rules}
+        return {
+            **found,
+            REVISION_STATS.name: stats_rules,
+            PRICE_RELEASES.name: price_releases_rules,
+            LINE_HISTORY.name: line_history_rules,
+        }

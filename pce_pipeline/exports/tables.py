@@ -193,7 +193,7 @@ def about_of_table(
         source=SAMPLE if is_sample else f"{author}: {titles}",
         is_sample=is_sample,
         citation=cite(said, of=titles, is_sample=is_sample, today=today, is_estimate=_is_estimate(table)),
-        notes=[*notes, *([f"Beware: {table.hazard}"] if table.hazard else []), *_statuses(frame)],
+        notes=[*notes, *([f"Beware: {table.hazard}"] if table.hazard else []), *statuses_said(frame)],
     )
 
 
@@ -274,9 +274,10 @@ def _has_base(unit: str) -> bool:
     return any(word in unit for word in ("constant", "chained", "base_year"))
 
 
-def _statuses(frame: pl.DataFrame) -> list[str]:
+def statuses_said(frame: pl.DataFrame) -> list[str]:
     """What the statuses mean that stand in these rows."""
-    columns = [name for name in frame.columns if name == "status" or name.endswith("_status")]
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    columns = [name for name in texts if name == "status" or name.endswith("_status")]
     there = {status for name in columns for status in frame[name].unique().drop_nulls()}
     return [f"Status {status}: {meaning}." for status, meaning in STATUSES.items() if status in there]
 

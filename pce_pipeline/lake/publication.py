@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 import polars as pl
 
+from pce_pipeline.lake.earlier import kept_versions
 from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject, MissingPartitions, PartitionsDisagree
 from pce_pipeline.lake.healing import (
     Healed,
@@ -346,13 +347,15 @@ class TableStore:
     def old_versions(self, older_than: timedelta, now: datetime) -> list[str]:
         """The version keys of those that are older and not current.
 
+        What the pointer names as the earlier versions of a dimension is kept as the current ones are.
+
         The listing comes before the pointer, so that what is committed in between counts as current.
         """
         cut = len(self._keys.prefix) + 1
         infos = self._store.list(self._keys.full(VERSIONS))
-        current = {stored.version_key for partition in self.latest().values() for stored in partition.objects}
+        kept = set[str]().union(*map(kept_versions, self.latest().values()))
         old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
-        return [version for version in old if version not in current]
+        return [version for version in old if version not in kept]
 
     def _read_pointer(self) -> tuple[Pointer, str | None]:
         try:

@@ -12,9 +12,11 @@ from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.bronze.history import dimension_frame
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.contracts.declared import Contracts
+from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import accounted, conform_facts
 from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
 from pce_pipeline.gold.packages import package_of, tables_of
+from pce_pipeline.lake.earlier import details_of_next
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
@@ -150,10 +152,20 @@ def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
             results = judge(contract.rules, table.name, DimensionRows(table, frame))
             results += judge(contract.of_rows, table.name, rows)
             yield from report(results, key, step, thresholds=settings.threshold_checks)
-            publication = lake.table(table).publish(
-                [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs={}, code_version=DIMENSION_CODE_VERSION)],
+            now, store, content = datetime.now(UTC), lake.table(table), content_sha256(frame)
+            of_catalogue = table.name in DIMENSION_FRAMES
+            publication = store.publish(
+                [
+                    NewPartition(
+                        WHOLE,
+                        {"part-000.parquet": frame},
+                        inputs={},
+                        code_version=DIMENSION_CODE_VERSION,
+                        details=details_of_next(store.latest().get(WHOLE), content, now) if of_catalogue else {},
+                    )
+                ],
                 run_id=context.run.run_id,
-                now=datetime.now(UTC),
+                now=now,
             )
             step.rows(**{table.name: frame.height})
             step.outputs(written=publication.written, unchanged=publication.unchanged)

@@ -1,11 +1,11 @@
 """The factory of assets in one piece that are made of other tables: of the logs of figures, or of those they name.
 
-They come after all that they are made of, are made again when any of it has changed, and are judged before they are
-published.
+They come after all that they are made of, those of lines after the facts. They are made again when any of it has
+changed, and are judged before they are published.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.tags import is_forced, reported_before
+from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.lineage import FromTable, Piece
 from pce_pipeline.tables.table import content_sha256
 
@@ -61,13 +62,19 @@ class PieceRun:
     lake: Lake
     """The lake."""
     held: Mapping[str, Current]
-    """What is held of each dataset of years."""
+    """What is held of each dataset of years; of one made of lines, of every dataset."""
     histories: Mapping[str, History]
     """The vintages of each."""
     published: Mapping[str, Mapping[str, Partition]]
     """The partitions of each table that it is made of, by its name."""
     unchanged: pl.DataFrame | None
     """What is published, where nothing that it is made of has changed since."""
+    before: Partition | None = None
+    """What is published, whatever it was made of."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """What it is made from, by name: `make` takes out what it could not read, so that it is made again."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """What is to be recorded of how it is made."""
 
     def rows(self, source: FromTable, chosen: pl.Expr) -> pl.DataFrame:
         """Those of the rows of a table that are chosen, of all years and of the part that is read."""
@@ -93,7 +100,7 @@ def piece_asset(
         specs=[
             dg.AssetSpec(
                 key,
-                deps=[key_of(each) for each in sources],
+                deps=[key_of(each) for each in sources or [GOLD_FACTS]],
                 kinds={"polars", "parquet"},
                 code_version=code_version,
                 description=describe(table),
@@ -113,7 +120,11 @@ def piece_asset(
         journal: dg.ResourceParam[RunJournal],
     ) -> Iterator[Any]:
         with recorded_step(context, journal, table.name, registry.datasets, settings) as step:
-            held = {name: now for name, now in holdings.of_run(context.run.run_id).items() if name in registry.figures}
+            held = {
+                name: now
+                for name, now in holdings.of_run(context.run.run_id).items()
+                if piece.of_lines or name in registry.figures
+            }
             histories = {name: History(now) for name, now in held.items()}
             published = {each.name: lake.table(each).latest() for each in sources}
             inputs = inputs_of_piece(piece, registry, published, histories)
@@ -126,12 +137,21 @@ def piece_asset(
                     yield stands(context, key, standing, step)
                     return
             unchanged = store.read_partition(there) if there is not None and is_same else None
-            frame, subject = make(PieceRun(lake, held, histories, published, unchanged))
+            run = PieceRun(lake, held, histories, published, unchanged, there, dict(inputs))
+            frame, subject = make(run)
             rows = TableRows(table, {WHOLE: frame}, contracts.keys_of(table), settings.references_resolved_pct)
             results = [*judge(contract.rules, table.name, subject), *judge(contract.of_rows, table.name, rows)]
             yield from report(results, key, step, thresholds=settings.threshold_checks)
             publication = store.publish(
-                [NewPartition(WHOLE, {"part-000.parquet": frame}, inputs=inputs, code_version=code_version)],
+                [
+                    NewPartition(
+                        WHOLE,
+                        {"part-000.parquet": frame},
+                        inputs=run.inputs,
+                        code_version=code_version,
+                        details=run.details,
+                    )
+                ],
                 run_id=context.run.run_id,
                 now=datetime.now(UTC),
             )

@@ -7,19 +7,24 @@ import dagster as dg
 import polars as pl
 
 from pce_pipeline.bronze.history import FOLDED, PublishedLog, decoded_of, fold_year
+from pce_pipeline.bronze.line_history import FoldedLines, fold_lines, input_name
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.contracts.declared import Contracts
+from pce_pipeline.errors import PceError
 from pce_pipeline.gold.price_releases import belongings, is_summary, needed, price_releases, repeated
 from pce_pipeline.gold.revisions import revision_stats, revisions
 from pce_pipeline.gold.vintages import figures
 from pce_pipeline.lake.parquet import in_threads
+from pce_pipeline.observability.logs import without_secrets
+from pce_pipeline.quality.line_history import Stretches
 from pce_pipeline.quality.price_releases import PriceReleases
 from pce_pipeline.quality.prices import LEVEL
 from pce_pipeline.quality.revisions import RevisionYears
 from pce_pipeline.quality.vintages import LogYears
 from pce_pipeline.shell.pieces import PieceRun, piece_asset
 from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
-from pce_pipeline.tables.lineage import Derivation
+from pce_pipeline.tables.line_history import LINE_HISTORY
+from pce_pipeline.tables.lineage import Derivation, Piece
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.vintages import REVISION_STATS
@@ -115,6 +120,43 @@ def price_releases_asset(contracts: Contracts) -> dg.AssetsDefinition:
         return frame, PriceReleases(frame, newest, pl.concat(summaries) if summaries else None)
 
     return piece_asset(registry.pieces[PRICE_RELEASES.name], contracts, make)
+
+
+def line_history_asset(contracts: Contracts) -> dg.AssetsDefinition:
+    """The asset of what BEA's lines were called over time, of all datasets."""
+    piece = contracts.registry.pieces[LINE_HISTORY.name]
+
+    def make(run: PieceRun) -> tuple[pl.DataFrame, Stretches]:
+        if run.unchanged is not None and run.before is not None:
+            run.details.update(run.before.details)
+            return run.unchanged, Stretches(run.unchanged)
+        before, unread = _lines_before(run, piece), {}
+        folded = {name: FoldedLines(pl.DataFrame(schema=LINE_HISTORY.polars_schema), {}) for name in run.held} | before
+        for name, now in run.held.items():
+            try:
+                folded[name] = fold_lines(now, decoded_of(now), before.get(name))
+            except PceError as error:
+                # one damaged extract keeps neither the other datasets nor any figure from Postgres
+                unread[name] = without_secrets(str(error))
+                del run.inputs[input_name(name)]
+        run.details[FOLDED] = {name: each.keys for name, each in folded.items()}
+        frame = pl.concat(each.rows for each in folded.values()).sort(LINE_HISTORY.key)
+        return frame, Stretches(frame, unread)
+
+    return piece_asset(piece, contracts, make)
+
+
+def _lines_before(run: PieceRun, piece: Piece) -> dict[str, FoldedLines]:
+    """What was folded before of each dataset; nothing where it is not there, damaged, or of other code."""
+    if run.before is None or run.before.code_version != piece.code_version or FOLDED not in run.before.details:
+        return {}
+    rows = run.lake.table(piece.table).read_version(run.before)
+    if rows is None:
+        return {}
+    return {
+        name: FoldedLines(rows.filter(dataset=name), {table: tuple(each) for table, each in keys.items()})
+        for name, keys in run.before.details[FOLDED].items()
+    }
 
 
 def _needed(name: str, registry: Registry, run: PieceRun, years: Collection[str] | None = None) -> pl.DataFrame:

@@ -25,6 +25,17 @@ MOVES_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "today_table": pl.String,
     "today_line": pl.Int32,
 }
+PRINTED_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "bea_table": pl.String,
+    "line_code": pl.Int32,
+    "published_table": pl.String,
+    "published_line": pl.Int32,
+    "layout": pl.String,
+    "text": pl.String,
+    "unit": pl.String,
+    "unit_multiplier": pl.Int32,
+}
+"""A line as it was printed: where it stands today, where it stood, and what was said of it."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,37 @@ def _by_text(lines: pl.DataFrame, dataset: Dataset, table: str) -> pl.DataFrame:
             today[at] = free
     rows = [(table, at, table, code) for at, code in sorted(today.items()) if at != code]
     return pl.DataFrame(rows, schema=MOVES_SCHEMA, orient="row")
+
+
+def layouts_printed(cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset) -> dict[str, str]:
+    """The layout in which each table came, by the name that the catalogue has for it; both frames are those of `moves`.
+
+    Of a table that has none that is known, or may have several with different meanings, nothing is said.
+    """
+    found: dict[str, str] = dict(dataset.layouts.unique("bea_table").select("bea_table", "layout").iter_rows())
+    for table in dataset.with_several_layouts:
+        compared = _Compared.of(cells, lines, dataset, table)
+        found.pop(table, None)
+        if compared.fitting and not compared.is_unclear:
+            found[table] = compared.fitting[0]
+    return found
+
+
+def printed_lines(cells: pl.DataFrame, lines: pl.DataFrame, dataset: Dataset, moved: pl.DataFrame) -> pl.DataFrame:
+    """The lines that BEA lists as they came, and where they stand today: PRINTED_SCHEMA, one row per printed line.
+
+    The first three frames are those of `moves`, and `moved` is what it gave for them. Of several texts or units of one
+    line the first by alphabet is given; a line without cells has no unit.
+    """
+    units = cells.select(*_LINE, "unit", "unit_multiplier").unique().sort(*_LINE, "unit").unique(_LINE, keep="first")
+    came = lines.select(*_LINE, text="description").unique().sort(*_LINE, "text").unique(_LINE, keep="first")
+    layouts = layouts_printed(cells, lines, dataset)
+    printed = came.join(units, on=_LINE, how="left").with_columns(
+        published_table="bea_table",
+        published_line="line_code",
+        layout=pl.col("bea_table").replace_strict(layouts, default=None, return_dtype=pl.String),
+    )
+    return as_today(printed, moved).select(list(PRINTED_SCHEMA)).sort("published_table", "published_line")
 
 
 def as_today(frame: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:

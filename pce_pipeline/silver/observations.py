@@ -13,7 +13,7 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.silver.errors import LineDifference, LineMeaningChanged, UnitChanged
 from pce_pipeline.silver.layouts import check_layouts, means
 from pce_pipeline.tables.silver import silver_table
-from pce_pipeline.texts import base_year, clean_description, is_open, same
+from pce_pipeline.texts import base_year, clean_description, same, spelled
 
 BASE_YEARS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bea_table": pl.String,
@@ -109,13 +109,13 @@ def spelled_units(observations: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     """
     pinned = dataset.lines.select(*_LINE, pinned_unit="unit", pinned_multiplier="unit_multiplier")
     units = observations.select(*_LINE, *_UNIT).unique().join(pinned, on=_LINE).sort(*_LINE, *_UNIT)
-    spelled = [
+    as_ours = [
         _spelled(unit, wanted) if multiplier == wanted_multiplier else None
         for unit, multiplier, wanted, wanted_multiplier in units.select(
             *_UNIT, "pinned_unit", "pinned_multiplier"
         ).iter_rows()
     ]
-    units = units.with_columns(pl.Series("spelled", spelled, dtype=pl.String))
+    units = units.with_columns(pl.Series("spelled", as_ours, dtype=pl.String))
     _check_units(units.filter(pl.col("spelled").is_null()))
     return units
 
@@ -124,7 +124,7 @@ def _spelled(unit: str | None, pinned: str) -> str | None:
     """How Silver writes a unit that means the pinned one; None where it means another."""
     if unit is None or not same(pinned, unit):
         return None
-    return unit if is_open(pinned) else pinned
+    return spelled(pinned, unit)
 
 
 def _check_units(differing: pl.DataFrame) -> None:

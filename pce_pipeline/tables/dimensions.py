@@ -3,6 +3,7 @@
 import polars as pl
 
 from pce_pipeline.tables.columns import CATEGORY, GEO_FIPS, GEO_LEVEL, STATE
+from pce_pipeline.tables.line_history import LINE_HISTORY, LINE_HISTORY_CODE_VERSION
 from pce_pipeline.tables.lineage import Piece
 from pce_pipeline.tables.price_releases import PRICE_RELEASES, PRICE_RELEASES_CODE_VERSION
 from pce_pipeline.tables.table import Column, Table
@@ -89,7 +90,11 @@ CATEGORY_LINE = Table(
 DIMENSIONS = (DIM_GEOGRAPHY, DIM_CATEGORY, CATEGORY_LINE, DIM_FIGURE, DIM_VINTAGE)
 """The dimensions, in the order they are loaded."""
 
-PIECES_OF_LOGS = (Piece(REVISION_STATS, STATS_CODE_VERSION), Piece(PRICE_RELEASES, PRICE_RELEASES_CODE_VERSION))
-"""The tables in one piece that are made from the logs of figures of all datasets."""
+PIECES_OF_LOGS = (
+    Piece(REVISION_STATS, STATS_CODE_VERSION),
+    Piece(PRICE_RELEASES, PRICE_RELEASES_CODE_VERSION),
+    Piece(LINE_HISTORY, LINE_HISTORY_CODE_VERSION, of_lines=True),
+)
+"""The tables in one piece that are made from what every vintage said, of all datasets: figures, or lines."""
 
 DIMENSION_CODE_VERSION = "1"

@@ -108,3 +108,5 @@ class Piece:
     """Raised when the same input should give other rows."""
     made_of: tuple[FromTable, ...] = ()
     """The tables, or parts of them, that it is made of; none where it is made of the logs of figures of all."""
+    of_lines: bool = False
+    """Whether it is made of no table, but of the lines that every vintage in Bronze prints, of all datasets."""

@@ -1,8 +1,10 @@
 """A table in the layout of before comes in by every way, says the same, and stands where it stands today."""
 
+import json
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
 from pydantic import SecretStr
 
@@ -13,6 +15,8 @@ from pce_pipeline.bronze.current import Current, current
 from pce_pipeline.bronze.extract import Prepared, next_extract_id, prepare, publish, stored_subject
 from pce_pipeline.bronze.feeds import ApiFeed, BulkFeed, Feed
 from pce_pipeline.bronze.files import FileFeed
+from pce_pipeline.bronze.history import decoded_of
+from pce_pipeline.bronze.line_history import fold_lines
 from pce_pipeline.bronze.rules import bronze_rules
 from pce_pipeline.bronze.store import BronzeStore
 from pce_pipeline.catalog.reading import load_datasets
@@ -104,6 +108,39 @@ def test_the_release_after_it_in_ten_lines_follows_that_of_today(shelf: Shelf) -
     after = shelf.prepared("api", 4, IN_TEN_LINES)
     assert sorted(after.changed) == sorted(TABLES)
     assert [each.counts for each in (after.manifest.verdicts or {}).values()] == [True] * 3
+
+
+@pytest.mark.parametrize("way", ["api", "bulk"])
+def test_its_lines_are_told_where_each_release_printed_them(shelf: Shelf, way: str) -> None:
+    publish(shelf.bronze, shelf.prepared(way, 2, IN_TEN_LINES))
+    first = fold_lines(shelf.now, decoded_of(shelf.now))
+    assert first.rows["layout"].unique().to_list() == [layout_of_ten_lines()]
+    publish(shelf.bronze, shelf.prepared(way, 4))
+    folded = fold_lines(shelf.now, decoded_of(shelf.now), first)
+    told = ["bea_table", "line_code", "published_table", "published_line", "is_held"]
+    rows = folded.rows.with_columns(is_held=pl.col("valid_to").is_null()).select(told).sort(told).rows()
+    before = [("SAIRPD", 1, "SARPP", 10), *(("SARPI", line, "SARPP", line) for line in range(1, 5))]
+    before += [("SARPP", line, "SARPP", line + 4) for line in range(1, 6)]
+    assert rows == sorted([(*each, False) for each in before] + [(*each[:2], *each[:2], True) for each in before])
+    whole = fold_lines(shelf.now, decoded_of(shelf.now))
+    assert (whole.rows.equals(folded.rows), whole.keys) == (True, folded.keys)
+
+
+def layout_of_ten_lines() -> str:
+    """The only layout in which SARPP has a line that is a deflator."""
+    of_before = PRICES.layouts.filter((pl.col("bea_table") == "SARPP") & (pl.col("today_table") == "SAIRPD"))
+    return str(of_before["layout"].item())
+
+
+def test_a_lake_of_before_is_told_of_its_lines_from_bronze(shelf: Shelf) -> None:
+    manifest = shelf.bronze.manifest(publish(shelf.bronze, shelf.prepared("bulk", 2)))
+    record = next((shelf.folder / "lake").rglob("record.json"))
+    held = json.loads(record.read_text("utf-8"))
+    del held["printed"]
+    record.write_text(json.dumps(held), "utf-8")
+    kept = kept_cells(shelf.bronze, manifest, PRICES)
+    assert kept.printed.height == PRICES.lines.height
+    assert fold_lines(shelf.now, decoded_of(shelf.now)).rows["line_code"].null_count() == 0
 
 
 def test_a_table_that_is_gone_without_another_for_its_lines_is_an_error(shelf: Shelf) -> None:

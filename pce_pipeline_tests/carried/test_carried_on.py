@@ -38,7 +38,7 @@ NEVER = {"PCE_FULL_COMPARISON_DAYS": "36500"}
 
 LOG = "silver/pce_state_vintages"
 BULLETINS = "gold/bulletins"
-SINCE = {f"gold/{name}" for name in ("dim_figure", "dim_vintage", "revision_stats")} | {
+SINCE = {f"gold/{name}" for name in ("dim_figure", "dim_vintage", "revision_stats", "line_history")} | {
     f"gold/pce_state_{name}" for name in ("vintages", "revisions")
 }
 """The tables of what was known when, which the worlds of before did not have."""

@@ -268,8 +268,8 @@ def test_a_loader_leaves_an_outdated_database_to_its_owner(rds):
         "gold.pce_state_vintages, gold.income_state_vintages, gold.summary_state_vintages, gold.pce_state_revisions, "
         "gold.income_state_revisions, gold.summary_state_revisions, gold.prices_state_annual, "
         "gold.state_price_metrics, gold.price_releases, gold.prices_state_vintages, gold.prices_state_revisions, "
-        "gold.pce_us_monthly, gold.pce_monthly_errors, gold.pce_state_monthly, meta.raw_objects, meta.watermarks, "
-        "meta.check_results, meta.audit_trail CASCADE",
+        "gold.pce_us_monthly, gold.pce_monthly_errors, gold.pce_state_monthly, gold.line_history, meta.raw_objects, "
+        "meta.watermarks, meta.check_results, meta.audit_trail CASCADE",
         "ALTER TABLE meta.manifests DROP COLUMN written_at, DROP COLUMN written_by, DROP COLUMN files, "
         "DROP COLUMN extracts",
     )

@@ -92,6 +92,11 @@ class View:
         return self.text.startswith("CREATE OR REPLACE FUNCTION")
 
     @property
+    def statement(self) -> str:
+        """What makes it, without the comments on it: of a view, SQL that DuckDB runs over the lake as well."""
+        return _COMMENT.sub("", self.text)
+
+    @property
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
@@ -106,8 +111,8 @@ class View:
         return {path.rpartition(".")[2]: text for path, text in self._comments() if path != self.name}
 
     def reads(self, other: str) -> bool:
-        """Whether it is made of another view."""
-        query = re.sub("--.*", "", _COMMENT.sub("", self.text))
+        """Whether it is made of another view, or reads a table, by schema and name."""
+        query = re.sub("--.*", "", self.statement)
         return other != self.name and re.search(rf"\b{re.escape(other)}\b", query) is not None
 
     def _comments(self) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,5 @@
 -- Nominal figures as they were known when the deflators were made: the newest ones would mix two releases.
+-- ::numeric changes nothing in Postgres; in DuckDB, whose division gives a double, it makes the decimal of three places.
 CREATE OR REPLACE VIEW serving.v_pce_at_all_items_prices AS
 SELECT
     prices.geo_fips,
@@ -12,7 +13,7 @@ SELECT
     prices.year,
     log.value AS pce_millions_usd,
     prices.irpd,
-    round(100 * log.value / nullif(prices.irpd, 0), 3) AS pce_millions_constant_usd_at_all_items_prices,
+    round(100 * log.value / nullif(prices.irpd, 0), 3)::numeric AS pce_millions_constant_usd_at_all_items_prices,
     prices.base_year,
     true AS is_estimated,
     belongs.nominal_released_on AS pce_released_on,
