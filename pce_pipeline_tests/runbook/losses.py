@@ -22,6 +22,7 @@ from pce_pipeline_tests.cli.conftest import Called, call
 
 _WIDE = {"COLUMNS": "1000"}
 _PCE = (sys.executable, "-c", "from pce_pipeline.cli import main; main()")
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 _WITH_DISKS_OF_ITS_OWN = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 
 
@@ -63,10 +64,7 @@ class Victim:
             connection.close()
 
     def contents(self) -> dict[str, str]:
-        """A hash of each object of Bronze, of each published partition, and of what Postgres holds of each.
-
-        Logs of vintages are left out of nothing: all of it must be as it was.
-        """
+        """A hash of each object of Bronze, of each published partition, and of what Postgres holds of each."""
         bronze = self.folder("bronze")
         found = {
             f"bronze/{file.relative_to(bronze)}": sha256(file.read_bytes()).hexdigest()
@@ -106,9 +104,13 @@ class Symptom:
 
 def make_a_partition_stale(victim: Victim) -> None:
     """Gold lacks a year that Bronze covers."""
-    pointer = victim.folder("gold") / "pce_state_metrics" / "_latest.json"
+    _forget_year(victim, "pce_state_metrics", "2010")
+
+
+def _forget_year(victim: Victim, table: str, year: str) -> None:
+    pointer = victim.folder("gold") / table / "_latest.json"
     document = json.loads(pointer.read_text())
-    del document["partitions"]["2010"]
+    del document["partitions"][year]
     pointer.write_text(json.dumps(document))
 
 
@@ -157,12 +159,12 @@ def lose_the_history(victim: Victim) -> None:
 
 
 def fill_the_disk(victim: Victim) -> str:
-    """A refresh of all of Gold that has a disk of 100 kB to write it to; what it said."""
-    room = victim.folder("gold")
-    shutil.rmtree(room / "pce_state_annual")
-    within = f"mount -t tmpfs -o size=100k tmpfs '{room}' && exec \"$@\""
+    """A refresh that has a disk of one page for what it writes to a table; what it said."""
+    _forget_year(victim, "pce_state_annual", "2024")
+    folder = victim.folder("gold") / "pce_state_annual"
+    within = f"mount -t tmpfs -o size=4k tmpfs '{folder}' && exec \"$@\""
     ran = subprocess.run(
-        [*_WITH_DISKS_OF_ITS_OWN, within, "sh", *_PCE, "refresh"],
+        [*_WITH_DISKS_OF_ITS_OWN, within, "sh", *_PCE, "refresh", "--years", "2024"],
         env={**os.environ, **_WIDE, **victim.environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -182,15 +184,14 @@ def has_disks_to_fill() -> bool:
 
 
 def kill_a_load(victim: Victim) -> None:
-    """A load is killed in its transaction, by which time it has written some tables and waits for another."""
+    """A load is killed in its transaction, by which time it has written to one table and waits for another."""
     victim.execute(
-        "DELETE FROM gold.pce_state_metrics WHERE year = 2022; DELETE FROM gold.pce_state_annual WHERE year = 2022"
+        "DELETE FROM gold.pce_state_annual WHERE year = 2022; DELETE FROM gold.pce_state_metrics WHERE year = 2022"
     )
-    blocking = psycopg2.connect(victim.url)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    blocking, watching = psycopg2.connect(victim.url), psycopg2.connect(victim.url)
+    watching.autocommit = True
     try:
-        cursor = blocking.cursor()
-        cursor.execute("LOCK TABLE gold.pce_state_metrics IN SHARE ROW EXCLUSIVE MODE")
+        blocking.cursor().execute("LOCK TABLE gold.pce_state_metrics IN SHARE ROW EXCLUSIVE MODE")
         process = subprocess.Popen(
             [*_PCE, "refresh", "--years", "2022"],
             env={**os.environ, **victim.environment},
@@ -198,15 +199,16 @@ def kill_a_load(victim: Victim) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
-            cursor.execute(waiting)
-            if cursor.fetchone() == (1,):
-                break
-            time.sleep(0.1)
+        with watching.cursor() as cursor:
+            while process.poll() is None:
+                cursor.execute(_WAITING)
+                if cursor.fetchone() == (1,):
+                    break
+                time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it was in its transaction"
     finally:
+        watching.close()
         blocking.close()
 
 
