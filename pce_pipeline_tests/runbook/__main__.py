@@ -31,10 +31,8 @@ def main() -> int:
         began = time.monotonic()
         if victim.pce("run").code != 0:
             raise SystemExit("the sample could not be brought to Postgres")
-        print("| what happens | what is called | seconds |\n|---|---|---|")
-        print(
-            f"| everything is lost, and BEA is asked again | `pce run` | {time.monotonic() - began:.0f} |", flush=True
-        )
+        _say("| what happens | what is called | seconds |\n|---|---|---|")
+        _say(f"| everything is lost, and BEA is asked again | `pce run` | {time.monotonic() - began:.0f} |")
         before = victim.contents()
         for name, symptom in SYMPTOMS.items():
             if name == "disk full" and not has_disks_to_fill():
@@ -42,9 +40,14 @@ def main() -> int:
             followed = follow(victim, symptom, rows)
             is_as_before = is_as_before and followed.is_gone and victim.contents() == before
             called = ", ".join(f"`pce {command}`" for command in followed.called)
-            print(f"| {name} | {called} | {followed.seconds:.0f} |", flush=True)
+            _say(f"| {name} | {called} | {followed.seconds:.0f} |")
         victim.pce("reset", "--yes")
     return 0 if is_as_before else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ What is in backticks and begins with `pce` in its last cell is what to do, in th
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +64,13 @@ def rows_seen(text: str, rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.is_seen_in(text)]
 
 
-def filled(command: str, text: str) -> str:
-    """The command with its placeholders as the text that is seen has them: it names the whole command.
+def filled(command: str, text: str, known: Mapping[str, str] | None = None) -> str:
+    """The command with its placeholders as a person knows them, else as the text has them, which names it as a whole.
 
     Raises `LookupError` where it does not.
     """
+    for placeholder, value in (known or {}).items():
+        command = value.join(re.split(rf"\b{placeholder}\b", command))
     if not _PLACEHOLDER.search(command):
         return command
     found = re.search(rf"pce ({_pattern(command, _PLACEHOLDER, one=r'[^ ]+').pattern})", _on_one_line(text))

@@ -44,7 +44,7 @@ def follow(victim: Victim, symptom: Symptom, rows: Sequence[Row]) -> Followed:
         symptom.by_hand(victim)
     led_to, is_gone = list(found), False
     for _ in range(_MOST_LOOKS):
-        for command, _ in groupby(filled(each, seen) for row in found for each in row.commands):
+        for command, _ in groupby(filled(each, seen, symptom.known(victim)) for row in found for each in row.commands):
             called.append(command)
             said = victim.pce(*command.split())
             if said.code != 0:

@@ -98,6 +98,8 @@ class Symptom:
     """The call that shows it, and that says when it is gone."""
     by_hand: Callable[[Victim], None] | None = None
     """What the row says to do besides calling `pce`."""
+    known: Callable[[Victim], Mapping[str, str]] = lambda _: {}
+    """What a person knows of placeholders of commands, such as `URI`."""
     environment: Callable[[Victim], Mapping[str, str]] = lambda _: {}
     """Variables that are wrong at the first look, and then corrected by hand."""
 

@@ -114,5 +114,6 @@ def test_a_placeholder_is_filled_by_what_is_seen_and_by_nothing_else() -> None:
         == "refresh --years 2003...2005"
     )
     assert filled("heal", "whatever") == "heal"
+    assert filled("bronze restore URI", "", {"URI": "s3://copy\\1"}) == "bronze restore s3://copy\\1"
     with pytest.raises(LookupError, match="how to fill"):
         filled("bronze restore URI", "nothing that says so")
