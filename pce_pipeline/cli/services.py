@@ -72,9 +72,12 @@ def db_migrate(session: Session) -> Answer:
         if has_roles
         else "no roles, because this user may not make them: all is this user's own"
     )
+    left = server.open_to_readers() if has_roles else []
+    lines = [Text(f"{server.server} is at migration {newest_revision()}; {who}.")]
+    if left:
+        lines.append(Text(f"What the server or this user leaves open, readers can {'; '.join(left)}: see SECURITY.md."))
     return Answer(
-        {"server": server.server, "migration": newest_revision(), "roles": has_roles},
-        [Text(f"{server.server} is at migration {newest_revision()}; {who}.")],
+        {"server": server.server, "migration": newest_revision(), "roles": has_roles, "open_to_readers": left}, lines
     )
 
 

@@ -16,6 +16,7 @@
     ├── RelationsMissing             tables or views were dropped, and this user may not make them again
     ├── ViewsOutdated                views differ from their files, and this user may not make them again
     ├── ViewBlocked                  something that others have made is in the way of a view
+    ├── MigrationBlocked             other sessions hold tables that a migration changes; it passes
     ├── CommentsOutdated             the comments say sample where numbers are real, or the reverse
     ├── WarehouseForbidden           the pipeline does not run as this user
     ├── WrongWorld                   the database holds another world
@@ -27,11 +28,16 @@ Passwords are no facts: a URL is named by its server and database only.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
 
 from pce_pipeline.errors import PceError, SettingsError, UsageError
 
+if TYPE_CHECKING:
+    from pce_pipeline.warehouse.turns import Holder
+
 OLDEST_SUPPORTED = 17
+_TABLES_NAMED = 3
 RDS_BUNDLE = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem, downloaded to a file"
 
 
@@ -212,6 +218,20 @@ class ViewBlocked(WarehouseError):
         )
 
 
+class MigrationBlocked(WarehouseError):
+    """Other sessions hold tables that the migration changes, and did not let go of them in time."""
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, waited: timedelta, holders: Sequence["Holder"]) -> None:
+        self.waited = waited
+        self.holders = tuple(holders)
+        super().__init__(
+            f"The database was not migrated: after {_seconds(waited)} {_in_the_way(holders)}.",
+            remedy=_how_to_end(holders) or "Run `pce db migrate` again: nothing was changed.",
+        )
+
+
 class WarehouseForbidden(WarehouseError):
     """The pipeline does not run as this user."""
 
@@ -286,3 +306,35 @@ class LoadCollided(LoadFailed):
     """Another transaction was in the way (serialization, deadlock, a lock that was not to be had): it passes."""
 
     retryable: ClassVar[bool] = True
+
+    def __init__(self, doing: str, *, sqlstate: str | None, reason: str, holders: Sequence["Holder"] = ()) -> None:
+        self.holders = tuple(holders)
+        found = f": {_in_the_way(holders)}" if holders else ""
+        super().__init__(doing, sqlstate=sqlstate, reason=f"{reason}{found}")
+        self.remedy = _how_to_end(holders) or "Nothing was written; run it again."
+
+
+def _in_the_way(holders: Sequence["Holder"]) -> str:
+    """Who was found to be in the way, in words.
+
+    >>> _in_the_way([])
+    'nobody is in the way any more'
+    """
+    if not holders:
+        return "nobody is in the way any more"
+    named = "; ".join(f"{holder} holds {', '.join(holder.tables[:_TABLES_NAMED])}" for holder in holders)
+    return f"others are in the way: {named}"
+
+
+def _how_to_end(holders: Sequence["Holder"]) -> str:
+    if not holders:
+        return ""
+    calls = ", ".join(f"pg_terminate_backend({holder.pid})" for holder in holders)
+    return (
+        "Nothing was written; wait until they have finished, then run it again. "
+        f"To end them: `SELECT {calls};`, as the same user, the master or a superuser."
+    )
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():,.0f} seconds"

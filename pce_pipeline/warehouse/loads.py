@@ -1,7 +1,7 @@
 """One load: its tables, their lineage, checkpoints and the record of its run in a single transaction, or nothing.
 
-Loads of one database happen one after the other (MERGE is not safe against concurrent inserts of a key). A killed
-load leaves no trace; the same load again writes nothing but its run's row.
+Loads of one database happen one after the other (MERGE is not safe against concurrent inserts of a key), and no reader
+can keep one from its turn. A killed load leaves no trace; the same load again writes nothing but its run's row.
 """
 
 import time
@@ -39,11 +39,16 @@ from pce_pipeline.warehouse.records import (
     record_quarantine,
     record_run,
 )
+from pce_pipeline.warehouse.turns import LOADS, Patience, holders, take_turn
 
 __all__ = ["DeltaLoad", "Lineage", "LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
 
-_LOCK = 0x7063655F6C6F6164
-_COLLISIONS = ("40", "55P03")  # serialization and deadlock; a lock that is not to be had
+_NOT_TO_BE_HAD = "55P03"
+_COLLISIONS = ("40", _NOT_TO_BE_HAD)  # serialization and deadlock; a lock
+
+# Loads have their turn at the table that says whose the database is. Readers have no right to it; a load of the
+# version before, which used another lock, writes to it first of all and waits here.
+_TURN = ("meta", "world")
 
 _PREPARE = """
 SET LOCAL work_mem = '128MB';
@@ -63,13 +68,15 @@ def load(
     lineage: Lineage | None = None,
     quarantine: Sequence[Mapping[str, Any]] | None = None,
     status: RunStatus = "succeeded",
+    patience: Patience = LOADS,
 ) -> list[LoadResult]:
     """Make each table equal to its frame within its years, record it, commit; what was written per table.
 
     A table without years is made equal as a whole. Manifests of loaded tables become their checkpoints; a loaded
     year without one loses its checkpoint. `lineage` says where figures come from; None leaves what is recorded of it.
     `quarantine` are all cells that could not be read, of whatever year; None
-    leaves those that are recorded. `status` is what the run comes to once this is committed.
+    leaves those that are recorded. `status` is what the run comes to once this is committed. `patience` bounds how
+    long other sessions are waited for.
 
     Raises `WarehouseTooOld`, `WarehouseNotMigrated`, `WarehouseNewer`, `WrongWorld`, `LoadRefused`, `SchemaViolation`,
     `LoadFailed` or `WarehouseConnectionLost`, nothing written.
@@ -86,13 +93,15 @@ def load(
         incoming = {table.table.name: ahead.submit(prepare, table) for table in tables if isinstance(table, TableLoad)}
         require_migrated(connection)
         cursor.execute(_PREPARE)
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        with _explained(connection, "the turn of a load", table=".".join(_TURN)):
+            take_turn(cursor, _TURN, patience)
+        require_migrated(connection)  # another session may have migrated while this one waited
         claim_world(cursor, world=world, env=env)
         apply_comments(connection, is_sample=world.startswith("sample"))
         results: list[LoadResult] = []
         contents: dict[Key, Content] = {}
         for table in tables:
-            with _explained(connection, table.table.name):
+            with _explained(connection, table.table.name, table=table.table.name.replace("/", ".")):
                 if isinstance(table, DeltaLoad):
                     result, held = apply(cursor, table)
                 else:
@@ -146,13 +155,16 @@ def _with_trail(
 
 
 @contextmanager
-def _explained(connection: Connection, doing: str) -> Iterator[None]:
-    """Turn the driver's errors into ours."""
+def _explained(connection: Connection, doing: str, *, table: str | None = None) -> Iterator[None]:
+    """Turn the driver's errors into ours. `table` is the one that is waited for, where it is one."""
     try:
         yield
     except psycopg2.Error as failed:
-        reason = failed.diag.message_primary or str(failed).strip()
+        reason, sqlstate = failed.diag.message_primary or str(failed).strip(), failed.pgcode
         if connection.closed:
             raise WarehouseConnectionLost(f"loading {doing}", reason) from failed
-        kind = LoadCollided if (failed.pgcode or "").startswith(_COLLISIONS) else LoadFailed
-        raise kind(doing, sqlstate=failed.pgcode, reason=reason) from failed
+        if sqlstate == _NOT_TO_BE_HAD:
+            found = holders(connection, None if table is None else [table])
+            raise LoadCollided(doing, sqlstate=sqlstate, reason=reason, holders=found) from failed
+        kind = LoadCollided if (sqlstate or "").startswith(_COLLISIONS) else LoadFailed
+        raise kind(doing, sqlstate=sqlstate, reason=reason) from failed

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 import polars as pl
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.lake.pointer import WHOLE
@@ -132,8 +132,7 @@ def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
     target = target_of(load.table)
     cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(target))
     if cursor.fetchone() == (False,):
-        # what a transaction puts into a table it has emptied needs no log where the server keeps as little as it may
-        cursor.execute(sql.SQL("TRUNCATE {}").format(target))
+        _empty_unless_read(cursor, target)
         _copy(cursor, incoming, target)
         written: dict[str, dict[str, int]] = {
             partition: {"INSERT": rows} for partition, rows in rows_by_partition(load.table, load.frame).items()
@@ -164,6 +163,20 @@ def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
     if result.written > incoming.rows * _SHARE_WORTH_NEW_STATISTICS:
         cursor.execute(sql.SQL("ANALYZE {}").format(target))
     return result
+
+
+def _empty_unless_read(cursor: Cursor, target: sql.Identifier) -> None:
+    """Empty an empty table, unless somebody reads it, whom that would have to wait for.
+
+    What a transaction puts into a table that it has emptied needs no log where the server keeps as little as it may.
+    """
+    cursor.execute("SAVEPOINT emptied")
+    try:
+        cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT").format(target))
+        cursor.execute(sql.SQL("TRUNCATE {}").format(target))
+    except errors.LockNotAvailable:
+        cursor.execute("ROLLBACK TO SAVEPOINT emptied")
+    cursor.execute("RELEASE SAVEPOINT emptied")
 
 
 def rows_by_partition(table: Table, rows: pl.DataFrame) -> dict[str, int]:

@@ -18,6 +18,7 @@ from pce_pipeline.local.programs import installed_programs
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.contents import missing_relations
 from pce_pipeline.warehouse.errors import OLDEST_SUPPORTED, ClientMissing, WarehouseTooOld
+from pce_pipeline.warehouse.limits import open_to_readers
 from pce_pipeline.warehouse.login import DatabaseLogin
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision, upgrade
 from pce_pipeline.warehouse.views import differing_views
@@ -95,8 +96,8 @@ class PostgresResource:
         """Bring the database to the tables and views of this code; costs a few queries where nothing is to do.
 
         Raises `WarehouseNewer` for a database that a newer version of the code has migrated, `WarehouseNotMigrated`,
-        `RelationsMissing` or `ViewsOutdated` for one that this user may not migrate, `ViewBlocked` and
-        `WarehouseForbidden`.
+        `RelationsMissing` or `ViewsOutdated` for one that this user may not migrate, `ViewBlocked`,
+        `MigrationBlocked` and `WarehouseForbidden`.
         """
         with self.connect() as connection, connection.cursor() as cursor:
             is_newest = found_revision(connection) == newest_revision()
@@ -110,6 +111,11 @@ class PostgresResource:
         What `is_sample` says counts for a database that no world has loaded yet. Raises what `migrate` raises.
         """
         return upgrade(self._open, is_sample=is_sample)
+
+    def open_to_readers(self) -> list[str]:
+        """What readers can use up of the server, because no limit is set or may be, in words."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            return open_to_readers(cursor)
 
     def _login(self) -> DatabaseLogin:
         return self._where if isinstance(self._where, DatabaseLogin) else DatabaseLogin(self._where.start())

@@ -59,10 +59,8 @@ class RunRow:
     """What its steps made of partitions."""
 
 
-_CLAIM = """
-INSERT INTO meta.world (world, env) SELECT %(world)s, %(env)s WHERE NOT EXISTS (SELECT FROM meta.world)
-ON CONFLICT DO NOTHING
-"""
+_CLAIM = "INSERT INTO meta.world (world, env) VALUES (%(world)s, %(env)s) ON CONFLICT DO NOTHING"
+_CLAIMED = "SELECT world, env FROM meta.world"
 
 _RECORD_RUN = """
 INSERT INTO meta.ingest_runs (
@@ -161,9 +159,13 @@ def run_status(run: RunRecord) -> RunStatus:
 
 def claim_world(cursor: Cursor, *, world: str, env: str) -> None:
     """Make the database this world's if it is nobody's yet; raises `WrongWorld` if it is another's."""
-    cursor.execute(_CLAIM, {"world": world, "env": env})
-    cursor.execute("SELECT world, env FROM meta.world")
+    # Writing to the table would wait for a load that is under way, and reading it does not.
+    cursor.execute(_CLAIMED)
     held = cursor.fetchone()
+    if held is None:
+        cursor.execute(_CLAIM, {"world": world, "env": env})
+        cursor.execute(_CLAIMED)
+        held = cursor.fetchone()
     if held is not None and tuple(held) != (world, env):
         raise WrongWorld(held=(str(held[0]), str(held[1])), loading=(world, env))
 

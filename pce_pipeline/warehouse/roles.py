@@ -6,31 +6,27 @@ Roles belong to the server and not to one database, so they are no frozen step: 
 brought about after the steps of every migration, by whoever may. Where nobody may, the database works without roles.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
-from psycopg2 import errors, sql
+from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a lower-case name)
 
+from pce_pipeline.warehouse.limits import LOADER, OWNER, READER, limit_readers, tried
 from pce_pipeline.warehouse.meta_tables import META_TABLES
 
-OWNER, LOADER, READER = "pce_owner", "pce_loader", "pce_reader"
-
-# A reader's long transaction would keep the loads from emptying a table. Set once, so that people may choose others.
 _NEW = {
     OWNER: "CREATE ROLE pce_owner LOGIN",
     LOADER: "CREATE ROLE pce_loader LOGIN",
-    READER: """
-        CREATE ROLE pce_reader LOGIN;
-        ALTER ROLE pce_reader SET default_transaction_read_only = on;
-        ALTER ROLE pce_reader SET statement_timeout = '5min';
-        ALTER ROLE pce_reader SET idle_in_transaction_session_timeout = '10min';
-    """,
+    READER: "CREATE ROLE pce_reader LOGIN",
 }
 
 # (member, role): the owner can do what the loader can; members of rds_iam sign in by token.
 _MEMBERSHIPS = ((OWNER, LOADER), (OWNER, "rds_iam"), (LOADER, "rds_iam"))
+
+# With it the owner is shown since when others are in the way of a migration; it does without where nobody may grant it.
+_STATISTICS = "pg_read_all_stats"
 
 _OF_DATABASE = """
 GRANT CONNECT ON DATABASE {database} TO pce_owner, pce_loader, pce_reader;
@@ -57,7 +53,8 @@ FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
 WHERE n.nspname = 'serving' AND p.proowner <> 'pce_owner'::regrole
 """
 
-# Which step the database has taken, what its views were made of, and whose world it is, are for others to change.
+# Which step the database has taken, what its views were made of, and whose world it is, are for others to change. Who
+# may maintain a table may lock it: loads take turns at that of the world.
 _OF_OBJECTS = """
 GRANT USAGE ON SCHEMA gold, serving, meta TO pce_loader, pce_reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA gold, serving TO pce_loader, pce_reader;
@@ -67,6 +64,7 @@ GRANT INSERT, UPDATE, DELETE, TRUNCATE, MAINTAIN ON ALL TABLES IN SCHEMA gold TO
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA meta TO pce_loader;
 REVOKE INSERT, UPDATE, DELETE ON meta.alembic_version, meta.views FROM pce_loader;
 REVOKE UPDATE, DELETE ON meta.world FROM pce_loader;
+GRANT MAINTAIN ON meta.world TO pce_loader;
 ALTER DEFAULT PRIVILEGES FOR ROLE pce_owner IN SCHEMA gold, serving GRANT SELECT ON TABLES TO pce_loader, pce_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE pce_owner IN SCHEMA serving GRANT EXECUTE ON FUNCTIONS TO pce_loader, pce_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE pce_owner IN SCHEMA gold
@@ -82,13 +80,14 @@ def roles_kept(cursor: Cursor) -> Iterator[None]:
     All in the caller's transaction. Where this user may not (make roles, act for the owner), the steps are taken all
     the same, everything stays this user's own, and a line of the log says so.
     """
-    refusal = _tried(cursor, _make)
+    refusal = tried(cursor, _make)
     is_guest = refusal is None and not (_is(cursor, None, OWNER, "SET") and _is(cursor, None, OWNER, "USAGE"))
     if is_guest:
-        refusal = _tried(cursor, _join_owner)
+        refusal = tried(cursor, _join_owner)
     yield
     if refusal is None:
-        refusal = _tried(cursor, _hand_out)
+        refusal = tried(cursor, _hand_out)
+        limit_readers(cursor)
         if is_guest:
             cursor.execute("REVOKE pce_owner FROM CURRENT_USER")
     if refusal is not None:
@@ -103,18 +102,6 @@ def has_roles(cursor: Cursor) -> bool:
     return cursor.fetchone() == (OWNER,)
 
 
-def _tried(cursor: Cursor, action: Callable[[Cursor], None]) -> str | None:
-    """Do it, or nothing of it; the reason where this user may not."""
-    cursor.execute("SAVEPOINT roles")
-    try:
-        action(cursor)
-    except errors.InsufficientPrivilege as refused:
-        cursor.execute("ROLLBACK TO SAVEPOINT roles")
-        return refused.diag.message_primary or str(refused)
-    cursor.execute("RELEASE SAVEPOINT roles")
-    return None
-
-
 def _make(cursor: Cursor) -> None:
     cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", ([*_NEW, "rds_iam"],))
     present = {name for (name,) in cursor.fetchall()}
@@ -124,6 +111,8 @@ def _make(cursor: Cursor) -> None:
     for member, role in _MEMBERSHIPS:
         if role in {*_NEW, *present} and not _is(cursor, member, role, "MEMBER"):
             cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(member)))
+    if not _is(cursor, OWNER, _STATISTICS, "MEMBER"):
+        tried(cursor, lambda granting: granting.execute("GRANT pg_read_all_stats TO pce_owner"))
 
 
 def _join_owner(cursor: Cursor) -> None:

@@ -198,6 +198,7 @@ UNLIMITED: Mapping[tuple[str, str], str] = {
     ("AWS::RDS::DBParameterGroup", "Family"): "follows the engine's version, tested elsewhere",
     ("AWS::RDS::DBParameterGroup", "Parameters/log_min_duration_statement"): "a setting of Postgres",
     ("AWS::RDS::DBParameterGroup", "Parameters/rds.force_ssl"): "a setting of Postgres",
+    ("AWS::RDS::DBParameterGroup", "Parameters/temp_file_limit"): "a setting of Postgres",
     ("AWS::RDS::DBSubnetGroup", "DBSubnetGroupDescription"): "any text",
     ("AWS::S3::Bucket", "LifecycleConfiguration/Rules/*/Prefix"): "the lake's keys",
     ("AWS::S3::Bucket", "LoggingConfiguration/LogFilePrefix"): "a key",

@@ -38,6 +38,7 @@ PASSING = {
     "LakeUnavailable",
     "LoadCollided",
     "LostRace",
+    "MigrationBlocked",
     "WarehouseConnectionLost",
     "WarehouseUnreachable",
 }

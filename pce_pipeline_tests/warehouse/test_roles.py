@@ -258,6 +258,25 @@ def test_the_owner_and_the_master_migrate_again(rds, loaded):
     assert _rows(rds.as_("pce_master"), "SELECT relname, relacl::text FROM pg_class ORDER BY oid") == before
 
 
+def test_what_no_user_of_rds_may_close_to_readers_is_named_and_the_rest_is_closed(rds):
+    left = [
+        "fill the disk by a sort or join",
+        "fill the disk by large objects",
+        "use up the memory of locks by advisory ones",
+    ]
+    for user in ("pce_master", "pce_owner"):
+        with capture_logs() as lines:
+            assert rds.as_(user).establish(is_sample=True)
+        assert [line["they_can"] for line in lines] == [left]
+        assert rds.as_(user).open_to_readers() == left
+    rds.administer("ALTER SYSTEM SET temp_file_limit = '4GB'", "SELECT pg_reload_conf()")
+    try:  # as a parameter group does, for all users
+        assert rds.as_("pce_reader").open_to_readers() == left[1:]
+    finally:
+        rds.administer("ALTER SYSTEM RESET temp_file_limit", "SELECT pg_reload_conf()")
+    assert _rows(rds.as_("pce_master"), "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'pce_reader'") == [(20,)]
+
+
 def test_a_loader_leaves_an_outdated_database_to_its_owner(rds):
     loader, owner = rds.as_("pce_loader"), rds.as_("pce_owner")
     loader.migrate()
@@ -343,6 +362,7 @@ def test_where_nobody_may_make_roles_the_database_works_without_until_somebody_m
         with capture_logs() as lines:
             own.migrate()
         assert [line["event"] for line in lines] == ["the database stays without roles"]
+        assert own.open_to_readers() == []
         assert "pce db migrate" in lines[0]["remedy"]
         assert not own.establish(is_sample=True)
         assert _rows(own, "SELECT count(*) FROM gold.pce_state_annual") == [(0,)]
