@@ -22,6 +22,7 @@ from pce_pipeline.cli import (
     explaining,
     exporting,
     finding,
+    heartbeat,
     hooks,
     keeping,
     look,
@@ -171,6 +172,7 @@ _add(app, "dictionary", looking.dictionary, _AROUND)
 _add(app, "commands", commands.commands, _AROUND)
 _add(app, "years", reporting.years, _AROUND, of_datasets=True)
 _add(app, "report", reporting.report, _AROUND)
+_add(app, "heartbeat", heartbeat.heartbeat, _AROUND)
 _add_noun(_alert, "alert", _AROUND)
 _add_noun(_catalog, "catalog", _AROUND)
 _add_noun(_db, "db", _AROUND)
