@@ -40,6 +40,7 @@ def for_moto(tmp_path: Path) -> Path:
         ("      DBParameterGroupName: !Ref DatabaseParameters\n", ""),
         ("${Database.DbiResourceId}", "db-MOTO"),
         ("!GetAtt Schedules.Arn", "arn:aws:scheduler:us-east-1:123456789012:schedule-group/pce-staging"),
+        ("${Schedules}", "pce-staging"),
         (
             "!GetAtt Database.MasterUserSecret.SecretArn",
             "arn:aws:secretsmanager:us-east-1:123456789012:secret:x-a1b2c3",
