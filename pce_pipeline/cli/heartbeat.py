@@ -10,7 +10,6 @@ import typer
 from rich.text import Text
 
 from pce_pipeline.cli.session import Answer, Session
-from pce_pipeline.errors import UsageError
 from pce_pipeline.observability.heartbeat import beat, failed
 
 _RUN = "pce run"
@@ -32,14 +31,11 @@ def heartbeat(
 def told(session: Session, verb: Callable[[], Answer]) -> Answer:
     """What `pce run` answers; a success of all datasets beats, a failure is logged as one.
 
-    A run of some datasets says nothing of the others, so it does not beat; a call that is wrong is no run. Raises what
-    the verb raises.
+    A run of some datasets says nothing of the others, so it does not beat. Raises what the verb raises.
     """
     layout = session.lake.layout
     try:
         answer = verb()
-    except UsageError:
-        raise
     except Exception as error:
         failed(layout, f"{type(error).__name__}: {error}", by=_RUN)
         raise
