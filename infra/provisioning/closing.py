@@ -6,7 +6,7 @@ each address, named after it: opening for the same address again moves its time,
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 from botocore.exceptions import ClientError
@@ -19,6 +19,7 @@ PORT = 5432
 
 _REVOKE = "arn:aws:scheduler:::aws-sdk:ec2:revokeSecurityGroupIngress"
 _ROLE_SUFFIX = "-schedule"
+_AT = "at(%Y-%m-%dT%H:%M:%S)"
 _TRIES = 10
 _PATIENCE_SECONDS = 900
 
@@ -58,7 +59,7 @@ class Closing:
             "Name": _name(str(address)),
             "GroupName": self.group,
             "Description": f"Takes away the rule that lets in {address}",
-            "ScheduleExpression": f"at({at:%Y-%m-%dT%H:%M:%S})",
+            "ScheduleExpression": at.strftime(_AT),
             "ScheduleExpressionTimezone": "UTC",
             "FlexibleTimeWindow": {"Mode": "OFF"},
             "ActionAfterCompletion": "DELETE",
@@ -79,6 +80,16 @@ class Closing:
                 self.scheduler.update_schedule(**asked)
         except ClientError as error:
             raise DoorStaysOpen(refusal(error)) from None
+
+    def planned_at(self, cidr: str) -> datetime | None:
+        """When (UTC) the rule of an address will be taken away; None where nothing is planned."""
+        try:
+            found = self.scheduler.get_schedule(Name=_name(cidr.partition("/")[0]), GroupName=self.group)
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+            return None
+        return datetime.strptime(str(found["ScheduleExpression"]), _AT).replace(tzinfo=UTC)
 
     def cancel(self, cidr: str) -> None:
         """Take the schedule of an address away; none there is no error."""

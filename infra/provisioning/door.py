@@ -68,8 +68,17 @@ class Door:
         return self._revoke([rule for rule in self._rules() if _tags(rule).get(_RUN) == run])
 
     def sweep(self, older_than: timedelta, now: datetime) -> list[str]:
-        """Take away every address let in longer ago, or at an unknown time; the addresses."""
-        return self._revoke([rule for rule in self._rules() if _opened_at(rule) <= now - older_than])
+        """Take away every address let in longer ago, or at an unknown time; the addresses.
+
+        One that will close itself is left to that, unless nothing at all shall stay open.
+        """
+        old = [rule for rule in self._rules() if _opened_at(rule) <= now - older_than]
+        return self._revoke([rule for rule in old if not older_than or not self._closes_itself(rule, now)])
+
+    def _closes_itself(self, rule: Mapping[str, Any], now: datetime) -> bool:
+        """Whether a rule is planned to be taken away later than now."""
+        at = self.closing.planned_at(rule["CidrIpv4"]) if self.closing is not None and "CidrIpv4" in rule else None
+        return at is not None and at > now
 
     def _rules(self) -> list[Mapping[str, Any]]:
         """What is open to addresses; other security groups (tasks) are none of its business."""

@@ -82,12 +82,20 @@ def test_opening_again_moves_the_time_instead_of_closing_under_a_running_run(aws
 
 def test_closing_and_sweeping_take_the_schedules_away(aws, shut):
     shut.open(RUNNER, "run-1", NOW, LATER)
-    shut.open(OTHER, "run-2", NOW - timedelta(hours=5), LATER)
+    shut.open(OTHER, "run-2", NOW - timedelta(hours=5), NOW - timedelta(hours=4))
     assert shut.close("run-1") == [f"{RUNNER}/32"]
     assert set(planned(aws)) == {"door-20.4.5.6"}
     assert shut.sweep(timedelta(hours=3), NOW) == [f"{OTHER}/32"]
     assert planned(aws) == {}
     assert shut.close("run-1") == []
+
+
+def test_the_sweep_leaves_alone_what_was_opened_for_longer_unless_all_shall_be_shut(aws, shut):
+    shut.open(RUNNER, "by-hand", NOW - timedelta(hours=5), LATER)
+    shut.open(OTHER, "overdue", NOW - timedelta(hours=5), NOW - timedelta(hours=1))
+    assert shut.sweep(timedelta(hours=3), NOW) == [f"{OTHER}/32"], "its schedule did not close it"
+    assert shut.sweep(timedelta(0), NOW) == [f"{RUNNER}/32"]
+    assert planned(aws) == {}
 
 
 def test_whoever_is_killed_while_opening_leaves_no_door_open_for_ever(aws, shut):

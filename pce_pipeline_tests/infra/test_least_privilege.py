@@ -145,7 +145,7 @@ def of_runner(rendered: Rendered) -> list[Call]:
         Call("ec2:DescribeSecurityGroupRules", "*"),
         *(
             Call(f"scheduler:{action}", f"arn:aws:scheduler:{HERE}:schedule/pce-{rendered.environment}/door-20.1.2.3")
-            for action in ("CreateSchedule", "UpdateSchedule", "DeleteSchedule")
+            for action in ("CreateSchedule", "UpdateSchedule", "GetSchedule", "DeleteSchedule")
         ),
         Call(
             "iam:PassRole",
