@@ -23,6 +23,7 @@ OF_OTHERS: Mapping[str, str] = {
             "PCE_INFRA_BUCKET",
             "PCE_INFRA_BUDGET_USD",
             "PCE_INFRA_DAGSTER_SERVICE",
+            "PCE_INFRA_DAILY_TASK",
             "PCE_INFRA_DATABASE_CLASS",
             "PCE_INFRA_DATABASE_SUBNETS",
             "PCE_INFRA_MASTER_SECRET_READABLE",
@@ -48,7 +49,7 @@ OF_OTHERS: Mapping[str, str] = {
         "where commands run as tasks: infra/run_task.py",
     ),
     **dict.fromkeys(
-        ("PCE_DATABASE_SECURITY_GROUP", "PCE_OWN_ADDRESS_URL"),
+        ("PCE_DATABASE_SECURITY_GROUP", "PCE_OWN_ADDRESS_URL", "PCE_SCHEDULE_ROLE_ARN"),
         "opens the database for a run: infra/database_door.py",
     ),
     **dict.fromkeys(

@@ -73,7 +73,8 @@ def _check_answer(operation_model: Any, response_dict: Mapping[str, Any], **_: o
     if not isinstance(body, bytes):
         return  # an object's bytes, read by whoever asked for them
     succeeded = response_dict["status_code"] < _REFUSED
-    if not _is_of(str(service.metadata.get("protocol", "")), body, succeeded=succeeded):
+    # what it is spoken to in: a service may know several languages
+    if not _is_of(str(service.resolved_protocol), body, succeeded=succeeded):
         raise EndpointNotAws(service.service_name, operation_model.name)
 
 

@@ -3,13 +3,13 @@
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.provisioning import next_steps, outputs, preflight, task_secrets
+from infra.provisioning import heartbeat, next_steps, outputs, preflight, task_secrets
 from infra.provisioning.cloud import REFUSALS, Cloud, error_code, error_message, refusal, session
 from infra.provisioning.console import Console
 from infra.provisioning.destroy import destroy
@@ -56,9 +56,27 @@ def run(options: Options, cloud: Cloud, console: Console, template: Path = TEMPL
 
 
 def template_body(path: Path) -> str:
-    """The template as it is sent: without comments, because CloudFormation takes 51,200 bytes."""
+    """The template as it is sent: without comments and wide indentation, because CloudFormation takes 51,200 bytes."""
     lines = path.read_text("utf-8").splitlines()
-    return "\n".join(line for line in lines if not re.match(r"\s*(#|$)", line)) + "\n"
+    return "\n".join(_narrow([line for line in lines if not re.match(r"\s*(#|$)", line)])) + "\n"
+
+
+def _narrow(lines: Sequence[str]) -> Iterator[str]:
+    """Lines of YAML in blocks, each a single space further in than the one around it, items of lists none."""
+    levels = [(-1, -1)]
+    for line in lines:
+        text = line.lstrip(" ")
+        indent = len(line) - len(text)
+        while levels[-1][0] > indent:
+            levels.pop()
+        if levels[-1][0] < indent:
+            levels.append((indent, levels[-1][1] + (not text.startswith("- ") or levels[-1][0] < 0)))
+        at = levels[-1][1]
+        yield " " * at + text
+        while text.startswith("- "):  # what an item holds stands two further in, beside its first line
+            inside = text[2:].lstrip(" ")
+            indent, at, text = indent + len(text) - len(inside), at + len(text) - len(inside), inside
+            levels.append((indent, at))
 
 
 def stack_tags(environment: str) -> dict[str, str]:
@@ -115,8 +133,9 @@ def _apply(options: Options, cloud: Cloud, console: Console, template: str) -> N
 
 
 def _known(options: Options, cloud: Cloud, existing: Mapping[str, Any] | None, *, is_private: bool) -> dict[str, str]:
-    """The parameters that the program itself knows: whether something is protected, and which secrets are there."""
+    """The parameters that the program itself knows: what is protected, was heard, and which secrets are there."""
     protected = {"DatabaseProtected": "yes" if options.environment == "prod" and existing is not None else "no"}
+    protected |= heartbeat.known(cloud, options.environment, _parameters_of(existing))
     if not is_private:
         return protected | task_secrets.none_known()
     found = outputs.outputs_of(existing or {})
@@ -225,7 +244,7 @@ def _show(options: Options, cloud: Cloud, console: Console, described: Mapping[s
             remedy="Run without --outputs: it finishes what was begun.",
         )
     repository = _parameters_of(described)["GitHubRepository"]
-    for line in outputs.shown(options.environment, cloud.region, repository, found):
+    for line in outputs.shown(options.environment, cloud.region, repository, found, channels=[*options.alert_channels]):
         console.say(line)
 
 

@@ -26,6 +26,8 @@ _PER_TYPE = {
         (0.5 * 0.04048 + 3 * 0.004445 + 0.005) * HOURS_OF_A_MONTH,
         "Dagster's daemon and page, always on: half a vCPU, 3 GB and an IPv4 address",
     ),
+    "AWS::CloudWatch::Alarm": Cost(0.0, "the first ten alarms of an account are free, then 0.10 each"),
+    "AWS::Scheduler::Schedule": Cost(0.0, "by use: 0.12 for each hour its task runs, two minutes a day without news"),
     "AWS::ECS::TaskDefinition": Cost(0.0, "by use: 0.12 for each hour a task runs, by the second"),
 }
 MASTER_SECRET = Cost(0.40, "the database's master password in Secrets Manager")

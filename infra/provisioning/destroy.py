@@ -13,6 +13,7 @@ from infra.provisioning import task_secrets
 from infra.provisioning.cloud import Client, Cloud, error_code
 from infra.provisioning.console import Console
 from infra.provisioning.errors import ProvisioningError, TookTooLong, UsageRefused
+from infra.provisioning.handing_over import clear_up
 from infra.provisioning.options import Options
 from infra.provisioning.stack import Stack
 
@@ -52,6 +53,7 @@ def destroy(cloud: Cloud, options: Options, console: Console) -> None:
         if name in held:
             _remove_bucket(cloud.client("s3"), held[name], console)
     stack.delete(found["StackId"])
+    clear_up(cloud, stack.name)
     for name in task_secrets.drop_channels(cloud, options.environment):
         console.say(f"  {name}  removed from Parameter Store")
     console.say(f"{stack.name} is removed.")

@@ -1,5 +1,6 @@
 """The door of a database with runner reach: open it for one address and one run, close it, sweep what was left open.
 
+It closes itself: before an address is let in, EventBridge Scheduler is told when to take its rule away (closing.py).
 A rule says in its tags which run opened it and when, so that the sweep knows what is left over from killed runs.
 """
 
@@ -17,13 +18,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.provisioning.closing import PORT, Closing
 from infra.provisioning.cloud import REFUSALS, Client, Cloud, error_code, refusal, session
 from infra.provisioning.errors import ProvisioningError, UsageRefused
 from infra.provisioning.options import known_variables, session_arguments
 
-PORT = 5432
-
 _WHO_AM_I = "https://checkip.amazonaws.com"
+_LONGEST_MINUTES = 24 * 60
 _RUN, _OPENED = "pce:run", "pce:opened-at"
 
 
@@ -33,9 +34,17 @@ class Door:
 
     ec2: Client
     group: str
+    closing: Closing | None = None
+    """What closes it where nobody does; None where the environment has nothing that could."""
 
-    def open(self, address: IPv4Address, run: str, now: datetime) -> str:
-        """Let the address in; the id of the rule. Done again for the same address, it is the rule that exists."""
+    def open(self, address: IPv4Address, run: str, now: datetime, closes_at: datetime | None = None) -> str:
+        """Let the address in; the id of the rule. Done again for the same address, it is the rule that exists.
+
+        The time at which it closes itself is set first, so that whoever is killed meanwhile leaves no open door behind.
+        Raises `DoorStaysOpen` where that cannot be, and opens nothing then.
+        """
+        if self.closing is not None and closes_at is not None:
+            self.closing.plan(self.group, address, closes_at)
         for rule in self._rules():
             if rule.get("CidrIpv4") == f"{address}/32":
                 return str(rule["SecurityGroupRuleId"])
@@ -59,8 +68,17 @@ class Door:
         return self._revoke([rule for rule in self._rules() if _tags(rule).get(_RUN) == run])
 
     def sweep(self, older_than: timedelta, now: datetime) -> list[str]:
-        """Take away every address let in longer ago, or at an unknown time; the addresses."""
-        return self._revoke([rule for rule in self._rules() if _opened_at(rule) <= now - older_than])
+        """Take away every address let in longer ago, or at an unknown time; the addresses.
+
+        One that will close itself is left to that, unless nothing at all shall stay open.
+        """
+        old = [rule for rule in self._rules() if _opened_at(rule) <= now - older_than]
+        return self._revoke([rule for rule in old if not older_than or not self._closes_itself(rule, now)])
+
+    def _closes_itself(self, rule: Mapping[str, Any], now: datetime) -> bool:
+        """Whether a rule is planned to be taken away later than now."""
+        at = self.closing.planned_at(rule["CidrIpv4"]) if self.closing is not None and "CidrIpv4" in rule else None
+        return at is not None and at > now
 
     def _rules(self) -> list[Mapping[str, Any]]:
         """What is open to addresses; other security groups (tasks) are none of its business."""
@@ -85,6 +103,8 @@ class Door:
                 if error_code(error) != "InvalidSecurityGroupRuleId.NotFound":
                     raise
             gone.append(str(rule.get("CidrIpv4") or rule.get("CidrIpv6")))
+            if self.closing is not None and "CidrIpv4" in rule:
+                self.closing.cancel(rule["CidrIpv4"])
         return gone
 
 
@@ -130,8 +150,9 @@ def run(arguments: Sequence[str], variables: Mapping[str, str]) -> list[str]:
     given = _parser(variables).parse_args(arguments)
     if not given.group:
         raise UsageRefused("No security group.", remedy="Add --group, or set PCE_DATABASE_SECURITY_GROUP.")
-    here = session(session_arguments({**variables, "AWS_REGION": given.region or ""}))
-    door = Door(Cloud(here).client("ec2"), given.group)
+    cloud = Cloud(session(session_arguments({**variables, "AWS_REGION": given.region or ""})))
+    closing = Closing(cloud.client("scheduler"), given.schedule_role) if given.schedule_role else None
+    door = Door(cloud.client("ec2"), given.group, closing)
     now = datetime.now(UTC)
     if given.verb == "open":
         address = IPv4Address(given.address) if given.address else own_address(given.ask)
@@ -139,7 +160,15 @@ def run(arguments: Sequence[str], variables: Mapping[str, str]) -> list[str]:
             raise UsageRefused(
                 f"{address} is not an address of the internet.", remedy="Name the public one with --address."
             )
-        return [f"{given.group} lets in {address} on port {PORT}: {door.open(address, given.run, now)}"]
+        closes_at = now + timedelta(minutes=given.minutes)
+        rule = door.open(address, given.run, now, closes_at)
+        return [
+            f"{given.group} lets in {address} on port {PORT}: {rule}",
+            f"It closes itself at {closes_at:%Y-%m-%d %H:%M} UTC."
+            if closing is not None
+            else "It stays open until somebody closes it: there is no --schedule-role (PCE_SCHEDULE_ROLE_ARN). "
+            "infra/provision_aws.py prints it, after an apply.",
+        ]
     gone = door.close(given.run) if given.verb == "close" else door.sweep(timedelta(minutes=given.older_than), now)
     return [f"{given.group} no longer lets in {address}" for address in gone] or [f"{given.group}: nothing was open."]
 
@@ -152,8 +181,25 @@ def _parser(variables: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--run", default=variables.get("GITHUB_RUN_ID", "by-hand"), help="which run this is")
     parser.add_argument("--address", help="IPv4 address to let in; default: the one this machine is seen with")
     parser.add_argument("--ask", default=variables.get("PCE_OWN_ADDRESS_URL", _WHO_AM_I), help="who tells that address")
+    parser.add_argument(
+        "--minutes", type=_minutes, default=60.0, metavar="MINUTES", help="when it closes itself, from now; default: 60"
+    )
+    parser.add_argument(
+        "--schedule-role",
+        default=variables.get("PCE_SCHEDULE_ROLE_ARN"),
+        metavar="ARN",
+        help="the role that closes it at that time",
+    )
     parser.add_argument("--older-than", type=float, default=180.0, metavar="MINUTES", help="what sweep takes away")
     return parser
+
+
+def _minutes(text: str) -> float:
+    """Raises `ValueError` for what is no time that a person waits for a closed door."""
+    minutes = float(text)
+    if not 1 <= minutes <= _LONGEST_MINUTES:
+        raise ValueError(text)
+    return minutes
 
 
 def _tags(rule: Mapping[str, Any]) -> dict[str, str]:

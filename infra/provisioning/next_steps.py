@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from infra.provisioning import heartbeat
 from infra.provisioning.cloud import Cloud, error_code
 from infra.provisioning.preflight import shortcomings_of_bucket
 
@@ -28,6 +29,8 @@ class Standing:
     """With private reach, whether tasks get BEA's key."""
     master_is_readable: bool
     """Whether the pipeline may still read the master password, which making tables and users needs."""
+    heartbeat_is_heard: bool
+    """Whether a run has succeeded, so that the alarm of a missing heartbeat is switched on."""
     bucket_lacks: Sequence[str] = ()
     """What a bucket that somebody brought lacks of what one of ours has."""
 
@@ -43,6 +46,7 @@ def look(cloud: Cloud, environment: str, outputs: Mapping[str, str], parameters:
         has_image=is_private and _has_image(cloud, outputs["ImageRepositoryUri"]),
         has_key=parameters.get("BeaKeyStored") == "yes",
         master_is_readable=parameters.get("MasterSecretReadable") == "yes",
+        heartbeat_is_heard=parameters.get(heartbeat.PARAMETER) == "yes",
         bucket_lacks=shortcomings_of_bucket(cloud, bucket) if bucket else (),
     )
 
@@ -72,6 +76,8 @@ def steps(at: Standing, repository: str) -> list[str]:
     if at.master_is_readable:
         said.append(f"Make the database's tables and users, once, as its master: {_migration(at)}")
         said.append(f"Then take the right to the master password away: {apply} --master-secret-readable no")
+    if not at.heartbeat_is_heard:
+        said.append(f"Once a run has succeeded, switch the alarm of a missing heartbeat on: {apply}")
     return [f"  {number}. {text}" for number, text in enumerate(said, start=1)]
 
 

@@ -33,6 +33,7 @@ PARAMETERS = (
     ParameterOption("MonthlyBudgetUsd", "--budget", "PCE_INFRA_BUDGET_USD", "US dollars a month for the alarm"),
     ParameterOption("DatabaseReach", "--reach", "PCE_INFRA_REACH", "runner or private"),
     ParameterOption("DagsterService", "--dagster-service", "PCE_INFRA_DAGSTER_SERVICE", "yes or no; private reach"),
+    ParameterOption("DailyTask", "--daily-task", "PCE_INFRA_DAILY_TASK", "yes or no; private reach"),
     ParameterOption(
         "MasterSecretReadable", "--master-secret-readable", "PCE_INFRA_MASTER_SECRET_READABLE", "yes or no"
     ),

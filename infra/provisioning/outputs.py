@@ -19,6 +19,7 @@ _WORKFLOWS = {
     "AWS_ROLE_ARN": "WorkflowRoleArn",
     "PCE_DATABASE_REACH": "DatabaseReach",
     "PCE_DATABASE_SECURITY_GROUP": "DatabaseSecurityGroupId",
+    "PCE_SCHEDULE_ROLE_ARN": "ScheduleRoleArn",
     "PCE_ECS_CLUSTER": "ClusterName",
     "PCE_ECS_TASK_DEFINITION": "TaskDefinitionFamily",
     "PCE_ECS_SUBNETS": "TaskSubnetIds",
@@ -80,8 +81,13 @@ def _making(environment: str, repository: str) -> list[str]:
     ]
 
 
-def shown(environment: str, region: str, repository: str, outputs: Mapping[str, str]) -> Sequence[str]:
-    """Everything a person needs after an apply, in blocks ready to paste."""
+def shown(
+    environment: str, region: str, repository: str, outputs: Mapping[str, str], *, channels: Sequence[str] = ()
+) -> Sequence[str]:
+    """Everything a person needs after an apply, in blocks ready to paste.
+
+    `channels` are the variables of alert channels that `.env` has: the workflow alerts with secrets of the same names.
+    """
     lines = environment_lines(environment, region, outputs)
     variables = workflow_variables(environment, region, outputs)
     where = f"--repo {plain(repository)} --env {environment}"
@@ -90,8 +96,8 @@ def shown(environment: str, region: str, repository: str, outputs: Mapping[str, 
         table(["Output", "Value"], sorted(outputs.items())),
         "\nFor .env\n",
         *(f"{name}={value}" for name, value in lines.items()),
-        "\nFor GitHub (this makes the environment, then asks for the key)\n",
+        "\nFor GitHub (this makes the environment, then asks for each secret)\n",
         *_making(environment, plain(repository)),
-        f"gh secret set BEA_API_KEY {where}",
+        *(f"gh secret set {name} {where}" for name in ("BEA_API_KEY", *channels)),
         *(f"gh variable set {name} {where} --body {shlex.quote(value)}" for name, value in variables.items()),
     ]

@@ -29,6 +29,10 @@ _NOUNS = {
     "AWS::SNS::Subscription": "e-mail subscription",
     "AWS::Budgets::Budget": "budget alarm",
     "AWS::SecretsManager::Secret": "secret",
+    "AWS::Logs::MetricFilter": "metric of log lines",
+    "AWS::CloudWatch::Alarm": "alarm",
+    "AWS::Scheduler::ScheduleGroup": "group of schedules",
+    "AWS::Scheduler::Schedule": "schedule",
     "AWS::ECS::TaskDefinition": "task definition",
     "AWS::ECS::Service": "service",
 }

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from infra.provisioning.cloud import Client, Cloud, error_code, error_message
 from infra.provisioning.console import Console
 from infra.provisioning.errors import StackFailed, TookTooLong, UsageRefused
+from infra.provisioning.handing_over import handed_over
 
 _POLL_SECONDS = 5.0
 _PATIENCE_SECONDS = 90 * 60.0
@@ -116,17 +117,18 @@ class Stack:
         known = {each["ParameterKey"] for each in (existing or {}).get("Parameters", ())}
         kept = [{"ParameterKey": name, "UsePreviousValue": True} for name in sorted(known - parameters.keys())]
         name = f"{_CHANGE_SET_PREFIX}{uuid.uuid4().hex[:12]}"
-        self._api.create_change_set(
-            StackName=self.name,
-            ChangeSetName=name,
-            ChangeSetType="CREATE" if existing is None else "UPDATE",
-            TemplateBody=template,
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())]
-            + kept,
-            Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
-            Capabilities=["CAPABILITY_NAMED_IAM"],
-        )
-        described = self._wait_for_proposal(name)
+        with handed_over(self._cloud, self.name, template) as named:
+            self._api.create_change_set(
+                StackName=self.name,
+                ChangeSetName=name,
+                ChangeSetType="CREATE" if existing is None else "UPDATE",
+                **named,
+                Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())]
+                + kept,
+                Tags=[{"Key": key, "Value": value} for key, value in sorted(tags.items())],
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+            )
+            described = self._wait_for_proposal(name)
         if described["Status"] == "FAILED":
             reason = described.get("StatusReason", "no reason given")
             self.drop(ChangeSet(name, ()))

@@ -24,6 +24,7 @@ from pce_pipeline.errors import PceError
 from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.instance.private import AssetJob
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.heartbeat import beat
 from pce_pipeline.observability.logs import without_secrets
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.partitions import extracts_of
@@ -147,6 +148,8 @@ def _look(
     for warning in step.warnings:
         context.log.warning(warning)
     if step.action == "nothing":
+        if events_since is None and settings.log_group is not None:  # else nobody waits for it
+            _beat(context, lake)
         return dg.SensorResult(
             skip_reason="Nothing is new.",
             dynamic_partitions_requests=requests,
@@ -177,6 +180,14 @@ def _look(
         ],
         dynamic_partitions_requests=register_extracts(instance, lake, registry, planned=planned),
     )
+
+
+def _beat(context: dg.SensorEvaluationContext, lake: Lake) -> None:
+    """Say that all is as it should be; a lake that cannot take it leaves it unsaid, which is what it is for."""
+    try:
+        beat(lake, by="release_sensor")
+    except PceError as problem:
+        context.log.warning(without_secrets(str(problem)))
 
 
 def _releases_told(found: Situation, settings: Settings, *, told_before: str | None) -> dict[str, Any]:

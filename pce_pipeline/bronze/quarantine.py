@@ -128,6 +128,11 @@ def _unreadable(cells: pl.DataFrame, dataset: Dataset) -> pl.DataFrame:
     return _with_month(found)
 
 
+def unread_cells(now: Current) -> int:
+    """How many cells of what counts now could not be read; manifests say it, and no file is read."""
+    return sum(layer.entry.quarantined for source in now.known_sources.values() for layer in source.vintage.layers)
+
+
 def _kept(bronze: BronzeStore, dataset: Dataset, manifest: Manifest) -> pl.DataFrame:
     body = bronze.quarantine(manifest.extract)
     if body is not None:

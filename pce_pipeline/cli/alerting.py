@@ -20,12 +20,15 @@ from pce_pipeline.automation.alerts.pins import alert_of_old_pin
 from pce_pipeline.automation.alerts.sending import Alerts, Delivery
 from pce_pipeline.automation.alerts.unreadable import alert_of_quarantine
 from pce_pipeline.automation.differences import differences_of
+from pce_pipeline.automation.pinning import Pinned
 from pce_pipeline.bronze.quarantine import of_live_extracts
 from pce_pipeline.cli.decisions import decide, document_of_pin
 from pce_pipeline.cli.output import FAILED
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.cli.sources import compared_sources, document_of, headline_of
 from pce_pipeline.errors import UsageError
+from pce_pipeline.local.errors import LocalPostgresError
+from pce_pipeline.warehouse.errors import WarehouseError
 
 _NO_CHANNEL = f"No alert channel is set ({VARIABLES}): nothing is sent."
 
@@ -81,7 +84,7 @@ def quarantined(session: Session) -> Answer:
 def pinned(session: Session) -> Answer:
     """Alert once for a pin that is older than PCE_PIN_ALERT_DAYS."""
     settings, now = session.settings, datetime.now(UTC)
-    pins = decide(session, ask_bea=False, ask_postgres=session.has_database).pins
+    pins = _pins(session)
     if not pins:
         return Answer({"pin": None}, [Text("Nothing is pinned.")])
     answers = []
@@ -95,6 +98,14 @@ def pinned(session: Session) -> Answer:
         )
         answers.append(_answer(session, alert, document))
     return _together(answers)
+
+
+def _pins(session: Session) -> tuple[Pinned, ...]:
+    """The pins; where the database does not answer they say what counts, and not what Postgres holds."""
+    try:
+        return decide(session, ask_bea=False, ask_postgres=session.has_database).pins
+    except (WarehouseError, LocalPostgresError):
+        return decide(session, ask_bea=False, ask_postgres=False).pins
 
 
 def sources(session: Session) -> Answer:

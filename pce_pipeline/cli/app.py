@@ -151,6 +151,7 @@ _MAP: tuple[_Entry | _Noun, ...] = (
     _Entry("commands", "commands.commands", _AROUND),
     _Entry("years", "reporting.years", _AROUND, of_datasets=True),
     _Entry("report", "reporting.report", _AROUND),
+    _Entry("heartbeat", "heartbeat.heartbeat", _AROUND),
     _Noun("alert", "Alerts to the channels that are set.", _AROUND),
     _Noun("catalog", "What is ingested, and what it means.", _AROUND),
     _Noun("db", "The world's Postgres.", _AROUND),

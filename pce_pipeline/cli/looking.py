@@ -17,6 +17,7 @@ from pce_pipeline.bronze.scope import in_words
 from pce_pipeline.cli import shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins
 from pce_pipeline.cli.dictionary import markdown
+from pce_pipeline.cli.measuring import MOST_RUNS, metrics_of
 from pce_pipeline.cli.output import FAILED
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.emulator.vintages import VINTAGES
@@ -24,6 +25,8 @@ from pce_pipeline.errors import UsageError
 from pce_pipeline.hooks.events import EventStore
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.local.errors import LocalPostgresError
+from pce_pipeline.observability.heartbeat import newest_beat
+from pce_pipeline.observability.openmetrics import openmetrics
 from pce_pipeline.quality.facts import MIXED_WITH, tables_by_release
 from pce_pipeline.tables.table import STATUSES
 from pce_pipeline.tables.years import years_text
@@ -33,8 +36,19 @@ _MOST_SHOWN = 50
 _MOST_FILES = 5
 
 
-def status(session: Session) -> Answer:
+def status(
+    session: Session,
+    *,
+    as_metrics: Annotated[
+        bool,
+        typer.Option(
+            "--openmetrics", help="Instead: a text for a collector of metrics; exits 0 also where a person is needed."
+        ),
+    ] = False,
+) -> Answer:
     """What is there: extracts, years, rows, what is stale. Writes nothing; exits 1 where something needs a person."""
+    if as_metrics and session.as_json:
+        raise UsageError("--openmetrics is a text of its own, and no JSON.", remedy="Leave one of them out.")
     held = session.held()
     extracts = [_extract(now, manifest) for now in held.values() for manifest in now.manifests.values()]
     releases = {table: release for now in held.values() for table, release in now.releases.items()}
@@ -58,6 +72,19 @@ def status(session: Session) -> Answer:
     )
     pins, event = decision.pins, EventStore.of(session.lake).newest()
     needed = _needs_a_person(session, decision, postgres["problem"])
+    if as_metrics:
+        metrics = metrics_of(
+            session.lake.layout,
+            held,
+            beaten=newest_beat(session.lake),
+            runs=session.journal.newest(MOST_RUNS),
+            pins=pins,
+            stale_years=len(decision.stale),
+            needed=len(needed),
+            postgres_answers=postgres["problem"] is None if postgres["made"] else None,
+            now=datetime.now(UTC),
+        )
+        return Answer({}, as_is=openmetrics(metrics))
     document = {
         "extracts": extracts,
         "releases": releases,

@@ -42,8 +42,8 @@ _REMEDIES: Mapping[str, str] = {
     ),
     "trust": "RDS's certificates could not be fetched. Run the workflow again.",
     "door": (
-        "The database was not opened for this runner. `python infra/provision_aws.py --env … --outputs` names the "
-        "security group that PCE_DATABASE_SECURITY_GROUP must name."
+        "The database was not opened for this runner. `python infra/provision_aws.py --env … --outputs` prints what "
+        "PCE_DATABASE_SECURITY_GROUP and PCE_SCHEDULE_ROLE_ARN must name."
     ),
     "migrate": "Is the database running, and are its users made? docs/operability.md, runbook.",
     "check": "The source or the database could not be asked. " + _AGAIN,
@@ -67,6 +67,7 @@ _REMEDIES: Mapping[str, str] = {
         "The table below says what is wrong and what mends it; `pce doctor --fix` with the environment's variables "
         "mends what can be mended. docs/operability.md, runbook."
     ),
+    "heartbeat": "All is done; only the heartbeat was not said, and its alarm follows where that lasts. " + _AGAIN,
 }
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pce_pipeline.bea.errors import BeaError
 from pce_pipeline.bronze.current import Current
+from pce_pipeline.bronze.quarantine import unread_cells
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.certificates.errors import NoCertificate
 from pce_pipeline.certificates.finding import newest_certificate
@@ -74,7 +75,7 @@ def quality(session: Session) -> Answer:
     """How good it is: the newest outcome of every check, cells that could not be read, and identities that hold."""
     outcomes = _newest_outcomes(session)
     held = session.held()
-    unread = {name: _unread(now) for name, now in held.items() if now.manifests}
+    unread = {name: unread_cells(now) for name, now in held.items() if now.manifests}
     identities = {name: _identities(session, now.dataset) for name, now in held.items() if now.manifests}
     if not outcomes:
         return Answer(
@@ -144,7 +145,7 @@ def _of_dataset(session: Session, now: Current, following: datetime | None) -> d
         "extracts": len(now.manifests),
         "years": years_text(years),
         "tables": {name: sum(each.rows for each in partitions.values()) for name, partitions in published.items()},
-        "cells_not_read": _unread(now),
+        "cells_not_read": unread_cells(now),
         "headline": None if headline is None else vars(headline),
     }
 
@@ -216,11 +217,6 @@ def _counted(outcomes: Iterable[CheckOutcome]) -> dict[str, int]:
 
 def _in_words(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items())
-
-
-def _unread(now: Current) -> int:
-    """How many cells of what counts now could not be read."""
-    return sum(layer.entry.quarantined for source in now.known_sources.values() for layer in source.vintage.layers)
 
 
 def _identities(session: Session, dataset: Dataset) -> str:

@@ -22,7 +22,7 @@ from pce_pipeline.bronze.feeds import Files
 from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.watermarks import watermarks_of
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.cli import deciding, shown, summary
+from pce_pipeline.cli import deciding, heartbeat, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown
 from pce_pipeline.cli.keeping import prune_versions
 from pce_pipeline.cli.output import FAILED
@@ -498,6 +498,11 @@ def run(
     ] = False,
 ) -> Answer:
     """Check, extract and refresh what is new, and show what there is."""
+    return heartbeat.told(session, lambda: _bring(session, force=force))
+
+
+def _bring(session: Session, *, force: bool) -> Answer:
+    """Do what comes next until nothing does."""
     started = time.perf_counter()
     did = _Did()
     with session.watched():

@@ -39,6 +39,7 @@
                          /runs.json                                         the newest runs, for a page that draws
                          /_open/<run>.json                                  runs whose report is not written yet
     <env>/observability/alerts/<world>/<kind>/<key>/<channel>.json           sent, and when
+    <env>/observability/heartbeats/<world>.json                              when all was looked after last, by what
 
 The world is the source segment: `bea`, `sample`, `sample-smoke`. Names that start with `_` are records and versions
 of this package, never data to glob. Keys are relative to the lake's root. No I/O here.
@@ -203,6 +204,11 @@ class Layout:
     def alerts(self) -> str:
         """The prefix of the records of alerts that were sent about this world."""
         return join(self.env, "observability", "alerts", self.world)
+
+    @property
+    def heartbeat(self) -> str:
+        """The record of the last time that all of this world was looked after, with success."""
+        return join(self.env, "observability", "heartbeats", f"{self.world}.json")
 
     @property
     def reports(self) -> str:

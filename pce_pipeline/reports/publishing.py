@@ -13,6 +13,7 @@ import structlog
 
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability import heartbeat
 from pce_pipeline.observability.records import RunJournal, RunRecord
 from pce_pipeline.reports.errors import ReportMissing
 from pce_pipeline.reports.gathering import Gatherer
@@ -20,7 +21,7 @@ from pce_pipeline.reports.making import report_of
 from pce_pipeline.reports.pages import html_of, markdown_of
 from pce_pipeline.reports.report import Head, LayerName, LayerPart, Report
 from pce_pipeline.reports.runs import Runs, run_of
-from pce_pipeline.reports.steps import layer_of
+from pce_pipeline.reports.steps import layer_of, outcome_of, status_of
 from pce_pipeline.reports.store import PAGE, TEXT, ReportStore
 from pce_pipeline.tables.registry import Registry
 
@@ -75,7 +76,10 @@ class Publisher:
             _warn(run_id, problem)
 
     def end(self, run_id: str) -> None:
-        """Publish the report of a run that has ended, and those of runs that left their mark and no report."""
+        """Publish the report of a run that has ended, and those of runs that left their mark and no report.
+
+        That a run failed is logged here, where the end of each is heard, whoever started it.
+        """
         try:
             left = [each for each in self.store.opened() if each != run_id]
         except Exception as problem:  # noqa: BLE001 (whatever it is, the run is over and what it did stands)
@@ -85,6 +89,8 @@ class Publisher:
             try:
                 record = self._journal.read(each)
                 if record is not None:
+                    if each == run_id and status_of(record) == "failed":
+                        heartbeat.failed(self._lake.layout, outcome_of(record), by=record.job, run_id=run_id)
                     self._publish(record)
                 self.store.close([each])
             except Exception as problem:  # noqa: BLE001 (whatever it is, the run is over and what it did stands)

@@ -18,6 +18,7 @@ from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.pointer import WHOLE
+from pce_pipeline.observability.heartbeat import newest_beat
 from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline_tests.automation.daemon import Daemon
@@ -102,7 +103,14 @@ def test_in_a_settled_world_nothing_is_done_and_the_sensor_skips(world, tmp_path
     before = data_objects(world)
     assert world.settle() == []
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        assert Daemon(world, instance).tick() == ([], "Nothing is new.")
+        daemon = Daemon(world, instance)
+        assert daemon.tick() == ([], "Nothing is new.")
+        assert newest_beat(world.lake) is None, "nobody waits for it"
+        daemon._resources["settings"] = world.settings.model_copy(update={"log_group": "/pce/staging/pipeline"})
+        assert daemon.tick() == ([], "Nothing is new.")
+        beaten = newest_beat(world.lake)
+        assert beaten is not None
+        assert beaten.by == "release_sensor"
     assert data_objects(world) == before
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 
 import boto3
 from moto import mock_aws
@@ -170,6 +171,11 @@ class Account(Elsewhere):
             found = self.client("s3").list_object_versions(Bucket=thing.physical)
             return replace(thing, has_objects=bool(found.get("Versions") or found.get("DeleteMarkers")))
         return thing
+
+    def text_at(self, url: str) -> str:
+        """What lies in S3 at this address."""
+        bucket, _, key = urlsplit(url).path.removeprefix("/").partition("/")
+        return str(self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode())
 
     def _buckets(self) -> set[str]:
         return {each["Name"] for each in self.client("s3").list_buckets()["Buckets"]}

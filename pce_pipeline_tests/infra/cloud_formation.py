@@ -20,6 +20,7 @@ from pce_pipeline_tests.infra.creation_order import Choice, Circular, backwards,
 from pce_pipeline_tests.infra.refusals import Thing, refused
 from pce_pipeline_tests.infra.rendered import ACCOUNT, REGION, Rendered, UnfitParameter
 
+MOST_BYTES = 51_200
 _START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 
@@ -29,6 +30,11 @@ class Refused(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def _check_size(asked: Mapping[str, Any]) -> None:
+    if len(asked.get("TemplateBody", "").encode()) > MOST_BYTES:
+        raise Refused("ValidationError", f"Member must have length less than or equal to {MOST_BYTES}")
 
 
 class Elsewhere:
@@ -46,6 +52,10 @@ class Elsewhere:
     def now(self, thing: Thing) -> Thing:
         """As it is by now, whoever touched it."""
         return thing
+
+    def text_at(self, url: str) -> str:
+        """A template that a request names by its address in S3."""
+        raise NotImplementedError(url)
 
 
 @dataclass
@@ -110,6 +120,7 @@ class CloudFormation:
     def _answer(self, model: Any, context: Mapping[str, Any], **_: object) -> tuple[AWSResponse, dict[str, Any]]:
         status = 200
         try:
+            _check_size(context["asked"])
             answer = getattr(self, f"_{model.name}")(**context["asked"])
             if model.output_shape is not None:
                 validate_parameters(answer, model.output_shape)
@@ -136,6 +147,7 @@ class CloudFormation:
 
     def _CreateChangeSet(self, **asked: Any) -> dict[str, Any]:  # noqa: N802
         name = asked["StackName"]
+        body = asked.get("TemplateBody") or self._elsewhere.text_at(asked["TemplateURL"])
         if self.refuses:
             raise Refused("ValidationError", self.refuses)
         found = self._found(name, missing_ok=True)
@@ -155,14 +167,14 @@ class CloudFormation:
             parameters[key] = found.parameters[key] if each.get("UsePreviousValue") else each["ParameterValue"]
         environment = parameters.pop("Environment")
         try:
-            rendered = Rendered(environment, asked["TemplateBody"], **parameters)
+            rendered = Rendered(environment, body, **parameters)
             forwards(rendered.resources, rendered.needs)
         except (UnfitParameter, Circular) as wrong:
             raise Refused("ValidationError", str(wrong)) from None
         changes = difference(found.rendered if not creating else None, rendered)
         found.change_sets[asked["ChangeSetName"]] = {
             "rendered": rendered,
-            "template": asked["TemplateBody"],
+            "template": body,
             "parameters": dict(rendered.parameters),
             "changes": changes,
             "looks": 0,

@@ -168,6 +168,20 @@ def _log_group_that_is_there(verb: Verb, thing: Thing, others: Sequence[Thing]) 
     return None
 
 
+def _filter_without_log_group(verb: Verb, thing: Thing, others: Sequence[Thing]) -> str | None:
+    groups = {each.physical for each in _of(others, "AWS::Logs::LogGroup")}
+    if verb == "CREATE" and thing.kind == "AWS::Logs::MetricFilter" and thing.properties["LogGroupName"] not in groups:
+        return "The specified log group does not exist."
+    return None
+
+
+def _schedule_without_group(verb: Verb, thing: Thing, others: Sequence[Thing]) -> str | None:
+    groups = {each.physical for each in _of(others, "AWS::Scheduler::ScheduleGroup")}
+    if verb == "CREATE" and thing.kind == "AWS::Scheduler::Schedule" and thing.properties["GroupName"] not in groups:
+        return f"Schedule group {thing.properties['GroupName']} does not exist."
+    return None
+
+
 _ASSOCIATION = "AWS::EC2::SubnetRouteTableAssociation"
 
 REFUSALS = (
@@ -262,6 +276,20 @@ REFUSALS = (
         None,
         "Log group names must be unique within a Region for an Amazon Web Services account",
         _log_group_that_is_there,
+    ),
+    Refusal(
+        "logs",
+        "ResourceNotFoundException",
+        None,
+        "The specified resource does not exist",
+        _filter_without_log_group,
+    ),
+    Refusal(
+        "scheduler",
+        "ResourceNotFoundException",
+        None,
+        "references a resource which does not exist",
+        _schedule_without_group,
     ),
 )
 """All rules."""

@@ -22,6 +22,9 @@ _NAMED_BY = {
     "AWS::IAM::Role": "RoleName",
     "AWS::RDS::DBInstance": "DBInstanceIdentifier",
     "AWS::ECS::Cluster": "ClusterName",
+    "AWS::Scheduler::ScheduleGroup": "Name",
+    "AWS::Scheduler::Schedule": "Name",
+    "AWS::CloudWatch::Alarm": "AlarmName",
 }
 _NUMBERED = {
     "AWS::EC2::VPC": "vpc",
@@ -45,6 +48,7 @@ _CHOICES: tuple[tuple[Mapping[str, str], ...], ...] = (
         {"DatabaseReach": "runner"},
         {"DatabaseReach": "private"},
         {"DatabaseReach": "private", "DagsterService": "yes"},
+        {"DatabaseReach": "private", "DailyTask": "yes", "HeartbeatHeard": "yes"},
     ),
     ({}, {"BucketName": "my-lake"}),
     ({}, _BROUGHT_NETWORK, {**_BROUGHT_NETWORK, "RouteTableIds": "rtb-0a1b2c3d,rtb-1a1b2c3d"}),
@@ -162,6 +166,7 @@ class Rendered:
             "AWS::IAM::OIDCProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com",
             "AWS::SNS::Topic": f"arn:aws:sns:{here}:pce-{env}-alerts",
             "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{here}:secret:{name}-{env}-a1b2c3",
+            "AWS::ECS::TaskDefinition": f"arn:aws:ecs:{here}:task-definition/{self._value(own.get('Family'))}:1",
         }
         if kind in _NUMBERED:
             return f"{_NUMBERED[kind]}-{sha256(f'{env}-{name}'.encode()).hexdigest()[:17]}"
@@ -182,6 +187,7 @@ class Rendered:
         return {
             ("AWS::S3::Bucket", "Arn"): f"arn:aws:s3:::{self.physical(name)}",
             ("AWS::IAM::Role", "Arn"): f"arn:aws:iam::{ACCOUNT}:role/{self.physical(name)}",
+            ("AWS::Scheduler::ScheduleGroup", "Arn"): f"arn:aws:scheduler:{here}:schedule-group/{self.physical(name)}",
             ("AWS::ECS::Cluster", "Arn"): f"arn:aws:ecs:{here}:cluster/{self.physical(name)}",
             ("AWS::ECR::Repository", "Arn"): f"arn:aws:ecr:{here}:repository/pce-{env}",
             ("AWS::ECR::Repository", "RepositoryUri"): f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/pce-{env}",

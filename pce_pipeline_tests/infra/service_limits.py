@@ -214,6 +214,7 @@ TAGS_OF_A_STACK = Prose(
 
 _CALLS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "AWS::Budgets::Budget": (("budgets", "CreateBudget"),),
+    "AWS::CloudWatch::Alarm": (("cloudwatch", "PutMetricAlarm"),),
     "AWS::EC2::VPC": (("ec2", "CreateVpc"),),
     "AWS::EC2::Subnet": (("ec2", "CreateSubnet"),),
     "AWS::EC2::VPCEndpoint": (("ec2", "CreateVpcEndpoint"),),
@@ -225,6 +226,7 @@ _CALLS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "AWS::IAM::OIDCProvider": (("iam", "CreateOpenIDConnectProvider"),),
     "AWS::IAM::Role": (("iam", "CreateRole"),),
     "AWS::Logs::LogGroup": (("logs", "CreateLogGroup"),),
+    "AWS::Logs::MetricFilter": (("logs", "PutMetricFilter"),),
     "AWS::RDS::DBInstance": (("rds", "CreateDBInstance"),),
     "AWS::RDS::DBParameterGroup": (("rds", "CreateDBParameterGroup"),),
     "AWS::RDS::DBSubnetGroup": (("rds", "CreateDBSubnetGroup"),),
@@ -234,6 +236,8 @@ _CALLS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("s3", "PutBucketOwnershipControls"),
         ("s3", "PutPublicAccessBlock"),
     ),
+    "AWS::Scheduler::Schedule": (("scheduler", "CreateSchedule"),),
+    "AWS::Scheduler::ScheduleGroup": (("scheduler", "CreateScheduleGroup"),),
     "AWS::SecretsManager::Secret": (("secretsmanager", "CreateSecret"),),
 }
 """The calls that a resource's properties end up in; their names agree but for capitals."""

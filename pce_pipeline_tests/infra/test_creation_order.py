@@ -21,9 +21,9 @@ from pce_pipeline_tests.infra.service_limits import documented, documented_page
 NETWORK = {"VpcId": "vpc-1", "DatabaseSubnetIds": "subnet-a,subnet-b", "TaskSubnetIds": "subnet-c"}
 ASKED = {"GitHubRepository": "octo/pce", "AlertEmail": "ops@example.org"}
 REACHES: list[dict[str, str]] = [
-    {"DatabaseReach": "runner", "DagsterService": "no"},
-    {"DatabaseReach": "private", "DagsterService": "no"},
-    {"DatabaseReach": "private", "DagsterService": "yes"},
+    {"DatabaseReach": "runner", "DagsterService": "no", "DailyTask": "no"},
+    {"DatabaseReach": "private", "DagsterService": "no", "DailyTask": "yes"},
+    {"DatabaseReach": "private", "DagsterService": "yes", "DailyTask": "no"},
 ]
 PLACES: list[dict[str, str]] = [{}, {"BucketName": "my-lake"}, {**NETWORK, "RouteTableIds": "rtb-1"}, NETWORK]
 reaches, places = st.sampled_from(REACHES), st.sampled_from(PLACES)
@@ -231,6 +231,7 @@ def whole(**parameters: str) -> dict[str, Thing]:
 
 RUNNER = {"DatabaseReach": "runner"}
 SERVICE = {"DatabaseReach": "private", "DagsterService": "yes"}
+DAILY = {"DatabaseReach": "private", "DailyTask": "yes"}
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,8 @@ SERVICE = {"DatabaseReach": "private", "DagsterService": "yes"}
         ("network_with_contents", "DELETE", "Vpc", ["InternetGatewayAttachment"], RUNNER),
         ("cluster_with_services", "DELETE", "Cluster", [], SERVICE),
         ("log_group_that_is_there", "CREATE", "DatabaseLogGroup", [], RUNNER),
+        ("filter_without_log_group", "CREATE", "HeartbeatMetric", ["PipelineLogGroup"], RUNNER),
+        ("schedule_without_group", "CREATE", "DailySchedule", ["Schedules"], DAILY),
     ],
 )
 def test_each_rule_applies_where_it_should_and_not_where_all_is_in_order(rule, verb, name, without, parameters):

@@ -9,7 +9,7 @@ import sysconfig
 import pytest
 import yaml
 
-from infra.provisioning import outputs
+from infra.provisioning import heartbeat, outputs
 from infra.provisioning.command import TEMPLATE, template_body
 from infra.provisioning.options import PARAMETERS
 from infra.provisioning.task_secrets import CHANNEL_VARIABLES, none_known
@@ -57,7 +57,7 @@ def test_the_template_is_sent_whole_and_in_one_piece():
 
 
 def test_every_parameter_can_be_set_and_every_option_sets_one():
-    own = {"Environment", "DatabaseProtected", *none_known()}
+    own = {"Environment", "DatabaseProtected", heartbeat.PARAMETER, *none_known()}
     assert {option.parameter for option in PARAMETERS} | own == set(Rendered().template["Parameters"])
     assert all(option.variable.startswith("PCE_INFRA_") for option in PARAMETERS)
 
@@ -206,7 +206,6 @@ def test_alerts_and_the_budget_reach_the_address():
     rendered = Rendered(AlertEmail="me@example.org", MonthlyBudgetUsd="25")
     subscription = rendered.properties("AlertSubscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "me@example.org")
-    assert rendered.properties("AlertTopic")["KmsMasterKeyId"] == "alias/aws/sns"
     budget = rendered.properties("MonthlyBudget")
     assert budget["Budget"]["BudgetLimit"] == {"Amount": "25", "Unit": "USD"}
     assert budget["Budget"]["TimeUnit"] == "MONTHLY"
@@ -298,6 +297,50 @@ def test_a_brought_route_table_gets_no_policy_that_would_cut_off_others():
     assert "PolicyDocument" in Rendered(DatabaseReach="private").properties("S3GatewayEndpoint")
 
 
+def test_a_daily_task_of_its_own_hour_does_what_the_workflow_would_in_the_same_place():
+    rendered = Rendered("prod", DatabaseReach="private", DailyTask="yes")
+    schedule = rendered.properties("DailySchedule")
+    target = schedule["Target"]
+    assert target["RoleArn"] == rendered.attribute("ScheduleRole", "Arn")
+    assert target["EcsParameters"]["TaskDefinitionArn"].endswith(":task-definition/pce-prod:1")
+    place = target["EcsParameters"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert ",".join(place["Subnets"]) == rendered.outputs["TaskSubnetIds"]
+    assert place["SecurityGroups"] == [rendered.outputs["TaskSecurityGroupId"]]
+    (override,) = json.loads(target["Input"])["containerOverrides"]
+    assert (override["name"], override["command"][:2]) == ("pce", ["bash", "-c"])
+    ((minute, hour),) = re.findall(r"^cron\((\d+) (\d+) \* \* \? \*\)$", schedule["ScheduleExpression"])
+    workflow = (ROOT / ".github/workflows/ingest.yml").read_text("utf-8")
+    (daily,) = re.findall(r'cron: "\d+ (\d+) \* \* \*"', workflow)
+    assert abs(int(hour) - int(daily)) >= 4, "hours away from the workflow"
+    assert minute != "0"
+    for without in ({"DatabaseReach": "runner"}, {"DatabaseReach": "private", "DailyTask": "no"}):
+        assert "DailySchedule" not in Rendered("prod", **{"DailyTask": "yes", **without}).resources
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [
+        ((), ["run", "alert late", "alert quarantined", "alert pinned"]),
+        (("run",), ["run", "alert failed --what The daily task failed."]),
+        (("alert late",), ["run", "alert late"]),
+    ],
+)
+def test_the_command_of_the_daily_task_alerts_as_the_workflow_does(failing, said, tmp_path):
+    (override,) = json.loads(
+        Rendered(DatabaseReach="private", DailyTask="yes").properties("DailySchedule")["Target"]["Input"]
+    )["containerOverrides"]
+    script = 'echo "$@" >> "$SAID"\ncase " $FAILING " in *"|$*|"*) exit 1;; esac\n'
+    (tmp_path / "pce").write_text(f"#!/bin/sh\n{script}")
+    (tmp_path / "pce").chmod(0o755)
+    done = subprocess.run(
+        override["command"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "SAID": str(tmp_path / "said"), "FAILING": f"|{'|'.join(failing)}|"},
+        check=False,
+    )
+    assert (tmp_path / "said").read_text().splitlines() == said
+    assert (done.returncode == 0) is (not failing)
+
+
 def test_runner_reach_has_nothing_of_the_private_one():
     kinds = {each["Type"] for each in Rendered().resources.values()}
     assert not kinds & {
@@ -342,11 +385,17 @@ def test_an_existing_bucket_or_network_is_used_and_not_managed():
 
 def test_the_two_environments_share_no_name():
     staging, prod = (
-        json.dumps([each["Properties"] for each in Rendered(environment, DatabaseReach="private").resources.values()])
+        json.dumps(
+            [
+                each["Properties"]
+                for each in Rendered(environment, DatabaseReach="private", DailyTask="yes").resources.values()
+            ]
+        )
         for environment in ("staging", "prod")
     )
     names = re.compile(
-        r'"(?:RoleName|TopicName|LogGroupName|DBInstanceIdentifier|ClusterName|RepositoryName|Family)": "([^"]+)"'
+        r'"(?:RoleName|TopicName|LogGroupName|DBInstanceIdentifier|ClusterName|RepositoryName|Family|AlarmName|GroupName'
+        r'|MetricNamespace)": "([^"]+)"'
     )
     shared = set(names.findall(staging)) & set(names.findall(prod))
     assert shared == {"postgres17"}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from infra.provisioning import heartbeat
 from infra.provisioning.errors import StackFailed, UsageRefused
 from infra.provisioning.next_steps import Standing, steps, took
 from infra.provisioning.task_secrets import CHANNEL_VARIABLES
@@ -22,6 +23,7 @@ DONE = Standing(
     has_image=False,
     has_key=False,
     master_is_readable=False,
+    heartbeat_is_heard=True,
 )
 
 
@@ -73,6 +75,31 @@ def test_a_second_step_that_fails_leaves_what_was_made_and_is_taken_up_by_the_ne
     assert is_protected(aws)
 
 
+def test_the_alarm_of_silence_is_switched_on_by_the_run_after_the_first_success_and_stays_on(aws):
+    def listens() -> bool:
+        return bool(aws.formation.stack.rendered.properties("HeartbeatAlarm")["ActionsEnabled"])
+
+    aws.run(*FIRST, "--yes")
+    assert not listens(), "it is in alarm, because nothing has ever run"
+    assert "switch the alarm of a missing heartbeat on: python infra/provision_aws.py --env staging" in aws.text
+    aws.client("cloudwatch").put_metric_data(
+        Namespace="pce/prod", MetricData=[{"MetricName": heartbeat.METRIC, "Value": 1}]
+    )
+    aws.run("--yes")
+    assert not listens(), "another environment's"
+    aws.client("cloudwatch").put_metric_data(
+        Namespace="pce/staging", MetricData=[{"MetricName": heartbeat.METRIC, "Value": 1}]
+    )
+    aws.run("--plan")
+    assert f"{'':16}ActionsEnabled: false -> true" in aws.said
+    aws.run("--yes")
+    assert listens()
+    assert "missing heartbeat" not in aws.text
+    aws.run("--yes")
+    assert "ListMetrics" not in aws.calls, "it stays on, also when nothing was heard for so long that AWS forgot"
+    assert "Nothing changes." in aws.said
+
+
 def test_staging_is_never_protected_and_needs_no_second_step(aws):
     aws.run(*FIRST, "--yes")
     assert (aws.formation.executed, is_protected(aws), aws.formation.stack.protected) == (1, False, False)
@@ -109,6 +136,14 @@ def test_a_webhook_without_its_secret_is_not_handed_to_tasks(aws):
     assert secrets_of_tasks(aws) == []
 
 
+@pytest.mark.parametrize("reach", ["runner", "private"])
+def test_with_either_reach_the_workflow_is_told_to_alert_where_env_says(aws, reach):
+    aws.run(*FIRST, "--yes", "--reach", reach, variables=CHANNELS)
+    asked = [line.split()[3] for line in aws.said if line.startswith("gh secret set ")]
+    assert asked == ["BEA_API_KEY", *CHANNELS], "gh asks for each value itself"
+    assert not [value for value in CHANNELS.values() if value in aws.text]
+
+
 def test_with_runner_reach_nothing_secret_is_put_anywhere(aws):
     aws.run(*FIRST, "--yes", variables={**CHANNELS, "BEA_API_KEY": "very-secret"})
     assert not {"PutParameter", "PutSecretValue"} & set(aws.calls)
@@ -134,6 +169,7 @@ def test_after_an_apply_it_says_what_comes_next_and_how_long_it_took(aws):
         "1. Confirm the e-mail",
         "2. Make the database's",
         "3. Then take the",
+        "4. Once a run",
     ]
     assert aws.said[-1] == "This took 60 min 0 s."
     aws.run("--yes", "--master-secret-readable", "no")
@@ -151,11 +187,20 @@ def test_each_step_is_said_until_it_is_done():
         has_image=False,
         has_key=False,
         master_is_readable=True,
+        heartbeat_is_heard=False,
         bucket_lacks=["versioning is off"],
     )
     said = steps(fresh, "octo/pce")
-    assert [line[:5] for line in said] == [f"  {number}. " for number in range(1, 7)]
-    order = ("Confirm", "versioning is off", "PCE_SOURCE", "image.yml", "db migrate", "--master-secret-readable no")
+    assert [line[:5] for line in said] == [f"  {number}. " for number in range(1, 8)]
+    order = (
+        "Confirm",
+        "versioning is off",
+        "PCE_SOURCE",
+        "image.yml",
+        "db migrate",
+        "--master-secret-readable no",
+        "heartbeat",
+    )
     assert all(needle in line for needle, line in zip(order, said, strict=True))
     assert (took(59.4), took(60), took(725)) == ("This took 59 s.", "This took 1 min 0 s.", "This took 12 min 5 s.")
 

@@ -120,6 +120,8 @@ def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
         *(call for operation, key in sorted(operations) for call in requests(operation, key, bucket)),
         # a person's decision, of which the recorded run has none
         *requests("create", decision(rendered.environment), bucket),
+        # nor a heartbeat, because it succeeds without `pce run`
+        *requests("put", Layout(rendered.environment, "bea").heartbeat, bucket),
         # Dagster's compute logs
         Call("s3:PutObject", f"arn:aws:s3:::{bucket}/{rendered.environment}/dagster/storage/run-1/compute_logs/a.err"),
         Call("rds-db:connect", f"arn:aws:rds-db:{HERE}:dbuser:{database}/pce_loader"),
@@ -141,6 +143,33 @@ def of_runner(rendered: Rendered) -> list[Call]:
         Call("ec2:CreateTags", rule, {"ec2:CreateAction": "AuthorizeSecurityGroupIngress"}),
         Call("ec2:RevokeSecurityGroupIngress", group),
         Call("ec2:DescribeSecurityGroupRules", "*"),
+        *(
+            Call(f"scheduler:{action}", f"arn:aws:scheduler:{HERE}:schedule/pce-{rendered.environment}/door-20.1.2.3")
+            for action in ("CreateSchedule", "UpdateSchedule", "GetSchedule", "DeleteSchedule")
+        ),
+        Call(
+            "iam:PassRole",
+            rendered.outputs["ScheduleRoleArn"],
+            {"iam:PassedToService": "scheduler.amazonaws.com"},
+        ),
+    ]
+
+
+def of_schedules(rendered: Rendered) -> list[Call]:
+    """What EventBridge calls at a time: with runner reach it closes the door, with private reach it starts a task."""
+    if rendered.parameters["DatabaseReach"] == "runner":
+        group = f"arn:aws:ec2:{HERE}:security-group/{rendered.outputs['DatabaseSecurityGroupId']}"
+        return [Call("ec2:RevokeSecurityGroupIngress", group)]
+    if rendered.parameters["DailyTask"] == "no":
+        return []
+    cluster = rendered.attribute("Cluster", "Arn")
+    task = f"arn:aws:ecs:{HERE}:task-definition/pce-{rendered.environment}:3"
+    return [
+        Call("ecs:RunTask", task, {"ecs:cluster": cluster}),
+        *(
+            Call("iam:PassRole", rendered.attribute(role, "Arn"), {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+            for role in ("RuntimeRole", "TaskExecutionRole")
+        ),
     ]
 
 
@@ -232,6 +261,20 @@ def test_the_execution_role_only_starts_containers():
     assert_exactly_enough(rendered, "TaskExecutionRole", calls)
     other = Call("ssm:GetParameters", f"arn:aws:ssm:{HERE}:parameter/pce/staging/{CHANNEL_VARIABLES[0]}")
     assert not may(rendered, "TaskExecutionRole", other)
+
+
+@BOTH_ENVIRONMENTS
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"DatabaseReach": "runner"},
+        {"DatabaseReach": "private", "DailyTask": "yes"},
+        {"DatabaseReach": "private", "DailyTask": "no"},
+    ],
+)
+def test_schedules_may_do_what_they_are_for_and_no_more(environment, parameters):
+    rendered = Rendered(environment, **parameters)
+    assert_exactly_enough(rendered, "ScheduleRole", of_schedules(rendered))
 
 
 def test_the_bucket_policy_hinders_nothing_that_the_run_does_in_either_environment():
@@ -346,6 +389,21 @@ def forbidden(rendered: Rendered) -> dict[str, Call]:
         "open egress": Call("ec2:AuthorizeSecurityGroupEgress", f"arn:aws:ec2:{HERE}:security-group/sg-1"),
         "tag what it did not open": Call("ec2:CreateTags", f"arn:aws:ec2:{HERE}:security-group-rule/sgr-1"),
         "describe another region": Call("ec2:DescribeSecurityGroupRules", "*", {"aws:RequestedRegion": "eu-west-1"}),
+        "let another door close itself": Call(
+            "scheduler:CreateSchedule", f"arn:aws:scheduler:{HERE}:schedule/pce-prod/door-20.1.2.3"
+        ),
+        "make any other schedule": Call("scheduler:CreateSchedule", f"arn:aws:scheduler:{HERE}:schedule/pce-staging/x"),
+        "take the daily task away": Call(
+            "scheduler:DeleteSchedule", f"arn:aws:scheduler:{HERE}:schedule/pce-staging/daily"
+        ),
+        "give a schedule another role": Call(
+            "iam:PassRole", runtime, {"iam:PassedToService": "scheduler.amazonaws.com"}
+        ),
+        "silence an alarm": Call(
+            "cloudwatch:DisableAlarmActions", f"arn:aws:cloudwatch:{HERE}:alarm:pce-staging-heartbeat"
+        ),
+        "take an alarm away": Call("cloudwatch:DeleteAlarms", f"arn:aws:cloudwatch:{HERE}:alarm:pce-staging-heartbeat"),
+        "make up a heartbeat without a log line": Call("cloudwatch:PutMetricData", "*"),
         "run a task of the other environment": Call(
             "ecs:RunTask",
             f"arn:aws:ecs:{HERE}:task-definition/pce-prod:1",

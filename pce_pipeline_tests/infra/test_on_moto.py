@@ -1,6 +1,7 @@
 """What moto can do itself, done there: the template becomes real resources, and the database's door opens and closes.
 
-Moto knows neither all attributes of a database nor its parameter group by name: those lines are left out or filled in.
+Moto knows neither all attributes of a database nor its parameter group by name, and of groups of schedules nothing in a
+template: those lines are left out or filled in.
 """
 
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ def for_moto(tmp_path: Path) -> Path:
     for old, new in (
         ("      DBParameterGroupName: !Ref DatabaseParameters\n", ""),
         ("${Database.DbiResourceId}", "db-MOTO"),
+        ("!GetAtt Schedules.Arn", "arn:aws:scheduler:us-east-1:123456789012:schedule-group/pce-staging"),
+        ("${Schedules}", "pce-staging"),
         (
             "!GetAtt Database.MasterUserSecret.SecretArn",
             "arn:aws:secretsmanager:us-east-1:123456789012:secret:x-a1b2c3",
@@ -126,7 +129,7 @@ def test_the_program_says_what_it_opened_and_closed(closed, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     variables = {"PCE_DATABASE_SECURITY_GROUP": closed.group, "AWS_REGION": "us-east-1", "GITHUB_RUN_ID": "77"}
-    (said,) = door.run(["open", "--address", str(RUNNER)], variables)
+    said, _ = door.run(["open", "--address", str(RUNNER)], variables)
     assert said.startswith(f"{closed.group} lets in {RUNNER} on port 5432: sgr-")
     assert door.run(["close"], variables) == [f"{closed.group} no longer lets in {RUNNER}/32"]
     assert door.run(["close"], variables) == [f"{closed.group}: nothing was open."]

@@ -50,12 +50,17 @@ def test_every_service_takes_every_value_in_every_combination_of_parameters():
         ("Description: !Sub The pipeline in", "Description: !Sub \N{BULLET} The pipeline in", "pattern"),
         ("PreferredBackupWindow: 07:00-07:30", "PreferredBackupWindow: 7:00-7:30", "RDS API Reference"),
         ("{StorageClass: GLACIER_IR", "{StorageClass: GLACIER_SOON", "enum"),
+        ("ComparisonOperator: LessThanThreshold", "ComparisonOperator: Below", "botocore's enum"),
+        ('FlexibleTimeWindow: {Mode: "OFF"}', "FlexibleTimeWindow: {Mode: NEVER}", "botocore's enum"),
+        ("MaximumEventAgeInSeconds: 3600}", "MaximumEventAgeInSeconds: 36}", "minimum"),
     ],
 )
 def test_a_value_that_only_the_service_would_refuse_is_found_before(old, new, source):
     text = TEMPLATE.read_text("utf-8")
     assert old in text
-    changed = Rendered("staging", text.replace(old, new), DatabaseReach="private", DagsterService="yes")
+    changed = Rendered(
+        "staging", text.replace(old, new), DatabaseReach="private", DagsterService="yes", DailyTask="yes"
+    )
     found = [fault for _, kind, properties in resources_of(changed) for fault in faults(kind, properties)]
     assert [fault for fault in found if source in fault], found
 

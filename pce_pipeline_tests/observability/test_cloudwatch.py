@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,6 +197,28 @@ def test_what_a_verb_logs_goes_there_too(aws, tmp_path):
     send_to_cloudwatch(Settings())
     ((_, (line,)),) = stored(aws).items()
     assert line["event"] == "alert sent"
+
+
+@pytest.mark.system
+def test_the_heartbeat_of_a_command_has_arrived_when_it_ends_although_only_errors_are_logged(aws, tmp_path):
+    with environment(aws) as variables:
+        ended = subprocess.run(
+            [Path(sysconfig.get_path("scripts")) / "pce", "heartbeat", "--by", "ingest"],
+            env={
+                **variables,
+                "PCE_LOG_GROUP": GROUP,
+                "PCE_LOG_LEVEL": "error",
+                "PCE_HOME": str(tmp_path),
+                "PATH": "/usr/bin:/bin",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    ((_, (line,)),) = stored(aws).items()
+    assert (line["event"], line["by"], line["world"]) == ("heartbeat", "ingest", "sample")
 
 
 _PROCESS = """

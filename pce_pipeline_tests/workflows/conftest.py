@@ -29,6 +29,7 @@ ADDRESS = "20.1.2.3"
 REGION = "us-east-1"
 TOPIC = f"arn:aws:sns:{REGION}:123456789012:alerts"
 ROLE = "arn:aws:iam::123456789012:role/pce-staging-workflow"
+SCHEDULE_ROLE = "arn:aws:iam::123456789012:role/pce-staging-schedule"
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Place:
             "PCE_DATABASE_LOGIN": "url",
             "PCE_DATABASE_REACH": "runner",
             "PCE_DATABASE_SECURITY_GROUP": self.group,
+            "PCE_SCHEDULE_ROLE_ARN": SCHEDULE_ROLE,
             "PCE_ALERT_TOPIC_ARN": TOPIC,
             "PCE_BEA_URL": self.bea_url,
         }
@@ -104,6 +106,7 @@ class Place:
                 "PCE_OWN_ADDRESS_URL": self.address_url,
                 "AWS_ENDPOINT_URL": self.s3.endpoint_url,
                 "AWS_ENDPOINT_URL_EC2": self.moto_url,
+                "AWS_ENDPOINT_URL_SCHEDULER": self.moto_url,
                 "AWS_ENDPOINT_URL_SNS": self.moto_url,
                 "AWS_EC2_METADATA_DISABLED": "true",
                 **(machine or {}),
@@ -143,6 +146,11 @@ class Place:
         """The addresses that the database's security group lets in now."""
         groups = self.client("ec2").describe_security_groups(GroupIds=[self.group])["SecurityGroups"]
         return {each["CidrIp"] for group in groups for rule in group["IpPermissions"] for each in rule["IpRanges"]}
+
+    def closing(self) -> list[str]:
+        """The schedules that would close the database now."""
+        found = self.client("scheduler").list_schedules(GroupName="pce-staging")["Schedules"]
+        return [str(each["Name"]) for each in found]
 
     def alerts(self) -> list[str]:
         """The alerts that reached the topic since they were last asked for."""
@@ -210,6 +218,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, s3: S3, server: PostgresServ
             ec2, sns, sqs = (made.client(name) for name in ("ec2", "sns", "sqs"))
             vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
             made.group = ec2.create_security_group(GroupName="db", Description="db", VpcId=vpc)["GroupId"]
+            made.client("scheduler").create_schedule_group(Name="pce-staging")
             made.queue = sqs.create_queue(QueueName="alerts")["QueueUrl"]
             arn = sqs.get_queue_attributes(QueueUrl=made.queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
             assert sns.create_topic(Name="alerts")["TopicArn"] == TOPIC

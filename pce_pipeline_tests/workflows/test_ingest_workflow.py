@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(not all(map(shutil.which, ("jq", "make", "bash"))), reason="needs jq, make and bash"),
 ]
 
-_LOOKS = ["late", "quarantined", "pinned", "doctor"]
+_LOOKS = ["late", "quarantined", "pinned", "doctor", "heartbeat"]
 _QUIET = ["ready", "checkout", "python", "install", "credentials", "door", "migrate", "check", *_LOOKS]
 _AFTER = ["close", "report", "keep"]
 
@@ -42,8 +42,8 @@ def test_the_first_run_brings_everything_to_postgres(first: Ran, place: Place) -
     assert first.done == [
         *(step for step in _QUIET if step not in _LOOKS),
         *("extract", "years", "silver", "gold", "certificates", "attest", "prune"),
-        *(step for step in _LOOKS if step != "doctor"),
-        *("sources", "doctor"),
+        *(step for step in _LOOKS if step not in {"doctor", "heartbeat"}),
+        *("sources", "doctor", "heartbeat"),
         *_AFTER,
     ]
     assert place.query("SELECT min(year), max(year) FROM gold.pce_state_metrics") == [(1997, 2024)]
@@ -87,8 +87,9 @@ def test_logs_manifests_and_records_are_kept(first: Ran) -> None:
 
 def test_the_database_is_open_for_this_machine_while_it_runs_and_closed_after(first: Ran, place: Place) -> None:
     assert f"lets in {ADDRESS} on port 5432" in first.output["door"]
+    assert "It closes itself at " in first.output["door"]
     assert f"no longer lets in {ADDRESS}/32" in first.output["close"]
-    assert place.let_in() == set()
+    assert (place.let_in(), place.closing()) == (set(), [])
 
 
 def test_the_key_is_in_nothing_that_is_shown_or_kept(first: Ran, place: Place) -> None:
@@ -101,6 +102,9 @@ def test_a_run_that_finds_nothing_new_is_quiet(first: Ran, place: Place) -> None
     assert ran.done == [*_QUIET, *_AFTER], str(ran)
     assert "**Nothing is new.**" in ran.summary
     assert place.alerts() == []
+    after, before = (json.loads(each.output["heartbeat"])["heartbeat"] for each in (ran, first))
+    assert after["at"] > before["at"], "a day with nothing new beats, too"
+    assert (after["by"], json.loads(ran.output["heartbeat"])["world"]) == ("ingest", "bea-smoke")
 
 
 @pytest.mark.long
@@ -139,7 +143,8 @@ def test_a_failing_step_alerts_says_what_to_do_and_leaves_the_database_closed(fi
     finally:
         place.emulator.set_faults()
     assert ran.failed == ["extract"], str(ran)
-    assert [ran.outcomes[step] for step in ("years", "silver", "gold", "late", "quarantined")] == ["skipped"] * 5
+    waiting = ("years", "silver", "gold", "late", "quarantined", "heartbeat")
+    assert [ran.outcomes[step] for step in waiting] == ["skipped"] * len(waiting)
     assert [ran.outcomes[step] for step in ("close", "alert", "keep")] == ["success"] * 3
     assert place.let_in() == set()
     assert "Failed in step `extract`" in ran.summary
@@ -161,6 +166,7 @@ def test_an_answer_that_lacks_what_counts_is_kept_lets_the_rest_go_on_and_ends_r
     finally:
         place.emulator.set_faults()
     assert ran.failed == ["refused"], str(ran)
+    assert ran.outcomes["heartbeat"] == "skipped"
     assert {"extract", "years", "late"} <= set(ran.done)
     assert "::error::SAPCE1 does not count: " in ran.output["refused"]
     assert "area 02000" in ran.output["refused"]
@@ -173,7 +179,7 @@ def test_an_answer_that_lacks_what_counts_is_kept_lets_the_rest_go_on_and_ends_r
 def test_a_database_out_of_reach_is_reported_before_bea_is_asked(place: Place) -> None:
     ran = place.run(variables={"PCE_DATABASE_URL": "postgresql://pce_loader@127.0.0.1:9/pce"})
     assert ran.failed == ["migrate"], str(ran)
-    assert "check" not in ran.done
+    assert not {"check", "heartbeat"} & set(ran.done)
     assert "Failed in step `migrate`" in ran.summary
     assert len(place.alerts()) == 1
 
@@ -251,7 +257,7 @@ def test_with_private_reach_the_same_commands_run_as_tasks(first: Ran, place: Pl
     assert ran.done == [*with_tasks, *(step for step in _AFTER if step != "close")], str(ran)
     commands = [asked["overrides"]["containerOverrides"][0]["command"][4:6] for asked in ecs.asked]
     alerts = [["pce", "alert"]] * 3
-    assert commands == [["pce", "db"], ["pce", "check"], *alerts, ["pce", "doctor"]]
+    assert commands == [["pce", "db"], ["pce", "check"], *alerts, ["pce", "doctor"], ["pce", "heartbeat"]]
     assert "PCE_IMAGE_DIGEST=sha256:0a" in ran.output["tasks"], "the one that every task is compared with"
     assert "**Nothing is new.**" in ran.summary
     assert place.let_in() == set()
