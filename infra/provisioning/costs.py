@@ -26,6 +26,8 @@ _PER_TYPE = {
         (0.5 * 0.04048 + 3 * 0.004445 + 0.005) * HOURS_OF_A_MONTH,
         "Dagster's daemon and page, always on: half a vCPU, 3 GB and an IPv4 address",
     ),
+    "AWS::Athena::WorkGroup": Cost(0.0, "by use: 5.00 a TB that questions read, at most 0.05 a question"),
+    "AWS::Glue::Database": Cost(0.0, "by use: nothing below a million tables and requests a month"),
     "AWS::ECS::TaskDefinition": Cost(0.0, "by use: 0.12 for each hour a task runs, by the second"),
 }
 MASTER_SECRET = Cost(0.40, "the database's master password in Secrets Manager")

@@ -31,6 +31,8 @@ _NOUNS = {
     "AWS::SecretsManager::Secret": "secret",
     "AWS::ECS::TaskDefinition": "task definition",
     "AWS::ECS::Service": "service",
+    "AWS::Glue::Database": "catalogue of tables",
+    "AWS::Athena::WorkGroup": "Athena workgroup",
 }
 
 

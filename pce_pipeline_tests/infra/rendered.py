@@ -22,6 +22,7 @@ _NAMED_BY = {
     "AWS::IAM::Role": "RoleName",
     "AWS::RDS::DBInstance": "DBInstanceIdentifier",
     "AWS::ECS::Cluster": "ClusterName",
+    "AWS::Athena::WorkGroup": "Name",
 }
 _NUMBERED = {
     "AWS::EC2::VPC": "vpc",
@@ -51,6 +52,7 @@ _CHOICES: tuple[tuple[Mapping[str, str], ...], ...] = (
     ({}, {"OidcProviderArn": _PROVIDER}),
     ({}, {"MasterSecretReadable": "no"}),
     ({}, {"PostgresMajor": "18"}),
+    ({}, {"RestoreAdministrators": f"arn:aws:iam::{ACCOUNT}:user/alice,arn:aws:iam::{ACCOUNT}:user/bob"}),
 )
 """The ways to answer each question that the template's conditions ask."""
 
@@ -161,6 +163,7 @@ class Rendered:
             "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/pce-{env}-{name}-1X2Y3Z",
             "AWS::IAM::OIDCProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com",
             "AWS::SNS::Topic": f"arn:aws:sns:{here}:pce-{env}-alerts",
+            "AWS::Glue::Database": f"pce_{env}",
             "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{here}:secret:{name}-{env}-a1b2c3",
         }
         if kind in _NUMBERED:
@@ -221,6 +224,7 @@ class Rendered:
             "Fn::Or": lambda several: any(map(self._value, several)),
             "Fn::Not": lambda one: not self._value(one[0]),
             "Fn::Join": lambda parts: parts[0].join(map(str, self._value(parts[1]))),
+            "Fn::Split": lambda parts: str(self._value(parts[1])).split(parts[0]),
             "Fn::Select": lambda parts: self._value(parts[1])[int(parts[0])],
             "Fn::GetAZs": lambda _: [f"{REGION}{letter}" for letter in "abc"],
             "Fn::FindInMap": self._mapped,
