@@ -41,6 +41,7 @@ _BROUGHT_NETWORK = {
     "TaskSubnetIds": "subnet-2a1b2c3d",
 }
 _PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+_ADMINISTRATORS = f"arn:aws:iam::{ACCOUNT}:user/alice,arn:aws:iam::{ACCOUNT}:user/bob"
 _CHOICES: tuple[tuple[Mapping[str, str], ...], ...] = (
     (
         {"DatabaseReach": "runner"},
@@ -51,8 +52,8 @@ _CHOICES: tuple[tuple[Mapping[str, str], ...], ...] = (
     ({}, _BROUGHT_NETWORK, {**_BROUGHT_NETWORK, "RouteTableIds": "rtb-0a1b2c3d,rtb-1a1b2c3d"}),
     ({}, {"OidcProviderArn": _PROVIDER}),
     ({}, {"MasterSecretReadable": "no"}),
-    ({}, {"PostgresMajor": "18"}),
-    ({}, {"RestoreAdministrators": f"arn:aws:iam::{ACCOUNT}:user/alice,arn:aws:iam::{ACCOUNT}:user/bob"}),
+    # which of these two go together is no matter: nothing of the one depends on the other
+    ({}, {"PostgresMajor": "18", "RestoreAdministrators": _ADMINISTRATORS}),
 )
 """The ways to answer each question that the template's conditions ask."""
 

@@ -49,6 +49,9 @@ def test_every_service_takes_every_value_in_every_combination_of_parameters():
         ("Sid: CreateBronze", "Sid: Create Bronze", "letters and digits"),
         ("Description: !Sub The pipeline in", "Description: !Sub \N{BULLET} The pipeline in", "pattern"),
         ("PreferredBackupWindow: 07:00-07:30", "PreferredBackupWindow: 7:00-7:30", "RDS API Reference"),
+        ("Name: !Sub pce_${Environment}", "Name: !Sub PCE-${Environment}", "GLUE API Reference"),
+        ("EncryptionOption: SSE_S3", "EncryptionOption: AES256", "cfn-lint's schema"),
+        ("BytesScannedCutoffPerQuery: 10000000000", "BytesScannedCutoffPerQuery: 1000000", "minimum"),
         ("{StorageClass: GLACIER_IR", "{StorageClass: GLACIER_SOON", "enum"),
     ],
 )
