@@ -201,6 +201,9 @@ def _parameters(options: Options, cloud: Cloud, existing: Mapping[str, Any] | No
             f"NOTE: what uses {tables} reaches S3 through a gateway endpoint then; it lets everything through, because "
             "these route tables are not of this environment's making."
         )
+    if administrators := parameters.get("RestoreAdministrators"):
+        lacking = preflight.shortcomings_of_administrators(cloud, administrators.split(","))
+        notes += [f"NOTE: {text}." for text in lacking]
     if existing is None and options.environment == "prod":
         notes.append("Once all stands, a second step of the same run protects the database against deletion.")
     return parameters, notes

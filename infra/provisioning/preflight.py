@@ -50,6 +50,31 @@ def check_route_tables(cloud: Cloud, tables: Sequence[str]) -> None:
                 )
 
 
+def shortcomings_of_administrators(cloud: Cloud, arns: Sequence[str]) -> list[str]:
+    """What those who are to restore Bronze lack. Raises `UsageRefused` for a user that is not there.
+
+    IAM refuses a role whose trust names one, which would roll back all that was made before it.
+    """
+    iam, account, lacking = cloud.client("iam"), cloud.account(), []
+    for arn in arns:
+        name = arn.rpartition("/")[2]
+        if arn.split(":")[4] != account:
+            lacking.append(f"{arn} is of another account: see that there is such a user, with an MFA device")
+            continue
+        try:
+            iam.get_user(UserName=name)
+        except ClientError as error:
+            if error_code(error) != "NoSuchEntity":
+                raise
+            raise UsageRefused(
+                f"There is no user {name} in this account, who is to restore Bronze.",
+                remedy="Name IAM users with --restore-administrators arn:aws:iam::<account>:user/<name>, by comma.",
+            ) from None
+        if not iam.list_mfa_devices(UserName=name)["MFADevices"]:
+            lacking.append(f"{name} has no MFA device, and cannot restore Bronze without")
+    return lacking
+
+
 def existing_oidc_provider(cloud: Cloud) -> str | None:
     """The account's OIDC provider of GitHub Actions, of which there can be only one. Raises `UsageRefused` if unfit."""
     iam = cloud.client("iam")

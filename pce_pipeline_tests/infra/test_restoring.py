@@ -41,6 +41,7 @@ from pce_pipeline_tests.infra.test_least_privilege import identity, of_resource
 from pce_pipeline_tests.servers import S3
 
 ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
+OF_MOTO = "arn:aws:iam::123456789012:user/alice"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/pce-staging-restore"
 OBJECT = f"{FOLDER}/{FIRST}/A/1.json.gz"
 MANIFEST = f"{FOLDER}/{FIRST}/manifest.json"
@@ -470,7 +471,9 @@ def test_without_named_administrators_there_is_no_such_role():
 @pytest.fixture
 def aws() -> Iterator[Account]:
     with account() as empty:
-        empty.run(*FIRST_APPLY, "--yes", "--restore-administrators", ALICE)
+        empty.client("iam").create_user(UserName="alice")
+        empty.run(*FIRST_APPLY, "--yes", "--restore-administrators", OF_MOTO)
+        assert "NOTE: alice has no MFA device, and cannot restore Bronze without." in empty.said
         yield empty
 
 
@@ -506,7 +509,6 @@ def options(*arguments: str) -> Options:
 
 def test_the_program_assumes_the_role_with_a_code_and_restores(aws, as_alice):
     lake = with_lake(aws)
-    aws.client("iam").create_user(UserName="alice")
     serial = f"arn:aws:iam::{ACCOUNT}:mfa/alice"
     lake.answers = ["123456", "a slip", lake.name]
     assumed = []
@@ -524,7 +526,6 @@ def test_the_program_assumes_the_role_with_a_code_and_restores(aws, as_alice):
 
 def test_a_user_without_a_device_and_one_who_is_none_are_refused(aws, as_alice):
     lake = with_lake(aws)
-    aws.client("iam").create_user(UserName="alice")
     with pytest.raises(UsageRefused, match="no MFA devices"):
         run(options(OBJECT), as_alice(), lake.console)
     with pytest.raises(UsageRefused, match="is not an IAM user"):
@@ -548,6 +549,15 @@ def test_where_nobody_may_restore_yet_the_command_that_names_somebody_is_said(as
     with pytest.raises(UsageRefused, match="Nobody may restore") as refused:
         run(options(OBJECT), as_alice(), Console(say=lambda _: None))
     assert refused.value.remedy.endswith(f"--env staging --restore-administrators {ALICE}")
+
+
+def test_an_administrator_who_is_not_there_is_refused_before_anything_is_made():
+    with account() as aws:
+        with pytest.raises(UsageRefused, match="no user alice"):
+            aws.run(*FIRST_APPLY, "--yes", "--restore-administrators", OF_MOTO)
+        assert aws.formation.stacks == []
+        assert aws.run(*FIRST_APPLY, "--plan", "--restore-administrators", ALICE) == 0
+        assert any("of another account" in line for line in aws.said)
 
 
 def test_a_key_of_another_environment_and_a_copy_that_is_no_place_are_refused(as_alice, tmp_path):
