@@ -126,6 +126,8 @@ class ExtractRun:
     """Those of them that Silver cannot be made of, so that no decision helps."""
     contradicts: Mapping[str, int]
     """For tables of a file, how many figures of its own release it contradicts."""
+    stack_lacks: tuple[str, ...]
+    """Places of the lake that the environment's stack lets nothing be written below, because it is older."""
     checks: Checks
     """What the checks said."""
     seconds: float
@@ -309,6 +311,7 @@ class Jobs:
             refused=step.outputs.get("refused", {}),
             unusable=tuple(step.outputs.get("unusable", ())),
             contradicts=step.outputs.get("contradicts", {}),
+            stack_lacks=tuple(step.outputs.get("stack_lacks", ())),
             checks=Checks.of(record),
             seconds=_seconds(record),
         )

@@ -5,7 +5,6 @@ role of its own does it (`infra/restore_object.py`), and reads here what lies wh
 reads or writes a lake.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,10 +16,7 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import DOWNLOADS_OF_BEFORE, ExtractId, Layout, checked_key, join
 from pce_pipeline.lake.records import Record, decode_record
 
-PROGRAM = "infra/restore_object.py"
-_ON_AWS = ("staging", "prod")
 _SEGMENTS = 5
-_SHOWN = 3
 
 
 class Restoration(Record, frozen=True, kw_only=True):
@@ -143,22 +139,3 @@ class BronzeObject:
 def done_of(record: str) -> str:
     """Where it is recorded that what this record announces was done."""
     return record.removesuffix(".json") + ".done.json"
-
-
-def is_on_aws(env: str, lake: str) -> bool:
-    """Whether the lake lies in a bucket of an environment that is provisioned on AWS."""
-    return env in _ON_AWS and lake.startswith("s3://")
-
-
-def how_to_restore(env: str, lake: str, keys: Collection[str]) -> str:
-    """What to do about damaged objects of Bronze, in a sentence that names the command.
-
-    >>> how_to_restore("staging", "s3://lake", ["staging/bronze/bea/a/2026-02-23/b"])
-    'Restore it: python infra/restore_object.py --env staging staging/bronze/bea/a/2026-02-23/b'
-    """
-    if is_on_aws(env, lake):
-        named = " ".join([*sorted(keys)[:_SHOWN], *(["..."] if len(keys) > _SHOWN else [])])
-        what = "it" if len(keys) == 1 else "them"
-        return f"Restore {what}: python {PROGRAM} --env {env} {named}"
-    where = "the bucket's earlier versions" if lake.startswith("s3://") else "a copy of the lake's folder"
-    return f"Restore {'the object' if len(keys) == 1 else 'the objects'} from {where} or from a second copy."

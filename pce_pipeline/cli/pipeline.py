@@ -337,6 +337,7 @@ def _extracted(
         [
             *shown_of_each,
             *moved,
+            *summary.stack_shown(session, done),
             *summary.failed_shown(failed),
             *([shown.next_step(session.command("refresh"))] if has_news else []),
         ],
@@ -510,6 +511,7 @@ def run(
             *summary.lake_only_shown(session, decision.state),
             *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
             *summary.refused_shown(session, extracts),
+            *summary.stack_shown(session, extracts),
             *summary.growth_shown(states),
             *summary.places_shown(session),
         ],

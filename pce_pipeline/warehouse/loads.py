@@ -18,7 +18,7 @@ from pce_pipeline.warehouse.audit import entries_of_load, record_untold
 from pce_pipeline.warehouse.comments import apply_comments
 from pce_pipeline.warehouse.contents import Content, Key, contents_of
 from pce_pipeline.warehouse.delta import DeltaLoad, apply
-from pce_pipeline.warehouse.errors import LoadCollided, LoadFailed, WarehouseConnectionLost
+from pce_pipeline.warehouse.errors import LoadCollided, LoadFailed, RightsMissing, WarehouseConnectionLost
 from pce_pipeline.warehouse.lineage import (
     HeldManifest,
     Lineage,
@@ -145,6 +145,12 @@ def _with_trail(
     ]
 
 
+def _kind_of(failed: psycopg2.Error) -> type[LoadFailed]:
+    if isinstance(failed, psycopg2.errors.InsufficientPrivilege):
+        return RightsMissing
+    return LoadCollided if (failed.pgcode or "").startswith(_COLLISIONS) else LoadFailed
+
+
 @contextmanager
 def _explained(connection: Connection, doing: str) -> Iterator[None]:
     """Turn the driver's errors into ours."""
@@ -154,5 +160,4 @@ def _explained(connection: Connection, doing: str) -> Iterator[None]:
         reason = failed.diag.message_primary or str(failed).strip()
         if connection.closed:
             raise WarehouseConnectionLost(f"loading {doing}", reason) from failed
-        kind = LoadCollided if (failed.pgcode or "").startswith(_COLLISIONS) else LoadFailed
-        raise kind(doing, sqlstate=failed.pgcode, reason=reason) from failed
+        raise _kind_of(failed)(doing, sqlstate=failed.pgcode, reason=reason) from failed

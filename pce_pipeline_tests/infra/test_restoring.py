@@ -25,12 +25,13 @@ from infra.provisioning.restoration import (
 )
 from infra.provisioning.restoring import Options, read_options, restore, run
 from pce_pipeline.bronze.archived_releases import ArchivedFile, ArchiveStore
-from pce_pipeline.bronze.restoring import BronzeObject, Restoration, RestorationDone, done_of, how_to_restore
+from pce_pipeline.bronze.restoring import BronzeObject, Restoration, RestorationDone, done_of
 from pce_pipeline.bronze.store import REWRITTEN, BronzeStore
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import REWRITTEN_IN_BRONZE
 from pce_pipeline.lake.records import decode_record, encode_record
+from pce_pipeline.lake.stacks import how_to_restore
 from pce_pipeline.lake.store import open_store
 from pce_pipeline_tests.bronze.test_bronze_store import FIRST, FOLDER, LAYOUT, answers, manifest_of
 from pce_pipeline_tests.infra.account import FIRST as FIRST_APPLY
@@ -358,11 +359,11 @@ def test_what_may_be_written_again_in_bronze_is_named_alike_by_layout_and_store(
     assert {name for name in REWRITTEN_IN_BRONZE if "/" not in name} == set(REWRITTEN)
 
 
-def test_the_remedy_names_the_program_on_aws_and_a_copy_elsewhere():
+def test_the_remedy_names_the_program_on_aws_alone():
     said = how_to_restore("prod", "s3://lake", ["prod/bronze/bea/a/2026-01-01/x", "prod/bronze/bea/a/2026-01-01/b"])
     assert said.endswith("--env prod prod/bronze/bea/a/2026-01-01/b prod/bronze/bea/a/2026-01-01/x")
     assert "restore_object" not in how_to_restore("local", "s3://lake", ["local/bronze/bea/a/2026-01-01/x"])
-    assert "folder" in how_to_restore("local", "/lake", ["local/bronze/bea/a/2026-01-01/x"])
+    assert "backup" in how_to_restore("local", "/lake", ["local/bronze/bea/a/2026-01-01/x"])
 
 
 # ------------------------------------------------------------------------------------ who may
@@ -378,7 +379,8 @@ def as_role(call: Call, role: str = ROLE) -> Call:
 
 @pytest.mark.s3
 def test_the_role_may_do_all_that_restoring_asks_of_s3_in_our_bucket_and_in_a_brought_one(lake):
-    recorded(lake.s3, calls := [])
+    calls: list[Call] = []
+    recorded(lake.s3, calls)
     for damage in (damaged, deleted):
         damage_by = lake.server.session().client("s3", endpoint_url=lake.server.endpoint_url)
         damage(replace(lake, s3=damage_by))
