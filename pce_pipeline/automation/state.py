@@ -27,7 +27,7 @@ from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.warehouse.contents import Key, rows_held
-from pce_pipeline.warehouse.errors import WarehouseError
+from pce_pipeline.warehouse.errors import WarehouseError, WarehouseUnreachable
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import Checkpoint, checkpoints
 
@@ -94,7 +94,7 @@ def ask(
     Where the lake stands alone, Postgres is not asked.
 
     BEA is not asked of the tables to leave out, and of none where its calendar is enough. With `may_be_silent` a
-    Postgres that does not answer as it should is no error yet: `Situation.step` raises it unless an extract is due.
+    Postgres that is older than this code is no error yet: `Situation.step` raises it unless an extract is due.
     """
     asked = {name: each for name, each in registry.datasets.items() if datasets is None or name in datasets}
     names = {name: each.release_names for name, each in asked.items()}
@@ -110,7 +110,8 @@ def ask(
         try:
             loaded = load_state(postgres)
         except WarehouseError as problem:
-            if not may_be_silent or isinstance(problem, UsageError):
+            # one that cannot be reached has no history of Dagster either, without which nothing runs
+            if not may_be_silent or isinstance(problem, UsageError | WarehouseUnreachable):
                 raise
             silent = problem
     return Situation(

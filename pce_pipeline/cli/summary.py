@@ -1,6 +1,6 @@
 """The summaries of runs: rows and seconds by stage, checks, the fastest growth, and where everything lies."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -307,9 +307,8 @@ def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[Re
     ]
 
 
-def stack_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[Text]:
-    """What the stack of the environment lacks, which these extracts did without, and what brings it."""
-    lacks = {place for each in extracts for place in each.stack_lacks}
+def stack_shown(session: Session, lacks: Collection[str]) -> list[Text]:
+    """What the stack of the environment lacks, which was done without, and what brings it."""
     return [Text(how_to_update(session.settings.env, lacks), "bold yellow")] if lacks else []
 
 
