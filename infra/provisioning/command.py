@@ -192,7 +192,8 @@ def _parameters(options: Options, cloud: Cloud, existing: Mapping[str, Any] | No
     bucket = parameters.get("BucketName")
     if bucket:
         notes.append(f"The existing bucket {bucket} is used; its settings are not touched.")
-        notes += [f"NOTE: of {bucket}, {text}." for text in preflight.shortcomings_of_bucket(cloud, bucket)]
+        lacking = preflight.shortcomings_of_bucket(cloud, bucket, options.environment)
+        notes += [f"NOTE: of {bucket}, {text}." for text in lacking]
     if together.get("VpcId") and together.get("RouteTableIds") and together.get("DatabaseReach") == "private":
         tables = together["RouteTableIds"]
         if "S3GatewayEndpoint" not in (Stack(cloud, options.stack, Console()).resources() if existing else {}):

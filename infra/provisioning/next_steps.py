@@ -43,7 +43,7 @@ def look(cloud: Cloud, environment: str, outputs: Mapping[str, str], parameters:
         has_image=is_private and _has_image(cloud, outputs["ImageRepositoryUri"]),
         has_key=parameters.get("BeaKeyStored") == "yes",
         master_is_readable=parameters.get("MasterSecretReadable") == "yes",
-        bucket_lacks=shortcomings_of_bucket(cloud, bucket) if bucket else (),
+        bucket_lacks=shortcomings_of_bucket(cloud, bucket, environment) if bucket else (),
     )
 
 
