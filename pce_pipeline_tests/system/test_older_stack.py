@@ -75,7 +75,7 @@ def stack(s3: S3, server: PostgresServer, tmp_path: Path) -> Iterator[Stack]:
     with server.database() as url:
         variables = {
             "PCE_ENV": "staging", "PCE_SOURCE": "sample", "PCE_PROFILE": "smoke", "PCE_HOME": str(tmp_path),
-            "PCE_LAKE_URI": f"s3://{bucket}", "PCE_DATABASE_URL": url, **s3.environment,
+            "PCE_LAKE_URI": f"s3://{bucket}", "PCE_DATABASE_URL": url, "COLUMNS": "300", **s3.environment,
         }  # fmt: skip
         store = open_store(f"s3://{bucket}", endpoint_url=s3.endpoint_url, session=s3.session())
         yield Stack(variables, client, bucket, store, url)
