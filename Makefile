@@ -62,7 +62,9 @@ format: .venv/.dev ## put the code in order
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/.dev ## time every stage for a full vintage, beside the plainest way to do the same work
+bench: .venv/.dev ## time every stage for a full vintage, beside the plainest way and other people's tools
+	@test -x .bench/bin/python || $(PYTHON) -m venv .bench
+	@.bench/bin/python -m pip install --quiet --require-hashes -r pce_pipeline_tests/bench/others/requirements.txt
 	@$(BIN)/python -m pce_pipeline_tests.bench
 
 docs: .venv/.run ## write the data dictionary, settings and commands from what they describe
@@ -76,7 +78,7 @@ reset: .venv/.run ## drop the laptop's world: lake, Postgres and history
 	@$(BIN)/pce reset
 
 clean: ## drop the virtual environment and caches
-	rm -rf .venv .checkov .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv .bench .checkov .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
 # uv takes seconds where pip takes half a minute; pip knows mirrors that uv does not, so it stands in.
 define install

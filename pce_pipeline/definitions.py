@@ -29,6 +29,7 @@ from pce_pipeline.shell.certificates import certificates_asset
 from pce_pipeline.shell.command_line import refuse_what_cannot_be
 from pce_pipeline.shell.explorer import explorer_asset
 from pce_pipeline.shell.gold import gold_assets, gold_pieces
+from pce_pipeline.shell.iceberg import iceberg_asset
 from pce_pipeline.shell.io_manager import LakeIOManager
 from pce_pipeline.shell.page import of_world
 from pce_pipeline.shell.postgres import postgres_asset
@@ -64,6 +65,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *_in_group("gold", settings, [bulletins_asset(registry)]),
             *_in_group("gold", settings, [certificates_asset(contracts)]),
             *_in_group("gold", settings, [explorer_asset(registry)]),
+            *_in_group("gold", settings, [iceberg_asset(contracts)]),
             *_in_group("postgres", settings, [postgres_asset(registry)]),
         ],
         asset_checks=[*stored_checks(registry), releases],

@@ -120,7 +120,9 @@ class Settings(BaseSettings):
     full_comparison_days: int = Field(gt=0, le=_LONGEST_DAYS)
     """after how many days everything is compared with BEA although no release note changed"""
     keep_versions_days: int = Field(ge=0, le=_LONGEST_DAYS)
-    """for how many days versions that are no longer current stay in the lake"""
+    """for how many days versions that are no longer current, and snapshots that no tag names, stay in the lake"""
+    glue_database: str | None = Field(default=None, pattern=r"^[a-z0-9_]{1,255}$")
+    """the database of AWS Glue that is told where the Iceberg tables are, for Athena and others; it must exist"""
     release_check_minutes: float = Field(gt=0, le=_LONGEST_DAYS * 24 * 60, allow_inf_nan=False)
     """how often the release sensor looks, in minutes"""
     log_level: Literal["debug", "info", "warning", "error"]

@@ -56,7 +56,6 @@ OF_OTHERS: Mapping[str, str] = {
         ("PCE_DATABASE_REACH", "PCE_IMAGE_REPOSITORY", "PCE_SCHEDULED_ENVIRONMENTS", "PCE_SMOKE_DATABASE_URL"),
         "variables of a GitHub environment, for the workflows",
     ),
-    "PCE_GLUE_DATABASE": "where AWS's catalogue of tables keeps those of an environment",
     "PCE_GOLD": "where Gold lies, in the programs of docs/connect.md",
     **dict.fromkeys(
         ("PCE_REAL_DATA", "PCE_TEST_THOROUGH", "PCE_TESTS_MUST_BROWSE", "PCE_TESTS_SCREENSHOTS"), "for the tests"

@@ -27,7 +27,7 @@ FLOORS = (
     ("silver", "gold"),
     ("finding",),
     ("bronze",),
-    ("bulletins", "certificates"),
+    ("bulletins", "certificates", "open_tables"),
     ("warehouse", "tracing", "reports"),
     ("contracts",),
     ("asking",),

@@ -18,6 +18,7 @@ from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, RunRecord
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.tags import forced_tag
 from pce_pipeline.tables.dimensions import PIECES_OF_LOGS
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.vintages import DIM_VINTAGE
@@ -82,11 +83,13 @@ class World:
             raise_on_error=must_succeed,
         )
 
-    def refresh(self, first: int, last: int, *, must_succeed: bool = True) -> dg.ExecuteInProcessResult:
-        """Refresh a range of years."""
+    def refresh(
+        self, first: int, last: int, *, must_succeed: bool = True, force: bool = False
+    ) -> dg.ExecuteInProcessResult:
+        """Refresh a range of years, with `force` also those that stand."""
         return self.definitions.resolve_job_def(REFRESH).execute_in_process(
             instance=self.instance,
-            tags=range_tags(first, last),
+            tags={**range_tags(first, last), **(forced_tag() if force else {})},
             run_config=QUIET,
             raise_on_error=must_succeed,
         )

@@ -48,6 +48,8 @@ class Finding:
     """What `--fix` does about it; None where it can do nothing."""
     years: tuple[int, ...] = ()
     """The years to refresh, where that mends it."""
+    force: bool = False
+    """Whether that refresh has to make again what stands: nothing else shows that it is wrong."""
     is_wrong: bool = True
     """Whether something is wrong; else it is only worth knowing."""
     is_run_under_way: bool = False
@@ -178,7 +180,8 @@ def _of_lake(seen: LakeSeen, *, env: str) -> Iterator[Finding]:
 def _of_lacks(lacks: Mapping[str, Mapping[int, str]], stale: Collection[int]) -> Iterator[Finding]:
     for table, by_year in lacks.items():
         for words, years in _by_reason({year: words for year, words in by_year.items() if year not in stale}).items():
-            yield _refresh("lake", f"{table} {years_text(years)} lacks {words}", years, chosen=True)
+            found = _refresh("lake", f"{table} {years_text(years)} lacks {words}", years, chosen=True)
+            yield replace(found, command=f"{found.command} --force", force=True)
 
 
 def _without_extracts(state: LakeState) -> Finding:

@@ -11,7 +11,15 @@ import dagster as dg
 from pce_pipeline.automation.newest_release import release_checks
 from pce_pipeline.bronze.feeds import NO_FILES, Files
 from pce_pipeline.instance.private import AssetJob
-from pce_pipeline.shell.keys import BULLETINS_KEY, CERTIFICATES, EXPLORER_KEY, bronze_key, key_of, postgres_key
+from pce_pipeline.shell.keys import (
+    BULLETINS_KEY,
+    CERTIFICATES,
+    EXPLORER_KEY,
+    ICEBERG_KEY,
+    bronze_key,
+    key_of,
+    postgres_key,
+)
 from pce_pipeline.shell.stored_checks import stored_checks
 from pce_pipeline.tables.registry import Registry
 
@@ -53,7 +61,7 @@ def assets_of(registry: Registry, datasets: Collection[str]) -> list[dg.AssetKey
     """What a refresh of these datasets makes: their tables, what they share, files made of them, and Postgres's."""
     tables = [each.table for each in registry.derivations_of(datasets)]
     in_postgres = [table for table in (*registry.in_one_piece, *tables) if table.in_postgres]
-    notes = [CERTIFICATES, BULLETINS_KEY, EXPLORER_KEY]
+    notes = [CERTIFICATES, BULLETINS_KEY, EXPLORER_KEY, ICEBERG_KEY]
     return [*map(key_of, (*tables, *registry.in_one_piece)), *notes, *map(postgres_key, in_postgres)]
 
 

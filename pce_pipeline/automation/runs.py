@@ -43,7 +43,7 @@ from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunReco
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.deferring import DatasetsPutOff
 from pce_pipeline.shell.partitions import extracts_of
-from pce_pipeline.shell.tags import why_tag, world_tag
+from pce_pipeline.shell.tags import forced_tag, why_tag, world_tag
 from pce_pipeline.tables.registry import Registry, load_registry
 
 _PROCESS_TAGS = (PROCESS_TAG, "pce/process")  # and the one of histories of before
@@ -154,7 +154,9 @@ class Stage:
     refreshed: tuple[str, ...]
     """The partitions with the same content from other inputs or code."""
     unchanged: tuple[str, ...]
-    """The other partitions."""
+    """The partitions that were made again, and came out as they were."""
+    standing: tuple[str, ...]
+    """The partitions that were left alone: nothing that they are made from has changed."""
     withdrawn: tuple[str, ...]
     """The partitions that no extract covers any more."""
     loaded: Mapping[str, Mapping[str, int]]
@@ -319,16 +321,25 @@ class Jobs:
         )
 
     def refresh(
-        self, first: int, last: int, *, why: Mapping[str, str] | str, datasets: Collection[str] | None = None
+        self,
+        first: int,
+        last: int,
+        *,
+        why: Mapping[str, str] | str,
+        datasets: Collection[str] | None = None,
+        force: bool = False,
     ) -> RefreshRun:
         """Bring the years `first` to `last` from Bronze to Postgres in one run, of all datasets or of these.
+
+        What stands is left alone; with `force` all is read, computed, judged and loaded again.
 
         Raises what the pipeline raised, or `ChecksBlocked`; datasets that failed beside others are told, not raised.
         """
         self._register()
         chosen = None if datasets is None else assets_of(self._registry, datasets)
         try:
-            record = self._run(REFRESH, tags={**range_tags(first, last), **why_tag(why)}, selection=chosen)
+            forced = forced_tag() if force else {}
+            record = self._run(REFRESH, tags={**range_tags(first, last), **why_tag(why), **forced}, selection=chosen)
         except DatasetsPutOff as put_off:
             left = self._journal.read(put_off.run_id)
             if left is None:
@@ -421,6 +432,7 @@ def _stage(step: StepRecord) -> Stage:
         written=tuple(step.outputs.get("written", ())),
         refreshed=tuple(step.outputs.get("refreshed", ())),
         unchanged=tuple(step.outputs.get("unchanged", ())),
+        standing=tuple(step.outputs.get("standing", ())),
         withdrawn=tuple(step.outputs.get("withdrawn", ())),
         loaded={
             table: counts for table, counts in step.outputs.items() if isinstance(counts, dict) and "inserted" in counts

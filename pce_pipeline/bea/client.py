@@ -12,17 +12,17 @@ import io
 import logging
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from ipaddress import ip_address
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-import httpx
 import stamina
 from pydantic import SecretStr
 
@@ -45,6 +45,9 @@ from pce_pipeline.bea.observations import ReleaseNote
 from pce_pipeline.bea.protocol import check_data, decode_lines, redact, redact_key
 from pce_pipeline.bea.releases import parse_calendar
 from pce_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    import httpx
 
 _API = "/api/data"
 _CALENDAR = "/API/signup/release_dates.json"
@@ -110,7 +113,7 @@ class BeaClient:
         key: SecretStr | None = None,
         *,
         budget: RequestBudget | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
         attempts: int = 5,
         timeout: timedelta = timedelta(seconds=60),
         whole_timeout: timedelta = timedelta(seconds=300),
@@ -124,6 +127,8 @@ class BeaClient:
         self._whole_timeout = whole_timeout.total_seconds()
         self._under_way: set[asyncio.Task[object]] = set()
         logging.getLogger("httpx").addFilter(_WITHOUT_KEYED_URLS)
+        import httpx  # noqa: PLC0415 (a seventh of a second that most verbs do not need)
+
         self._http = httpx.AsyncClient(
             base_url=url.rstrip("/"),
             transport=transport,
@@ -314,7 +319,7 @@ class BeaClient:
     async def _file(self, path: str, largest: int, *, check: Callable[[bytes], ReleaseNote | None]) -> RawAnswer:
         return await self._persistently(_Question(path, MappingProxyType({}), check, 0, largest), self._unkeyed, None)
 
-    async def _persistently(self, question: "_Question", budget: RequestBudget, auth: httpx.Auth | None) -> RawAnswer:
+    async def _persistently(self, question: "_Question", budget: RequestBudget, auth: "_UserId | None") -> RawAnswer:
         def worth_another_try(error: Exception) -> bool:
             if isinstance(error, BeaRateLimited):
                 return budget.waits_out(error.retry_at)
@@ -345,7 +350,7 @@ class BeaClient:
         finally:
             self._under_way.discard(task)
 
-    async def _once(self, question: "_Question", budget: RequestBudget, auth: httpx.Auth | None) -> RawAnswer:
+    async def _once(self, question: "_Question", budget: RequestBudget, auth: "_UserId | None") -> RawAnswer:
         """One request, counted in the budget with what it took and how it ended."""
         ticket = await budget.acquire(question.expected_bytes)
         body = b""
@@ -353,9 +358,9 @@ class BeaClient:
         try:
             received = await self._receive(question, auth)
             status, retry_after = received.status, received.headers.get("Retry-After")
-            if status == httpx.codes.TOO_MANY_REQUESTS:
+            if status == HTTPStatus.TOO_MANY_REQUESTS:
                 raise self._locked(question, budget, retry_after)
-            if status != httpx.codes.OK:
+            if status != HTTPStatus.OK:
                 raise _unusable(status, question, received.headers.get("Location", ""))
             body = redact_key(redact(received.body), self._key.get_secret_value() if self._key is not None else "")
             try:
@@ -373,8 +378,10 @@ class BeaClient:
             last_updated=note,
         )
 
-    async def _receive(self, question: "_Question", auth: httpx.Auth | None) -> "_Received":
+    async def _receive(self, question: "_Question", auth: "_UserId | None") -> "_Received":
         """Status, headers and body; raises our errors outside of httpx's, whose requests carry the key."""
+        import httpx  # noqa: PLC0415
+
         problem = ""
         try:
             async with (
@@ -423,7 +430,7 @@ class _Question:
 @dataclass(frozen=True)
 class _Received:
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     sink: io.BytesIO | SeriesOf
 
     @property
@@ -450,16 +457,16 @@ class _Received:
         return {**said, "bytes": str(self.sink.size), "sha256": self.sink.sha256}
 
 
-class _UserId(httpx.Auth):
+class _UserId:
     """Puts the key into a request when httpx sends it, and nowhere before."""
 
     def __init__(self, key: SecretStr) -> None:
         self._key = key
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def __call__(self, request: "httpx.Request") -> "httpx.Request":
         parameters = [("UserID", self._key.get_secret_value()), *request.url.params.multi_items()]
         request.url = request.url.copy_with(params=parameters)
-        yield request
+        return request
 
 
 class _WithoutKeyedUrls(logging.Filter):
@@ -474,7 +481,7 @@ _WITHOUT_KEYED_URLS = _WithoutKeyedUrls()
 
 def _unusable(status: int, question: _Question, location: str) -> BeaError:
     words = f"HTTP {status} for {question.path}"
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         return BeaTransportError(
             f"BEA answered {words}.", remedy="Try again.", table=question.table, line=question.line
         )

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import httpx
 import structlog
 from pydantic import SecretStr
 
@@ -99,6 +98,8 @@ class BeaGateway:
     def client(self, *, patient: bool = True) -> BeaClient:
         """A new client; close it by `async with`. An impatient one gives up within a minute, whatever happens."""
         if self._settings.is_sample:
+            import httpx  # noqa: PLC0415 (a seventh of a second that most verbs do not need)
+
             return BeaClient(_SAMPLE_URL, _SAMPLE_KEY, transport=httpx.ASGITransport(app=self._look_alike()))
         key = self._settings.bea_api_key
         budget = RequestBudget(

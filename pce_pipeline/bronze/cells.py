@@ -13,7 +13,6 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 import polars as pl
-import pyarrow.parquet as pq
 import structlog
 
 from pce_pipeline.bea.errors import BeaUnknownField
@@ -179,6 +178,8 @@ def _fitting(held: dict[str, bytes], manifest: Manifest, dataset: Dataset) -> Ke
 
 
 def _packed(content: Content, manifest: Manifest, dataset: Dataset) -> tuple[CellsRecord, bytes]:
+    import pyarrow.parquet as pq  # noqa: PLC0415 (a quarter of a second that no reader needs)
+
     cells = _with_objects(content).sort("year", *cell_of(content.cells))
     out = io.BytesIO()
     parts = cells.partition_by("year", maintain_order=True) or [cells]

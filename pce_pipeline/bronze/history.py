@@ -31,7 +31,7 @@ from pce_pipeline.quality.frames import expected_cells
 from pce_pipeline.silver.observations import check_meanings
 from pce_pipeline.silver.vintages import TICKS, as_states, empty_log, folded, no_states
 from pce_pipeline.tables.columns import figure_of
-from pce_pipeline.tables.lineage import Derivation, FromTable, Piece
+from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable, Piece
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.tables.vintages import COUNTED, DIM_VINTAGE
@@ -187,6 +187,13 @@ def covered_years(derivation: Derivation, held: Mapping[str, Current]) -> set[in
     if derivation.covers_all_vintages:
         return {year for now in held.values() for year in History(now).years}
     return {year for now in held.values() for year in now.covered_years}
+
+
+def inputs_of_bronze(source: FromBronze, year: int, now: Current, history: History) -> Mapping[str, str]:
+    """What a year is or would be made of, of the extracts of a dataset: hashes by name."""
+    if source.of == "current":
+        return now.inputs(year)
+    return history.inputs(year) if source.of == "vintages" else history.beginnings
 
 
 def dim_vintage(held: Mapping[str, Current]) -> pl.DataFrame:

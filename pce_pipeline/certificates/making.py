@@ -3,7 +3,7 @@
 Whether one fits is told by hashes in a record, so that where nothing has changed no figures are read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -77,33 +77,69 @@ def make_missing(lake: Lake, registry: Registry, now: Current, key: Ed25519Priva
     dataset of months has no log of its values: there is one of the current vintage, made while it is current.
     """
     done, store = Made(), CertificateStore(lake, now.dataset.name)
-    held, there, latest, counting = store.newest(), store.there(), current_vintage(now), vintages_of(now)
+    held, counting = store.newest(), vintages_of(now)
     signer = None if key is None else _signer(key)
+    for each in _wanted(lake, registry, now, store, held, counting):
+        name = str(each.vintage.at)
+        if each.entry is not None:
+            if signer is None or each.entry.key_id == signer.key_id:
+                done.fit += 1
+                continue
+            if _is_signed_anew(store, name, each.entry, signer, key):
+                done.signed.append(name)
+                continue
+        try:
+            cells = cells_of_vintage(lake, registry, now, each.vintage)
+        except SilverBehind as behind:
+            done.waiting = behind.message
+            continue
+        statement = _statement(cells, each.vintage, now, lake, registry, each.outputs, signer)
+        done.made[name] = store.keep(_certificate(statement, key), each.made_of).file
+    if gone := held.keys() - {str(each.at) for each in counting}:
+        store.forget(gone)
+    return done
+
+
+def all_fit(lake: Lake, registry: Registry, now: Current, key: Ed25519PrivateKey | None) -> bool:
+    """Whether `make_missing` would find nothing to do for a dataset; no figures are read."""
+    store, counting = CertificateStore(lake, now.dataset.name), vintages_of(now)
+    held, signer = store.newest(), None if key is None else _signer(key)
+    return held.keys() <= {str(each.at) for each in counting} and all(
+        each.entry is not None and (signer is None or each.entry.key_id == signer.key_id)
+        for each in _wanted(lake, registry, now, store, held, counting)
+    )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A vintage that should have a certificate."""
+
+    vintage: DatasetVintage
+    outputs: Outputs | None
+    made_of: dict[str, str]
+    entry: Newest | None
+    """What is recorded of the one that is there and says what it would say today; None where it has to be made."""
+
+
+def _wanted(
+    lake: Lake,
+    registry: Registry,
+    now: Current,
+    store: CertificateStore,
+    held: Mapping[str, Newest],
+    counting: Iterable[DatasetVintage],
+) -> Iterator[_Wanted]:
+    there, latest = store.there(), current_vintage(now)
     for vintage in counting:
         is_current = latest is not None and vintage.at == latest.at
         if now.dataset.is_monthly and not is_current:
             continue
-        name = str(vintage.at)
         outputs = outputs_stated(now, lake, registry) if is_current else None
-        made_of = _made_of(vintage, now.dataset, outputs)
-        entry = held.get(name)
-        if entry is not None and store.key_of(name, entry.file) in there and _says_the_same(entry, made_of):
-            if signer is None or entry.key_id == signer.key_id:
-                done.fit += 1
-                continue
-            if _is_signed_anew(store, name, entry, signer, key):
-                done.signed.append(name)
-                continue
-        try:
-            cells = cells_of_vintage(lake, registry, now, vintage)
-        except SilverBehind as behind:
-            done.waiting = behind.message
-            continue
-        statement = _statement(cells, vintage, now, lake, registry, outputs, signer)
-        done.made[name] = store.keep(_certificate(statement, key), made_of).file
-    if gone := held.keys() - {str(each.at) for each in counting}:
-        store.forget(gone)
-    return done
+        made_of, entry = _made_of(vintage, now.dataset, outputs), held.get(str(vintage.at))
+        fits = (
+            entry is not None and store.key_of(str(vintage.at), entry.file) in there and _says_the_same(entry, made_of)
+        )
+        yield _Wanted(vintage, outputs, made_of, entry if fits else None)
 
 
 def cells_of_vintage(lake: Lake, registry: Registry, now: Current, vintage: DatasetVintage) -> pl.DataFrame:

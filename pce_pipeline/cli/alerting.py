@@ -22,7 +22,8 @@ from pce_pipeline.automation.alerts.unreadable import alert_of_quarantine
 from pce_pipeline.automation.differences import differences_of
 from pce_pipeline.bronze.quarantine import of_live_extracts
 from pce_pipeline.cli.decisions import decide, document_of_pin
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.cli.sources import compared_sources, document_of, headline_of
 from pce_pipeline.errors import UsageError
 

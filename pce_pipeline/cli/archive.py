@@ -24,8 +24,9 @@ from pce_pipeline.bronze.archived_releases import ArchiveStore, release_segment
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.archive_import import ArchiveImport, Told
 from pce_pipeline.cli.archived_files import Kinds, kinds_of, of_archive, of_folder
+from pce_pipeline.cli.output import FAILED
 from pce_pipeline.cli.pipeline import choose_world_of_files
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.observability import progress
 

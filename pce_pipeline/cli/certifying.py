@@ -16,7 +16,8 @@ from pce_pipeline.certificates.proofs import Proof, verify_certificate, verify_p
 from pce_pipeline.certificates.statement import UNSIGNED, Certificate, read
 from pce_pipeline.certificates.store import CertificateStore
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.gold.known import AsOf
 from pce_pipeline.lake.errors import DamagedObject

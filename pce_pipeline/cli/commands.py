@@ -77,8 +77,10 @@ class Verb:
     """As it is called: `query`, `show bulletin`."""
     panel: str
     """The group in which `pce --help` shows it."""
+    summary: str
+    """What it does, as a list of verbs says it."""
     help: str
-    """What it does, in a sentence."""
+    """The same, and what else its own help says."""
     arguments: tuple[Argument, ...]
     """Its arguments, in order."""
     options: tuple[Option, ...]
@@ -105,6 +107,7 @@ def verbs() -> tuple[Verb, ...]:
         Verb(
             name,
             panel,
+            _plain((command.help or "").partition("\n\n")[0]),
             _plain(command.help or ""),
             tuple(_argument(each) for each in command.params if isinstance(each, TyperArgument)),
             tuple(option for each in command.params if (option := _option(each)) and option.name not in shared),
@@ -171,7 +174,7 @@ def _commands() -> Iterator[tuple[str, str, Any]]:
     """Every verb that is shown, with its name and panel."""
     from pce_pipeline.cli.app import app  # noqa: PLC0415 (the map of the verbs has this verb, too)
 
-    top = typer.main.get_command(app)
+    top = typer.main.get_command(app())
     assert isinstance(top, TyperGroup)  # noqa: S101 (a map of verbs is one)
     context = typer.Context(top)
     for name in top.list_commands(context):

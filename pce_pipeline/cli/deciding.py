@@ -12,7 +12,8 @@ from rich.text import Text
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.deciding import Planned, plan_drop, plan_undo, plan_use
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
 

@@ -25,7 +25,8 @@ from pce_pipeline.cli.keeping import (
     prune_versions,
     tables_of,
 )
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import PceError
 from pce_pipeline.explorer.store import EXPLORER, ExplorerStore
 from pce_pipeline.lake.errors import DamagedObject
@@ -196,7 +197,8 @@ def _mend(session: Session, findings: Sequence[Finding]) -> None:
         if years and covered:
             reach = session.registry.reach_of()
             hull = hull_with_reach(years, newest=covered[-1], reach=reach)
-            done = jobs.refresh(*hull, why="pce doctor --fix")
+            force = any(each.force for each in findings)
+            done = jobs.refresh(*hull, why="pce doctor --fix", force=force)
             if done.wrote:
                 prune_versions(session)
 

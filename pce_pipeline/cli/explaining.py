@@ -76,7 +76,7 @@ def _of_verb(session: Session, words: list[str], found: Term | None) -> Answer:
     if not session.as_json:
         from pce_pipeline.cli.app import app  # noqa: PLC0415 (the map of the verbs has this verb, too)
 
-        app([*words, "--help"], prog_name="pce", standalone_mode=False)
+        app(words)([*words, "--help"], prog_name="pce", standalone_mode=False)
     return Answer(document, list(_shown(found)) if found is not None else [], of_world=False)
 
 

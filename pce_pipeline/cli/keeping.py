@@ -14,7 +14,8 @@ from pce_pipeline.automation.next_step import LakeState, stale_years
 from pce_pipeline.bronze.deciding import check_pin
 from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.explorer.store import EXPLORER, ExplorerStore
 from pce_pipeline.lake.errors import DamagedObject
@@ -23,6 +24,7 @@ from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.stacks import how_to_restore
 from pce_pipeline.local import world
 from pce_pipeline.observability import progress
+from pce_pipeline.open_tables.pruning import prune_table
 from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.years import parse_years, years_text
 
@@ -185,14 +187,12 @@ def prune_versions(session: Session) -> int:
     """Delete the versions that are old and not current, and downloads that were never finished; how many versions."""
     older = timedelta(days=session.settings.keep_versions_days)
     now = datetime.now(UTC)
-    stores = [session.lake.table(table) for table in tables_of(session)]
     # downloads of an earlier day are never gone on with: BEA may publish something else by now
     for bronze in map(session.bronze, session.datasets):
         for extract in bronze.unfinished():
             if extract.day < now.date():
                 bronze.discard_staging(extract)
-    # a table without a pointer has lost it: its versions may be all that is left of it
-    of_tables = sum(len(store.prune(older, now)) for store in stores if store.latest())
+    of_tables = sum(prune_table(session.lake, table, older, now) for table in tables_of(session))
     return of_tables + len(ExplorerStore(session.lake).prune(older, now))
 
 

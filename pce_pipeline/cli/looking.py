@@ -17,7 +17,8 @@ from pce_pipeline.bronze.scope import in_words
 from pce_pipeline.cli import shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins
 from pce_pipeline.cli.dictionary import markdown
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.emulator.vintages import VINTAGES
 from pce_pipeline.errors import UsageError
 from pce_pipeline.hooks.events import EventStore

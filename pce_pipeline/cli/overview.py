@@ -16,8 +16,9 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.certificates.errors import NoCertificate
 from pce_pipeline.certificates.finding import newest_certificate
 from pce_pipeline.cli import shown
+from pce_pipeline.cli.output import FAILED
 from pce_pipeline.cli.run_report import runs_newest_first
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.observability.records import CheckOutcome

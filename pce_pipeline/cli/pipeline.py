@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from pce_pipeline.automation.next_step import Step
+from pce_pipeline.automation.standing import what_does_not_stand
 from pce_pipeline.bronze.archive_pull import last_day
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.extract import Place, next_extract_id, places
@@ -24,7 +25,8 @@ from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.cli import deciding, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown
 from pce_pipeline.cli.keeping import prune_versions
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.cli.sources import check_sources
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
@@ -403,15 +405,24 @@ def _extract_asked_for(session: Session, dataset: str, text: str | None) -> Extr
 
 def refresh(
     session: Session,
-    years: Annotated[str | None, typer.Option(help="Run these years in any case: 2023, 2015...2018 or 2015...")] = None,
+    years: Annotated[
+        str | None, typer.Option(help="See that these years are as they should be: 2023, 2015...2018 or 2015...")
+    ] = None,
+    *,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Read, compute, check and load again what stands, too; without --years all years."
+        ),
+    ] = False,
 ) -> Answer:
-    """Bring years from Bronze to Silver, Gold and Postgres; without --years those that are stale."""
+    """Bring years from Bronze to Silver, Gold and Postgres; without --years those that are stale. What stands stays."""
     started = time.perf_counter()
     decision = decide(session, ask_bea=False)
     covered = decision.covered
     if not covered and not decision.stale:
         raise NothingExtracted(session.command("run"))
-    if years is None:
+    if years is None and not force:
         step = decision.step
         if step.action == "nothing":
             return Answer(
@@ -421,7 +432,7 @@ def refresh(
         asked = range(step.first_year or 0, (step.last_year or 0) + 1)
     else:
         newest = max([*covered, *decision.stale])
-        first, last = parse_years(years, newest=newest)
+        first, last = parse_years(years, newest=newest) if years else (min([*covered, *decision.stale]), newest)
         if last > datetime.now(UTC).year:
             raise UsageError(f"{last} is in the future.", remedy=f"The newest year published is {newest}.")
         asked = range(first, last + 1)
@@ -431,29 +442,53 @@ def refresh(
     notes = [Text(f"Not published yet: {years_text(beyond)}")] if beyond else []
     if not inside:
         return Answer({"outcome": "not published yet", "not_published": beyond}, notes)
+    why: Mapping[str, str] | str = decision.step.reasons
+    if years is not None or force:
+        why = " ".join(["pce refresh", *([f"--years {years}"] if years else []), *(["--force"] if force else [])])
+        if not force and (stands := _all_stands(session, decision, inside)) is not None:
+            return replace(stands, shown=[*stands.shown, *notes])
     with session.jobs() as jobs:
-        why = decision.step.reasons if years is None else f"pce refresh --years {years}"
-        done = jobs.refresh(inside[0], inside[-1], why=why, datasets=session.chosen)
+        done = jobs.refresh(inside[0], inside[-1], why=why, datasets=session.chosen, force=force)
     pruned = prune_versions(session) if done.wrote else 0
-    took = time.perf_counter() - started
+    held, took = summary.rows_held(session), time.perf_counter() - started
     return Answer(
         {
             "outcome": "refreshed",
             **vars(done),
             "not_published": beyond,
-            "rows": summary.rows_held(session),
+            "rows": held,
             "versions_pruned": pruned,
             "seconds": round(took, 3),
         },
         [
             Text.assemble((f"Refreshed {shown.span(inside[0], inside[-1])} ", "bold"), f"in {shown.seconds(took)}"),
             *notes,
-            summary.stages_shown(summary.rows_held(session), [], [done]),
+            summary.stages_shown(held, [], [done]),
             *summary.checks_shown([done.checks]),
             *summary.failed_shown(done.put_off),
             *summary.stack_shown(session, done.stack_lacks),
         ],
         exit_code=FAILED if done.put_off or done.stack_lacks else 0,
+    )
+
+
+def _all_stands(session: Session, decision: Decision, years: Sequence[int]) -> Answer | None:
+    """The answer to a refresh of years that has nothing to do; None where something does not stand."""
+    database = session.postgres if session.has_database else None
+    if database is None and session.settings.load_postgres:
+        return None
+    if what_does_not_stand(decision.situation, session.lake, database, session.settings, years) is not None:
+        return None
+    also = ", and Postgres holds the rows that were loaded" if database else ""
+    return Answer(
+        {"outcome": "all stands", "standing": list(years)},
+        [
+            Text.assemble(
+                (f"{shown.span(years[0], years[-1])} {'stand' if len(years) > 1 else 'stands'}. ", "bold green"),
+                f"Inputs, code versions and files are those of their publication{also}.",
+            ),
+            Text(f"Make them again in any case: {session.command('refresh')} --years … --force", "dim"),
+        ],
     )
 
 
@@ -476,7 +511,7 @@ def run(
                 for name in session.datasets:
                     did.extract(jobs, name, _next_of_today(session, name), why=_FORCED, among=session.datasets)
                 if covered := decide(session, ask_bea=False, ask_postgres=False).covered:
-                    did.refresh(jobs, covered[0], covered[-1], why=_FORCED, datasets=session.chosen)
+                    did.refresh(jobs, covered[0], covered[-1], why=_FORCED, datasets=session.chosen, force=True)
             decision = _until_nothing_is_new(session, jobs, did)
     extracts, refreshes = did.extracts, did.refreshes
     wrote = any(each.wrote for each in refreshes)
@@ -551,10 +586,17 @@ class _Did:
             self.failed[dataset] = str(problem)
 
     def refresh(
-        self, jobs: "Jobs", first: int, last: int, *, why: Mapping[str, str] | str, datasets: Collection[str] | None
+        self,
+        jobs: "Jobs",
+        first: int,
+        last: int,
+        *,
+        why: Mapping[str, str] | str,
+        datasets: Collection[str] | None,
+        force: bool = False,
     ) -> None:
-        """Refresh years; a dataset that fails is told."""
-        self.refreshes.append(jobs.refresh(first, last, why=why, datasets=datasets))
+        """Refresh years, with `force` also those that stand; a dataset that fails is told."""
+        self.refreshes.append(jobs.refresh(first, last, why=why, datasets=datasets, force=force))
         self.failed |= self.refreshes[-1].put_off
 
     @property

@@ -17,6 +17,7 @@ from pce_pipeline.charts.file import chart_form, plot_file
 from pce_pipeline.charts.terminal import plot_in_terminal
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.choosing import Form, as_text, refuse_on_terminal, write_rows
+from pce_pipeline.cli.output import TERMINAL
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.tables.vintages import COUNTED
 from pce_pipeline.texts import number_text
@@ -24,7 +25,6 @@ from pce_pipeline.texts import number_text
 _SHOWN = 40
 _NONE = "none"
 _BETWEEN = 3
-TERMINAL = "terminal"
 """Where --plot draws if it names no file."""
 _SHORT = {"United States": "US"}
 

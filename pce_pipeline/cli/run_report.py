@@ -11,8 +11,9 @@ from typing import Any
 from msgspec import to_builtins
 from rich.text import Text
 
+from pce_pipeline.cli.output import FAILED
 from pce_pipeline.cli.page import opened, write_page
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.markup import for_markdown, markdown_table
 from pce_pipeline.observability.records import RunRecord
 from pce_pipeline.reports.publishing import Shown

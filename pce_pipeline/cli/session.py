@@ -7,7 +7,6 @@ one message with a remedy and an exit code (1 failed, 2 wrong usage, 130 interru
 import difflib
 import inspect
 import json
-import os
 import shutil
 import sys
 import traceback
@@ -30,6 +29,7 @@ from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bronze.current import Current, current_of
 from pce_pipeline.bronze.store import BronzeStore, bronze_of
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.cli.output import FAILED, INTERRUPTED, WRONG_USAGE, writing_to_stdout
 from pce_pipeline.cli.progress import Bars, Lines
 from pce_pipeline.errors import PceError, SystemRefused, UsageError
 from pce_pipeline.lake.layout import ExtractId
@@ -38,7 +38,7 @@ from pce_pipeline.observability.cloudwatch import send_to_cloudwatch
 from pce_pipeline.observability.logs import configure_logs, hide, without_secrets
 from pce_pipeline.observability.progress import watched_by
 from pce_pipeline.observability.records import RunJournal
-from pce_pipeline.refusals import reason_and_remedy, refusal_of
+from pce_pipeline.refusals import refusal_of
 from pce_pipeline.reports.publishing import Publisher
 from pce_pipeline.settings import Settings, Source, load_settings
 from pce_pipeline.tables.registry import Registry, load_registry
@@ -48,10 +48,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from pce_pipeline.automation.runs import Jobs
-
-FAILED = 1
-WRONG_USAGE = 2
-INTERRUPTED = 130
 
 _WORLD = "Which world"
 _OUTPUT = "Output"
@@ -382,28 +378,6 @@ def in_session(verb: Callable[..., Answer | None], *, of_datasets: bool = False)
     called.__signature__ = inspect.Signature([*own, *common])  # type: ignore[attr-defined]  # functions may have one
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
     return called
-
-
-@contextmanager
-def writing_to_stdout() -> Iterator[None]:
-    """Write to stdout inside; what the operating system refuses there becomes `SystemRefused`.
-
-    Where nobody reads any more (`| head`), the program ends without a word, as programs do.
-    """
-    try:
-        yield
-    except OSError as refused:
-        if refused.filename is not None:
-            raise  # that is a file, and not stdout
-        # What is still buffered would fail once more when the interpreter ends.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(refused, BrokenPipeError):
-            raise SystemExit(FAILED) from None
-        reason, _ = reason_and_remedy(refused.errno or 0) or (str(refused.strerror), "")
-        raise SystemRefused(
-            "Standard output", reason, remedy="What was asked for is done; send the answer to a place with room."
-        ) from refused
 
 
 def called_as() -> str:

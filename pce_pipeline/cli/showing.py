@@ -9,7 +9,8 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from pce_pipeline.bulletins.store import BulletinStore, Key
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.layout import ExtractId
 

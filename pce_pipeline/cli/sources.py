@@ -12,7 +12,8 @@ from pce_pipeline.automation.differences import REMEDY, Difference, differences_
 from pce_pipeline.bronze.agreement import Tally
 from pce_pipeline.bronze.current import current_of
 from pce_pipeline.cli import shown
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 
 _SHOWN = 10
 _MOST_IN_JSON = 1000

@@ -377,11 +377,12 @@ def _outcome_of_stage(stage: "Stage") -> str:
             "written": stage.written,
             "restamped": stage.refreshed,
             "unchanged": stage.unchanged,
+            "left alone": stage.standing,
             "withdrawn": stage.withdrawn,
         }
         said = [f"{shown.counted(len(years), 'year')} {what}" for what, years in counts.items() if years]
         return ", ".join(said) or "no year"
-    return "written" if stage.written else "unchanged"
+    return "written" if stage.written else "left alone" if stage.standing else "unchanged"
 
 
 _LOADED = ("inserted", "updated", "deleted", "unchanged")

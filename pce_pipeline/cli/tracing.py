@@ -19,7 +19,8 @@ from pce_pipeline.bronze.history import History
 from pce_pipeline.certificates.statement import written
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.certifying import signature_in_words, trusted_key
-from pce_pipeline.cli.session import FAILED, Answer, Session
+from pce_pipeline.cli.output import FAILED
+from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.gold.known import AsOf
 from pce_pipeline.texts import number_text

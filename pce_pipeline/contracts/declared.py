@@ -12,6 +12,7 @@ from pce_pipeline.contracts.contract import Contract
 from pce_pipeline.contracts.stored import LAKE_RULES, POSTGRES_RULES, RELEASE_RULES
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.packages import package_of, tables_of
+from pce_pipeline.open_tables.rules import open_table_rules
 from pce_pipeline.quality.dimensions import dimension_rules
 from pce_pipeline.quality.facts import facts_rules
 from pce_pipeline.quality.price_releases import price_releases_rules
@@ -35,6 +36,7 @@ from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.vintages import REVISION_STATS
 
 CERTIFICATES = "gold/certificates"
+ICEBERG = "gold/iceberg"
 
 
 class Contracts:
@@ -104,6 +106,12 @@ class Contracts:
             "One certificate per dataset and vintage that counts: what was published of it, provably.",
             "gold",
             rules=certificate_rules,
+        )
+        yield Contract(
+            ICEBERG,
+            "Every table of Silver and Gold as an Apache Iceberg table, with its history and tags.",
+            "gold",
+            rules=open_table_rules,
         )
 
     def _of_table(self, table: Table, rules: Sequence[Rule[Any]], derivation: Derivation | None = None) -> Contract:

@@ -17,6 +17,8 @@ from dagster._core.executor.in_process import InProcessExecutor
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
+from pce_pipeline.instance.interrupts import never_lost
+
 CODE_LOCATION = "pce_pipeline"
 """The name that workspace.yaml gives our code location."""
 
@@ -75,7 +77,8 @@ def execute_here(
     """Execute a job in this process, known to the page as a run of that job of our code location.
 
     `JobDefinition.execute_in_process` does the same, but its runs are of no job that the page has, and one that is
-    interrupted counts as failed. Raises what the job raises.
+    interrupted counts as failed. Raises what the job raises, and `KeyboardInterrupt` for an interrupt that came too
+    late to stop it.
     """
     repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(CODE_LOCATION), _REPOSITORY)
     here = job.with_executor_def(_in_this_process)
@@ -94,4 +97,5 @@ def execute_here(
         asset_selection=frozenset(selection) if selection else None,
         remote_job_origin=RemoteJobOrigin(repository, job.name),
     )
-    execute_run(InMemoryJob(here), run, instance, raise_on_error=True)
+    with never_lost():
+        execute_run(InMemoryJob(here), run, instance, raise_on_error=True)

@@ -1,16 +1,34 @@
 """Finding damage in a published table, and the good copies to undo it with.
 
-Every file lies twice, as a version and at its fixed key, and every partition's record twice, in the pointer and in
-the partition's manifest: one restores the other.
+All rows lie twice, in a partition's version and at its fixed keys, and every partition's record twice, in the pointer
+and in the partition's manifest: one restores the other. Files at fixed keys that are cuts of the version have hashes of
+their own, in the manifest; together they are the version again if their rows have the partition's content hash.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+import polars as pl
+
+from pce_pipeline.lake.backends import ObjectInfo
 from pce_pipeline.lake.integrity import NOTHING, Damage, damages, undeclared
-from pce_pipeline.lake.pointer import Partition, TableKeys, files_by_folder, folder_of
-from pce_pipeline.lake.promotion import Seen
+from pce_pipeline.lake.parquet import from_parquet
+from pce_pipeline.lake.planning import version_of
+from pce_pipeline.lake.pointer import (
+    FILE_FORMAT,
+    Partition,
+    PartitionManifest,
+    StoredObject,
+    TableKeys,
+    files_by_folder,
+    folder_of,
+)
+from pce_pipeline.lake.promotion import Manifests, Seen
 from pce_pipeline.lake.store import Store
+from pce_pipeline.tables.table import content_sha256
+
+_A_CUT = "a cut of the version"
 
 
 @dataclass(frozen=True)
@@ -28,25 +46,70 @@ def find_damage(
 ) -> list[Damage]:
     """Reads every byte of the partitions: versions, fixed keys and manifests not as recorded, strangers."""
     partitions = [published[key] for key in chosen]
-    files = {
-        keys.full(key): stored.sha256
-        for partition in partitions
-        for stored in partition.objects
-        for key in (stored.version_key, stored.path)
-    }
-    found = damages(store, files)
+    found: list[Damage] = []
+    files: dict[str, str] = {}
     present = files_by_folder(seen.listing)
     for partition in partitions:
         path = keys.manifest(partition.key)
         manifest, _ = seen.manifests.get(path, (None, ""))
         if path not in seen.manifests:
             found.append(Damage(keys.full(path), "missing", "the record in the pointer", NOTHING))
-        elif manifest is None or manifest.partition != partition:
+        elif manifest is None or not _is_of(manifest, partition):
             found.append(Damage(keys.full(path), "changed", "the record in the pointer", "another record"))
-        found += undeclared([keys.full(each) for each in present[folder_of(partition.key)]], files)
+        files |= {keys.full(each.version_key): each.sha256 for each in partition.objects}
+        files |= {keys.full(each): digest for each, digest in hashes_of_files(partition, manifest).items()}
+        # what no manifest vouches for can only be missing
+        found += [
+            Damage(keys.full(each), "missing", _A_CUT, NOTHING)
+            for each in partition.paths
+            if keys.full(each) not in files and each not in seen.listing
+        ]
+        declared = {keys.full(each) for each in partition.paths}
+        found += undeclared([keys.full(each) for each in present[folder_of(partition.key)]], declared)
+    found = [*damages(store, files), *found]
     if chosen == published.keys():
         found += undeclared([keys.full(each) for each in withdrawn_files(keys, published, seen)], ())
     return found
+
+
+def glance_at(
+    keys: TableKeys, partitions: Iterable[Partition], listing: Mapping[str, ObjectInfo], manifests: Manifests
+) -> list[Damage]:
+    """Objects that by a listing (by key of the lake) are gone or of another size."""
+    expected: dict[str, tuple[str, int | None]] = {}
+    for partition in partitions:
+        expected |= {keys.full(o.version_key): (o.sha256, o.bytes) for o in partition.objects}
+        if not partition.cuts:
+            expected |= {keys.full(o.path): (o.sha256, o.bytes) for o in partition.objects}
+            continue
+        manifest, _ = manifests.get(keys.manifest(partition.key), (None, ""))
+        hashes = hashes_of_files(partition, manifest)
+        for path in partition.paths:
+            size = manifest.files[path].bytes if manifest is not None and path in hashes else None
+            expected[keys.full(path)] = (hashes.get(path, _A_CUT), size)
+    return [
+        Damage(
+            key,
+            "changed" if key in listing else "missing",
+            digest,
+            f"{listing[key].size:,} bytes instead of {size:,}" if key in listing else NOTHING,
+        )
+        for key, (digest, size) in expected.items()
+        if key not in listing or (size is not None and listing[key].size != size)
+    ]
+
+
+def hashes_of_files(partition: Partition, manifest: PartitionManifest | None) -> dict[str, str]:
+    """The hash of each file at a fixed key, by path; of cuts those that the manifest of this very partition names."""
+    if not partition.cuts:
+        return {each.path: each.sha256 for each in partition.objects}
+    if manifest is None or not _is_of(manifest, partition):
+        return {}
+    return {path: manifest.files[path].sha256 for path in partition.paths}
+
+
+def _is_of(manifest: PartitionManifest, partition: Partition) -> bool:
+    return manifest.partition == partition and set(partition.paths) == manifest.files.keys()
 
 
 def withdrawn_files(keys: TableKeys, published: Mapping[str, Partition], seen: Seen) -> list[str]:
@@ -56,20 +119,64 @@ def withdrawn_files(keys: TableKeys, published: Mapping[str, Partition], seen: S
     return sorted(files | (seen.manifests.keys() - {keys.manifest(key) for key in published}))
 
 
+@dataclass(frozen=True)
+class Copies:
+    """What damaged versions can be written again from."""
+
+    bodies: dict[str, bytes]
+    """Bodies by key."""
+    remade: dict[str, Partition]
+    """Partitions whose version became another one, because today's writer makes other bytes of the same rows."""
+    hopeless: list[str]
+    """The partitions for which no good copy is left."""
+
+
 def good_copies(
-    store: Store, keys: TableKeys, partitions: Iterable[Partition], bad: Collection[str]
-) -> tuple[dict[str, bytes], list[str]]:
-    """Bodies for damaged versions, by key, and the partitions for which one cannot be had."""
+    store: Store, keys: TableKeys, partitions: Iterable[Partition], bad: Collection[str], required: Collection[str]
+) -> Copies:
+    """Good copies of damaged versions: files at fixed keys, or of a partition that is cut, all of these together."""
+    found = Copies({}, {}, [])
     sources: dict[str, str] = {}
-    hopeless: set[str] = set()
     for partition in partitions:
         damaged = {keys.full(o.version_key) for o in partition.objects} & set(bad)
+        if not damaged:
+            continue
+        if partition.cuts:
+            again = _put_together(store, keys, partition, required)
+            if again is None:
+                found.hopeless.append(partition.key)
+                continue
+            stored, body = again
+            found.bodies[keys.full(stored.version_key)] = body
+            if (stored,) != partition.objects:
+                found.remade[partition.key] = msgspec.structs.replace(
+                    partition, objects=(stored,), file_format=FILE_FORMAT
+                )
+            continue
         good = {keys.full(o.version_key): keys.full(o.path) for o in partition.objects if keys.full(o.path) not in bad}
         sources |= {version: good[version] for version in damaged if version in good}
         if not damaged <= good.keys():
-            hopeless.add(partition.key)
-    bodies = store.get_many(sources.values())
-    return {version: bodies[source] for version, source in sources.items()}, sorted(hopeless)
+            found.hopeless.append(partition.key)
+    copies = store.get_many(sources.values())
+    found.bodies.update({version: copies[source] for version, source in sources.items()})
+    return found
+
+
+def _put_together(
+    store: Store, keys: TableKeys, partition: Partition, required: Collection[str]
+) -> tuple[StoredObject, bytes] | None:
+    """The version of a partition, made of all its cuts; None where these are not its rows."""
+    bodies = store.get_many([keys.full(path) for path in partition.paths], missing_ok=True)
+    if len(bodies) < len(partition.paths):
+        return None
+    try:
+        frames = {path: from_parquet([bodies[keys.full(path)]]) for path in partition.paths}
+        rows = pl.concat(list(frames.values()))
+    except (pl.exceptions.PolarsError, OSError, ValueError):
+        return None
+    return (
+        version_of(partition.key, frames, keys, required) if content_sha256(rows) == partition.content_sha256 else None
+    )
 
 
 def partitions_of_manifests(seen: Seen) -> dict[str, Partition]:

@@ -25,6 +25,9 @@
                                              /_newest.json                   which is the newest of each extract date
     <env>/explorer/<world>/_versions/<sha256>.parquet, .json                 files of the set that a page is drawn from
                           /_latest.json                                      written last: which files are the set now
+    <env>/iceberg/<world>/<layer>/<table>/metadata/v<N>.metadata.json        tables as Apache Iceberg sees them, whose
+                                                  /version-hint.text         data files are our versions; written last:
+                                                  /<id>.avro                 the metadata, and the hint to the newest
     <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
     <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
                                                 /record.json                 written last: of what, by which code
@@ -39,7 +42,6 @@
                          /_open/<run>.json                                  runs whose report is not written yet
     <env>/observability/alerts/<world>/<kind>/<key>/<channel>.json           sent, and when
     <env>/dagster/...                                                        what Dagster's steps print
-    <env>/iceberg/<world>/<layer>/<table>/...                                tables as other engines read them
     <env>/athena/...                                                         answers of Athena to analysts
 
 The world is the source segment: `bea`, `sample`, `sample-smoke`. Names that start with `_` are records and versions
@@ -175,6 +177,15 @@ class Layout:
     def cells(self, dataset: str) -> str:
         """The prefix of the decoded cells of the extracts of one dataset; they can be made again from Bronze."""
         return join(self.env, "cells", self.world, dataset)
+
+    @property
+    def iceberg_tables(self) -> str:
+        """The prefix of the tables as Apache Iceberg sees them, made again at will."""
+        return join(self.env, "iceberg", self.world)
+
+    def iceberg(self, layer: Layer, table: str) -> str:
+        """The prefix of the Iceberg table that one of ours is projected to."""
+        return join(self.iceberg_tables, layer, table)
 
     def certificates(self, dataset: str) -> str:
         """The prefix of the certificates of the releases of one dataset, which are written once."""

@@ -5,24 +5,34 @@ A partition's manifest is written after its files, by compare-and-swap, and reme
 that was cut short, a slower writer that came late, and a file changed by hand all show in one listing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+
+import polars as pl
 
 from pce_pipeline.lake.backends import ObjectInfo
 from pce_pipeline.lake.errors import DamagedObject, LostRace
 from pce_pipeline.lake.integrity import NOTHING, sha256_of
+from pce_pipeline.lake.parquet import from_parquet, in_threads, to_parquet
 from pce_pipeline.lake.pointer import (
     MANIFEST,
+    Cut,
+    FixedFile,
     Partition,
     PartitionManifest,
     Pointer,
     StoredObject,
     TableKeys,
+    decode_manifest,
     files_by_folder,
     folder_of,
 )
-from pce_pipeline.lake.records import decode_record, encode_record
+from pce_pipeline.lake.records import encode_record
 from pce_pipeline.lake.store import Store
+
+Manifests = Mapping[str, tuple[PartitionManifest | None, str]]
+"""A table's manifests by path, each with its token; None for one that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,8 @@ class Seen:
 
     listing: Mapping[str, ObjectInfo]
     """Its objects, by path."""
-    manifests: Mapping[str, tuple[PartitionManifest | None, str]]
-    """Its manifests by path, each with its token; None for one that cannot be read."""
+    manifests: Manifests
+    """Its manifests."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +51,37 @@ class _Behind:
 
     partition: Partition
     """The partition as the pointer has it."""
-    puts: list[StoredObject]
-    """The files to put."""
+    kept: dict[str, FixedFile]
+    """The files that stay, by path."""
+    untouched: dict[str, FixedFile]
+    """The files of its manifest that nobody has written since, by path: one whose bytes come out equal stays, too."""
     leftovers: set[str]
     """The paths to remove."""
-    e_tags: dict[str, str]
-    """The e-tags of the files that stay, by path."""
     manifest_token: str | None
     """The manifest to replace, as it was seen; None where there is none."""
+
+    @property
+    def wanted(self) -> set[str]:
+        """The paths of files to put."""
+        return set(self.partition.paths) - self.kept.keys()
+
+    @property
+    def versions(self) -> list[StoredObject]:
+        """The versions that these are made of."""
+        if self.partition.cuts:
+            return list(self.partition.objects) if self.wanted else []
+        return [each for each in self.partition.objects if each.path in self.wanted]
 
 
 class Promotion:
     """Promotes one table."""
 
-    def __init__(self, store: Store, keys: TableKeys, table: str) -> None:
+    def __init__(self, store: Store, keys: TableKeys, table: str, required: Collection[str] = ()) -> None:
+        """`required` are the columns that are never NULL."""
         self._store = store
         self._keys = keys
         self._table = table
+        self._required = required
 
     def look(self) -> Seen:
         """What lies there now.
@@ -71,7 +95,7 @@ class Promotion:
         manifests: dict[str, tuple[PartitionManifest | None, str]] = {}
         for key, (body, token) in self._store.get_versioned_many(keys).items():
             try:
-                manifests[key[cut:]] = (decode_record(key, body, PartitionManifest), token)
+                manifests[key[cut:]] = (decode_manifest(key, body), token)
             except DamagedObject:
                 manifests[key[cut:]] = (None, token)
         return Seen(listing, manifests)
@@ -83,17 +107,26 @@ class Promotion:
         version is unusable; everything else is promoted by then.
         """
         behind = self._behind(pointer, seen)
-        bodies, damaged = self._bodies(behind, at_hand)
-        sound = [each for each in behind if all(stored.version_key in bodies for stored in each.puts)]
-        puts = {self._keys.full(o.path): bodies[o.version_key] for each in sound for o in each.puts}
+        versions, damaged = self._versions(behind, at_hand)
+        sound = [each for each in behind if all(o.version_key in versions for o in each.versions)]
+        made = {each.partition.key: self._made(each, versions) for each in sound}
+        puts = {self._keys.full(path): body for files in made.values() for path, (_, body) in files.items()}
         written = self._store.put_many(puts)
         self._store.delete_many([self._keys.full(path) for each in sound for path in sorted(each.leftovers)])
         # The manifest comes after the files whose e-tags it holds: a kill in between leaves files that no manifest
         # vouches for, and the next promotion puts them again.
         manifests: dict[str, tuple[bytes, str | None]] = {}
         for each in sound:
-            e_tags = each.e_tags | {o.path: written[self._keys.full(o.path)] for o in each.puts}
-            manifest = PartitionManifest(table=self._table, partition=each.partition, e_tags=e_tags)
+            new = {
+                path: FixedFile(sha256=digest, bytes=len(body), rows=rows, e_tag=written[self._keys.full(path)])
+                for path, rows in each.partition.files
+                if path in made[each.partition.key]
+                for digest, body in [made[each.partition.key][path]]
+            }
+            files = {
+                path: new.get(path) or each.kept.get(path) or each.untouched[path] for path in each.partition.paths
+            }
+            manifest = PartitionManifest(table=self._table, partition=each.partition, files=files)
             key = self._keys.full(self._keys.manifest(each.partition.key))
             manifests[key] = (encode_record(manifest), each.manifest_token)
         lost = self._store.replace_many(manifests)
@@ -104,33 +137,55 @@ class Promotion:
             raise damaged[0]
         return len(puts), sum(map(len, puts.values()))
 
+    def behind(self, pointer: Pointer, seen: Seen) -> set[str]:
+        """The partitions whose fixed keys are not what the pointer says."""
+        return {each.partition.key for each in self._behind(pointer, seen)}
+
     def _behind(self, pointer: Pointer, seen: Seen) -> list[_Behind]:
         present = files_by_folder(seen.listing)
         behind = []
         for key, partition in pointer.partitions.items():
             manifest, token = seen.manifests.get(self._keys.manifest(key), (None, None))
             untouched = {} if manifest is None else self._untouched(manifest, seen.listing)
-            kept = {o.path: untouched[o] for o in partition.objects if o in untouched}
-            puts = [stored for stored in partition.objects if stored.path not in kept]
-            leftovers = present[folder_of(key)] - {stored.path for stored in partition.objects}
-            if puts or leftovers or manifest is None or manifest.partition != partition:
-                behind.append(_Behind(partition, puts, leftovers, kept, token))
+            if partition.cuts:
+                was = None if manifest is None else manifest.partition
+                of_same = was is not None and (was.objects, was.cuts) == (partition.objects, partition.cuts)
+                kept = {path: untouched[path] for path in partition.paths if of_same and path in untouched}
+            else:
+                hashes = {each.path: each.sha256 for each in partition.objects}
+                kept = {path: each for path, each in untouched.items() if hashes.get(path) == each.sha256}
+            leftovers = present[folder_of(key)] - set(partition.paths)
+            each = _Behind(partition, kept, untouched, leftovers, token)
+            if each.wanted or leftovers or manifest is None or manifest.partition != partition:
+                behind.append(each)
         return behind
 
     @staticmethod
-    def _untouched(manifest: PartitionManifest, listing: Mapping[str, ObjectInfo]) -> dict[StoredObject, str]:
-        """E-tags of the files that nobody has written since the manifest."""
+    def _untouched(manifest: PartitionManifest, listing: Mapping[str, ObjectInfo]) -> dict[str, FixedFile]:
+        """The files that nobody has written since the manifest."""
         return {
-            stored: manifest.e_tags[stored.path]
-            for stored in manifest.partition.objects
-            if stored.path in listing and listing[stored.path].e_tag == manifest.e_tags.get(stored.path)
+            path: file for path, file in manifest.files.items() if path in listing and listing[path].e_tag == file.e_tag
         }
 
-    def _bodies(
+    def _made(self, behind: _Behind, versions: Mapping[str, bytes]) -> dict[str, tuple[str, bytes]]:
+        """The files to put, by path, each with its hash: copies of versions, or cuts of the one version."""
+        partition = behind.partition
+        if not partition.cuts:
+            return {o.path: (o.sha256, versions[o.version_key]) for o in behind.versions}
+        if not behind.wanted:
+            return {}
+        rows = from_parquet([versions[o.version_key] for o in behind.versions])
+        wanted = {path: frame for path, frame in cut(rows, partition.cuts).items() if path in behind.wanted}
+        bodies = in_threads(lambda frame: to_parquet(frame, self._required), wanted.values())
+        made = {path: (sha256_of(body), body) for path, body in zip(wanted, bodies, strict=True)}
+        same = {path for path, file in behind.untouched.items() if path in made and made[path][0] == file.sha256}
+        return {path: each for path, each in made.items() if path not in same}
+
+    def _versions(
         self, behind: list[_Behind], at_hand: Mapping[str, bytes]
     ) -> tuple[dict[str, bytes], list[DamagedObject]]:
-        """Verified bodies of all that is to be put, and what is wrong with the others."""
-        wanted = {stored.version_key: stored.sha256 for each in behind for stored in each.puts}
+        """Verified bodies of the versions of all that is to be put, and what is wrong with the others."""
+        wanted = {stored.version_key: stored.sha256 for each in behind for stored in each.versions}
         bodies = {version: body for version, body in at_hand.items() if version in wanted}
         damaged = []
         fetch = {self._keys.full(version): version for version in wanted if version not in bodies}
@@ -142,3 +197,9 @@ class Promotion:
             else:
                 damaged.append(DamagedObject(key, wanted[version], found))
         return bodies, damaged
+
+
+def cut(rows: pl.DataFrame, cuts: Sequence[Cut]) -> dict[str, pl.DataFrame]:
+    """A partition's rows as its files, by path."""
+    ends = list(accumulate(each.rows for each in cuts))
+    return {each.path: rows.slice(end - each.rows, each.rows) for each, end in zip(cuts, ends, strict=True)}

@@ -8,18 +8,29 @@ files and hashes are all this module knows; which frames they are is its callers
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+import msgspec
 import polars as pl
 
 from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject, MissingPartitions, PartitionsDisagree
-from pce_pipeline.lake.healing import Healed, find_damage, good_copies, partitions_of_manifests, withdrawn_files
+from pce_pipeline.lake.healing import (
+    Healed,
+    find_damage,
+    glance_at,
+    good_copies,
+    hashes_of_files,
+    partitions_of_manifests,
+    withdrawn_files,
+)
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
-from pce_pipeline.lake.parquet import from_parquet
-from pce_pipeline.lake.planning import plan
+from pce_pipeline.lake.parquet import from_parquet, in_threads
+from pce_pipeline.lake.planning import cuts_of, plan, version_of, versions_are_there
 from pce_pipeline.lake.pointer import (
+    FILE_FORMAT,
     MANIFEST,
     VERSIONS,
     WHOLE,
@@ -27,6 +38,7 @@ from pce_pipeline.lake.pointer import (
     Partition,
     Pointer,
     TableKeys,
+    decode_manifest,
 )
 from pce_pipeline.lake.promotion import Promotion, Seen
 from pce_pipeline.lake.records import decode_record, encode_record
@@ -84,11 +96,13 @@ class TableStore:
         >>> folder.cleanup()
     """
 
-    def __init__(self, store: Store, prefix: str, table_name: str) -> None:
+    def __init__(self, store: Store, prefix: str, table_name: str, required: Collection[str] = ()) -> None:
+        """`required` are the columns that are never NULL."""
         self._store = store
         self._table = table_name
         self._keys = TableKeys(prefix)
-        self._promotion = Promotion(store, self._keys, table_name)
+        self._required = required
+        self._promotion = Promotion(store, self._keys, table_name, required)
 
     def latest(self) -> dict[str, Partition]:
         """The published partitions by key, in order; none before the first publication.
@@ -135,6 +149,24 @@ class TableStore:
         ]
         return from_parquet(intact) if intact and len(intact) == len(bodies) else None
 
+    def standing(self, made_of: Mapping[str, tuple[Mapping[str, str], str]]) -> dict[str, Partition]:
+        """Those of the partitions that are published as made of these inputs by this code version, and lie there whole.
+
+        Whole by a listing: every version with its size, every fixed key as nobody has touched it since its promotion.
+        No file is read.
+        """
+        seen = self._promotion.look()
+        pointer, _ = self._read_pointer()
+        alike = {
+            key: each
+            for key, each in pointer.partitions.items()
+            if key in made_of and (each.inputs, each.code_version) == made_of[key] and each.file_format == FILE_FORMAT
+        }
+        behind = self._promotion.behind(Pointer(table=self._table, partitions=alike), seen)
+        return {
+            key: each for key, each in alike.items() if key not in behind and versions_are_there(each, seen.listing)
+        }
+
     def publish(self, new: Sequence[NewPartition], *, run_id: str, now: datetime | None = None) -> Publication:
         """Publishes the partitions, all at once, and finishes promotions that earlier runs did not.
 
@@ -144,10 +176,19 @@ class TableStore:
         """
         if len({each.key for each in new}) != len(new):
             raise ValueError(f"a partition of {self._table} was given twice")
+        self._rewrite_earlier_formats()
         seen = self._promotion.look()
         pointer, token = self._read_pointer()
         before = {each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions}
-        todo = plan(new, pointer.partitions, seen.listing, self._keys, run_id=run_id, now=now or datetime.now(UTC))
+        todo = plan(
+            new,
+            pointer.partitions,
+            seen.listing,
+            self._keys,
+            run_id=run_id,
+            now=now or datetime.now(UTC),
+            required=self._required,
+        )
         self._store.put_many({self._keys.full(version): todo.bodies[version] for version in todo.to_write})
         if todo.changes:
             base = pointer.partitions
@@ -167,6 +208,45 @@ class TableStore:
             before=before,
             rows_in_all=sum(partition.rows for partition in pointer.partitions.values()),
         )
+
+    def bring_to_format(self) -> list[str]:
+        """Writes the files of partitions of an earlier file format again, once; returns these partitions.
+
+        Rows, content hashes and provenance stay. Versions come first, then one swap of the pointer, then the fixed
+        keys: killed in between, the next call or publication goes on. Damage is left as it is, for `heal`.
+        """
+        rewritten = self._rewrite_earlier_formats()
+        seen = self._promotion.look()
+        self._promote(self._read_pointer()[0], seen, {})
+        return rewritten
+
+    def _rewrite_earlier_formats(self) -> list[str]:
+        """As far as the pointer."""
+        pointer, token = self._read_pointer()
+        old = [each for each in pointer.partitions.values() if each.file_format < FILE_FORMAT]
+        if not old:
+            return []
+        again = {before.key: (before, now) for before, now in zip(old, in_threads(self._rewritten, old), strict=True)}
+
+        def change(there: dict[str, Partition]) -> dict[str, Partition]:
+            # another run may have published or rewritten one meanwhile
+            ours = {key: now for key, (before, now) in again.items() if now is not None and there.get(key) == before}
+            return {**there, **ours}
+
+        rewritten = [key for key, (_, now) in again.items() if now is not None]
+        if rewritten:
+            self._commit(pointer, token, change)
+        return rewritten
+
+    def _rewritten(self, before: Partition) -> Partition | None:
+        """A partition in today's format, its version written; None where it is damaged."""
+        bodies = self._store.get_many([self._keys.full(o.version_key) for o in before.objects], missing_ok=True)
+        if any(sha256_of(bodies.get(self._keys.full(o.version_key), b"")) != o.sha256 for o in before.objects):
+            return None
+        files = {o.path: from_parquet([bodies[self._keys.full(o.version_key)]]) for o in before.objects}
+        stored, body = version_of(before.key, files, self._keys, self._required)
+        self._store.put(self._keys.full(stored.version_key), body)
+        return msgspec.structs.replace(before, objects=(stored,), cuts=cuts_of(files), file_format=FILE_FORMAT)
 
     def withdraw(self, partitions: Collection[str]) -> dict[str, Partition]:
         """Takes partitions out of the table, and their files from the fixed keys; returns those that were published.
@@ -199,22 +279,24 @@ class TableStore:
         if token is None:
             left = any(key.rpartition("/")[2] == MANIFEST for key in listing)
             return [Damage(self._keys.pointer, "missing", "a pointer", NOTHING)] if left else []
-        expected = {
-            self._keys.full(path): stored
-            for partition in pointer.partitions.values()
-            for stored in partition.objects
-            for path in (stored.version_key, stored.path)
-        }
-        return [
-            Damage(
-                key,
-                "changed" if key in listing else "missing",
-                stored.sha256,
-                f"{listing[key].size:,} bytes instead of {stored.bytes:,}" if key in listing else NOTHING,
-            )
-            for key, stored in expected.items()
-            if key not in listing or listing[key].size != stored.bytes
-        ]
+        # the size of a cut is known to its manifest alone
+        has_cuts = any(each.cuts for each in pointer.partitions.values())
+        manifests = self._promotion.look().manifests if has_cuts else {}
+        return glance_at(self._keys, pointer.partitions.values(), listing, manifests)
+
+    def files_of(self, partition: Partition) -> dict[str, str | None]:
+        """The hash of every file of a partition, by key of the lake, versions first.
+
+        None for a cut that its manifest does not vouch for.
+        """
+        hashes: dict[str, str | None] = {self._keys.full(o.version_key): o.sha256 for o in partition.objects}
+        key = self._keys.full(self._keys.manifest(partition.key))
+        manifest = None
+        if partition.cuts:
+            with suppress(MissingObject, DamagedObject):
+                manifest = decode_manifest(key, self._store.get(key))
+        of_files = hashes_of_files(partition, manifest)
+        return hashes | {self._keys.full(path): of_files.get(path) for path in partition.paths}
 
     def heal(self) -> Healed:
         """Restores damaged versions and fixed keys from each other, and a lost pointer from the manifests.
@@ -228,15 +310,19 @@ class TableStore:
             return Healed(restored, [])
         pointer, token = self._read_pointer()
         bad = {each.key for each in damage}
-        # Each file lies there twice, as a version and at its fixed key, so that one is a copy of the other.
-        bodies, withdrawn = good_copies(self._store, self._keys, pointer.partitions.values(), bad)
-        self._store.put_many(bodies)
-        hopeless = {key: pointer.partitions[key] for key in withdrawn}
-        if hopeless:
-            # Another run may have published anew meanwhile: only what is still as it was found is withdrawn.
-            self._commit(
-                pointer, token, lambda there: {key: each for key, each in there.items() if hopeless.get(key) != each}
-            )
+        copies = good_copies(self._store, self._keys, pointer.partitions.values(), bad, self._required)
+        self._store.put_many(copies.bodies)
+        hopeless = {key: pointer.partitions[key] for key in copies.hopeless}
+        if hopeless or copies.remade:
+            # Another run may have published anew meanwhile: only what is still as it was found is touched.
+            found = pointer.partitions
+
+            def mend(there: dict[str, Partition]) -> dict[str, Partition]:
+                left = {key: each for key, each in there.items() if hopeless.get(key) != each}
+                return left | {key: now for key, now in copies.remade.items() if left.get(key) == found[key]}
+
+            self._commit(pointer, token, mend)
+        self._rewrite_earlier_formats()
         seen = self._promotion.look()
         pointer, _ = self._read_pointer()
         gone = withdrawn_files(self._keys, pointer.partitions, seen)
@@ -246,22 +332,25 @@ class TableStore:
         trusted = {path: info for path, info in seen.listing.items() if self._keys.full(path) not in changed}
         self._promote(pointer, Seen(trusted, seen.manifests), {})
         lost = {self._keys.full(o.version_key) for each in hopeless.values() for o in each.objects}
-        lost |= {self._keys.full(o.path) for each in hopeless.values() for o in each.objects}
-        return Healed(restored + [each for each in damage if each.key not in lost], withdrawn)
+        lost |= {self._keys.full(path) for each in hopeless.values() for path in each.paths}
+        return Healed(restored + [each for each in damage if each.key not in lost], copies.hopeless)
 
     def prune(self, older_than: timedelta, now: datetime, held: Collection[str] = ()) -> list[str]:
-        """Deletes versions that are older and neither current nor `held` (version keys); returns their version keys.
+        """Deletes versions that are older and neither current nor `held` (version keys); returns their version keys."""
+        gone = [version for version in self.old_versions(older_than, now) if version not in held]
+        self._store.delete_many([self._keys.full(version) for version in gone])
+        return gone
+
+    def old_versions(self, older_than: timedelta, now: datetime) -> list[str]:
+        """The version keys of those that are older and not current.
 
         The listing comes before the pointer, so that what is committed in between counts as current.
         """
         cut = len(self._keys.prefix) + 1
         infos = self._store.list(self._keys.full(VERSIONS))
         current = {stored.version_key for partition in self.latest().values() for stored in partition.objects}
-        kept = current.union(held)
         old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
-        gone = [version for version in old if version not in kept]
-        self._store.delete_many([self._keys.full(version) for version in gone])
-        return gone
+        return [version for version in old if version not in current]
 
     def _read_pointer(self) -> tuple[Pointer, str | None]:
         try:

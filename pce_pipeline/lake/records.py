@@ -10,8 +10,11 @@ import msgspec
 from pce_pipeline.decoding import decoded_json
 from pce_pipeline.lake.errors import DamagedObject, NewerLakeFormat
 
-LAKE_FORMAT = 2
-"""Raised whenever an older reader would misunderstand what is written. 2: Bronze records which extracts count."""
+LAKE_FORMAT = 3
+"""Raised whenever an older reader would misunderstand what is written.
+
+2: Bronze records which extracts count. 3: a partition has one version, of which the files at fixed keys may be cuts.
+"""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ class Lake:
         return self.layout.dataset(table.layer, table.relation)
 
     def table(self, table: Table) -> TableStore:
-        return TableStore(self.store, self.prefix(table), table.name)
+        return TableStore(self.store, self.prefix(table), table.name, table.required)
 
     def run_folder(self, run_id: str) -> str:
         """Where a run's record and log lie."""

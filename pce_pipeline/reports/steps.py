@@ -7,7 +7,13 @@ from pce_pipeline.reports.report import LAYERS, UNFINISHED, Failure, LayerName, 
 
 _PUT_OFF = "DatasetsPutOff"
 _STOPPED = ("InterruptedError", "KeyboardInterrupt", "DagsterExecutionInterruptedError")
-_WRITTEN = {"written": "written", "refreshed": "restamped", "unchanged": "unchanged", "withdrawn": "withdrawn"}
+_WRITTEN = {
+    "written": "written",
+    "refreshed": "restamped",
+    "unchanged": "unchanged",
+    "standing": "left alone",
+    "withdrawn": "withdrawn",
+}
 _LOADED = ("inserted", "updated", "deleted")
 
 _AGAIN = "Run the same again: it goes on from there, and what is done is not done twice."

@@ -21,6 +21,7 @@ from pce_pipeline.shell.audit import Read, audit_publication
 from pce_pipeline.shell.page import shown
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.retries import raise_or_try_again
+from pce_pipeline.shell.tags import reported_before
 from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import QUARANTINED, Table
@@ -37,6 +38,9 @@ output with this mark is stored but not reported; tests hold Dagster to it.
 
 
 _ABSENT = "absent"
+
+STANDS = "Left alone: inputs, code version and files are those of its publication."
+"""What the page says of what a run found standing and reports because its history did not know it."""
 
 
 def absent_year(key: dg.AssetKey, year: int, why: str) -> dg.AssetMaterialization:
@@ -87,6 +91,8 @@ class YearlyOutput:
     """The years of the run that there is nothing to publish of, each with the reason."""
     read: Read = field(default_factory=Read)
     """The rows that went into each year, as far as they were counted."""
+    standing: Mapping[int, Partition] = field(default_factory=dict)
+    """The years of the run that were left alone, as they are published."""
 
 
 def yearly_output(output: YearlyOutput, name: str = "result") -> dg.Output[YearlyOutput]:
@@ -118,6 +124,15 @@ class LakeIOManager(dg.IOManager):
     def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         table = obj.derivation.table
         by_year = obj.frames
+        step = self._journal.running(context.run_id, table.name)
+        if step is not None and obj.standing:
+            step.outputs(standing=sorted(map(str, obj.standing)))
+        self._report_standing(context, obj)
+        if obj.standing and not obj.inputs and not obj.absent:
+            if step is not None:
+                step.rows(**{table.name: 0})
+                step.outputs(written=[])
+            return  # nothing is to be published, and what is there was just found whole
         publication = self._lake.table(table).publish(
             [
                 NewPartition(
@@ -135,7 +150,6 @@ class LakeIOManager(dg.IOManager):
         )
         published = publication.partitions
         withdrawn = self._lake.table(table).withdraw([str(year) for year in obj.absent]) if obj.absent else {}
-        step = self._journal.running(context.run_id, table.name)
         frames = {str(year): rows for year, rows in by_year.items()}
         audit_publication(step, table, publication, frames, withdrawn, obj.read)
         if step is not None:
@@ -199,6 +213,29 @@ class LakeIOManager(dg.IOManager):
             # what lacks them; what is stale, `next_step` says from the inputs in the lake's manifests.
             tags={"dagster/data_version": partition.content_sha256},
         )
+
+    def _report_standing(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
+        """Report the years that stand and that this history has never seen: its page would paint them as missing."""
+        if not obj.standing:
+            return
+        run, instance = context.step_context.dagster_run, context.step_context.instance
+        known = reported_before(run, lambda: instance.get_materialized_partitions(context.asset_key))
+        for year, partition in sorted(obj.standing.items()):
+            if str(year) not in known:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        asset_key=context.asset_key,
+                        partition=str(year),
+                        description=STANDS,
+                        metadata={
+                            "dagster/partition_row_count": partition.rows,
+                            "content_sha256": partition.content_sha256,
+                            "publication": "standing",
+                            "code_version": partition.code_version,
+                        },
+                        tags={"dagster/data_version": partition.content_sha256},
+                    )
+                )
 
     def _of_the_whole(self, derivation: Derivation, rows: pl.DataFrame, rows_in_all: int) -> dict[str, Any]:
         """What the newest year of a run says of the table: its rows of all years, and what a person looks at first."""

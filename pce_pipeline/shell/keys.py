@@ -15,6 +15,9 @@ EXPLORER_KEY = dg.AssetKey(EXPLORER.split("/"))
 CERTIFICATES = dg.AssetKey(["gold", "certificates"])
 """The asset that makes the certificates of releases, which are files and no table."""
 
+ICEBERG_KEY = dg.AssetKey(["gold", "iceberg"])
+"""The asset that projects all tables into Iceberg tables."""
+
 
 def key_of(table: Table) -> dg.AssetKey:
     """The asset that publishes a table in the lake."""

@@ -17,19 +17,41 @@ from pce_pipeline.bronze.history import History, inputs_of_piece, sources_of
 from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.lake.pointer import WHOLE, NewPartition, Partition
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.quality.rows import TableRows
 from pce_pipeline.quality.rules import Subject, judge
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.audit import Read, audit_publication
 from pce_pipeline.shell.checks import check_specs, report
+from pce_pipeline.shell.io_manager import REPORTED_BY_US, STANDS
 from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
+from pce_pipeline.shell.tags import is_forced, reported_before
 from pce_pipeline.tables.lineage import FromTable, Piece
 from pce_pipeline.tables.table import content_sha256
+
+
+def stands(context: dg.AssetExecutionContext, key: dg.AssetKey, standing: Partition, step: Step) -> dg.Output[None]:
+    """The output of a table in one piece that is left alone; it is reported where this history has never seen it."""
+    step.outputs(standing=[WHOLE], written=[])
+    if WHOLE not in reported_before(context.run, lambda: known_whole(context.instance, key)):
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=key,
+                description=STANDS,
+                metadata={"dagster/row_count": standing.rows, "content_sha256": standing.content_sha256},
+                tags={"dagster/data_version": standing.content_sha256},
+            )
+        )
+    return dg.Output(None, output_name=key.to_python_identifier(), metadata=REPORTED_BY_US)
+
+
+def known_whole(instance: dg.DagsterInstance, key: dg.AssetKey) -> set[str]:
+    """The only partition of a table in one piece, if a history has ever heard of it."""
+    return {WHOLE} if instance.get_latest_materialization_event(key) is not None else set()
 
 
 @dataclass(frozen=True)
@@ -98,6 +120,11 @@ def piece_asset(
             store = lake.table(table)
             there = store.latest().get(WHOLE)
             is_same = there is not None and (there.inputs, there.code_version) == (inputs, code_version)
+            if key in context.selected_asset_keys and not is_forced(context):
+                standing = store.standing({WHOLE: (inputs, code_version)}).get(WHOLE)
+                if standing is not None:
+                    yield stands(context, key, standing, step)
+                    return
             unchanged = store.read_partition(there) if there is not None and is_same else None
             frame, subject = make(PieceRun(lake, held, histories, published, unchanged))
             rows = TableRows(table, {WHOLE: frame}, contracts.keys_of(table), settings.references_resolved_pct)

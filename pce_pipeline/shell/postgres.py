@@ -1,7 +1,8 @@
 """Postgres in Dagster: one operation loads all its tables in a single transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -9,10 +10,10 @@ import msgspec
 import polars as pl
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
+from pce_pipeline.bronze import quarantine
 from pce_pipeline.bronze.current import Current, Holdings, absence
 from pce_pipeline.bronze.errors import NothingHeld
 from pce_pipeline.bronze.history import covered_years
-from pce_pipeline.bronze.quarantine import standing
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import WHOLE, Partition
 from pce_pipeline.lake.resource import Lake
@@ -24,13 +25,14 @@ from pce_pipeline.shell.keys import key_of, postgres_key
 from pce_pipeline.shell.lineage import LineageOfLake
 from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ONE_RUN, SAME_YEAR, YEARS, partition_keys_of
+from pce_pipeline.shell.pieces import known_whole
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.shell.tags import refresh_tags, tag_run
+from pce_pipeline.shell.tags import is_forced, refresh_tags, reported_before, tag_run
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import encoded, form_of
-from pce_pipeline.warehouse.contents import Key, contents_held
+from pce_pipeline.warehouse.contents import Content, Key, contents_held
 from pce_pipeline.warehouse.loads import DeltaLoad, LoadResult, TableLoad, load
 from pce_pipeline.warehouse.parity import parity
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -103,10 +105,14 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
             with postgres.connect() as connection:
                 _record_earlier_runs(connection, context.run.run_id, lake, journal)
                 known = checkpoints(connection)
-                unchanged = _unchanged(connection, parts, registry, known)
+                standing = _standing(connection, [] if is_forced(context) else parts, known)
                 loaded = load(
                     connection,
-                    [each.load(lake, registry) for each in parts if each.table.name not in unchanged],
+                    [
+                        rest.load(lake, registry)
+                        for each in parts
+                        if (rest := each.without(standing[each.table.name])) is not None
+                    ],
                     world=lake.layout.world,
                     env=lake.layout.env,
                     run=run_row(step.run, [lineage.told(entry) for entry in journal.trail(step.run)]),
@@ -115,22 +121,27 @@ def postgres_asset(registry: Registry) -> dg.AssetsDefinition:
                         {key: checkpoint.content_sha256 for key, checkpoint in known.items()},
                     ),
                     lineage=lineage.rows(settings),
-                    quarantine=[row for now in everything.values() for row in standing(now).to_dicts()],
+                    quarantine=[row for now in everything.values() for row in quarantine.standing(now).to_dicts()],
                     status="failed" if step.run.put_off else "succeeded",
                 )
             if missing := [table.name for table in registry.of_lake_only if published[table.name]]:
                 step.outputs(without_a_table=missing)
                 context.log.warning(_WITHOUT_A_TABLE, ", ".join(missing))
             step.audit(entry for each in loaded for entry in each.trail)
-            of_table = {each.table: each for each in (*loaded, *unchanged.values())}
-            results = [of_table[each.table.name] for each in parts]
+            of_table = {each.table: each for each in loaded}
+            results = [
+                _beside(standing[name], of_table.get(name), name) for name in (each.table.name for each in parts)
+            ]
+            step.outputs(left_alone={name: len(held) for name, held in standing.items() if held})
             for result in results:
                 rows = sum(result.counts().values()) - result.deleted
                 step.rows(**{f"postgres/{result.table.partition('/')[2]}": rows})
                 step.outputs(**{result.table: result.counts()})
-            step.outputs(reconciled={part.table.name: _reconciled(part, of_table[part.table.name]) for part in parts})
-            for part, result in zip(parts, results, strict=True):
-                yield from _materialisations(context, part, result, report_link(lake, context.run.run_id))
+            both = list(zip(parts, results, strict=True))
+            step.outputs(reconciled={part.table.name: _reconciled(part, result) for part, result in both})
+            for part, result in both:
+                link = report_link(lake, context.run.run_id)
+                yield from _materialisations(context, part, result, standing[part.table.name], link)
             if step.run.put_off:
                 raise DatasetsPutOff(context.run.run_id, step.run.put_off)
 
@@ -193,6 +204,12 @@ class _Part:
         """Its partitions that are loaded."""
         return [str(year) for year in self.years] if self.table.is_yearly else [WHOLE]
 
+    def without(self, standing: Collection[str]) -> "_Part | None":
+        """What is left to load beside the partitions that Postgres holds already; None where nothing is."""
+        years = [year for year in self.years if str(year) not in standing]
+        is_due = years or self.absent if self.table.is_yearly else WHOLE not in standing
+        return replace(self, years=years) if is_due else None
+
     @property
     def years_spoken_of(self) -> list[int]:
         """The years that Postgres shall hold as the lake does."""
@@ -221,29 +238,46 @@ class _Part:
         return lake.table(self.table).read(self.keys) if self.keys else pl.DataFrame(schema=self.table.polars_schema)
 
 
-def _unchanged(
-    connection: Connection, parts: Sequence[_Part], registry: Registry, known: Mapping[Key, Checkpoint]
-) -> dict[str, LoadResult]:
-    """The tables in one piece, made of others, that hold what the lake does by the database's own word.
+_Standing = Mapping[str, Mapping[str, Content]]
+"""By table, the partitions that hold what the lake does by the database's own word, and what they hold."""
 
-    They are made as a whole or not at all, and some are large: nothing of them is read or sent.
+
+def _standing(connection: Connection, parts: Sequence[_Part], known: Mapping[Key, Checkpoint]) -> _Standing:
+    """What need not be loaded: checkpoint and pointer agree, and the database's hash is that of the load.
+
+    A value that somebody has changed shows in the hash, and its year is loaded again.
     """
-    pieces = [each for each in parts if each.table.name in registry.pieces and each.held]
-    loaded = [each for each in pieces if (each.table.name, WHOLE) in known]
-    contents = contents_held(connection, [each.table for each in loaded]) if loaded else {}
-    found = {each.table.name: parity(each.table, each.held, known, contents) for each in loaded}
-    return {
-        name: LoadResult(
-            name,
-            inserted=0,
-            updated=0,
-            deleted=0,
-            unchanged=known[name, WHOLE].rows,
-            held=contents[name, WHOLE].rows if (name, WHOLE) in contents else 0,
-        )
-        for name, each in found.items()
-        if not each.problems and not each.unknown
-    }
+    found: dict[str, dict[str, Content]] = defaultdict(dict)
+    years = sorted({year for part in parts for year in part.years})
+    contents = contents_held(connection, [part.table for part in parts], years) if parts else {}
+    for part in parts:
+        name = part.table.name
+        loaded = [
+            key
+            for key in part.keys
+            if (name, key) in known and known[name, key].code_version == part.held[key].code_version
+        ]
+        each = parity(part.table, part.held, known, contents).within(loaded)
+        wrong = {key for problem in each.problems for key in problem.partitions} | {*each.unknown}
+        found[name] = {key: contents.get((name, key), Content(0)) for key in loaded if key not in wrong}
+    return found
+
+
+def _beside(standing: Mapping[str, Content], loaded: LoadResult | None, table: str) -> LoadResult:
+    """What the load of a table came to, with what was left alone."""
+    rows = sum(content.rows for content in standing.values())
+    if loaded is None:
+        return LoadResult(table, inserted=0, updated=0, deleted=0, unchanged=rows, held=rows)
+    return replace(
+        loaded,
+        unchanged=loaded.unchanged + rows,
+        held=None if loaded.held is None else loaded.held + rows,
+    )
+
+
+def _materialised(instance: dg.DagsterInstance, key: dg.AssetKey, table: Table) -> set[str]:
+    """The partitions of a table of Postgres that this history has seen."""
+    return {*instance.get_materialized_partitions(key)} if table.is_yearly else known_whole(instance, key)
 
 
 def _reconciled(part: _Part, result: LoadResult) -> dict[str, int | None]:
@@ -267,11 +301,17 @@ def _record_earlier_runs(connection: Connection, run_id: str, lake: Lake, journa
 
 
 def _materialisations(
-    context: dg.AssetExecutionContext, part: _Part, result: LoadResult, link: Mapping[str, Any]
+    context: dg.AssetExecutionContext,
+    part: _Part,
+    result: LoadResult,
+    standing: Collection[str],
+    link: Mapping[str, Any],
 ) -> Iterator[dg.Output[None]]:
+    """What was loaded, and of what was left alone that of which this history has never heard."""
     table, key = part.table, postgres_key(part.table)
     newest, total = max(part.keys, default=""), sum(each.rows for each in part.held.values())
-    for partition in (part.held[each] for each in part.keys):
+    told = reported_before(context.run, lambda: _materialised(context.instance, key, table)) if standing else ()
+    for partition in (part.held[each] for each in part.keys if each not in standing or each not in told):
         context.log_event(
             dg.AssetMaterialization(
                 asset_key=key,

@@ -3,7 +3,7 @@
 Every way to start a run gives it some; what only the run itself knows, its first step adds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import dagster as dg
 
@@ -16,6 +16,9 @@ YEARS = "pce/years"
 EXTRACT = "pce/extract"
 RELEASE = "pce/release"
 WHY = "pce/why"
+FORCED = "pce/forced"
+
+_BACKFILL = "dagster/backfill"
 
 _LONGEST = 250
 
@@ -35,6 +38,24 @@ def why_tag(reasons: Mapping[str, str] | str) -> dict[str, str]:
     told = [f"{years_text(years)}: {why}" for why, years in by_reason.items()]
     told += [f"{name}: {why}" for name, why in reasons.items() if not name.isdecimal()]
     return {WHY: "; ".join(told)[:_LONGEST]}
+
+
+def forced_tag() -> dict[str, str]:
+    """The tag of a run that makes everything again, also what stands."""
+    return {FORCED: "true"}
+
+
+def is_forced(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run is to make again what stands."""
+    return context.run.tags.get(FORCED) == "true"
+
+
+def reported_before(run: dg.DagsterRun, known: Callable[[], Collection[str]]) -> Collection[str]:
+    """The partitions that need not be reported again where they stand: those that the history knows.
+
+    A backfill waits for an event of each partition that it asked for, and ends as failed where one does not come.
+    """
+    return () if _BACKFILL in run.tags else known()
 
 
 def tag_run(context: dg.AssetExecutionContext, tags: Mapping[str, str]) -> None:

@@ -2,8 +2,8 @@
 
 It takes from a run what the function needs, lets the rules judge what it made, and hands over only what may be
 published: for years that the current figures do not cover, it says why there is nothing. A rule that has nothing to
-look at gives no result. Checks that are run alone judge all years and publish nothing. A dataset that fails is put off
-where the run also loads others.
+look at gives no result. A year that stands is left alone, unless the run is forced. Checks that are run alone judge all
+years and publish nothing. A dataset that fails is put off where the run also loads others.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -16,9 +16,10 @@ import polars as pl
 
 from pce_pipeline.bronze.current import Current, Holdings, absence, decided_since, lost_extracts
 from pce_pipeline.bronze.errors import ExtractLost, NothingHeld
-from pce_pipeline.bronze.history import History, covered_years
+from pce_pipeline.bronze.history import History, covered_years, inputs_of_bronze
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.contracts.declared import Contracts
+from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.quality.rows import LastVersion, TableRows
@@ -33,7 +34,7 @@ from pce_pipeline.shell.page import declared, describe
 from pce_pipeline.shell.partitions import ALL_EXTRACTS, ONE_RUN, YEARS, mapping_of, partition_keys_of
 from pce_pipeline.shell.retries import is_tried_again
 from pce_pipeline.shell.steps import recorded_step
-from pce_pipeline.shell.tags import refresh_tags, tag_run
+from pce_pipeline.shell.tags import is_forced, refresh_tags, tag_run
 from pce_pipeline.tables.lineage import Derivation, FromBronze, FromTable
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
@@ -65,10 +66,7 @@ class YearlyRun:
 
     def inputs_of_bronze(self, source: FromBronze, year: int) -> Mapping[str, str]:
         """What a year of Silver is made from."""
-        if source.of == "current":
-            return self.held[source.dataset].inputs(year)
-        history = self.histories[source.dataset]
-        return history.inputs(year) if source.of == "vintages" else history.beginnings
+        return inputs_of_bronze(source, year, self.held[source.dataset], self.histories[source.dataset])
 
     def inputs(self, derivation: Derivation, year: int) -> dict[str, str]:
         """What a year of the table is made from."""
@@ -119,11 +117,16 @@ class Made(Generic[Subject]):
         """The rows of each of these years; a year may have none."""
         if isinstance(self.rows, Mapping):
             return {year: self.rows[year] for year in years}
-        found = {
-            int(str(year)): rows
-            for (year,), rows in self.rows.partition_by("year", as_dict=True, maintain_order=True).items()
-        }
-        return {year: found.get(year, self.rows.clear()) for year in years}
+        none, found = self.rows.clear(), self._of_years
+        return {year: found.get(year, none) for year in years}
+
+    @cached_property
+    def _of_years(self) -> Mapping[int, pl.DataFrame]:
+        """The rows by year: both the rules and the publication ask for them."""
+        if isinstance(self.rows, Mapping):
+            return self.rows
+        parts = self.rows.partition_by("year", as_dict=True, maintain_order=True)
+        return {int(str(year)): rows for (year,), rows in parts.items()}
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ class _Attempt(Generic[Subject]):
     compute: Callable[[YearlyRun], Made[Subject]]
     held: Mapping[str, Current]
     asked: Sequence[int]
+    standing: Collection[int]
     settings: Settings
     step: Step
     lake: Lake
@@ -145,7 +149,7 @@ class _Attempt(Generic[Subject]):
         """What is made of these datasets, and from what; None where they cover no year of the run."""
         of = {name: self.held[name] for name in datasets}
         covered = covered_years(self.derivation, of)
-        years = [year for year in self.asked if year in covered]
+        years = [year for year in self.asked if year in covered and year not in self.standing]
         tables = _read(self.lake_io, self.derivation, years, self.contracts.registry, of)
         run = YearlyRun(years, tables, of, self.settings, self.step, self.lake)
         return run, self.compute(run) if years else None
@@ -251,7 +255,11 @@ def yearly_asset(
             covered = covered_years(derivation, held)
             asked = [int(year) for year in partition_keys_of(context)] or sorted(covered)
             chosen = {check.name for check in context.selected_asset_check_keys}
-            attempt = _Attempt(derivation, contracts, chosen, compute, held, asked, settings, step, lake, lake_io)
+            left_alone = key in context.selected_asset_keys and not is_forced(context)
+            standing = _standing(derivation, held, set(asked) & covered, lake) if left_alone else {}
+            attempt = _Attempt(
+                derivation, contracts, chosen, compute, held, asked, standing, settings, step, lake, lake_io
+            )
             of_run = datasets_of_run(context, registry, datasets)
             going = [name for name in of_run if name not in step.run.put_off]
             try:
@@ -272,10 +280,28 @@ def yearly_asset(
                 kept = [name for name in datasets if name not in of_run or name in step.run.put_off]
                 # of years that nobody could look at, nothing is said
                 absent = {year: absence(held, year) for year in asked if year not in covered and kept != [*datasets]}
-                output = _output(derivation, run, made, absent)
+                output = replace(_output(derivation, run, made, absent), standing=standing)
                 yield yearly_output(_with_what_stands(output, kept, registry, lake, lake_io), _OUTPUT)
 
     return yearly
+
+
+def _standing(
+    derivation: Derivation, held: Mapping[str, Current], years: Collection[int], lake: Lake
+) -> dict[int, Partition]:
+    """The years that are published as what they would be made from now, and lie in the lake as they were published."""
+    histories = {name: History(now) for name, now in held.items()}
+    of_tables = {each.table.name: lake.table(each.table).latest() for each in derivation.tables}
+
+    def part_hash(table: Table, year: int, part: str | None) -> str | None:
+        partition = of_tables[table.name].get(str(year))
+        return partition.part_sha256(part) if partition is not None else None
+
+    def of_bronze(source: FromBronze, year: int) -> Mapping[str, str]:
+        return inputs_of_bronze(source, year, held[source.dataset], histories[source.dataset])
+
+    made_of = {str(year): (derivation.inputs_of(year, part_hash, of_bronze), derivation.code_version) for year in years}
+    return {int(year): each for year, each in lake.table(derivation.table).standing(made_of).items()}
 
 
 def _demand_whole_bronze(derivation: Derivation, held: Mapping[str, Current], lake: Lake) -> None:

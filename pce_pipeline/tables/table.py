@@ -13,6 +13,7 @@ from typing import Literal
 import polars as pl
 
 from pce_pipeline.errors import PceError
+from pce_pipeline.tables.field_ids import field_id
 
 MONEY = pl.Decimal(18, 3)
 LOG_POINTS = pl.Decimal(18, 6)
@@ -75,7 +76,7 @@ class Column:
 class Table:
     """One published table: what a row is, and how the table lies in the lake.
 
-    Columns are only ever appended, so that a column's place is its field id. For example, a table in one piece:
+    For example, a table in one piece:
 
         >>> day = Column("day", pl.Date, "the day")
         >>> table = Table("gold/dim_day", "One row per day.", ("day",), (day,), partition=None)
@@ -126,8 +127,17 @@ class Table:
 
     @property
     def field_ids(self) -> dict[str, int]:
-        """A number for each column that it keeps for ever."""
-        return {column.name: number for number, column in enumerate(self.columns, start=1)}
+        """A number for each column that it keeps for ever. Raises `SchemaViolation` where two have the same."""
+        found = {column.name: field_id(column.name) for column in self.columns}
+        same = sorted(name for name, number in found.items() if [*found.values()].count(number) > 1)
+        if same:
+            raise SchemaViolation(self.name, [f"columns {', '.join(same)} have one number: rename one"])
+        return found
+
+    @property
+    def required(self) -> frozenset[str]:
+        """The columns that are never NULL."""
+        return frozenset(column.name for column in self.columns if not column.nullable)
 
     @property
     def polars_schema(self) -> dict[str, pl.DataType | type[pl.DataType]]:

@@ -128,7 +128,7 @@ def _of_bytes(files: Sequence[StoredFile]) -> Iterator[Check]:
         yield Check(
             f"bytes of {file.uri}",
             not file.damage,
-            file.damage or f"sha256 {_short(file.sha256)}, as the pointer names it",
+            file.damage or f"sha256 {_short(file.sha256)}, as {file.named_by} names it",
         )
 
 

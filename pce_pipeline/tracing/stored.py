@@ -1,7 +1,7 @@
 """The files that hold a year of a table, read whatever state they are in: a trace tells damage, and goes on.
 
-Every file lies twice, as an immutable version that our readers follow and at a fixed key that everybody globs, and both
-must be the bytes that the pointer names.
+All rows lie twice, in an immutable version that our readers follow and at fixed keys that everybody globs. The version
+must be the bytes that the pointer names, and so must a copy of it; a cut of it, those that its manifest names.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,9 @@ class StoredFile:
     uri: str
     """Where it lies."""
     sha256: str
-    """The hash that the pointer names."""
+    """The hash that the pointer or its manifest names; empty where none can be believed."""
+    named_by: str
+    """Who names it, in words."""
     damage: str
     """What is wrong with its bytes; empty where nothing is."""
     rows: pl.DataFrame | None
@@ -36,35 +38,39 @@ class StoredFile:
 
 
 def stored_files(lake: Lake, table: Table, year: int, within: str = "") -> Sequence[StoredFile]:
-    """Both copies of the file that holds a year of a table, the version first; none where the year is not published.
+    """Both files that hold a year of a table, the version first; none where the year is not published.
 
-    `within` is the folder in the year's own, of a table that is cut by area.
+    `within` is the folder in the year's own, of a table that is cut by area: of its cuts, the one in there.
     """
     partition = lake.table(table).latest().get(str(year))
     if partition is None:
         return ()
-    wanted = [each for each in partition.objects if not within or f"/{within}/" in f"/{each.path}"]
-    keys = {f"{lake.prefix(table)}/{path}": stored for stored in wanted for path in (stored.version_key, stored.path)}
+    cuts = {f"{lake.prefix(table)}/{each.path}" for each in partition.cuts}
+    files = lake.table(table).files_of(partition)
+    keys = {key: digest for key, digest in files.items() if key not in cuts or not within or f"/{within}/" in key}
     bodies = lake.store.get_many(keys, missing_ok=True)
     return [
         StoredFile(
             uri=lake.uri_of(key),
-            sha256=stored.sha256,
-            damage=_damage(bodies.get(key), stored.sha256),
+            sha256=digest or "",
+            damage=_damage(bodies.get(key), digest, "its manifest" if key in cuts else "the pointer"),
             rows=_rows(bodies.get(key)),
+            named_by="its manifest" if key in cuts else "the pointer",
             run_id=partition.run_id,
             code_version=partition.code_version,
             published_at=partition.published_at.isoformat(),
         )
-        for key, stored in keys.items()
+        for key, digest in keys.items()
     ]
 
 
-def _damage(body: bytes | None, sha256: str) -> str:
+def _damage(body: bytes | None, sha256: str | None, named_by: str) -> str:
     found = NOTHING if body is None else sha256_of(body)
     if found == sha256:
         return ""
-    return "it is missing" if body is None else f"its sha256 is {found}, and the pointer names {sha256}"
+    if body is None:
+        return "it is missing"
+    return f"its sha256 is {found}, and {named_by} names {sha256 or 'none that can be believed'}"
 
 
 def _rows(body: bytes | None) -> pl.DataFrame | None:

@@ -144,10 +144,14 @@ def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
         _copy(cursor, incoming, temporary)
         key = sql.SQL(", ").join(map(sql.Identifier, load.table.key))
         cursor.execute(sql.SQL("ANALYZE {} ({})").format(temporary, key))
-        cursor.execute(_merge_statement(load, temporary), {"years": list(load.years)})
+        within = _target_within(cursor, load)
+        cursor.execute(_merge_statement(load, temporary, within), {"years": list(load.years)})
         written = {}
         for action, partition, rows in cursor.fetchall():
             written.setdefault(partition, {})[action] = rows
+        if within != target:
+            # a view that stayed would keep a later migration of this connection from changing the table
+            cursor.execute(sql.SQL("DROP VIEW pg_temp.{}").format(within))
     by_partition = {
         partition: RowCounts(*(counts.get(action, 0) for action in ("INSERT", "UPDATE", "DELETE")))
         for partition, counts in sorted(written.items())
@@ -176,7 +180,25 @@ def _copy(cursor: Cursor, incoming: Incoming, into: sql.Identifier) -> None:
         cursor.copy_expert(statement, BytesIO(part))
 
 
-def _merge_statement(load: TableLoad, incoming: sql.Identifier) -> sql.Composed:
+def _target_within(cursor: Cursor, load: TableLoad) -> sql.Identifier:
+    """What to merge into: a view of the years loaded alone, through which MERGE does not walk over all others.
+
+    A table without years is merged into itself.
+    """
+    target = target_of(load.table)
+    if not load.table.is_yearly:
+        return target
+    view = sql.Identifier(f"held_{load.table.relation}")
+    columns = sql.SQL(", ").join(map(sql.Identifier, load.table.column_names))
+    cursor.execute(
+        sql.SQL("CREATE TEMPORARY VIEW {} AS SELECT {} FROM {} WHERE year = ANY({}::integer[])").format(
+            view, columns, target, sql.Literal(list(load.years))
+        )
+    )
+    return view
+
+
+def _merge_statement(load: TableLoad, incoming: sql.Identifier, target: sql.Identifier) -> sql.Composed:
     key = [sql.Identifier(name) for name in load.table.key]
     columns = [sql.Identifier(name) for name in load.table.column_names]
     values = [sql.Identifier(name) for name in load.table.column_names if name not in load.table.key]
@@ -197,7 +219,7 @@ def _merge_statement(load: TableLoad, incoming: sql.Identifier) -> sql.Composed:
         SELECT action, partition, count(*) FROM merged GROUP BY action, partition
         """
     ).format(
-        target=target_of(load.table),
+        target=target,
         incoming=incoming,
         same_key=sql.SQL(" AND ").join(sql.SQL("held.{0} = incoming.{0}").format(name) for name in key),
         held_values=prefixed("held.", values),

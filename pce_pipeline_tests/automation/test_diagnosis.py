@@ -115,7 +115,7 @@ def test_damage_is_healed_but_in_bronze(lake):
 def test_cells_that_silver_lacks_are_named_by_year(lake):
     (found,) = said(LakeSeen(lake, lacks={"silver/pce_state": {2020: "60 cells", 2021: "60 cells"}}))
     assert found.what == "silver/pce_state 2020...2021 lacks 60 cells"
-    assert found.command == "refresh --years 2020...2021"
+    assert found.command == "refresh --years 2020...2021 --force"
 
 
 def test_silver_is_compared_with_what_the_extracts_speak_of():

@@ -6,6 +6,8 @@ import sys
 
 from rich.console import Console
 
+from pce_pipeline_tests.bench import beside_report
+from pce_pipeline_tests.bench.beside import PYTHON_OF_OTHERS, run_beside
 from pce_pipeline_tests.bench.report import WIDTH, Machine, for_machines, markdown, terminal
 from pce_pipeline_tests.bench.run import run
 
@@ -22,18 +24,18 @@ def main() -> int:
     chosen = parser.parse_args()
     machine = Machine()
     with Console(stderr=True).status("starting") as status:
-        outcome = run(
-            quick=chosen.quick,
-            tell=status.update,
-        )
+        outcome = run(quick=chosen.quick, tell=status.update)
+        beside = run_beside(python=PYTHON_OF_OTHERS, quick=chosen.quick, tell=status.update)
     if chosen.json:
-        sys.stdout.write(json.dumps(for_machines(outcome, machine), indent=2) + "\n")
+        told = {**for_machines(outcome, machine), "beside": beside_report.for_machines(beside)}
+        sys.stdout.write(json.dumps(told, indent=2) + "\n")
     elif chosen.markdown:
-        sys.stdout.write(markdown(outcome, machine) + "\n")
+        sys.stdout.write(f"{markdown(outcome, machine)}\n\n{beside_report.markdown(beside)}\n")
     else:
         console = Console()
         console.width = max(console.width, WIDTH)
         console.print(terminal(outcome, machine))
+        console.print(beside_report.terminal(beside))
     return 0 if outcome.agrees else 1
 
 

@@ -29,7 +29,13 @@ WHOLE = {"whole": "Bronze to Postgres, all new", "whole_again": "Bronze to Postg
 _FULL, _SMALL = "full", "smoke"
 _ALL_YEARS, _FEW_YEARS = "ALL", "LAST5"
 _SETTINGS_OF_OTHERS = ("PCE_", "BEA_", "DAGSTER_", "AWS_")
-_ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[2]
+"""The folder that our package lies in."""
+
+
+def without_settings_of_others() -> dict[str, str]:
+    """The environment of whoever started the bench, but for what would change what is measured."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_OF_OTHERS)}
 
 
 class PieceFailed(Exception):
@@ -112,7 +118,6 @@ class _World:
         """Do one piece in a process of its own, with the URL of a server or a database if it needs one; its answer."""
         answer = self.folder / "answer.json"
         order = {"piece": piece, "folder": str(self.folder), "profile": self._profile, "answer": str(answer)}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS_OF_OTHERS)}
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-m", "pce_pipeline_tests.bench.child"],
             input=json.dumps({**order, **({"url": url} if url else {}), **named}),
@@ -120,7 +125,12 @@ class _World:
             text=True,
             check=False,
             cwd=self.folder,
-            env={**ALLOCATOR, **kept, "PYTHONPATH": str(_ROOT), "DAGSTER_DISABLE_TELEMETRY": "1"},
+            env={
+                **ALLOCATOR,
+                **without_settings_of_others(),
+                "PYTHONPATH": str(ROOT),
+                "DAGSTER_DISABLE_TELEMETRY": "1",
+            },
         )
         if done.returncode:
             raise PieceFailed(" ".join(map(str, [piece, *named.values()])), done.stderr.strip())

@@ -1,10 +1,14 @@
 """The bench itself, on the smallest scope: every stage is measured both ways, and both ways agree."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from pce_pipeline_tests.bench import beside_report
+from pce_pipeline_tests.bench.beside import NEW, OURS, PYTHON_OF_OTHERS, Beside, run_beside
 from pce_pipeline_tests.bench.report import Machine, for_machines, markdown, terminal
 from pce_pipeline_tests.bench.run import WHOLE, Outcome, run
 from pce_pipeline_tests.bench.task import STAGES
@@ -42,3 +46,28 @@ def test_the_report_says_the_same_in_every_form(outcome):
         assert label in table
     assert [line["stage"] for line in told["stages"]] == list(STAGES)
     assert json.loads(json.dumps(told))["agrees"] is True
+
+
+@pytest.fixture(scope="module")
+def beside() -> list[Beside]:
+    """Every way that needs nothing which we lack; those of other libraries run where `make bench` installed them."""
+    python = PYTHON_OF_OTHERS if PYTHON_OF_OTHERS.exists() else Path(sys.executable)
+    return run_beside(python=python, quick=True, tell=lambda _: None)
+
+
+def test_every_way_beside_ours_brings_the_cells_of_its_tables(beside):
+    by_name = {each.name: each for each in beside}
+    assert by_name.keys() >= {"plain script", OURS}
+    for each in beside:
+        assert each.areas == 60
+        assert each.cells > 1000
+        for took in each.times.values():
+            assert 0 < took.database_cpu < took.cpu
+            assert took.peak_bytes > 10_000_000
+    assert by_name[OURS].made_zero == by_name["plain script"].made_zero == 0
+
+
+def test_what_is_said_beside_others_has_a_line_for_each(beside):
+    table = beside_report.markdown(beside)
+    for each in beside:
+        assert f"| {each.name} | {each.times[NEW].cpu:.1f} |" in table

@@ -63,7 +63,7 @@ def patient(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     shutil.copytree(home / "sample-smoke" / "lake", folder / "sample-smoke" / "lake")
     with database_of(home) as url:
         patient = Patient(folder, url)
-        assert patient.pce("refresh", "--years", "2024").code == 0, "its history now knows the extract"
+        assert patient.pce("refresh", "--years", "2024", "--force").code == 0, "its history now knows the extract"
         yield patient
 
 

@@ -110,12 +110,20 @@ def test_refresh_without_stale_years_does_nothing(pce: Pce) -> None:
 def test_refresh_of_chosen_years_runs_them_and_names_those_not_published_yet(pce: Pce, home: Path) -> None:
     data = _data(home)
     this_year = datetime.now(UTC).year
-    document = pce("refresh", "--years", f"{LAST_YEAR}...{this_year}", "--json").document
+    document = pce("refresh", "--years", f"{LAST_YEAR}...{this_year}", "--force", "--json").document
     assert (document["first"], document["last"]) == (LAST_YEAR, LAST_YEAR)
     assert document["not_published"] == list(range(LAST_YEAR + 1, this_year + 1))
     assert {stage["name"] for stage in document["stages"]} >= {"silver/pce_state", "gold", "postgres"}
     assert all(not stage["written"] for stage in document["stages"])
     assert _data(home) == data
+
+
+def test_refresh_of_years_that_stand_starts_no_run(pce: Pce, home: Path) -> None:
+    runs = len(list((home / "sample-smoke" / "lake").glob("local/observability/runs/*/*")))
+    document = pce("refresh", "--years", "2020...2021", "--json").document
+    assert (document["outcome"], document["standing"]) == ("all stands", [2020, 2021])
+    assert "2020...2021 stand." in pce("refresh", "--years", "2020...2021").out
+    assert len(list((home / "sample-smoke" / "lake").glob("local/observability/runs/*/*"))) == runs
 
 
 def test_refresh_of_a_year_that_is_not_published_yet_is_no_error(pce: Pce) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -10,7 +11,7 @@ from pce_pipeline.lake.backends import ObjectInfo
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.parquet import to_parquet
 from pce_pipeline.lake.planning import Plan, plan
-from pce_pipeline.lake.pointer import NewPartition, Partition, TableKeys
+from pce_pipeline.lake.pointer import FILE_FORMAT, NewPartition, Partition, TableKeys
 from pce_pipeline.tables.table import content_sha256
 
 NOW = datetime(2026, 2, 23, 12, 30, tzinfo=UTC)
@@ -41,8 +42,8 @@ def after(done: Plan) -> Published:
     return dict(done.changes), listing
 
 
-def version(values: pl.DataFrame) -> str:
-    return f"_versions/year=2021/{sha256_of(to_parquet(values))}.parquet"
+def version(*values: int) -> str:
+    return f"_versions/year=2021/{sha256_of(to_parquet(frame(*values), required=()))}.parquet"
 
 
 def outcome(done: Plan) -> tuple[list[str], list[str], list[str]]:
@@ -52,16 +53,23 @@ def outcome(done: Plan) -> tuple[list[str], list[str], list[str]]:
 def test_what_is_new_is_written_with_all_that_is_known_of_it():
     done = planned(of_2021())
     assert outcome(done) == (["2021"], [], [])
-    assert list(done.bodies) == done.to_write == [version(frame(1, 2)), version(frame(3))]
+    assert list(done.bodies) == done.to_write == [version(1, 2, 3)]
     made = done.changes["2021"]
     assert [(o.path, o.version_key, o.rows) for o in made.objects] == [
-        (CA, version(frame(1, 2)), 2),
-        (NY, version(frame(3)), 1),
+        ("year=2021/part-000.parquet", version(1, 2, 3), 3)
     ]
+    assert made.files == [(CA, 2), (NY, 1)]
+    assert made.file_format == FILE_FORMAT
     assert [(o.bytes, o.sha256) for o in made.objects] == [(len(b), sha256_of(b)) for b in done.bodies.values()]
     assert (made.key, made.rows, made.content_sha256) == ("2021", 3, content_sha256(frame(1, 2, 3)))
     assert (made.inputs, made.code_version, made.details) == ({"bronze": "one"}, "1", {"note": "one"})
     assert (made.run_id, made.published_at) == ("run", NOW)
+
+
+def test_a_partition_of_one_file_is_not_cut_but_copied():
+    done = planned(of_2021({CA: frame(1, 2)}))
+    made = done.changes["2021"]
+    assert (made.cuts, [o.path for o in made.objects], made.files) == ((), [CA], [(CA, 2)])
 
 
 def test_each_part_of_a_partition_has_a_hash_of_its_own_rows():
@@ -95,41 +103,45 @@ def test_the_same_content_from_elsewhere_changes_the_records_alone(again):
     assert (made.inputs, made.code_version, made.published_at) == (again.inputs, again.code_version, LATER)
 
 
-def test_other_content_is_written_and_a_file_that_stays_is_not():
+def test_other_content_is_written():
     done = planned(of_2021({CA: frame(1, 2), NY: frame(4)}), after(planned(of_2021())))
     assert outcome(done) == (["2021"], [], [])
-    assert done.to_write == [version(frame(4))]
-    assert list(done.bodies) == [version(frame(1, 2)), version(frame(4))]
+    assert list(done.bodies) == done.to_write == [version(1, 2, 4)]
 
 
-def test_the_same_rows_in_other_files_are_written():
+def test_the_same_rows_in_other_files_change_the_record_and_its_cuts():
     done = planned(of_2021({CA: frame(1), NY: frame(2, 3)}), after(planned(of_2021())))
     assert outcome(done) == (["2021"], [], [])
-    assert done.to_write == [version(frame(1)), version(frame(2, 3))]
+    assert done.to_write == []
+    assert done.changes["2021"].files == [(CA, 1), (NY, 2)]
 
 
-@pytest.mark.parametrize("gone", [frame(1, 2), frame(3)])
-def test_a_version_that_is_gone_is_written_again_alone(gone):
+def test_the_same_rows_in_an_earlier_file_format_are_written_again():
     published, listing = after(planned(of_2021()))
-    del listing[version(gone)]
+    earlier = {"2021": msgspec.structs.replace(published["2021"], file_format=FILE_FORMAT - 1)}
+    assert outcome(planned(of_2021(), (earlier, listing))) == (["2021"], [], [])
+
+
+def test_a_version_that_is_gone_is_written_again():
+    published, listing = after(planned(of_2021()))
+    del listing[version(1, 2, 3)]
     done = planned(of_2021(), (published, listing))
     assert outcome(done) == (["2021"], [], [])
-    assert done.to_write == [version(gone)]
+    assert done.to_write == [version(1, 2, 3)]
 
 
-@pytest.mark.parametrize("cut", [frame(1, 2), frame(3)])
-def test_a_version_of_another_size_is_written_again_alone(cut):
+def test_a_version_of_another_size_is_written_again():
     published, listing = after(planned(of_2021()))
-    listing[version(cut)] = ObjectInfo(version(cut), 1, NOW, "an-e-tag")
+    listing[version(1, 2, 3)] = ObjectInfo(version(1, 2, 3), 1, NOW, "an-e-tag")
     done = planned(of_2021(), (published, listing))
     assert outcome(done) == (["2021"], [], [])
-    assert done.to_write == [version(cut)]
+    assert done.to_write == [version(1, 2, 3)]
 
 
 def test_what_no_pointer_names_is_written_again_because_nobody_vouches_for_it():
     _, listing = after(planned(of_2021()))
     done = planned(of_2021(), ({}, listing))
-    assert done.to_write == [version(frame(1, 2)), version(frame(3))]
+    assert done.to_write == [version(1, 2, 3)]
 
 
 def test_each_partition_is_planned_by_itself():

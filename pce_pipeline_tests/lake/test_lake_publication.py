@@ -23,7 +23,7 @@ from pce_pipeline.lake.errors import (
     UnsafeKey,
 )
 from pce_pipeline.lake.parquet import to_parquet
-from pce_pipeline.lake.pointer import WHOLE
+from pce_pipeline.lake.pointer import FILE_FORMAT, WHOLE
 from pce_pipeline.lake.publication import NewPartition, Publication, TableStore
 from pce_pipeline.lake.records import LAKE_FORMAT
 from pce_pipeline.lake.store import Store, open_store
@@ -70,7 +70,9 @@ def content(store):
     for key, body in bodies.items():
         if key.endswith("_manifest.json"):
             manifest = json.loads(body)
-            assert sorted(manifest.pop("e_tags")) == sorted(o["path"] for o in manifest["partition"]["objects"])
+            assert all(file.pop("e_tag") for file in manifest["files"].values())
+            of_partition = manifest["partition"].get("cuts") or manifest["partition"]["objects"]
+            assert list(manifest["files"]) == sorted(o["path"] for o in of_partition)
             bodies[key] = json.dumps(manifest).encode()
     return bodies
 
@@ -83,7 +85,7 @@ def watched(directory, **options):
 def test_what_is_published_is_read_back_in_order(store):
     published = publish(store, partition(2021), partition(2020, {"CA": "3.5"}))
     assert (published.written, published.unchanged, published.refreshed) == (["2021", "2020"], [], [])
-    assert (published.rows, published.objects_written) == (3, 6)
+    assert (published.rows, published.objects_written) == (3, 5)
     expected = pl.concat([frame(2021, "CA", "1.125"), frame(2021, "NY", None), frame(2020, "CA", "3.5")])
     assert table(store).read(["2021", "2020"]).equals(expected)
     assert table(store).read().equals(pl.concat([expected[2:], expected[:2]]))
@@ -99,7 +101,8 @@ def test_the_pointer_says_what_was_published(store):
     assert latest.content_sha256 == content_sha256(pl.concat(list(new.files.values())))
     assert (latest.inputs, latest.code_version, latest.details) == ({"bronze": "extract 1"}, "1", {"note": "a test"})
     assert (latest.run_id, latest.published_at) == ("run", NOW)
-    assert [stored.path for stored in latest.objects] == list(new.files)
+    assert latest.paths == list(new.files)
+    assert latest.file_format == FILE_FORMAT
 
 
 def test_readers_without_our_code_find_plain_parquet_files(store):
@@ -342,7 +345,7 @@ def test_a_slow_promotion_that_is_killed_after_a_later_publication_shows(store):
     with pytest.raises(Killed):
         publish(Store(ObservedBackend(store.backend, interject=rival)), partition(2021))
     assert table(store).verify() != []
-    assert publish(store, partition(2020)).objects_written == 6
+    assert publish(store, partition(2020)).objects_written == 5
     assert table(store).verify() == []
 
 
@@ -363,11 +366,11 @@ def version_of(store, year, number=0):
 
 
 def test_damage_is_never_read_and_is_healed_from_the_other_copy(store):
-    publish(store, partition(2021), partition(2022))
+    publish(store, partition(2021), partition(2022), partition(2023, {"CA": "5"}))
     before = content(store)
-    rotten, gone = version_of(store, "2021"), version_of(store, "2022", 1)
+    rotten, gone = version_of(store, "2021"), version_of(store, "2023")
     store.put(rotten, store.get(rotten)[:-1] + b"?")
-    store.delete_many([gone])
+    store.delete_many([gone, f"{PREFIX}/year=2022/state=NY/part-000.parquet"])
     store.put(f"{PREFIX}/year=2022/state=CA/part-000.parquet", b"changed by hand")
     store.put(f"{PREFIX}/year=2022/stranger.parquet", b"")
     store.put(f"{PREFIX}/year=2021/_manifest.json", b"{}")
@@ -379,15 +382,75 @@ def test_damage_is_never_read_and_is_healed_from_the_other_copy(store):
     assert {(found.key.removeprefix(f"{PREFIX}/"), found.problem) for found in damage} == {
         (rotten.removeprefix(f"{PREFIX}/"), "changed"),
         (gone.removeprefix(f"{PREFIX}/"), "missing"),
+        ("year=2022/state=NY/part-000.parquet", "missing"),
         ("year=2022/state=CA/part-000.parquet", "changed"),
         ("year=2022/stranger.parquet", "undeclared"),
         ("year=2021/_manifest.json", "changed"),
     }
     assert {found.key for found in table(store).verify(["2021"])} == {rotten, f"{PREFIX}/year=2021/_manifest.json"}
     healed = table(store).heal()
-    assert (len(healed.restored), healed.withdrawn) == (5, [])
+    assert (len(healed.restored), healed.withdrawn) == (6, [])
     assert table(store).verify() == []
     assert content(store) == before
+
+
+def test_a_file_at_a_fixed_key_that_is_gone_shows_also_where_its_manifest_is_damaged(store):
+    publish(store, partition(2021))
+    before = content(store)
+    store.put(f"{PREFIX}/year=2021/_manifest.json", b"{}")
+    store.delete_many([f"{PREFIX}/year=2021/state=NY/part-000.parquet"])
+    found = {damage.key.removeprefix(f"{PREFIX}/year=2021/"): damage.problem for damage in table(store).verify()}
+    assert found == {"_manifest.json": "changed", "state=NY/part-000.parquet": "missing"}
+    table(store).heal()
+    assert content(store) == before
+
+
+def test_a_version_is_made_of_all_its_cuts_also_where_another_writer_made_their_bytes(store):
+    publish(store, partition(2021), partition(2022))
+    kept = table(store).latest()
+    for state in ("CA", "NY"):
+        key = f"{PREFIX}/year=2021/state={state}/part-000.parquet"
+        body = io.BytesIO()
+        pl.read_parquet(io.BytesIO(store.get(key))).write_parquet(body, compression="lz4")
+        store.put(key, body.getvalue())
+    store.delete_many([version_of(store, "2021")])
+    assert table(store).heal().withdrawn == []
+    assert table(store).latest() == kept
+    assert table(store).verify() == []
+
+
+def test_a_version_that_todays_writer_makes_otherwise_gets_another_name_and_the_same_content(store):
+    publish(store, partition(2021))
+    pointer = json.loads(store.get(f"{PREFIX}/_latest.json"))
+    of_another_writer = pointer["partitions"]["2021"]["objects"][0]
+    of_another_writer["sha256"] = "0" * 64
+    of_another_writer["version_key"] = f"_versions/year=2021/{'0' * 64}.parquet"
+    store.put(f"{PREFIX}/_latest.json", json.dumps(pointer).encode())
+    before = values_at_fixed_keys(store)
+    assert table(store).heal().withdrawn == []
+    healed = table(store).latest()["2021"]
+    assert healed.objects[0].sha256 != "0" * 64
+    assert healed.content_sha256 == pointer["partitions"]["2021"]["content_sha256"]
+    assert table(store).verify() == []
+    assert values_at_fixed_keys(store) == before == set(values(store).items())
+
+
+@pytest.mark.parametrize("harm", ["gone", "another number", "no parquet"])
+def test_cuts_that_are_not_the_rows_of_the_version_make_none(store, harm):
+    publish(store, partition(2021), partition(2022))
+    key = f"{PREFIX}/year=2021/state=CA/part-000.parquet"
+    store.delete_many([version_of(store, "2021"), *([key] if harm == "gone" else [])])
+    if harm != "gone":
+        store.put(key, to_parquet(frame(2021, "CA", "1.126")) if harm == "another number" else b"rot")
+    assert table(store).heal().withdrawn == ["2021"]
+    assert list(table(store).latest()) == ["2022"]
+
+
+def values_at_fixed_keys(store):
+    """What a glob of the fixed keys reads."""
+    files = [info.key for info in store.list(PREFIX) if "/state=" in info.key]
+    rows = [row for key in files for row in pl.read_parquet(io.BytesIO(store.get(key))).iter_rows()]
+    return {((year, state), None if value is None else str(value)) for state, year, value in rows}
 
 
 def test_a_partition_without_a_good_copy_is_withdrawn_and_can_be_published_again(store):
@@ -458,6 +521,33 @@ def test_a_version_that_is_gone_is_written_again_by_the_next_publication(store):
     store.delete_many([version_of(store, "2021")])
     assert publish(store, partition(2021)).written == ["2021"]
     assert content(store) == expected
+
+
+def test_what_is_no_file_of_the_table_is_neither_reported_nor_deleted(store):
+    """Other programs keep records beside data: of our own kind is Parquet where a glob of the table finds it."""
+    whole = TableStore(store, "local/gold/bea/dim_geography", "gold/dim_geography")
+
+    def publish_whole(value):
+        new = NewPartition(WHOLE, {"part-000.parquet": frame(2021, "CA", value)}, {}, "1")
+        whole.publish([new], run_id="r", now=NOW)
+
+    publish_whole("1")
+    publish(store, partition(2021))
+    strangers = ("notes.txt", "metadata/v1.metadata.json", "metadata/a.avro", "data/part-000.parquet")
+    theirs = {f"local/gold/bea/dim_geography/{name}": b"theirs" for name in strangers}
+    theirs[f"{PREFIX}/year=2021/notes.txt"] = theirs[f"{PREFIX}/notes.txt"] = b"theirs"
+    store.put_many(theirs)
+    store.put("local/gold/bea/dim_geography/part-001.parquet", b"read by every glob")
+    assert [(each.key, each.problem) for each in whole.verify()] == [
+        ("local/gold/bea/dim_geography/part-001.parquet", "undeclared")
+    ]
+    assert table(store).verify() == []
+    publish_whole("2")
+    publish(store, partition(2021, {"CA": "9"}))
+    whole.withdraw([WHOLE])
+    table(store).withdraw(["2021"])
+    assert store.get_many(theirs) == theirs
+    assert not store.exists("local/gold/bea/dim_geography/part-001.parquet")
 
 
 def test_a_fixed_key_that_was_changed_by_hand_is_put_right_by_the_next_publication(store):
@@ -544,15 +634,20 @@ def test_a_partition_without_rows_is_published_and_read(store):
 
 
 def test_a_glance_at_a_listing_finds_what_is_gone_or_of_another_size_and_reads_no_file(store):
-    publish(store, partition(2023), partition(2024))
+    publish(store, partition(2022, {"CA": "1"}), partition(2023), partition(2024))
     assert table(store).glance() == []
-    held = table(store).latest()["2023"].objects[0]
-    store.delete_many([f"{PREFIX}/{held.path}"])
-    store.put(f"{PREFIX}/{table(store).latest()['2024'].objects[0].version_key}", b"something else")
-    assert [(each.problem, each.expected) for each in table(store).glance()] == [
-        ("missing", held.sha256),
-        ("changed", table(store).latest()["2024"].objects[0].sha256),
-    ]
+    cut, copy = "year=2023/state=CA/part-000.parquet", "year=2022/state=CA/part-000.parquet"
+    hashes = json.loads(store.get(f"{PREFIX}/year=2023/_manifest.json"))["files"]
+    store.delete_many([f"{PREFIX}/{cut}", f"{PREFIX}/{copy}"])
+    store.put(f"{PREFIX}/year=2023/state=NY/part-000.parquet", b"short")
+    store.put(version_of(store, "2024"), b"something else")
+    held = table(store).latest()
+    assert {(each.key.removeprefix(f"{PREFIX}/"), each.problem, each.expected) for each in table(store).glance()} == {
+        (cut, "missing", hashes[cut]["sha256"]),
+        (copy, "missing", held["2022"].objects[0].sha256),
+        ("year=2023/state=NY/part-000.parquet", "changed", hashes["year=2023/state=NY/part-000.parquet"]["sha256"]),
+        (held["2024"].objects[0].version_key, "changed", held["2024"].objects[0].sha256),
+    }
     table(store).heal()
     assert table(store).glance() == []
 

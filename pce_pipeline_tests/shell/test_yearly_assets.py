@@ -1,14 +1,17 @@
 """Yearly assets in Dagster: what fails, what is reported of years without figures, and checks that run alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import dagster as dg
 import pytest
 
 from pce_pipeline.automation.jobs import range_tags
+from pce_pipeline.shell.tags import forced_tag
 from pce_pipeline.tables.facts import GOLD_FACTS
+from pce_pipeline_tests.history import history_in_memory
 from pce_pipeline_tests.worlds import QUIET, World
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
@@ -16,7 +19,12 @@ THIS_YEAR = datetime.now(UTC).year
 
 
 def run(
-    world: World, keys: Sequence[str], years: tuple[int, int] | None, *, checks: Sequence[tuple[str, str]] = ()
+    world: World,
+    keys: Sequence[str],
+    years: tuple[int, int] | None,
+    *,
+    checks: Sequence[tuple[str, str]] = (),
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> dg.ExecuteInProcessResult:
     """Run assets, or checks alone, as the page would."""
     assets = [each for each in world.definitions.assets or [] if isinstance(each, dg.AssetsDefinition)]
@@ -31,7 +39,7 @@ def run(
         resources=world.definitions.resources,
         instance=world.instance,
         run_config=QUIET,
-        tags=range_tags(*years) if years else None,
+        tags={**(range_tags(*years) if years else {}), **tags},
         raise_on_error=False,
     )
 
@@ -110,7 +118,7 @@ def test_a_load_stops_at_a_covered_year_that_gold_lacks(world: World) -> None:
 
 
 def test_years_that_bea_has_not_published_are_reported_without_rows_and_spoil_nothing(world: World) -> None:
-    result = run(world, ["silver/pce_state", "gold"], (2023, THIS_YEAR))
+    result = run(world, ["silver/pce_state", "gold"], (2023, THIS_YEAR), tags=forced_tag())
     assert result.success
     found = reported(result)
     for key in ("silver/pce_state", "gold"):
@@ -135,12 +143,44 @@ def test_a_run_of_nothing_but_such_years_succeeds_and_no_check_reports_on_its_ro
 
 
 def test_a_rule_that_has_nothing_to_look_at_gives_no_result(world: World) -> None:
-    result = run(world, ["gold"], (2023, 2023))
+    result = run(world, ["gold"], (2023, 2023), tags=forced_tag())
     names = {name for _, name in checks_of(result)}
     assert result.success
     assert "primary_key_is_unique" in names
     # the small world has one table, so there are no per-capita figures to compare with
     assert "per_capita_times_population_is_the_total" not in names
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_told"), [({}, False), (forced_tag(), True), ({"dagster/backfill": "asked"}, True)]
+)
+def test_a_year_that_stands_is_told_again_to_a_backfill_and_where_it_is_forced(
+    world: World, tags: dict[str, str], is_told: bool
+) -> None:
+    result = run(world, ["silver/pce_state", "gold"], (2022, 2022), tags=tags)
+    assert result.success
+    assert (("gold", "2022") in reported(result)) == is_told
+    assert (checks_of(result) != set()) == (tags == forced_tag())
+
+
+def test_a_year_that_stands_is_told_to_a_history_that_never_heard_of_it(tmp_path: Path, world: World) -> None:
+    other = World(world.settings.home, NOWHERE, profile="smoke")
+    other.instance = history_in_memory(tmp_path)
+    result = run(other, ["silver/pce_state", "gold"], (2022, 2023))
+    assert set(reported(result)) == {(key, year) for key in ("silver/pce_state", "gold") for year in ("2022", "2023")}
+    assert checks_of(result) == set()
+
+
+def test_a_year_does_not_stand_whose_file_somebody_has_touched(tmp_path: Path) -> None:
+    world = World(tmp_path, NOWHERE, profile="smoke")
+    world.extract()
+    assert run(world, ["silver/pce_state", "gold"], (2022, 2023)).success
+    published = {info.key: info.size for info in world.lake.store.list(world.lake.prefix(GOLD_FACTS))}
+    key = f"{world.lake.prefix(GOLD_FACTS)}/year=2023/part-000.parquet"
+    world.lake.store.put_many({key: b"somebody else's"})
+    result = run(world, ["silver/pce_state", "gold"], (2022, 2023))
+    assert {partition for key, partition in reported(result) if key == "gold"} == {"2023"}
+    assert {info.key: info.size for info in world.lake.store.list(world.lake.prefix(GOLD_FACTS))} == published
 
 
 @pytest.mark.parametrize("key", ["silver/pce_state", "gold"])

@@ -8,7 +8,7 @@ from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.gold.pce_state.annual import annual
 from pce_pipeline.gold.pce_state.annual_rules import AnnualYears, annual_rules
 from pce_pipeline.gold.pce_state.formulas import LEVELS, of_metrics
-from pce_pipeline.gold.pce_state.metrics import metrics
+from pce_pipeline.gold.pce_state.metrics import metrics_of
 from pce_pipeline.gold.pce_state.metrics_rules import MetricYears, metrics_rules
 from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 
@@ -21,8 +21,9 @@ def _annual(inputs: Inputs) -> tuple[pl.DataFrame, AnnualYears]:
 
 def _metrics(inputs: Inputs) -> tuple[pl.DataFrame, MetricYears]:
     """Metrics of the years, from their facts and those of the four years before."""
-    rows = metrics(inputs.facts, inputs.dataset, list(inputs.years))
-    return rows, MetricYears(rows, annual(inputs.facts), inputs.dataset, list(inputs.years))
+    levels, years = annual(inputs.facts), list(inputs.years)
+    rows = metrics_of(levels, inputs.dataset, years)
+    return rows, MetricYears(rows, levels, inputs.dataset, years)
 
 
 TABLES: tuple[GoldTable[Any], ...] = (

@@ -26,9 +26,14 @@ def metrics(facts: pl.DataFrame, dataset: Dataset, years: Sequence[int]) -> pl.D
     zero or a negative figure. A rank needs what BEA says of all states: where one of their figures could not be read or
     is not held, none is ranked. A state for which BEA has no figure is only left out.
     """
+    return metrics_of(annual(facts), dataset, years)
+
+
+def metrics_of(levels: pl.DataFrame, dataset: Dataset, years: Sequence[int]) -> pl.DataFrame:
+    """The same, from the levels of these years and of the four before: GOLD_PCE_STATE_ANNUAL, made of the facts."""
     states = dataset.areas.filter(pl.col("geo_level") == "state").height
     categories = dataset.categories.lazy().select("category_id", "scheme", "role", "sign")
-    panel = annual(facts).lazy().join(categories, on="category_id", how="left")
+    panel = levels.lazy().join(categories, on="category_id", how="left")
     totals = panel.filter(pl.col("role") == "total").select("scheme", "geo_fips", "year", total=_PCE)
     nation = panel.filter(pl.col("geo_level") == "nation").select("category_id", "year", us_per_capita=_PER_CAPITA)
     change = _PCE - _earlier(_PCE, 1)

@@ -1,0 +1,1 @@
+"""Our tables as Apache Iceberg tables: a projection of the pointers, which stay the truth."""

@@ -1,0 +1,64 @@
+"""Bringing the Iceberg table of each of our tables in line with its pointer, and telling Glue.
+
+Whatever goes wrong with one table is told and keeps nothing else from being done: the pointers are the truth, and what
+a catalogue lacks it gets with the next call.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pce_pipeline.bronze.current import Current
+from pce_pipeline.errors import PceError
+from pce_pipeline.lake.iceberg.glue import Glue, glue_name
+from pce_pipeline.lake.iceberg.projection import Projected, project
+from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability import progress
+from pce_pipeline.observability.logs import without_secrets
+from pce_pipeline.open_tables.tags import Tags
+from pce_pipeline.tables.registry import Registry
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What became of the tables."""
+
+    tables: dict[str, Projected] = field(default_factory=dict)
+    """Those that are in line, by name."""
+    told: list[str] = field(default_factory=list)
+    """The names of those that Glue was told of."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Those that are not, or that Glue was not told of, each with the reason."""
+
+
+def open_tables(
+    lake: Lake,
+    registry: Registry,
+    held: Mapping[str, Current],
+    *,
+    run_id: str,
+    glue: Glue | None = None,
+    rebuild: bool = False,
+) -> Opened:
+    """Makes the Iceberg table of every table hold what its pointer names; `rebuild` begins new histories.
+
+    `glue` is told where the tables are.
+    """
+    done = Opened()
+    published = {table.name: lake.table(table).latest() for table in registry.tables}
+    tags = Tags(registry, held, published)
+    for table in registry.tables:
+        progress.stage(table.name)
+        try:
+            projected = project(lake, table, tags.of(table), run_id=run_id, rebuild=rebuild)
+            done.tables[table.name] = projected
+            if glue is not None and projected.number and glue.tell(glue_name(table), projected):
+                done.told.append(table.name)
+        except Exception as problem:  # noqa: BLE001 (whatever it is, the loads go on, and the check tells it)
+            done.failed[table.name] = without_secrets(_in_words(problem))
+    return done
+
+
+def _in_words(problem: Exception) -> str:
+    if isinstance(problem, PceError):
+        return " ".join(part for part in (str(problem), problem.remedy) if part)
+    return f"{type(problem).__name__}: {str(problem).splitlines()[0] if str(problem) else ''}".rstrip(": ")
