@@ -31,6 +31,7 @@ OF_OTHERS: Mapping[str, str] = {
             "PCE_INFRA_POSTGRES",
             "PCE_INFRA_REACH",
             "PCE_INFRA_REPOSITORY",
+            "PCE_INFRA_RESTORE_ADMINISTRATORS",
             "PCE_INFRA_ROUTE_TABLES",
             "PCE_INFRA_TASK_SUBNETS",
             "PCE_INFRA_VPC",

@@ -1,1 +1,1 @@
-"""What provision_aws.py and database_door.py do; needs boto3 and the standard library, nothing of the pipeline."""
+"""What the programs of infra/ do: boto3, and of the package only what settings, keys and records mean."""

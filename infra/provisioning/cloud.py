@@ -74,12 +74,21 @@ def _check_answer(operation_model: Any, response_dict: Mapping[str, Any], **_: o
         return  # an object's bytes, read by whoever asked for them
     succeeded = response_dict["status_code"] < _REFUSED
     # what it is spoken to in: a service may know several languages
-    if not _is_of(str(service.resolved_protocol), body, succeeded=succeeded):
+    spoken = str(service.resolved_protocol)
+    protocol = "document" if succeeded and _is_document(operation_model) else spoken
+    if not _is_of(protocol, body, succeeded=succeeded):
         raise EndpointNotAws(service.service_name, operation_model.name)
 
 
+def _is_document(operation_model: Any) -> bool:  # noqa: ANN401 (as above)
+    """Whether what answers is no message of the protocol but a document of somebody's: a bucket's policy."""
+    shape = operation_model.output_shape
+    payload = shape.serialization.get("payload") if shape is not None else None
+    return payload is not None and shape.members[payload].type_name in ("string", "blob")
+
+
 def _is_of(protocol: str, body: bytes, *, succeeded: bool) -> bool:
-    """Whether a service of this protocol could have written it."""
+    """Whether a service of this protocol could have written it; of a document, that it is no page of a website."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -90,6 +99,8 @@ def _is_of(protocol: str, body: bytes, *, succeeded: bool) -> bool:
         except ValueError:
             return not succeeded  # a proxy's error page: boto3 quotes it
     tag = re.match(r"\s*(?:<\?[^>]*>\s*)?<([\w:]+)", text)
+    if protocol == "document":
+        return tag is None or tag[1].lower() != "html"
     if protocol in ("query", "ec2"):
         return not succeeded or (tag is not None and tag[1].endswith("Response"))
     return not text or (tag is not None and tag[1].lower() != "html")

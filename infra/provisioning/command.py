@@ -193,7 +193,8 @@ def _parameters(options: Options, cloud: Cloud, existing: Mapping[str, Any] | No
     bucket = parameters.get("BucketName")
     if bucket:
         notes.append(f"The existing bucket {bucket} is used; its settings are not touched.")
-        notes += [f"NOTE: of {bucket}, {text}." for text in preflight.shortcomings_of_bucket(cloud, bucket)]
+        lacking = preflight.shortcomings_of_bucket(cloud, bucket, options.environment)
+        notes += [f"NOTE: of {bucket}, {text}." for text in lacking]
     if together.get("VpcId") and together.get("RouteTableIds") and together.get("DatabaseReach") == "private":
         tables = together["RouteTableIds"]
         if "S3GatewayEndpoint" not in (Stack(cloud, options.stack, Console()).resources() if existing else {}):
@@ -202,6 +203,9 @@ def _parameters(options: Options, cloud: Cloud, existing: Mapping[str, Any] | No
             f"NOTE: what uses {tables} reaches S3 through a gateway endpoint then; it lets everything through, because "
             "these route tables are not of this environment's making."
         )
+    if administrators := parameters.get("RestoreAdministrators"):
+        lacking = preflight.shortcomings_of_administrators(cloud, administrators.split(","))
+        notes += [f"NOTE: {text}." for text in lacking]
     if existing is None and options.environment == "prod":
         notes.append("Once all stands, a second step of the same run protects the database against deletion.")
     return parameters, notes

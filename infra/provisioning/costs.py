@@ -28,6 +28,8 @@ _PER_TYPE = {
     ),
     "AWS::CloudWatch::Alarm": Cost(0.0, "the first ten alarms of an account are free, then 0.10 each"),
     "AWS::Scheduler::Schedule": Cost(0.0, "by use: 0.12 for each hour its task runs, two minutes a day without news"),
+    "AWS::Athena::WorkGroup": Cost(0.0, "by use: 5.00 a TB that questions read, at most 0.05 a question"),
+    "AWS::Glue::Database": Cost(0.0, "by use: nothing below a million tables and requests a month"),
     "AWS::ECS::TaskDefinition": Cost(0.0, "by use: 0.12 for each hour a task runs, by the second"),
 }
 MASTER_SECRET = Cost(0.40, "the database's master password in Secrets Manager")

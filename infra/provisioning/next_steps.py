@@ -47,7 +47,7 @@ def look(cloud: Cloud, environment: str, outputs: Mapping[str, str], parameters:
         has_key=parameters.get("BeaKeyStored") == "yes",
         master_is_readable=parameters.get("MasterSecretReadable") == "yes",
         heartbeat_is_heard=parameters.get(heartbeat.PARAMETER) == "yes",
-        bucket_lacks=shortcomings_of_bucket(cloud, bucket) if bucket else (),
+        bucket_lacks=shortcomings_of_bucket(cloud, bucket, environment) if bucket else (),
     )
 
 

@@ -37,6 +37,12 @@ PARAMETERS = (
     ParameterOption(
         "MasterSecretReadable", "--master-secret-readable", "PCE_INFRA_MASTER_SECRET_READABLE", "yes or no"
     ),
+    ParameterOption(
+        "RestoreAdministrators",
+        "--restore-administrators",
+        "PCE_INFRA_RESTORE_ADMINISTRATORS",
+        "ARNs of IAM users who may restore Bronze, by comma",
+    ),
     ParameterOption("DatabaseClass", "--database-class", "PCE_INFRA_DATABASE_CLASS", "db.t4g.micro or larger"),
     ParameterOption("PostgresMajor", "--postgres", "PCE_INFRA_POSTGRES", "17 or 18"),
     ParameterOption("BucketName", "--bucket", "PCE_INFRA_BUCKET", "an existing bucket to use"),

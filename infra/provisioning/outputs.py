@@ -13,6 +13,7 @@ from infra.provisioning.console import table
 _EVERYWHERE = {
     "PCE_LOG_GROUP": "LogGroupName",
     "PCE_ALERT_TOPIC_ARN": "AlertTopicArn",
+    "PCE_GLUE_DATABASE": "GlueDatabaseName",
     "PCE_DATABASE_SECRET_ARN": "DatabaseSecretArn",
 }
 _WORKFLOWS = {

@@ -35,6 +35,8 @@ _NOUNS = {
     "AWS::Scheduler::Schedule": "schedule",
     "AWS::ECS::TaskDefinition": "task definition",
     "AWS::ECS::Service": "service",
+    "AWS::Glue::Database": "catalogue of tables",
+    "AWS::Athena::WorkGroup": "Athena workgroup",
 }
 
 

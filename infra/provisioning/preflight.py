@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.provisioning.cloud import Cloud, error_code
+from infra.provisioning.cloud import Client, Cloud, error_code
 from infra.provisioning.errors import UsageRefused
+from pce_pipeline.lake.layout import PREFIXES
 
 _GITHUB = "oidc-provider/token.actions.githubusercontent.com"
 _NEEDED = {"GitHubRepository": "--repository", "AlertEmail": "--alert-email"}
@@ -50,6 +52,31 @@ def check_route_tables(cloud: Cloud, tables: Sequence[str]) -> None:
                 )
 
 
+def shortcomings_of_administrators(cloud: Cloud, arns: Sequence[str]) -> list[str]:
+    """What those who are to restore Bronze lack. Raises `UsageRefused` for a user that is not there.
+
+    IAM refuses a role whose trust names one, which would roll back all that was made before it.
+    """
+    iam, account, lacking = cloud.client("iam"), cloud.account(), []
+    for arn in arns:
+        name = arn.rpartition("/")[2]
+        if arn.split(":")[4] != account:
+            lacking.append(f"{arn} is of another account: see that there is such a user, with an MFA device")
+            continue
+        try:
+            iam.get_user(UserName=name)
+        except ClientError as error:
+            if error_code(error) != "NoSuchEntity":
+                raise
+            raise UsageRefused(
+                f"There is no user {name} in this account, who is to restore Bronze.",
+                remedy="Name IAM users with --restore-administrators arn:aws:iam::<account>:user/<name>, by comma.",
+            ) from None
+        if not iam.list_mfa_devices(UserName=name)["MFADevices"]:
+            lacking.append(f"{name} has no MFA device, and cannot restore Bronze without")
+    return lacking
+
+
 def existing_oidc_provider(cloud: Cloud) -> str | None:
     """The account's OIDC provider of GitHub Actions, of which there can be only one. Raises `UsageRefused` if unfit."""
     iam = cloud.client("iam")
@@ -67,8 +94,11 @@ def existing_oidc_provider(cloud: Cloud) -> str | None:
     return None
 
 
-def shortcomings_of_bucket(cloud: Cloud, bucket: str) -> list[str]:
-    """What an existing bucket lacks of what one of our own would have. Raises `UsageRefused` if it cannot be used."""
+def shortcomings_of_bucket(cloud: Cloud, bucket: str, environment: str) -> list[str]:
+    """What an existing bucket lacks of what one of our own would have for this environment.
+
+    Raises `UsageRefused` if it cannot be used.
+    """
     s3 = cloud.client("s3")
     try:
         s3.head_bucket(Bucket=bucket)
@@ -88,12 +118,7 @@ def shortcomings_of_bucket(cloud: Cloud, bucket: str) -> list[str]:
         block = {}
     if not block or not all(block.values()):
         lacking.append("public access is not blocked")
-    try:
-        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
-    except ClientError as error:
-        if error_code(error) != "NoSuchBucketPolicy":
-            raise
-        policy = {"Statement": []}
+    policy = _policy_of(s3, bucket)
     denials = json.dumps([each for each in policy["Statement"] if each.get("Effect") == "Deny"])
     for needle, text in (
         ("aws:SecureTransport", "connections without TLS are not refused"),
@@ -102,4 +127,31 @@ def shortcomings_of_bucket(cloud: Cloud, bucket: str) -> list[str]:
     ):
         if needle.lower() not in denials.lower():
             lacking.append(text)
+    if closed := _closed_prefixes(policy["Statement"], environment):
+        lacking.append(f"its policy is that of an older version, and lets nothing be written again below {closed}")
     return lacking
+
+
+def _policy_of(s3: Client, bucket: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if error_code(error) != "NoSuchBucketPolicy":
+            raise
+        return {"Statement": []}
+    return found
+
+
+def _closed_prefixes(statements: Sequence[Mapping[str, Any]], environment: str) -> str:
+    """The prefixes that the pipeline writes again and our statements, copied from an older version, do not name."""
+    named = [
+        each["NotResource"]
+        for each in statements
+        if each.get("Effect") == "Deny" and "NotResource" in each and "s3:PutObject" in str(each.get("Action"))
+    ]
+    again = [f"{environment}/{prefix.name}/" for prefix in PREFIXES if prefix.is_rewritten]
+    open_to_all = [[arn.partition(":::")[2] for arn in ([arns] if isinstance(arns, str) else arns)] for arns in named]
+    closed = [
+        place for place in again if any(not any(key.endswith(f"/{place}*") for key in keys) for keys in open_to_all)
+    ]
+    return ", ".join(closed)

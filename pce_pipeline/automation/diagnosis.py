@@ -21,6 +21,7 @@ from pce_pipeline.automation.next_step import (
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
+from pce_pipeline.lake.stacks import how_to_restore
 from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.parity import Parity
 
@@ -29,10 +30,6 @@ Mend = Literal["heal", "migrate", "refresh", "settle"]
 
 _CELL = ["bea_table", "line_code", "geo_fips", "year"]
 _NAMED = 3
-_RESTORE = (
-    "Bronze is kept once: restore the object from the bucket's earlier versions or a backup, or ignore its extract by "
-    "`pce pin`."
-)
 
 
 @dataclass(frozen=True)
@@ -71,6 +68,8 @@ class LakeSeen:
     """Damaged objects of Bronze."""
     lacks: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     """For tables of Silver, the years that lack cells which the current extracts speak of, and which cells."""
+    address: str = ""
+    """Where it is."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def diagnose(
     lake: LakeSeen, postgres: PostgresSeen | None, history: HistorySeen | None, *, world: tuple[str, str]
 ) -> list[Finding]:
     """Everything that is not as it should be; None for a place that is not there, or does not answer."""
-    found = [*_of_lake(lake)]
+    found = [*_of_lake(lake, env=world[1])]
     if postgres is not None:
         found += _of_postgres(postgres, lake, world)
     if history is not None:
@@ -146,9 +145,11 @@ def diagnose(
     return found
 
 
-def _of_lake(seen: LakeSeen) -> Iterator[Finding]:
+def _of_lake(seen: LakeSeen, *, env: str) -> Iterator[Finding]:
     for damage in seen.lost:
-        yield Finding("lake", f"{damage.key} is {_problem(damage)}", advice=_RESTORE)
+        restore = how_to_restore(env, seen.address, [damage.key])
+        advice = f"Bronze is kept once. {restore} Or ignore its extract by `pce pin`."
+        yield Finding("lake", f"{damage.key} is {_problem(damage)}", advice=advice)
     for table, damages in seen.damages.items():
         yield Finding("lake", f"{_objects(damages)} of {table} damaged: {_named(damages)}", "heal", mend="heal")
     state = seen.state

@@ -126,6 +126,8 @@ class ExtractRun:
     """Those of them that Silver cannot be made of, so that no decision helps."""
     contradicts: Mapping[str, int]
     """For tables of a file, how many figures of its own release it contradicts."""
+    stack_lacks: tuple[str, ...]
+    """Places of the lake that the environment's stack lets nothing be written below, because it is older."""
     checks: Checks
     """What the checks said."""
     seconds: float
@@ -179,6 +181,8 @@ class RefreshRun:
     """Of the whole run."""
     put_off: Mapping[str, str]
     """The datasets that failed, each with the reason, while the others were loaded."""
+    stack_lacks: tuple[str, ...]
+    """Places of the lake that the environment's stack lets nothing be written below, because it is older."""
 
     @property
     def wrote(self) -> bool:
@@ -311,6 +315,7 @@ class Jobs:
             refused=step.outputs.get("refused", {}),
             unusable=tuple(step.outputs.get("unusable", ())),
             contradicts=step.outputs.get("contradicts", {}),
+            stack_lacks=_stack_lacks(record),
             checks=Checks.of(record),
             seconds=_seconds(record),
         )
@@ -348,6 +353,7 @@ class Jobs:
             checks=Checks.of(record),
             seconds=_seconds(record),
             put_off=record.put_off,
+            stack_lacks=_stack_lacks(record),
         )
 
     def tell_releases(self, found: Situation) -> None:
@@ -412,6 +418,10 @@ def open_jobs(settings: Settings, build: Build) -> Iterator[Jobs]:
     """
     with alone(settings) if settings.env == "local" else nullcontext(), open_instance(settings) as instance:
         yield Jobs(settings, instance, build)
+
+
+def _stack_lacks(record: RunRecord) -> tuple[str, ...]:
+    return tuple(sorted({place for step in record.steps for place in step.outputs.get("stack_lacks", ())}))
 
 
 def _stage(step: StepRecord) -> Stage:

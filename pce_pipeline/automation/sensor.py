@@ -137,9 +137,10 @@ def _look(
         if events_since is not None and not EventStore.of(lake).may_have_come_since(events_since):
             return dg.SkipReason("No event has come.")
         requests = register_extracts(instance, lake, registry)
-        found = ask(lake, registry, bea if events_since is None else None, postgres, settings)
+        asked = bea if events_since is None else None
+        found = ask(lake, registry, asked, postgres, settings, may_be_silent=True)
         if events_since is not None and found.lake.event is not None:
-            found = ask(lake, registry, bea, postgres, settings)
+            found = ask(lake, registry, bea, postgres, settings, may_be_silent=True)
         step = found.step()
     except PceError as problem:
         reason = without_secrets(str(problem))
@@ -214,7 +215,7 @@ def _without_what_waits(instance: dg.DagsterInstance, found: Situation, step: St
         asked = {table for tables in ready.values() for table in tables}
         reasons = {table: reason for table, reason in step.reasons.items() if table in asked}
         return replace(step, tables=ready, reasons=reasons), " ".join(said)
-    if step.action == "extract":
+    if step.action == "extract" and found.silent is None:  # else nothing can be said of what else there is to do
         step = found.step(ask_bea=False)
     if step.action == "refresh":
         wait = wait_after_failures(_ended_runs(instance, REFRESH), now)

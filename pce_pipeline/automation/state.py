@@ -1,7 +1,7 @@
 """The states that `next_step` decides on, read from the lake, from BEA and from Postgres: asked once, for everybody."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
@@ -16,6 +16,7 @@ from pce_pipeline.bronze.watermarks import Watermark, watermarks_of
 from pce_pipeline.bulletins.making import inputs_of_bulletins, outdated
 from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
+from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.explorer.inputs import inputs_of_explorer, outdated_files
 from pce_pipeline.explorer.store import ExplorerStore
 from pce_pipeline.hooks.events import EventStore
@@ -26,6 +27,7 @@ from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline.warehouse.contents import Key, rows_held
+from pce_pipeline.warehouse.errors import WarehouseError, WarehouseUnreachable
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import Checkpoint, checkpoints
 
@@ -46,10 +48,16 @@ class Situation:
     """The datasets that this is about; None for all."""
     full_comparison: timedelta
     """How long figures may go without being compared in full."""
+    silent: PceError | None = None
+    """Why Postgres did not say what it holds, where it was asked and could be done without."""
 
     def step(self, *, ask_bea: bool = True, leave_out: Collection[str] = ()) -> Step:
-        """What comes next; with `ask_bea` false as if nobody had asked BEA."""
-        return next_step(
+        """What comes next; with `ask_bea` false as if nobody had asked BEA.
+
+        An extract needs no Postgres, and BEA says only what it publishes now. Where Postgres is silent, anything else
+        raises why it is.
+        """
+        step = next_step(
             self.lake,
             self.releases if ask_bea else {},
             self.loaded,
@@ -57,6 +65,11 @@ class Situation:
             leave_out=leave_out,
             full_comparison=self.full_comparison,
         )
+        if self.silent is None:
+            return step
+        if step.action != "extract":
+            raise self.silent
+        return replace(step, warnings=(*step.warnings, f"Nothing can be loaded after this extract: {self.silent}"))
 
     @property
     def stale(self) -> dict[int, str]:
@@ -74,12 +87,14 @@ def ask(
     datasets: Collection[str] | None = None,
     leave_out: Collection[str] = (),
     only_calendar: bool = False,
+    may_be_silent: bool = False,
 ) -> Situation:
     """Ask the lake, and BEA and Postgres unless they are None, of all datasets or of these.
 
     Where the lake stands alone, Postgres is not asked.
 
-    BEA is not asked of the tables to leave out, and of none where its calendar is enough.
+    BEA is not asked of the tables to leave out, and of none where its calendar is enough. With `may_be_silent` a
+    Postgres that is older than this code is no error yet: `Situation.step` raises it unless an extract is due.
     """
     asked = {name: each for name, each in registry.datasets.items() if datasets is None or name in datasets}
     names = {name: each.release_names for name, each in asked.items()}
@@ -89,13 +104,24 @@ def ask(
         if not only_calendar
     }
     held = current_of(lake, registry.datasets)
+    loaded: LoadState | None = None
+    silent: PceError | None = None
+    if postgres is not None and settings.load_postgres:
+        try:
+            loaded = load_state(postgres)
+        except WarehouseError as problem:
+            # one that cannot be reached has no history of Dagster either, without which nothing runs
+            if not may_be_silent or isinstance(problem, UsageError | WarehouseUnreachable):
+                raise
+            silent = problem
     return Situation(
         held,
         lake_state(lake, registry, held),
         {} if bea is None else bea.releases(names, probes),
-        None if postgres is None or not settings.load_postgres else load_state(postgres),
+        loaded,
         datasets,
         timedelta(days=settings.full_comparison_days),
+        silent,
     )
 
 

@@ -22,9 +22,11 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import Layout, join
 from pce_pipeline.lake.records import Record, decode_record, encode_record
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.lake.stacks import how_to_restore
 from pce_pipeline.lake.store import Store
 
-_RECORD = ".record.json"
+RECORD = ".record.json"
+"""What the name of a file's record ends with; it is written after the file."""
 _PAGES = re.compile(r"_pages-(\d{4}-\d\d-\d\d)\.json")
 _READ = "_read"
 _FOLDER_OF_RELEASES = "releases"
@@ -32,7 +34,6 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _LONGEST_NAME = 80
 _PAGES_ARE_FINAL_AFTER = timedelta(days=90)
 _HASH = 16
-_RESTORE = "Bronze is kept once: restore the object from the bucket's earlier versions or a backup."
 
 Outcome = Literal["new", "held", "nothing"]
 
@@ -90,6 +91,7 @@ class ArchiveStore:
 
     def __init__(self, store: Store, layout: Layout) -> None:
         self._store = store
+        self._layout = layout
         self._prefix = layout.archived_releases
 
     @classmethod
@@ -99,13 +101,15 @@ class ArchiveStore:
 
     def files(self) -> list[ArchivedFile]:
         """Every file that is held, by release and name."""
-        keys = [info.key for info in self._store.list(self._prefix) if info.key.endswith(_RECORD)]
+        keys = [info.key for info in self._store.list(self._prefix) if info.key.endswith(RECORD)]
         bodies = self._store.get_many(keys)
-        return [decode_record(key, body, ArchivedFile, remedy=_RESTORE) for key, body in bodies.items()]
+        return [
+            decode_record(key, body, ArchivedFile, remedy=self._how_to_restore(key)) for key, body in bodies.items()
+        ]
 
     def holds(self, release: str, address: str) -> bool:
         """Whether the file of that address is held."""
-        return self._store.exists(self._file(release, file_name(release, address)) + _RECORD)
+        return self._store.exists(self._file(release, file_name(release, address)) + RECORD)
 
     def keep(self, release: str, answer: RawAnswer, released_on: date | None) -> ArchivedFile:
         """Keep a file as received, then its record; what lies there already stays, and its record is given.
@@ -125,9 +129,11 @@ class ArchiveStore:
             last_modified=answer.parameters.get("Last-Modified"),
             released_on=released_on,
         )
-        if self._create(key + _RECORD, encode_record(record)):
+        if self._create(key + RECORD, encode_record(record)):
             return record
-        return decode_record(key + _RECORD, self._store.get(key + _RECORD), ArchivedFile, remedy=_RESTORE)
+        return decode_record(
+            key + RECORD, self._store.get(key + RECORD), ArchivedFile, remedy=self._how_to_restore(key + RECORD)
+        )
 
     def body(self, file: ArchivedFile) -> bytes:
         """The bytes of a held file.
@@ -137,7 +143,7 @@ class ArchiveStore:
         key = self._file(file.release, file.file)
         body = self._store.get(key)
         if sha256_of(body) != file.sha256:
-            raise DamagedObject(key, file.sha256, sha256_of(body), remedy=_RESTORE)
+            raise DamagedObject(key, file.sha256, sha256_of(body), remedy=self._how_to_restore(key))
         return body
 
     def pages(self, release: Release, today: date) -> ReleasePages | None:
@@ -151,7 +157,8 @@ class ArchiveStore:
         is_final = release.said is not None and read_on - release.said.month > _PAGES_ARE_FINAL_AFTER
         if not is_final and read_on != today:
             return None
-        return decode_record(found[newest], self._store.get(found[newest]), ReleasePages, remedy=_RESTORE)
+        key = found[newest]
+        return decode_record(key, self._store.get(key), ReleasePages, remedy=self._how_to_restore(key))
 
     def keep_pages(self, release: Release, pages: Mapping[str, bytes], now: datetime) -> ReleasePages:
         """Keep the pages of a release for the day on which they were read."""
@@ -172,7 +179,7 @@ class ArchiveStore:
         for version in ("", __version__):
             key = self._became(sha256, dataset, given, version)
             if self._store.exists(key):
-                return decode_record(key, self._store.get(key), Became, remedy=f"Delete {key}: the file is read again.")
+                return decode_record(key, self._store.get(key), Became, remedy=self._how_to_restore(key))
         return None
 
     def note(
@@ -199,6 +206,9 @@ class ArchiveStore:
         version = __version__ if outcome == "nothing" else ""
         self._create(self._became(sha256, dataset, given, version), encode_record(became))
         return became
+
+    def _how_to_restore(self, key: str) -> str:
+        return f"Bronze is kept once. {how_to_restore(self._layout.env, str(self._store), [key])}"
 
     def _create(self, key: str, body: bytes) -> bool:
         try:

@@ -67,12 +67,12 @@ class NotKnownYet(UsageError):
 class ExtractLost(PceError):
     """The manifests of `extracts` of a dataset are gone, although `table` was made of these extracts."""
 
-    def __init__(self, dataset: str, extracts: Sequence[str], table: str) -> None:
+    def __init__(self, dataset: str, extracts: Sequence[str], table: str, *, remedy: str) -> None:
         self.dataset = dataset
         self.extracts = tuple(extracts)
         self.table = table
         super().__init__(
             f"{table} was made of the extract {', '.join(extracts)} of {dataset}, whose manifest is gone from Bronze: "
             "to go on would withdraw its figures.",
-            remedy="Restore the manifest from the bucket's earlier versions or a backup: Bronze is kept once.",
+            remedy=remedy,
         )

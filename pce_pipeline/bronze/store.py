@@ -8,25 +8,30 @@ import gzip
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+import structlog
+
 from pce_pipeline.bronze.decisions import Decision, DecisionStore
 from pce_pipeline.bronze.manifest import ExtractScope, Manifest, ObjectEntry, Pin, Verified, with_scope
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.lake.errors import DamagedObject, MissingObject, ObjectExists
+from pce_pipeline.lake.errors import DamagedObject, MissingObject, ObjectExists, StackOutdated
 from pce_pipeline.lake.integrity import NOTHING, Damage, damages, sha256_of, undeclared
 from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.records import decode_record, encode_record
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.lake.stacks import how_to_restore
 from pce_pipeline.lake.store import Store
 
-_MANIFEST = "manifest.json"
-_SCOPE = "scope.json"
+MANIFEST = "manifest.json"
+"""The record of an extract, written last."""
+SCOPE = "scope.json"
+"""What an extract of before covers, beside its manifest."""
+REWRITTEN = VERIFIED, PIN = "_verified.json", "_pin.json"
+"""All that is ever written again below Bronze: the last comparison with BEA, and the pin."""
 _QUARANTINE = "part-000.parquet"
+_log = structlog.get_logger()
+
 CELL_FILES = ("cells.parquet", "record.json")
 """The files in which decoded cells are kept, in the order in which they are written."""
-
-_RESTORE = (
-    "Bronze is kept once: restore the object from the bucket's earlier versions or a backup, or pin an earlier extract."
-)
 
 
 class BronzeStore:
@@ -37,37 +42,43 @@ class BronzeStore:
         self._layout = layout
         self._dataset = dataset
         self._prefix = layout.dataset("bronze", dataset)
-        self._verified_key = join(self._prefix, "_verified.json")
-        self._pin_key = join(self._prefix, "_pin.json")
+        self._verified_key = join(self._prefix, VERIFIED)
+        self._pin_key = join(self._prefix, PIN)
         self.decisions = DecisionStore(store, layout, dataset)
+        self.went_without: set[str] = set()
+        """Places of the lake that an older stack lets nothing be written below, and that extracts can do without."""
+        self._unstaged: dict[ExtractId, dict[str, bytes]] = {}
 
     def extracts(self) -> list[ExtractId]:
         """Those that exist, in order of date and number."""
-        folders = {self._key(extract, _MANIFEST): extract for extract in self._folders()}
+        folders = {self._key(extract, MANIFEST): extract for extract in self._folders()}
         return [folders[key] for key in self._store.existing(folders)]
 
     def manifest(self, extract: ExtractId) -> Manifest:
         """Raises `MissingObject` where there is no such extract, `DamagedObject`, `NewerLakeFormat`."""
-        key = self._key(extract, _MANIFEST)
-        return decode_record(key, self._store.get(key), Manifest, remedy=_RESTORE)
+        key = self._key(extract, MANIFEST)
+        return decode_record(key, self._store.get(key), Manifest, remedy=self.how_to_restore(key))
 
     def manifests(self) -> dict[ExtractId, Manifest]:
         """Of all extracts that exist, in order. A folder without a manifest is not an extract.
 
         What lies beside a manifest of before (`write_scope`) is filled in: its cells and verdicts.
         """
-        keys = {self._key(extract, _MANIFEST): extract for extract in self._folders()}
+        keys = {self._key(extract, MANIFEST): extract for extract in self._folders()}
         bodies = self._store.get_many(keys, missing_ok=True)
-        found = {keys[key]: decode_record(key, body, Manifest, remedy=_RESTORE) for key, body in bodies.items()}
-        before = {self._key(each, _SCOPE): each for each, manifest in found.items() if manifest.verdicts is None}
+        found = {
+            keys[key]: decode_record(key, body, Manifest, remedy=self.how_to_restore(key))
+            for key, body in bodies.items()
+        }
+        before = {self._key(each, SCOPE): each for each, manifest in found.items() if manifest.verdicts is None}
         for key, body in (self._store.get_many(before, missing_ok=True) if before else {}).items():
-            scope = decode_record(key, body, ExtractScope, remedy=f"Delete {key}: it is made again.")
+            scope = decode_record(key, body, ExtractScope, remedy=self.how_to_restore(key))
             found[before[key]] = with_scope(found[before[key]], scope)
         return found
 
     def write_scope(self, extract: ExtractId, scope: ExtractScope) -> None:
         """Keeps beside a manifest of before what its objects hold; what is kept already stays."""
-        self._store.create_many({self._key(extract, _SCOPE): encode_record(scope)})
+        self._store.create_many({self._key(extract, SCOPE): encode_record(scope)})
 
     def read_objects(
         self, extract: ExtractId, tables: Collection[str] | None = None, *, manifest: Manifest | None = None
@@ -87,7 +98,7 @@ class BronzeStore:
             key = self._key(extract, entry.key)
             found = sha256_of(bodies[key]) if key in bodies else NOTHING
             if found != entry.sha256:
-                raise DamagedObject(key, entry.sha256, found, remedy=_RESTORE)
+                raise DamagedObject(key, entry.sha256, found, remedy=self.how_to_restore(key))
             read.append((entry, bodies[key]))
         return read
 
@@ -98,13 +109,19 @@ class BronzeStore:
             prefix = join(downloads, str(extract))
             bodies = self._store.get_many([info.key for info in self._store.list(prefix)], missing_ok=True)
             found |= {key.removeprefix(f"{prefix}/"): body for key, body in bodies.items()}
-        return found
+        return found | self._unstaged.get(extract, {})
 
     def stage(self, extract: ExtractId, name: str, body: bytes) -> None:
-        """Keeps one finished download, all or nothing, over an earlier one of that name."""
-        self._store.put(join(self._layout.downloads(self._dataset), str(extract), name), body)
+        """Keeps one finished download, all or nothing, over an earlier one of that name.
+
+        Where an older stack lets no downloads be kept, they are held in memory: an extract needs them only to be gone
+        on with after a kill, and BEA says what it says only now.
+        """
+        if not self._keep({join(self._layout.downloads(self._dataset), str(extract), name): body}):
+            self._unstaged.setdefault(extract, {})[name] = body
 
     def discard_staging(self, extract: ExtractId) -> None:
+        self._unstaged.pop(extract, None)
         staged = [each.key for prefix in self._downloads for each in self._store.list(join(prefix, str(extract)))]
         self._store.delete_many(staged)
 
@@ -135,7 +152,7 @@ class BronzeStore:
                 raise ObjectExists(key)
         if quarantine is not None:
             self.write_quarantine(extract, quarantine)
-        key, body = self._key(extract, _MANIFEST), encode_record(manifest)
+        key, body = self._key(extract, MANIFEST), encode_record(manifest)
         try:
             self._store.create(key, body)
         except ObjectExists:
@@ -144,7 +161,7 @@ class BronzeStore:
 
     def write_quarantine(self, extract: ExtractId, body: bytes) -> None:
         """Keeps what could not be read of an extract, over what was kept of it: it is made again from its objects."""
-        self._store.put(self.quarantine_key(extract), body)
+        self._keep({self.quarantine_key(extract): body})
 
     def quarantine(self, extract: ExtractId) -> bytes | None:
         """What was kept of an extract in quarantine; None where nothing was."""
@@ -158,8 +175,7 @@ class BronzeStore:
 
     def write_cells(self, extract: ExtractId, bodies: Mapping[str, bytes]) -> None:
         """Keeps decoded cells of an extract, the record last, over what was kept: they are made again from Bronze."""
-        for name in CELL_FILES:
-            self._store.put(self._cells_key(extract, name), bodies[name])
+        self._keep({self._cells_key(extract, name): bodies[name] for name in CELL_FILES})
 
     def _cells_key(self, extract: ExtractId, name: str) -> str:
         return join(self._layout.cells(self._dataset), str(extract), name)
@@ -171,11 +187,20 @@ class BronzeStore:
         """Where an object of an extract lies in the lake."""
         return self._key(extract, name)
 
+    def how_to_restore(self, *keys: str) -> str:
+        """What to do about damaged objects at these keys; all else of Bronze goes on where their extract is ignored."""
+        restore = how_to_restore(self._layout.env, str(self._store), keys)
+        return f"Bronze is kept once. {restore} Or ignore the extract: pce pin DATE --why ..."
+
+    def how_to_restore_extracts(self, extracts: Iterable[str]) -> str:
+        """What to do about extracts whose manifests are gone."""
+        return self.how_to_restore(*(self._key(ExtractId.parse(each), MANIFEST) for each in extracts))
+
     def verify(self, extract: ExtractId) -> list[Damage]:
         """Reads the whole extract: missing and changed objects, and objects that nobody declared."""
         declared = {self._key(extract, entry.key): entry.sha256 for entry in self.manifest(extract).objects}
         present = [info.key for info in self._store.list(self._key(extract))]
-        records = {self._key(extract, _MANIFEST), self._key(extract, _SCOPE)}
+        records = {self._key(extract, MANIFEST), self._key(extract, SCOPE)}
         return damages(self._store, declared) + undeclared(present, {*declared, *records})
 
     def verified(self) -> Verified | None:
@@ -208,6 +233,18 @@ class BronzeStore:
         if was is not None:
             self.decisions.add(Decision(kind="unpin", extract=was.extract, why="", decided_at=now))
         self._store.delete_many([self._pin_key])
+
+    def _keep(self, objects: Mapping[str, bytes]) -> bool:
+        """Write what an extract can do without, one after the other; False where an older stack does not let it."""
+        try:
+            for key, body in objects.items():
+                self._store.put(key, body)
+        except StackOutdated as outdated:
+            if outdated.place not in self.went_without:
+                _log.warning("an extract does without a place of the lake", place=outdated.place, todo=outdated.remedy)
+            self.went_without.add(outdated.place)
+            return False
+        return True
 
     @property
     def _downloads(self) -> tuple[str, str]:

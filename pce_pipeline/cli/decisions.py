@@ -69,10 +69,13 @@ class Decision:
 def decide(
     session: Session, *, ask_bea: bool = True, ask_postgres: bool = True, leave_out: Collection[str] = ()
 ) -> Decision:
-    """Ask all three, or those that are to be asked, and decide; the tables to leave out are not asked for again."""
+    """Ask all three, or those that are to be asked, and decide; the tables to leave out are not asked for again.
+
+    Raises why Postgres does not answer, unless an extract is due, which needs none.
+    """
     if ask_bea:
         progress.stage("asking for releases")
-    found = session.situation(ask_bea=ask_bea, ask_postgres=ask_postgres, leave_out=leave_out)
+    found = session.situation(ask_bea=ask_bea, ask_postgres=ask_postgres, leave_out=leave_out, may_be_silent=True)
     pins = (pinned(now, found.lake, found.loaded) for name, now in found.held.items() if name in session.datasets)
     return Decision(found.step(leave_out=leave_out), found, tuple(pin for pin in pins if pin is not None))
 

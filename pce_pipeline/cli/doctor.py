@@ -117,7 +117,7 @@ def _lost(session: Session, held: Mapping[str, Current], state: LakeState | None
         for name, now in held.items()
         for table in [session.registry.silver[name].table]
         if (lost := lost_extracts(now, state.partitions.get(table.name, {})))
-        for problem in [ExtractLost(name, lost, table.name)]
+        for problem in [ExtractLost(name, lost, table.name, remedy=now.bronze.how_to_restore_extracts(lost))]
     ]
 
 
@@ -145,11 +145,11 @@ def _look_at_lake(session: Session, *, quick: bool) -> LakeSeen:
         named = {damage.key for found in (lost, *damages.values()) for damage in found}
         if unreadable.key not in named:
             lost.append(Damage(unreadable.key, "changed", unreadable.expected, unreadable.found))
-        return LakeSeen(None, damages, lost)
+        return LakeSeen(None, damages, lost, address=str(session.lake.store))
     silver = {session.registry.silver[name].table.name for name in session.datasets}
     looks_into_silver = not quick and not lost and silver.isdisjoint(damages)
     lacks = lacks_of_silver(session, state, state.covered_years) if looks_into_silver else {}
-    return LakeSeen(state, damages, lost, lacks)
+    return LakeSeen(state, damages, lost, lacks, str(session.lake.store))
 
 
 def _look_at_postgres(session: Session, state: LakeState | None) -> PostgresSeen:

@@ -21,6 +21,7 @@ from pce_pipeline.explorer.store import EXPLORER, ExplorerStore
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.stacks import how_to_restore
 from pce_pipeline.local import world
 from pce_pipeline.observability import progress
 from pce_pipeline.open_tables.pruning import prune_table
@@ -38,7 +39,8 @@ def verify(
     """Compare every stored byte with its record, and the tables with Bronze; exits 1 where something is amiss."""
     with session.watched():
         extracts = extracts_held(session)
-        damages = damages_of_bronze(session, extracts)
+        of_bronze = damages_of_bronze(session, extracts)
+        damages = [*of_bronze]
         tables = 0
         for table in tables_of(session):
             progress.stage(table.name)
@@ -56,12 +58,15 @@ def verify(
     stored = f"{shown.counted(len(names), 'extract')} and {shown.counted(tables, 'table')}"
     document = {"damages": damages, "not_there": absent, "lacks": lacks, "extracts": names, "tables": tables}
     if damages:
+        nexts: list[RenderableType] = [Text(_how_to_restore(session, of_bronze))] if of_bronze else []
+        if len(of_bronze) < len(damages):
+            nexts.append(shown.next_step(session.command("heal")))
         return Answer(
-            document,
+            {**document, "restore": _how_to_restore(session, of_bronze) if of_bronze else None},
             [
                 Text.assemble((f"{shown.counted(len(damages), 'object')} damaged ", "bold red"), f"in {stored}"),
                 _damages_shown(damages),
-                shown.next_step(session.command("heal")),
+                *nexts,
             ],
             exit_code=FAILED,
         )
@@ -142,10 +147,7 @@ def heal(session: Session) -> Answer:
         said += [
             Text("Bronze is kept once and cannot be healed", "bold red"),
             _damages_shown(lost),
-            Text(
-                "Restore these objects from the bucket's earlier versions or a backup, or ignore their extract: "
-                f"{session.command('pin DATE --why ...')}"
-            ),
+            Text(_how_to_restore(session, lost)),
         ]
     return Answer(
         {"restored": restored, "withdrawn": withdrawn, "lost": lost},
@@ -263,6 +265,15 @@ def damages_of_bronze(session: Session, extracts: Sequence[tuple[str, ExtractId]
         except DamagedObject as unreadable:
             damages.append(Damage(unreadable.key, "changed", unreadable.expected, unreadable.found))
     return damages
+
+
+def _how_to_restore(session: Session, lost: Sequence[Damage]) -> str:
+    """What to do about damaged objects of Bronze, which nothing here writes over."""
+    keys = [each.key for each in lost if each.problem != "undeclared"]
+    if not keys:
+        return "No extract names these objects of Bronze, and nothing reads them: leave them, or find out who put them."
+    restore = how_to_restore(session.settings.env, session.settings.lake_uri, keys)
+    return f"{restore}\nOr ignore their extract: {session.command('pin DATE --why ...')}"
 
 
 def _damages_shown(damages: Sequence[Damage]) -> RenderableType:

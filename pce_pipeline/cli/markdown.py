@@ -11,6 +11,7 @@ from pce_pipeline.bulletins.bulletin import Bulletin
 from pce_pipeline.bulletins.pages import markdown_of
 from pce_pipeline.cli import shown
 from pce_pipeline.errors import PceError
+from pce_pipeline.lake.stacks import how_to_update
 from pce_pipeline.markup import for_markdown, markdown_table
 from pce_pipeline.observability.records import CheckOutcome, RunRecord
 from pce_pipeline.reports.steps import did_of
@@ -46,6 +47,7 @@ _REMEDIES: Mapping[str, str] = {
         "PCE_DATABASE_SECURITY_GROUP and PCE_SCHEDULE_ROLE_ARN must name."
     ),
     "migrate": "Is the database running, and are its users made? docs/operability.md, runbook.",
+    "migrated": "An extract that was due has been taken. docs/operability.md, runbook.",
     "check": "The source or the database could not be asked. " + _AGAIN,
     "refused": (
         "The answer is kept and does not count; what was published before stands. If the figures were withdrawn, "
@@ -90,6 +92,7 @@ def report(
         _headline(said, records, failure),
         *([_failed(failure)] if failure else []),
         *([f"> The runs' records could not be read: {for_markdown(str(problem))}"] if problem else []),
+        *_stack(records),
         *_pinned(said),
         *_sources(said.get("sources", {})),
         *_doctor(said.get("doctor", {})),
@@ -132,6 +135,13 @@ def _outcome(record: RunRecord) -> str:
 def _failed(failure: Failure) -> str:
     lines = [f"**What happened**: {for_markdown(failure.what)}  "] if failure.what else []
     return "\n".join([*lines, f"**What to do**: {for_markdown(failure.remedy)}"])
+
+
+def _stack(records: Sequence[RunRecord]) -> list[str]:
+    """What the stack lacks that the runs did without, and what brings it."""
+    lacks = {place for record in records for step in record.steps for place in step.outputs.get("stack_lacks", ())}
+    env = next((place.partition("/")[0] for place in lacks), "")
+    return [f"> {for_markdown(how_to_update(env, lacks))}"] if lacks else []
 
 
 def _pinned(said: Said) -> list[str]:

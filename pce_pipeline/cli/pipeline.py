@@ -339,6 +339,7 @@ def _extracted(
         [
             *shown_of_each,
             *moved,
+            *summary.stack_shown(session, {place for each in done for place in each.stack_lacks}),
             *summary.failed_shown(failed),
             *([shown.next_step(session.command("refresh"))] if has_news else []),
         ],
@@ -465,8 +466,9 @@ def refresh(
             summary.stages_shown(held, [], [done]),
             *summary.checks_shown([done.checks]),
             *summary.failed_shown(done.put_off),
+            *summary.stack_shown(session, done.stack_lacks),
         ],
-        exit_code=FAILED if done.put_off else 0,
+        exit_code=FAILED if done.put_off or done.stack_lacks else 0,
     )
 
 
@@ -531,6 +533,7 @@ def _bring(session: Session, *, force: bool) -> Answer:
             "why": None if is_new or did.failed else decision.why_nothing,
             "refused": refused,
             "failed": did.failed,
+            "stack_lacks": sorted(did.stack_lacks),
             "extracts": [{**vars(each), "rows": each.rows} for each in extracts],
             "refreshes": [vars(each) for each in refreshes],
             "rows": held,
@@ -550,10 +553,11 @@ def _bring(session: Session, *, force: bool) -> Answer:
             *summary.lake_only_shown(session, decision.state),
             *summary.checks_shown([*(each.checks for each in extracts), *(each.checks for each in refreshes)]),
             *summary.refused_shown(session, extracts),
+            *summary.stack_shown(session, did.stack_lacks),
             *summary.growth_shown(states),
             *summary.places_shown(session),
         ],
-        exit_code=FAILED if refused or did.failed else 0,
+        exit_code=FAILED if refused or did.failed or did.stack_lacks else 0,
     )
 
 
@@ -600,6 +604,12 @@ class _Did:
         self.refreshes.append(jobs.refresh(first, last, why=why, datasets=datasets, force=force))
         self.failed |= self.refreshes[-1].put_off
 
+    @property
+    def stack_lacks(self) -> set[str]:
+        """Places of the lake that the environment's stack lets nothing be written below."""
+        of_extracts = {place for each in self.extracts for place in each.stack_lacks}
+        return of_extracts | {place for each in self.refreshes for place in each.stack_lacks}
+
     def left_out(self, session: Session) -> set[str]:
         """The tables that are not asked for again: those of an answer that does not count, and of what failed."""
         refused = {table for each in self.extracts for table in each.refused}
@@ -627,8 +637,8 @@ def _until_nothing_is_new(session: Session, jobs: "Jobs", did: _Did) -> Decision
             first, last = step.first_year or 0, step.last_year or 0
             did.refresh(jobs, first, last, why=step.reasons, datasets=session.chosen)
         decision = decide(session, leave_out=did.left_out(session))
-        if did.refreshes and did.refreshes[-1].put_off:
-            break  # all but what failed is done
+        if did.refreshes and (did.refreshes[-1].put_off or did.refreshes[-1].stack_lacks):
+            break  # all but what failed, or what the stack does not let in, is done
     jobs.tell_releases(decision.situation)
     return decision
 

@@ -195,7 +195,12 @@ class Session:
         return lake_state(self.lake, self.registry, current_of(self.lake, self.registry.datasets))
 
     def situation(
-        self, *, ask_bea: bool = True, ask_postgres: bool = True, leave_out: Collection[str] = ()
+        self,
+        *,
+        ask_bea: bool = True,
+        ask_postgres: bool = True,
+        leave_out: Collection[str] = (),
+        may_be_silent: bool = False,
     ) -> Situation:
         """What lake, BEA and Postgres say, of the datasets that the call is about.
 
@@ -209,6 +214,7 @@ class Session:
             self.settings,
             datasets=self.chosen,
             leave_out=leave_out,
+            may_be_silent=may_be_silent,
         )
         holds_nothing = ask_postgres and self.settings.load_postgres and not self.has_database
         return replace(found, loaded=LoadState()) if holds_nothing else found

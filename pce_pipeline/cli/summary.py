@@ -1,6 +1,6 @@
 """The summaries of runs: rows and seconds by stage, checks, the fastest growth, and where everything lies."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -15,6 +15,7 @@ from pce_pipeline.bronze.scope import cells_of, in_words
 from pce_pipeline.cli import shown
 from pce_pipeline.cli.session import Session
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.lake.stacks import how_to_update
 from pce_pipeline.tables.dimensions import CATEGORY_LINE
 from pce_pipeline.tables.years import years_text
 from pce_pipeline.warehouse.migrate import found_revision
@@ -304,6 +305,11 @@ def refused_shown(session: Session, extracts: Sequence["ExtractRun"]) -> list[Re
             _what_to_do(session, each, table),
         )
     ]
+
+
+def stack_shown(session: Session, lacks: Collection[str]) -> list[Text]:
+    """What the stack of the environment lacks, which was done without, and what brings it."""
+    return [Text(how_to_update(session.settings.env, lacks), "bold yellow")] if lacks else []
 
 
 def _what_to_do(session: Session, extract: "ExtractRun", table: str) -> Text:

@@ -36,7 +36,9 @@ from pce_pipeline.lake.errors import (
     LostRace,
     MissingObject,
     ObjectExists,
+    StackOutdated,
 )
+from pce_pipeline.lake.stacks import place_of
 from pce_pipeline.refusals import number_in, reason_and_remedy
 
 if TYPE_CHECKING:
@@ -123,18 +125,18 @@ class _Obstore(ABC):
         """The store, made ready to be written to."""
 
     @abstractmethod
-    def _translated(self, key: str, error: Exception) -> Exception:
-        """Our error for what obstore raised."""
+    def _translated(self, key: str, error: Exception, written: str | None) -> Exception:
+        """Our error for what obstore raised; `written` is the key that was to be written or deleted, if any."""
 
     @contextmanager
-    def _speaking(self, key: str) -> Iterator[None]:
+    def _speaking(self, key: str, written: str | None = None) -> Iterator[None]:
         """Turns what obstore raises into our errors; its texts quote the store's answer and go no further."""
         try:
             yield
         except (AlreadyExistsError, PreconditionError):
             raise  # a condition that did not hold means something else to each operation
         except (BaseError, OSError, ValueError) as error:
-            raise self._translated(key, error) from None
+            raise self._translated(key, error, written) from None
 
     def get(self, key: str) -> bytes:
         return self._get(key)[0]
@@ -166,7 +168,7 @@ class _Obstore(ABC):
         self._put(key, body, "overwrite", headers if self.keeps_headers else None)
 
     def copy(self, source: str, target: str) -> None:
-        with self._speaking(source):
+        with self._speaking(source, target):
             obstore.copy(self._writable(), source, target)
 
     def list(self, prefix: str) -> Sequence[ObjectInfo]:
@@ -192,7 +194,7 @@ class _Obstore(ABC):
 
     def _put(self, key: str, body: bytes, mode: "PutMode", headers: Mapping[str, str] | None = None) -> str:
         attributes: Attributes | None = dict(headers) if headers else None
-        with self._speaking(key):
+        with self._speaking(key, key):
             written = obstore.put(self._writable(), key, body, mode=mode, use_multipart=False, attributes=attributes)
         return written["e_tag"] or ""
 
@@ -246,7 +248,8 @@ class DirectoryBackend(_Obstore):
     def _store(self) -> LocalStore:
         return LocalStore(self.root, automatic_cleanup=True)
 
-    def _translated(self, key: str, error: Exception) -> Exception:
+    def _translated(self, key: str, error: Exception, written: str | None) -> Exception:
+        del written  # a directory refuses by itself what it refuses
         text = str(error).split("\n", 1)[0]
         match error:
             case FileNotFoundError():
@@ -305,7 +308,7 @@ class S3Backend(_Obstore):
 
     def delete(self, keys: Sequence[str]) -> None:
         if keys:
-            with self._speaking(keys[0]):
+            with self._speaking(keys[0], keys[0]):
                 obstore.delete(self._store, keys)
 
     def _readable(self) -> S3Store:
@@ -338,7 +341,7 @@ class S3Backend(_Obstore):
             retry_config={"max_retries": self._retries, "retry_timeout": _RETRY_FOR},
         )
 
-    def _translated(self, key: str, error: Exception) -> Exception:
+    def _translated(self, key: str, error: Exception, written: str | None) -> Exception:
         text = str(error)
         code = re.search(r"<Code>(\w+)</Code>", text)
         status = re.search(r"status code: (\d{3})", text)
@@ -346,7 +349,9 @@ class S3Backend(_Obstore):
         if "NoSuchBucket" in reason:
             return BucketMissing(self.bucket)
         if isinstance(error, PermissionDeniedError | UnauthenticatedError) or reason.startswith(("401", "403")):
-            return LakeAccessDenied(key, reason)
+            # who is not known at all gets another code
+            outdated = place_of(written) if written is not None and "AccessDenied" in reason else None
+            return StackOutdated(written or key, reason, *outdated) if outdated else LakeAccessDenied(key, reason)
         if isinstance(error, FileNotFoundError):
             return MissingObject(key)
         return LakeUnavailable(key, reason)

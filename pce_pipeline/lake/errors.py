@@ -6,6 +6,7 @@
     ├── LakeUnavailable          no usable answer from the store; worth another try
     ├── LakeDirectoryRefused     the operating system cannot do it in the lake's directory: full, name too long
     ├── LakeAccessDenied         the store knows us too little: credentials or rights
+    │   └── StackOutdated        an environment's stack does not know yet what this code writes
     ├── BucketMissing            the bucket is not there
     ├── MissingObject            nothing lies at this key
     ├── ObjectExists             a write-once key is taken by something else
@@ -21,6 +22,7 @@ No text holds credentials: of a store's answer only its error code and status ar
 from collections.abc import Iterable
 
 from pce_pipeline.errors import PceError, UsageError
+from pce_pipeline.lake.stacks import how_to_update
 
 HEAL_COMMAND = "pce heal"
 
@@ -88,6 +90,15 @@ class LakeAccessDenied(LakeError):
             or "Check the credentials (AWS_PROFILE or AWS_ACCESS_KEY_ID) and that the role may list, "
             "read, write and delete below this prefix.",
         )
+
+
+class StackOutdated(LakeAccessDenied):
+    """The bucket of an environment lets nothing be written or deleted below `place`, which this code does."""
+
+    def __init__(self, key: str, reason: str, env: str, place: str) -> None:
+        self.env = env
+        self.place = place
+        super().__init__(key, reason, remedy=how_to_update(env, [place]))
 
 
 class BucketMissing(LakeError):

@@ -10,6 +10,8 @@
                                           /<file>.record.json                 written last: address, hash, times
                                           /_pages-<date>.json                 the release's pages as they were that day
                                 /_read/<sha256>/<name>.json                   what a dataset has of a file, written once
+    <env>/bronze/<world>/<dataset>/_restored/<when>-<hash>.json              what was to be restored, by whom, and why
+                                            /<when>-<hash>.done.json         and that it was
     <env>/downloads/<world>/<dataset>/<extract_date>/...                      in progress; deleted when done
     <env>/silver/<world>/<dataset>/year=YYYY/state=XX/part-000.parquet
     <env>/gold/<world>/<dataset>/year=YYYY/part-000.parquet                  facts: dataset `facts`
@@ -40,6 +42,8 @@
                          /_open/<run>.json                                  runs whose report is not written yet
     <env>/observability/alerts/<world>/<kind>/<key>/<channel>.json           sent, and when
     <env>/observability/heartbeats/<world>.json                              when all was looked after last, by what
+    <env>/dagster/...                                                        what Dagster's steps print
+    <env>/athena/...                                                         answers of Athena to analysts
 
 The world is the source segment: `bea`, `sample`, `sample-smoke`. Names that start with `_` are records and versions
 of this package, never data to glob. Keys are relative to the lake's root. No I/O here.
@@ -58,6 +62,12 @@ _TOO_MANY = 1_000_000
 _EXTRACT_ID = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([1-9][0-9]{0,5}))?")
 
 Layer = Literal["bronze", "silver", "gold"]
+
+DOWNLOADS_OF_BEFORE = "_staging"
+"""The folder of a dataset in Bronze that downloads in progress had up to version 0.2."""
+
+RESTORED = "_restored"
+"""The folder of a dataset in Bronze that says which damaged objects were restored."""
 
 
 def checked_key(key: str) -> str:
@@ -145,7 +155,14 @@ class Layout:
 
     def downloads_of_before(self, dataset: str) -> str:
         """Where downloads in progress lay up to version 0.2: what is left there is still used and cleared."""
-        return join(self.dataset("bronze", dataset), "_staging")
+        return join(self.dataset("bronze", dataset), DOWNLOADS_OF_BEFORE)
+
+    def restored(self, dataset: str) -> str:
+        """The prefix of the records of objects of a dataset that were damaged and restored, which are written once.
+
+        They lie in Bronze, so that what guards and copies Bronze guards and copies them, too.
+        """
+        return join(self.dataset("bronze", dataset), RESTORED)
 
     def decisions(self, dataset: str) -> str:
         """The prefix of what people decided about the extracts of one dataset.
@@ -214,3 +231,44 @@ class Layout:
     def reports(self) -> str:
         """The prefix of the reports of this world's runs, made of their records and made again at will."""
         return join(self.env, "reports", self.world)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prefix:
+    """What lies directly below an environment, and what whoever guards a lake has to allow and to refuse there.
+
+    The roles, the bucket's policy and the bucket's lifecycle that are provisioned on AWS are compared with these.
+    """
+
+    name: str
+    """The segment behind the environment."""
+    is_rewritten: bool
+    """Whether its objects are written again; all others are written once, and are never overwritten or deleted."""
+    is_deleted: bool
+    """Whether the pipeline deletes objects of it."""
+    kept_days: int | None = None
+    """After how many days what lies there may go by itself; None for what stays until the pipeline deletes it."""
+    is_the_pipelines: bool = True
+    """Whether the pipeline writes it; else a service does that analysts use."""
+
+
+PREFIXES = (
+    Prefix(name="bronze", is_rewritten=False, is_deleted=False),
+    Prefix(name="downloads", is_rewritten=True, is_deleted=True, kept_days=14),
+    Prefix(name="decisions", is_rewritten=False, is_deleted=False),
+    Prefix(name="silver", is_rewritten=True, is_deleted=True),
+    Prefix(name="gold", is_rewritten=True, is_deleted=True),
+    Prefix(name="iceberg", is_rewritten=True, is_deleted=True),
+    Prefix(name="quarantine", is_rewritten=True, is_deleted=True),
+    Prefix(name="cells", is_rewritten=True, is_deleted=True),
+    Prefix(name="reports", is_rewritten=True, is_deleted=True, kept_days=730),
+    Prefix(name="explorer", is_rewritten=True, is_deleted=True),
+    Prefix(name="observability", is_rewritten=True, is_deleted=False, kept_days=730),
+    Prefix(name="dagster", is_rewritten=True, is_deleted=False, kept_days=90),
+    Prefix(name="athena", is_rewritten=True, is_deleted=False, kept_days=14, is_the_pipelines=False),
+)
+"""Everything that lies below an environment."""
+
+REWRITTEN_IN_BRONZE = (f"{DOWNLOADS_OF_BEFORE}/*", "_verified.json", "_pin.json")
+"""All that is written again and deleted below Bronze, below each dataset: what is left of downloads of before, the last
+comparison with BEA, and the pin. `*` is any text."""

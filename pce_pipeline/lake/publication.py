@@ -161,9 +161,7 @@ class TableStore:
         alike = {
             key: each
             for key, each in pointer.partitions.items()
-            if key in made_of
-            and (each.inputs, each.code_version) == made_of[key]
-            and each.file_format == FILE_FORMAT
+            if key in made_of and (each.inputs, each.code_version) == made_of[key] and each.file_format == FILE_FORMAT
         }
         behind = self._promotion.behind(Pointer(table=self._table, partitions=alike), seen)
         return {

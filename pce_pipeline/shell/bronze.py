@@ -150,6 +150,8 @@ class _Taking:
             bronze.discard_staging(extract)
             raise
         self._publish(prepared)
+        if bronze.went_without:
+            self.step.outputs(stack_lacks=sorted(bronze.went_without))
         yield from self._report(
             counting_rules,
             prepared.subject,

@@ -1,15 +1,20 @@
 """The set of files that a page of the data is drawn from, in Dagster: one asset, downstream of Gold and the bulletins.
 
-Nothing is downstream of it, so that a set that cannot be made keeps no figure from Postgres.
+Nothing is downstream of it. On a stack that does not know its place in the lake the run goes on without it, so that a
+set that cannot be kept keeps no figure from Postgres.
 """
 
+from collections.abc import Iterator
+
 import dagster as dg
+import structlog
 
 from pce_pipeline.bronze.current import Holdings
 from pce_pipeline.explorer.checks import MOST_RUNS, last_words
 from pce_pipeline.explorer.inputs import EXPLORER_CODE_VERSION
 from pce_pipeline.explorer.making import make_explorer
 from pce_pipeline.explorer.store import EXPLORER
+from pce_pipeline.lake.errors import StackOutdated
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.settings import Settings
@@ -19,6 +24,8 @@ from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.tables.registry import Registry
+
+_log = structlog.get_logger()
 
 _DESCRIPTION = (
     "The files that a page of the data is drawn from, without a server: figures of every table of Gold rounded to what "
@@ -35,6 +42,7 @@ def explorer_asset(registry: Registry) -> dg.AssetsDefinition:
         key=EXPLORER_KEY,
         deps=[*map(key_of, tables), BULLETINS_KEY],
         backfill_policy=ONE_RUN,
+        output_required=False,
         kinds={"parquet", "json"},
         code_version=EXPLORER_CODE_VERSION,
         description=_DESCRIPTION,
@@ -45,21 +53,26 @@ def explorer_asset(registry: Registry) -> dg.AssetsDefinition:
         holdings: dg.ResourceParam[Holdings],
         settings: dg.ResourceParam[Settings],
         journal: dg.ResourceParam[RunJournal],
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         with recorded_step(context, journal, EXPLORER, registry.datasets, settings) as step:
             of_run = datasets_of_run(context, registry, list(registry.datasets))
             chosen = [name for name in of_run if name not in step.run.put_off]
-            made = make_explorer(
-                lake,
-                registry,
-                holdings.of_run(context.run.run_id),
-                chosen,
-                is_sample=settings.is_sample,
-                checks=lambda: last_words(journal.newest(MOST_RUNS)),
-            )
+            try:
+                made = make_explorer(
+                    lake,
+                    registry,
+                    holdings.of_run(context.run.run_id),
+                    chosen,
+                    is_sample=settings.is_sample,
+                    checks=lambda: last_words(journal.newest(MOST_RUNS)),
+                )
+            except StackOutdated as outdated:
+                _log.warning("the explorer's set is not kept", place=outdated.place, todo=outdated.remedy)
+                step.outputs(stack_lacks=[outdated.place])
+                return
             step.rows(**{EXPLORER: sum(made.rows.values())})
             step.outputs(version=made.version, written=made.written, unchanged=made.unchanged)
-            return dg.MaterializeResult(
+            yield dg.MaterializeResult(
                 metadata={
                     "version": made.version,
                     "files": len(made.written) + len(made.unchanged),

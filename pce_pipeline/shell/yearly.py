@@ -309,8 +309,10 @@ def _demand_whole_bronze(derivation: Derivation, held: Mapping[str, Current], la
     for each in derivation.inputs:
         if isinstance(each, FromBronze):
             published = lake.table(derivation.table).latest()
-            if lost := lost_extracts(held[each.dataset], published):
-                raise ExtractLost(each.dataset, lost, derivation.table.name)
+            now = held[each.dataset]
+            if lost := lost_extracts(now, published):
+                remedy = now.bronze.how_to_restore_extracts(lost)
+                raise ExtractLost(each.dataset, lost, derivation.table.name, remedy=remedy)
 
 
 def _with_what_stands(

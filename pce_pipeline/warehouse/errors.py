@@ -22,6 +22,7 @@
     ├── WrongWorld                   the database holds another world
     ├── LoadRefused                  the rows are not what the load says it loads
     └── LoadFailed                   Postgres refused a statement; the load was rolled back
+        ├── RightsMissing            this user may not use a table or view of this version
         └── LoadCollided             another transaction was in the way; it passes
 
 Passwords are no facts: a URL is named by its server and database only.
@@ -292,14 +293,24 @@ class LoadRefused(WarehouseError):
 class LoadFailed(WarehouseError):
     """Postgres refused a statement; the whole load was rolled back."""
 
+    _todo: ClassVar[str] = "Nothing was written; mend that and run it again."
+
     def __init__(self, doing: str, *, sqlstate: str | None, reason: str) -> None:
         self.doing = doing
         self.sqlstate = sqlstate
         self.reason = reason
         super().__init__(
             f"Postgres refused {doing} ({sqlstate}): {reason}",
-            remedy="Nothing was written; mend that and run it again.",
+            remedy=self._todo,
         )
+
+
+class RightsMissing(LoadFailed):
+    """The user may not use a table or view: its rights are those of an older version, or somebody took them away."""
+
+    _todo: ClassVar[str] = (
+        "Run `pce db migrate` as the database's owner, pce_owner: it gives the rights of this version."
+    )
 
 
 class LoadCollided(LoadFailed):

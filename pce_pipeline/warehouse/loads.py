@@ -18,7 +18,7 @@ from pce_pipeline.warehouse.audit import entries_of_load, record_untold
 from pce_pipeline.warehouse.comments import apply_comments
 from pce_pipeline.warehouse.contents import Content, Key, contents_of
 from pce_pipeline.warehouse.delta import DeltaLoad, apply
-from pce_pipeline.warehouse.errors import LoadCollided, LoadFailed, WarehouseConnectionLost
+from pce_pipeline.warehouse.errors import LoadCollided, LoadFailed, RightsMissing, WarehouseConnectionLost
 from pce_pipeline.warehouse.lineage import (
     HeldManifest,
     Lineage,
@@ -154,6 +154,12 @@ def _with_trail(
     ]
 
 
+def _kind_of(failed: psycopg2.Error) -> type[LoadFailed]:
+    if isinstance(failed, psycopg2.errors.InsufficientPrivilege):
+        return RightsMissing
+    return LoadCollided if (failed.pgcode or "").startswith(_COLLISIONS) else LoadFailed
+
+
 @contextmanager
 def _explained(connection: Connection, doing: str, *, table: str | None = None) -> Iterator[None]:
     """Turn the driver's errors into ours. `table` is the one that is waited for, where it is one."""
@@ -166,5 +172,4 @@ def _explained(connection: Connection, doing: str, *, table: str | None = None) 
         if sqlstate == _NOT_TO_BE_HAD:
             found = holders(connection, None if table is None else [table])
             raise LoadCollided(doing, sqlstate=sqlstate, reason=reason, holders=found) from failed
-        kind = LoadCollided if (sqlstate or "").startswith(_COLLISIONS) else LoadFailed
-        raise kind(doing, sqlstate=sqlstate, reason=reason) from failed
+        raise _kind_of(failed)(doing, sqlstate=sqlstate, reason=reason) from failed

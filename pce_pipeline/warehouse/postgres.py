@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED, make_dsn
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 from pydantic import SecretStr
@@ -17,7 +18,7 @@ from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline.local.programs import installed_programs
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.contents import missing_relations
-from pce_pipeline.warehouse.errors import OLDEST_SUPPORTED, ClientMissing, WarehouseTooOld
+from pce_pipeline.warehouse.errors import OLDEST_SUPPORTED, ClientMissing, RightsMissing, WarehouseTooOld
 from pce_pipeline.warehouse.limits import open_to_readers
 from pce_pipeline.warehouse.login import DatabaseLogin
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision, upgrade
@@ -84,11 +85,15 @@ class PostgresResource:
     def connect(self) -> Iterator[Connection]:
         """A connection inside its first transaction: commit it, or what was done is rolled back at the end.
 
-        Raises what `DatabaseLogin.connect` raises, `WarehouseTooOld`, or `LocalPostgresError` of the embedded server.
+        Raises what `DatabaseLogin.connect` raises, `WarehouseTooOld`, or `LocalPostgresError` of the embedded server;
+        where what is done with it needs a right that this user lacks, `RightsMissing`.
         """
         connection = self._open()
         try:
             yield connection
+        except InsufficientPrivilege as refused:
+            reason = refused.diag.message_primary or str(refused).strip()
+            raise RightsMissing("what was asked of it", sqlstate=refused.pgcode, reason=reason) from refused
         finally:
             connection.close()
 

@@ -105,7 +105,11 @@ def test_damage_is_healed_but_in_bronze(lake):
         "heal",
     )
     assert (bronze.command, bronze.mend) == (None, None)
-    assert "restore the object" in bronze.advice
+    assert "Restore it from a backup" in bronze.advice
+    (on_aws,) = said(
+        LakeSeen(None, lost=[Damage("prod/bronze/bea/d/2026-01-01/x", "changed", "a", "b")], address="s3://b")
+    )
+    assert "python infra/restore_object.py --env prod prod/bronze/bea/d/2026-01-01/x" in on_aws.advice
 
 
 def test_cells_that_silver_lacks_are_named_by_year(lake):

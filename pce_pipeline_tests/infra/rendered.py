@@ -25,6 +25,7 @@ _NAMED_BY = {
     "AWS::Scheduler::ScheduleGroup": "Name",
     "AWS::Scheduler::Schedule": "Name",
     "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::Athena::WorkGroup": "Name",
 }
 _NUMBERED = {
     "AWS::EC2::VPC": "vpc",
@@ -43,6 +44,7 @@ _BROUGHT_NETWORK = {
     "TaskSubnetIds": "subnet-2a1b2c3d",
 }
 _PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
+_ADMINISTRATORS = f"arn:aws:iam::{ACCOUNT}:user/alice,arn:aws:iam::{ACCOUNT}:user/bob"
 _CHOICES: tuple[tuple[Mapping[str, str], ...], ...] = (
     (
         {"DatabaseReach": "runner"},
@@ -54,7 +56,8 @@ _CHOICES: tuple[tuple[Mapping[str, str], ...], ...] = (
     ({}, _BROUGHT_NETWORK, {**_BROUGHT_NETWORK, "RouteTableIds": "rtb-0a1b2c3d,rtb-1a1b2c3d"}),
     ({}, {"OidcProviderArn": _PROVIDER}),
     ({}, {"MasterSecretReadable": "no"}),
-    ({}, {"PostgresMajor": "18"}),
+    # which of these two go together is no matter: nothing of the one depends on the other
+    ({}, {"PostgresMajor": "18", "RestoreAdministrators": _ADMINISTRATORS}),
 )
 """The ways to answer each question that the template's conditions ask."""
 
@@ -165,6 +168,7 @@ class Rendered:
             "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/pce-{env}-{name}-1X2Y3Z",
             "AWS::IAM::OIDCProvider": f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com",
             "AWS::SNS::Topic": f"arn:aws:sns:{here}:pce-{env}-alerts",
+            "AWS::Glue::Database": f"pce_{env}",
             "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:{here}:secret:{name}-{env}-a1b2c3",
             "AWS::ECS::TaskDefinition": f"arn:aws:ecs:{here}:task-definition/{self._value(own.get('Family'))}:1",
         }
@@ -227,6 +231,7 @@ class Rendered:
             "Fn::Or": lambda several: any(map(self._value, several)),
             "Fn::Not": lambda one: not self._value(one[0]),
             "Fn::Join": lambda parts: parts[0].join(map(str, self._value(parts[1]))),
+            "Fn::Split": lambda parts: str(self._value(parts[1])).split(parts[0]),
             "Fn::Select": lambda parts: self._value(parts[1])[int(parts[0])],
             "Fn::GetAZs": lambda _: [f"{REGION}{letter}" for letter in "abc"],
             "Fn::FindInMap": self._mapped,

@@ -165,6 +165,10 @@ PROSE = (
         "rds", "CreateDBInstanceMessage", "StorageType", "Valid Values: gp2 | gp3 | io1 | io2 | standard",
     ),
     Prose(
+        "AWS::Glue::Database", ("DatabaseInput", "Name"), r"[a-z0-9_]{1,255}", "glue", "DatabaseInput", "Name",
+        "For Hive compatibility, this is folded to lowercase when it is stored",
+    ),
+    Prose(
         "AWS::SNS::Topic", ("TopicName",), r"[a-zA-Z0-9_-]{1,256}", "sns", "CreateTopicInput", "Name",
         "made up of only uppercase and lowercase ASCII letters, numbers, underscores, and hyphens",
     ),
@@ -180,6 +184,9 @@ PROSE = (
 """The prose of AWS's API references."""
 
 UNLIMITED: Mapping[tuple[str, str], str] = {
+    ("AWS::Athena::WorkGroup", "WorkGroupConfiguration/EngineVersion/SelectedEngineVersion"): "AWS's own name of it",
+    ("AWS::Athena::WorkGroup", "WorkGroupConfiguration/ResultConfiguration/ExpectedBucketOwner"): "the account",
+    ("AWS::Athena::WorkGroup", "WorkGroupConfiguration/ResultConfiguration/OutputLocation"): "the bucket and a key",
     ("AWS::EC2::Subnet", "AvailabilityZone"): "the region's own names",
     ("AWS::EC2::VPCEndpoint", "ServiceName"): "AWS's own name of S3",
     ("AWS::ECS::TaskDefinition", "ContainerDefinitions/*/Command/*"): "a shell's words",
@@ -213,6 +220,7 @@ TAGS_OF_A_STACK = Prose(
 """CloudFormation hands a stack's tags on to what it makes, of which RDS is the most particular."""
 
 _CALLS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "AWS::Athena::WorkGroup": (("athena", "CreateWorkGroup"),),
     "AWS::Budgets::Budget": (("budgets", "CreateBudget"),),
     "AWS::CloudWatch::Alarm": (("cloudwatch", "PutMetricAlarm"),),
     "AWS::EC2::VPC": (("ec2", "CreateVpc"),),
@@ -222,6 +230,7 @@ _CALLS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "AWS::ECS::Cluster": (("ecs", "CreateCluster"),),
     "AWS::ECS::Service": (("ecs", "CreateService"),),
     "AWS::ECS::TaskDefinition": (("ecs", "RegisterTaskDefinition"),),
+    "AWS::Glue::Database": (("glue", "CreateDatabase"),),
     "AWS::IAM::ManagedPolicy": (("iam", "CreatePolicy"),),
     "AWS::IAM::OIDCProvider": (("iam", "CreateOpenIDConnectProvider"),),
     "AWS::IAM::Role": (("iam", "CreateRole"),),
@@ -364,7 +373,8 @@ def _against_botocore(kind: str, properties: Mapping[str, Any]) -> Iterator[str]
 
 def _python(pattern: str) -> str:
     """A pattern of Java's in Python's spelling."""
-    return re.sub(r"\\u([0-9A-Fa-f]{4})", lambda match: f"\\u{match[1]}", pattern)
+    beyond = re.escape(r"\uD800\uDC00-\uDBFF\uDFFF")  # pairs of surrogates: all that is beyond 16 bits
+    return re.sub(beyond, lambda _: r"\U00010000-\U0010FFFF", pattern)
 
 
 def _shapes(kind: str, path: Path) -> list[Shape]:

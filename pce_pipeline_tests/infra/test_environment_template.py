@@ -13,9 +13,7 @@ from infra.provisioning import heartbeat, outputs
 from infra.provisioning.command import TEMPLATE, template_body
 from infra.provisioning.options import PARAMETERS
 from infra.provisioning.task_secrets import CHANNEL_VARIABLES, none_known
-from pce_pipeline.lake.layout import Layout
 from pce_pipeline.settings import Settings
-from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.infra.rendered import Rendered, parsed
 
 ROOT = TEMPLATE.parents[2]
@@ -98,16 +96,6 @@ def test_the_lifecycle_clears_up_and_saves_without_touching_what_is_current(envi
     bronze = rules["bronze-to-cheaper-tiers"]
     assert bronze["Prefix"] == f"{environment}/bronze/"
     assert [each["StorageClass"] for each in bronze["Transitions"]] == ["STANDARD_IA", "GLACIER_IR"]
-    expiring = {rule["Prefix"] for rule in rules.values() if "ExpirationInDays" in rule}
-    for permanent in ("silver/", "gold/", "decisions/", "quarantine/", "cells/", "explorer/"):
-        below = f"{environment}/{permanent}"
-        assert not [prefix for prefix in expiring if prefix.startswith(below) or below.startswith(prefix)]
-    downloads = Layout(environment, "bea").downloads(PCE_STATE.name)
-    assert [prefix for prefix in expiring if downloads.startswith(prefix)] == [f"{environment}/downloads/"]
-    assert {prefix for prefix in expiring if "/bronze/" in prefix} == {
-        f"{Layout(environment, world).downloads_of_before(PCE_STATE.name)}/"
-        for world in ("bea", "bea-smoke", "sample", "sample-smoke")
-    }
 
 
 @BOTH_ENVIRONMENTS

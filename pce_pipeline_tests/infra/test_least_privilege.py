@@ -116,6 +116,7 @@ def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
     secret, topic = rendered.outputs["DatabaseSecretArn"], rendered.outputs["AlertTopicArn"]
     stream = f"arn:aws:logs:{HERE}:log-group:/pce/{rendered.environment}/pipeline:log-stream:run-1"
     database = rendered.attribute("Database", "DbiResourceId")
+    catalogue, tables = f"arn:aws:glue:{HERE}:catalog", rendered.outputs["GlueDatabaseName"]
     return [
         *(call for operation, key in sorted(operations) for call in requests(operation, key, bucket)),
         # a person's decision, of which the recorded run has none
@@ -130,6 +131,19 @@ def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
         Call("logs:CreateLogStream", stream),
         Call("logs:PutLogEvents", stream),
         Call("sns:Publish", topic),
+        # the tables as other engines read them, of which the recorded run has none, and AWS's catalogue of them
+        *requests("create", f"{rendered.environment}/iceberg/bea/gold/facts/metadata/v1.metadata.json", bucket),
+        *requests("put", f"{rendered.environment}/iceberg/bea/gold/facts/metadata/version-hint.text", bucket),
+        *requests("delete", f"{rendered.environment}/iceberg/bea/gold/facts/metadata/v1.metadata.json", bucket),
+        *(
+            Call(f"glue:{action}", resource)
+            for action in ("GetTable", "CreateTable", "UpdateTable", "GetDatabase")
+            for resource in (catalogue, f"arn:aws:glue:{HERE}:database/{tables}")
+        ),
+        *(
+            Call(f"glue:{action}", f"arn:aws:glue:{HERE}:table/{tables}/gold_facts")
+            for action in ("GetTable", "CreateTable", "UpdateTable")
+        ),
     ]
 
 
@@ -381,6 +395,14 @@ def forbidden(rendered: Rendered) -> dict[str, Call]:
         ),
         "delete its own log": Call("logs:DeleteLogGroup", f"arn:aws:logs:{HERE}:log-group:/pce/staging/pipeline:*"),
         "change retention": Call("logs:PutRetentionPolicy", f"arn:aws:logs:{HERE}:log-group:/pce/staging/pipeline:*"),
+        "tell the other environment's catalogue": Call(
+            "glue:UpdateTable", f"arn:aws:glue:{HERE}:table/pce_prod/gold_facts"
+        ),
+        "drop a table from the catalogue": Call("glue:DeleteTable", f"arn:aws:glue:{HERE}:table/pce_staging/x"),
+        "drop the catalogue's database": Call("glue:DeleteDatabase", f"arn:aws:glue:{HERE}:database/pce_staging"),
+        "ask Athena": Call("athena:StartQueryExecution", f"arn:aws:athena:{HERE}:workgroup/pce-staging"),
+        "lift the limit of questions": Call("athena:UpdateWorkGroup", f"arn:aws:athena:{HERE}:workgroup/pce-staging"),
+        "write where Athena answers": Call("s3:PutObject", f"{mine}/staging/athena/x.csv"),
         "alert the other environment": Call("sns:Publish", f"arn:aws:sns:{HERE}:pce-prod-alerts"),
         "subscribe somebody": Call("sns:Subscribe", rendered.outputs["AlertTopicArn"]),
         "open another security group": Call(

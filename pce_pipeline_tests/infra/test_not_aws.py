@@ -16,6 +16,7 @@ PROGRAMS = {
     "provision_aws.py": ("--env", "staging", "--plan"),
     "database_door.py": ("sweep", "--group", "sg-1"),
     "run_task.py": ("true",),
+    "restore_object.py": ("--env", "staging", "staging/bronze/bea/pce_state/2026-02-23/manifest.json"),
 }
 ANSWERS = {
     "a web page": b"<html><body>Welcome to the hotel's network</body></html>",

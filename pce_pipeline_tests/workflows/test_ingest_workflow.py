@@ -178,9 +178,27 @@ def test_an_answer_that_lacks_what_counts_is_kept_lets_the_rest_go_on_and_ends_r
 
 def test_a_database_out_of_reach_is_reported_before_bea_is_asked(place: Place) -> None:
     ran = place.run(variables={"PCE_DATABASE_URL": "postgresql://pce_loader@127.0.0.1:9/pce"})
-    assert ran.failed == ["migrate"], str(ran)
-    assert not {"check", "heartbeat"} & set(ran.done)
-    assert "Failed in step `migrate`" in ran.summary
+    assert ran.failed == ["migrate", "check"], str(ran)
+    assert not {"extract", "heartbeat"} & set(ran.done)
+    assert "Failed in step `check`" in ran.summary
+    assert len(place.alerts()) == 1
+
+
+@pytest.mark.long
+def test_an_extract_is_taken_although_the_database_cannot_be_brought_to_this_code(first: Ran, place: Place) -> None:
+    ((revision,),) = place.query("SELECT version_num FROM meta.alembic_version")
+    place.execute("UPDATE meta.alembic_version SET version_num = '9999'")
+    place.emulator.set_release(3)
+    try:
+        ran = place.run()
+    finally:
+        place.emulator.set_release(2)
+        place.execute(f"UPDATE meta.alembic_version SET version_num = '{revision}'")
+    assert ran.failed == ["migrate", "migrated"], str(ran)
+    assert {"check", "extract"} <= set(ran.done)
+    assert json.loads((ran.kept / "extract.json").read_text())["outcome"] == "new"
+    assert "Failed in step `migrated`" in ran.summary
+    assert "at migration 9999" in ran.summary
     assert len(place.alerts()) == 1
 
 
