@@ -24,7 +24,8 @@ from pce_pipeline.lake.records import Record, decode_record, encode_record
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
 
-_RECORD = ".record.json"
+RECORD = ".record.json"
+"""What the name of a file's record ends with; it is written after the file."""
 _PAGES = re.compile(r"_pages-(\d{4}-\d\d-\d\d)\.json")
 _READ = "_read"
 _FOLDER_OF_RELEASES = "releases"
@@ -99,13 +100,13 @@ class ArchiveStore:
 
     def files(self) -> list[ArchivedFile]:
         """Every file that is held, by release and name."""
-        keys = [info.key for info in self._store.list(self._prefix) if info.key.endswith(_RECORD)]
+        keys = [info.key for info in self._store.list(self._prefix) if info.key.endswith(RECORD)]
         bodies = self._store.get_many(keys)
         return [decode_record(key, body, ArchivedFile, remedy=_RESTORE) for key, body in bodies.items()]
 
     def holds(self, release: str, address: str) -> bool:
         """Whether the file of that address is held."""
-        return self._store.exists(self._file(release, file_name(release, address)) + _RECORD)
+        return self._store.exists(self._file(release, file_name(release, address)) + RECORD)
 
     def keep(self, release: str, answer: RawAnswer, released_on: date | None) -> ArchivedFile:
         """Keep a file as received, then its record; what lies there already stays, and its record is given.
@@ -125,9 +126,9 @@ class ArchiveStore:
             last_modified=answer.parameters.get("Last-Modified"),
             released_on=released_on,
         )
-        if self._create(key + _RECORD, encode_record(record)):
+        if self._create(key + RECORD, encode_record(record)):
             return record
-        return decode_record(key + _RECORD, self._store.get(key + _RECORD), ArchivedFile, remedy=_RESTORE)
+        return decode_record(key + RECORD, self._store.get(key + RECORD), ArchivedFile, remedy=_RESTORE)
 
     def body(self, file: ArchivedFile) -> bytes:
         """The bytes of a held file.

@@ -18,8 +18,12 @@ from pce_pipeline.lake.records import decode_record, encode_record
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
 
-_MANIFEST = "manifest.json"
-_SCOPE = "scope.json"
+MANIFEST = "manifest.json"
+"""The record of an extract, written last."""
+SCOPE = "scope.json"
+"""What an extract of before covers, beside its manifest."""
+REWRITTEN = VERIFIED, PIN = "_verified.json", "_pin.json"
+"""All that is ever written again below Bronze: the last comparison with BEA, and the pin."""
 _QUARANTINE = "part-000.parquet"
 CELL_FILES = ("cells.parquet", "record.json")
 """The files in which decoded cells are kept, in the order in which they are written."""
@@ -37,18 +41,18 @@ class BronzeStore:
         self._layout = layout
         self._dataset = dataset
         self._prefix = layout.dataset("bronze", dataset)
-        self._verified_key = join(self._prefix, "_verified.json")
-        self._pin_key = join(self._prefix, "_pin.json")
+        self._verified_key = join(self._prefix, VERIFIED)
+        self._pin_key = join(self._prefix, PIN)
         self.decisions = DecisionStore(store, layout, dataset)
 
     def extracts(self) -> list[ExtractId]:
         """Those that exist, in order of date and number."""
-        folders = {self._key(extract, _MANIFEST): extract for extract in self._folders()}
+        folders = {self._key(extract, MANIFEST): extract for extract in self._folders()}
         return [folders[key] for key in self._store.existing(folders)]
 
     def manifest(self, extract: ExtractId) -> Manifest:
         """Raises `MissingObject` where there is no such extract, `DamagedObject`, `NewerLakeFormat`."""
-        key = self._key(extract, _MANIFEST)
+        key = self._key(extract, MANIFEST)
         return decode_record(key, self._store.get(key), Manifest, remedy=_RESTORE)
 
     def manifests(self) -> dict[ExtractId, Manifest]:
@@ -56,10 +60,10 @@ class BronzeStore:
 
         What lies beside a manifest of before (`write_scope`) is filled in: its cells and verdicts.
         """
-        keys = {self._key(extract, _MANIFEST): extract for extract in self._folders()}
+        keys = {self._key(extract, MANIFEST): extract for extract in self._folders()}
         bodies = self._store.get_many(keys, missing_ok=True)
         found = {keys[key]: decode_record(key, body, Manifest, remedy=_RESTORE) for key, body in bodies.items()}
-        before = {self._key(each, _SCOPE): each for each, manifest in found.items() if manifest.verdicts is None}
+        before = {self._key(each, SCOPE): each for each, manifest in found.items() if manifest.verdicts is None}
         for key, body in (self._store.get_many(before, missing_ok=True) if before else {}).items():
             scope = decode_record(key, body, ExtractScope, remedy=f"Delete {key}: it is made again.")
             found[before[key]] = with_scope(found[before[key]], scope)
@@ -67,7 +71,7 @@ class BronzeStore:
 
     def write_scope(self, extract: ExtractId, scope: ExtractScope) -> None:
         """Keeps beside a manifest of before what its objects hold; what is kept already stays."""
-        self._store.create_many({self._key(extract, _SCOPE): encode_record(scope)})
+        self._store.create_many({self._key(extract, SCOPE): encode_record(scope)})
 
     def read_objects(
         self, extract: ExtractId, tables: Collection[str] | None = None, *, manifest: Manifest | None = None
@@ -135,7 +139,7 @@ class BronzeStore:
                 raise ObjectExists(key)
         if quarantine is not None:
             self.write_quarantine(extract, quarantine)
-        key, body = self._key(extract, _MANIFEST), encode_record(manifest)
+        key, body = self._key(extract, MANIFEST), encode_record(manifest)
         try:
             self._store.create(key, body)
         except ObjectExists:
@@ -175,7 +179,7 @@ class BronzeStore:
         """Reads the whole extract: missing and changed objects, and objects that nobody declared."""
         declared = {self._key(extract, entry.key): entry.sha256 for entry in self.manifest(extract).objects}
         present = [info.key for info in self._store.list(self._key(extract))]
-        records = {self._key(extract, _MANIFEST), self._key(extract, _SCOPE)}
+        records = {self._key(extract, MANIFEST), self._key(extract, SCOPE)}
         return damages(self._store, declared) + undeclared(present, {*declared, *records})
 
     def verified(self) -> Verified | None:

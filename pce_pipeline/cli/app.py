@@ -17,6 +17,7 @@ from pce_pipeline.cli import (
     commands,
     comparing,
     contracts,
+    copying,
     deciding,
     doctor,
     explaining,
@@ -106,6 +107,7 @@ _look = typer.Typer(cls=_WithDefault, help="The page of the data: to open, to bu
 _show = typer.Typer(cls=_WithDefault, help="What is here, and what there is to read.")
 _sample = typer.Typer(cls=_Verbs, no_args_is_help=True, help="What the embedded sample publishes.")
 _archive = typer.Typer(cls=_Verbs, no_args_is_help=True, help="BEA's own archive of earlier releases.")
+_bronze = typer.Typer(cls=_Verbs, no_args_is_help=True, help="The second copy of what was received.")
 _alert = typer.Typer(cls=_Verbs, no_args_is_help=True, help="Alerts to the channels that are set.")
 _catalog = typer.Typer(cls=_Verbs, no_args_is_help=True, help="What is ingested, and what it means.")
 _certificate = typer.Typer(
@@ -162,6 +164,7 @@ _add(app, "pin", keeping.pin, _CARE, of_datasets=True)
 _add(app, "use", deciding.use, _CARE, of_datasets=True)
 _add(app, "reset", keeping.reset, _CARE)
 _add_noun(_certificate, "certificate", _CARE)
+_add_noun(_bronze, "bronze", _CARE)
 
 _add(app, "dev", services.dev, _AROUND)
 _add(app, "env", services.env, _AROUND)
@@ -178,6 +181,8 @@ _add_noun(_sample, "sample", _AROUND)
 
 _add(_archive, "list", archive.list_releases, of_datasets=True)
 _add(_archive, "pull", archive.pull, of_datasets=True)
+_add(_bronze, "copy", copying.copy)
+_add(_bronze, "restore", copying.restore)
 _add(_alert, "late", alerting.late)
 _add(_alert, "quarantined", alerting.quarantined)
 _add(_alert, "pinned", alerting.pinned)
