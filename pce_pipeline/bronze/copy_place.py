@@ -20,7 +20,6 @@ from pce_pipeline.lake.errors import (
     LakeUnavailable,
     UnsafeKey,
 )
-from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store, open_store
 
 
@@ -65,7 +64,7 @@ class CopyStore(Store):
             raise CopyUnreachable(str(self), "the bucket does not exist") from None
 
 
-def place_of_copy(address: str, lake: Lake, *, endpoint_url: str | None = None) -> CopyStore:
+def place_of_copy(address: str, lake: Store, *, endpoint_url: str | None = None) -> CopyStore:
     """The place of a second copy; nothing is contacted. Raises `CopyPlaceRefused`, also for the lake itself."""
     try:
         place = CopyStore(open_store(_checked(address), endpoint_url=endpoint_url, is_lake=False).backend)
@@ -73,19 +72,21 @@ def place_of_copy(address: str, lake: Lake, *, endpoint_url: str | None = None) 
         raise CopyPlaceRefused("it is not a directory") from None
     except UnsafeKey:
         raise CopyPlaceRefused("its prefix has characters that no key has") from None
-    if _is_within(place, lake.store) or _is_within(lake.store, place):
+    if _is_within(place, lake) or _is_within(lake, place):
         raise CopyPlaceRefused("it is the lake itself, or one of them lies within the other")
     return place
 
 
-def shares_bucket(lake: Lake, copy: Store) -> bool:
+def shares_bucket(lake: Store, copy: Store) -> bool:
     """Whether both are in one bucket, so that both are gone with it."""
-    mine, theirs = lake.store.backend, copy.backend
+    mine, theirs = lake.backend, copy.backend
     return isinstance(mine, S3Backend) and isinstance(theirs, S3Backend) and mine.bucket == theirs.bucket
 
 
 def _checked(address: str) -> str:
     """An address as it is used, `~` resolved; its text may hold a secret and is in no error."""
+    if not address.strip():
+        raise CopyPlaceRefused("no address is given")
     try:
         return TypeAdapter(LakeAddress).validate_python(address)
     except ValidationError as wrong:

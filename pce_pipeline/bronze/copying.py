@@ -22,7 +22,6 @@ from pce_pipeline.lake.errors import LakeAccessDenied
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import Layout, join
 from pce_pipeline.lake.records import Record, encode_record
-from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
 from pce_pipeline.observability import progress
 
@@ -123,19 +122,19 @@ class _EqualByKey(Record, frozen=True, kw_only=True):
     objects: dict[str, _Equal]
 
 
-def compare_bronze(lake: Lake, copy: Store) -> Comparison:
+def compare_bronze(lake: Store, copy: Store, layout: Layout) -> Comparison:
     """Read every byte of both, and say what is wrong. Raises `NewerLakeFormat`."""
-    return _compared(*_sides(lake, copy), {}, {})
+    return _compared(*_sides(lake, copy, layout), {}, {})
 
 
-def copy_bronze(lake: Lake, copy: Store) -> Copied:
+def copy_bronze(lake: Store, copy: Store, layout: Layout) -> Copied:
     """Bring what the copy lacks, data first and the records that name it last; what was found equal is not read again.
 
     Raises `CopyDiffers` before anything is written, where the copy holds something else under a key that is written
     once; `NewerLakeFormat`.
     """
-    mine, theirs = _sides(lake, copy)
-    known = _known_equal(lake.layout, copy)
+    mine, theirs = _sides(lake, copy, layout)
+    known = _known_equal(layout, copy)
     equal: dict[str, _Equal] = {}
     found = _compared(mine, theirs, known, equal)
     _check_none_differs(found, {"different", "damaged in the copy"})
@@ -153,19 +152,19 @@ def copy_bronze(lake: Lake, copy: Store) -> Copied:
 
     refused += _moved(mine, theirs, wanted, write, "damaged in the lake")
     if theirs.written or equal != known:
-        _keep_equal(lake.layout, mine, theirs, equal)
+        _keep_equal(layout, mine, theirs, equal)
     return Copied(found, len(theirs.written), size, refused)
 
 
-def restore_bronze(lake: Lake, copy: Store) -> Restored:
+def restore_bronze(lake: Store, copy: Store, layout: Layout) -> Restored:
     """Bring back what the lake lacks, and put the copy's object over a damaged one, if it has the hash that is named.
 
     What the lake holds intact stays. Raises `NothingCopied`; `CopyDiffers` before anything is written, where both
     hold intact objects that are not the same; `NewerLakeFormat`.
     """
-    mine, theirs = _sides(lake, copy)
+    mine, theirs = _sides(lake, copy, layout)
     if not theirs.contents.roles:
-        raise NothingCopied(str(copy), lake.layout.world, copy.list_dirs(join(lake.layout.env, "bronze")))
+        raise NothingCopied(str(copy), layout.world, copy.list_dirs(join(layout.env, "bronze")))
     found = _compared(mine, theirs, {}, {})
     _check_none_differs(found, {"different"})
     unmendable: set[Problem] = {"damaged in the copy", "damaged in both"}
@@ -186,7 +185,7 @@ def restore_bronze(lake: Lake, copy: Store) -> Restored:
     unmoved = _moved(theirs, mine, lacking | damaged, write, "damaged in the copy")
     refused += [each for each in unmoved if each.key not in denied]
     added = [key for key in mine.written if key in lacking]
-    added += _pins_restored(lake, mine, theirs)
+    added += _pins_restored(layout, mine, theirs)
     mended = [key for key in mine.written if key in damaged]
     return Restored(found, sorted(added), sorted(mended), refused, sorted(denied))
 
@@ -212,9 +211,9 @@ def judged(
     return "damaged in the lake" if copy_is_intact else "damaged in both"
 
 
-def _sides(lake: Lake, copy: Store) -> tuple[_Side, _Side]:
+def _sides(lake: Store, copy: Store, layout: Layout) -> tuple[_Side, _Side]:
     progress.stage("what lake and copy hold")
-    return _Side(lake.store, contents_of(lake.store, lake.layout)), _Side(copy, contents_of(copy, lake.layout))
+    return _Side(lake, contents_of(lake, layout)), _Side(copy, contents_of(copy, layout))
 
 
 def _compared(mine: _Side, theirs: _Side, known: Mapping[str, _Equal], equal: dict[str, _Equal]) -> Comparison:
@@ -351,18 +350,18 @@ def _keep_equal(layout: Layout, mine: _Side, theirs: _Side, equal: Mapping[str, 
     theirs.store.put_many({layout.copied: encode_record(_EqualByKey(objects={**equal, **written}))})
 
 
-def _pins_restored(lake: Lake, mine: _Side, theirs: _Side) -> list[str]:
+def _pins_restored(layout: Layout, mine: _Side, theirs: _Side) -> list[str]:
     """Bring pins back that the lake lacks and nobody took back; which. What was decided last says so.
 
     A pin that was taken back stays in a copy, from which nothing is deleted, so the copy's is believed only where no
     decision speaks of a pin: pins of before decisions were kept.
     """
     brought = []
-    for dataset in lake.store.list_dirs(lake.layout.bronze):
-        key = join(lake.layout.dataset("bronze", dataset), PIN)
+    for dataset in mine.store.list_dirs(layout.bronze):
+        key = join(layout.dataset("bronze", dataset), PIN)
         if mine.holds(key):
             continue
-        decided = [each for each in DecisionStore(mine.store, lake.layout, dataset).all() if "pin" in each.kind]
+        decided = [each for each in DecisionStore(mine.store, layout, dataset).all() if "pin" in each.kind]
         if decided and decided[-1].kind == "pin":
             last = decided[-1]
             mine.store.put(key, encode_record(Pin(extract=last.extract, pinned_at=last.decided_at, reason=last.why)))

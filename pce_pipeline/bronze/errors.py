@@ -104,8 +104,8 @@ class CopyDiffers(PceError):
         more = f" and {len(keys) - self.NAMED} more" if len(keys) > self.NAMED else ""
         super().__init__(
             f"{place} and the lake do not hold the same at {', '.join(keys[: self.NAMED])}{more}.",
-            remedy="Is it the copy of this lake? `pce verify --copy` says what is wrong with each. A damaged object of "
-            "the copy is removed there by hand, then copied again; nothing here deletes from a copy.",
+            remedy="Nothing was written. Is it the copy of this lake? `pce verify --copy` says what is wrong with "
+            "each. Remove the wrong one of the two by hand, because nothing here does, and call this again.",
         )
 
 

@@ -1,5 +1,6 @@
 """The verbs of the second copy of Bronze: copy to it, restore from it; and how a comparison with it is shown."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -7,7 +8,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from pce_pipeline.bronze.copy_place import place_of_copy, shares_bucket
+from pce_pipeline.bronze.copy_place import CopyStore, place_of_copy, shares_bucket
 from pce_pipeline.bronze.copying import (
     Comparison,
     Copied,
@@ -28,29 +29,29 @@ _RESTORE_DAMAGED = "python infra/restore_object.py"
 
 def copy(session: Session, uri: Annotated[str, typer.Argument(metavar="URI", help=URI)]) -> Answer:
     """Bring to a second copy what it lacks of Bronze, each object verified by its hash; nothing is deleted there."""
-    place = place_of_copy(uri, session.lake, endpoint_url=session.settings.aws_endpoint_url)
+    place = place_for(session, uri)
     with session.watched():
-        done = copy_bronze(session.lake, place)
+        done = copy_bronze(session.lake.store, place, session.lake.layout)
     lost = [each for each in done.found.differences if each.problem in {"not in the lake", "damaged in both"}]
     refused = [each for each in done.refused if each not in lost]
     said = _said_copied(done)
-    if shares_bucket(session.lake, place):
+    if shares_bucket(session.lake.store, place):
         said.append(Text("It lies in the lake's own bucket, and is gone with it.", "yellow"))
     if refused:
         said += [Text("Not copied, because the lake's own is damaged", "bold red"), differences_shown(refused)]
     if lost:
         said += [Text("The lake has lost what the copy may still have", "bold red"), differences_shown(lost)]
     if lost or refused:
-        said.append(shown.next_step(session.world_command(f"verify --copy {done.found.place}")))
+        said.append(shown.next_step(session.world_command(f"verify --copy {shlex.quote(done.found.place)}")))
     document = {**_of(done.found), "written": done.written, "bytes": done.bytes, "refused": refused, "lost": lost}
     return Answer(document, said, exit_code=FAILED if lost or refused else 0)
 
 
 def restore(session: Session, uri: Annotated[str, typer.Argument(metavar="URI", help=URI)]) -> Answer:
     """Bring back from a second copy what Bronze lacks or holds damaged, if its hash is the one that is named."""
-    place = place_of_copy(uri, session.lake, endpoint_url=session.settings.aws_endpoint_url)
+    place = place_for(session, uri)
     with session.watched():
-        done = restore_bronze(session.lake, place)
+        done = restore_bronze(session.lake.store, place, session.lake.layout)
     document = {
         **_of(done.found),
         "added": done.added,
@@ -61,11 +62,15 @@ def restore(session: Session, uri: Annotated[str, typer.Argument(metavar="URI", 
     return Answer(document, _said_restored(session, done), exit_code=FAILED if done.refused or done.denied else 0)
 
 
-def compared(session: Session, uri: str) -> Comparison:
+def place_for(session: Session, uri: str) -> CopyStore:
+    """The place of a second copy of this lake's Bronze. Raises `CopyPlaceRefused`."""
+    return place_of_copy(uri, session.lake.store, endpoint_url=session.settings.aws_endpoint_url)
+
+
+def compared(session: Session, place: CopyStore) -> Comparison:
     """Lake and copy, every byte of both."""
-    return compare_bronze(
-        session.lake, place_of_copy(uri, session.lake, endpoint_url=session.settings.aws_endpoint_url)
-    )
+    with session.watched():
+        return compare_bronze(session.lake.store, place, session.lake.layout)
 
 
 def amiss(found: Comparison) -> list[Difference]:
@@ -85,9 +90,9 @@ def comparison_shown(session: Session, found: Comparison) -> list[RenderableType
     problems = {each.problem for each in wrong}
     todo = []
     if problems & {"not in the lake", "damaged in the lake"}:
-        todo.append(shown.next_step(session.world_command(f"bronze restore {found.place}")))
+        todo.append(shown.next_step(session.world_command(f"bronze restore {shlex.quote(found.place)}")))
     if problems == {"not in the copy"}:
-        todo.append(shown.next_step(session.world_command(f"bronze copy {found.place}")))
+        todo.append(shown.next_step(session.world_command(f"bronze copy {shlex.quote(found.place)}")))
     return [
         Text.assemble((f"{shown.counted(len(wrong), 'object')} not as in the copy ", "bold red"), f"at {found.place}"),
         differences_shown(wrong),

@@ -38,11 +38,11 @@ def verify(
     ] = None,
 ) -> Answer:
     """Compare every stored byte with its record, and the tables with Bronze; exits 1 where something is amiss."""
+    place = copying.place_for(session, copy) if copy is not None else None
     answer = _verified(session, years)
-    if copy is None:
+    if place is None:
         return answer
-    with session.watched():
-        found = copying.compared(session, copy)
+    found = copying.compared(session, place)
     return replace(
         answer,
         document={**answer.document, "copy": copying.document_of(found)},
