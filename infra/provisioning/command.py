@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +56,27 @@ def run(options: Options, cloud: Cloud, console: Console, template: Path = TEMPL
 
 
 def template_body(path: Path) -> str:
-    """The template as it is sent: without comments, because CloudFormation takes 51,200 bytes."""
+    """The template as it is sent: without comments and wide indentation, because CloudFormation takes 51,200 bytes."""
     lines = path.read_text("utf-8").splitlines()
-    return "\n".join(line for line in lines if not re.match(r"\s*(#|$)", line)) + "\n"
+    return "\n".join(_narrow([line for line in lines if not re.match(r"\s*(#|$)", line)])) + "\n"
+
+
+def _narrow(lines: Sequence[str]) -> Iterator[str]:
+    """Lines of YAML in blocks, each a single space further in than the one around it, items of lists none."""
+    levels = [(-1, -1)]
+    for line in lines:
+        text = line.lstrip(" ")
+        indent = len(line) - len(text)
+        while levels[-1][0] > indent:
+            levels.pop()
+        if levels[-1][0] < indent:
+            levels.append((indent, levels[-1][1] + (not text.startswith("- ") or levels[-1][0] < 0)))
+        at = levels[-1][1]
+        yield " " * at + text
+        while text.startswith("- "):  # what an item holds stands two further in, beside its first line
+            inside = text[2:].lstrip(" ")
+            indent, at, text = indent + len(text) - len(inside), at + len(text) - len(inside), inside
+            levels.append((indent, at))
 
 
 def stack_tags(environment: str) -> dict[str, str]:
