@@ -2,8 +2,8 @@
 
 import json
 import re
-from copy import copy
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, TypeAlias
 
 import boto3
@@ -38,8 +38,7 @@ class Cloud:
     def in_region(self, region: str) -> "Cloud":
         """The same account, in another region."""
         there = copy(self)
-        there._region = region
-        there._clients = {}
+        there._region, there._clients = region, {}  # noqa: SLF001 (its own, of another object)
         return there
 
     def client(self, service: str) -> Client:

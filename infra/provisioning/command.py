@@ -106,6 +106,7 @@ def _apply(options: Options, cloud: Cloud, console: Console, template: str) -> N
     parameters, notes = _parameters(options, cloud, existing)
     if options.copy_region is not None:
         parameters["CopyBucketName"] = copy_stack.bucket_there(
+            options.copy_region,
             options,
             cloud,
             console,

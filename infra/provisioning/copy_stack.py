@@ -1,4 +1,4 @@
-"""The second copy of Bronze in another region: a small stack there, made first, because the environment names its bucket.
+"""The second copy of Bronze in another region: a small stack there, made first, as the environment names its bucket.
 
 It holds nothing but the bucket and its policy, and no removal of an environment touches it.
 """
@@ -21,6 +21,7 @@ NOT_YET = "pce-copy-that-the-plan-would-make"
 
 
 def bucket_there(
+    region: str,
     options: Options,
     cloud: Cloud,
     console: Console,
@@ -28,17 +29,16 @@ def bucket_there(
     agree: Callable[[Plan], None],
     tags: dict[str, str],
 ) -> str:
-    """The bucket of the copy in `options.copy_region`, made if need be and agreed; in a plan maybe `NOT_YET`.
+    """The bucket of the copy in `region`, made if need be and agreed; in a plan maybe `NOT_YET`.
 
     Raises `UsageRefused` where nobody agrees, `StackFailed`.
     """
-    assert options.copy_region is not None
-    stack = Stack(cloud.in_region(options.copy_region), f"{options.stack}-copy", console)
+    stack = Stack(cloud.in_region(region), f"{options.stack}-copy", console)
     only_plan = options.action == "plan"
     existing = stack.settle(may_change=not only_plan)
     proposal = stack.propose(template, {"Environment": options.environment}, tags, existing)
     if proposal.changes:
-        console.say(f"First, in {options.copy_region}, {stack.name} for the second copy of Bronze:")
+        console.say(f"First, in {region}, {stack.name} for the second copy of Bronze:")
         plan = read_plan(proposal.changes, public_database=False)
         for line in plan.lines():
             console.say(line)

@@ -147,8 +147,10 @@ def _copy_stays(cloud: Cloud, environment: str, found: Mapping[str, Any], held: 
     size = sum(sizes)
     monthly = max(size / 1e9 * COPY_OF_A_GIGABYTE, 0.01)
     return [
-        f"The second copy of Bronze stays at s3://{bucket}: {len(sizes):,} object versions, {size / 1e6:,.1f} MB, "
-        f"at most {monthly:.2f} dollars a month. Nothing here deletes it, and S3 refuses to while they are locked.",
+        (
+            f"The second copy of Bronze stays at s3://{bucket}: {len(sizes):,} object versions, {size / 1e6:,.1f} MB, "
+            f"at most {monthly:.2f} dollars a month. Nothing here deletes it, and S3 refuses to while they are locked."
+        ),
         f"It brings Bronze back into any lake: PCE_ENV={environment} pce bronze restore s3://{bucket}",
     ]
 

@@ -63,8 +63,8 @@ _SESSION = {
 class Options:
     """One call of the program. `session` are arguments for boto3.Session; `parameters` are those given, by name.
 
-    `alert_channels` are the variables of channels that hold secrets, for tasks; `copy_region` is where the second copy of
-    Bronze gets a stack of its own.
+    `alert_channels` are the variables of channels that hold secrets, for tasks; `copy_region` is where the second copy
+    of Bronze gets a stack of its own.
     """
 
     environment: str

@@ -96,7 +96,7 @@ _CONSEQUENCE = {
 
 _CONSEQUENCE_OF = {
     "CopyBucket": (
-        "The copy is left behind with everything in it, locked as it was; its successor gets what is written from now on."
+        "The copy is left behind with everything in it, locked as it was; the next gets what is written from then on."
     ),
     "LogBucket": "The access logs of before are left behind.",
 }

@@ -128,6 +128,17 @@ def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
         Call("logs:CreateLogStream", stream),
         Call("logs:PutLogEvents", stream),
         Call("sns:Publish", topic),
+        *of_comparison(rendered),
+    ]
+
+
+def of_comparison(rendered: Rendered) -> list[Call]:
+    """What comparing Bronze with its second copy asks of the copy."""
+    env, copy = rendered.environment, rendered.outputs["CopyBucketName"]
+    return [
+        *requests("list", f"{env}/bronze/bea", copy),
+        *requests("list", f"{env}/decisions/bea", copy),
+        *requests("get", f"{EXTRACT.replace('staging', env)}/manifest.json", copy),
     ]
 
 
