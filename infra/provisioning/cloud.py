@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, TypeAlias
 
 import boto3
@@ -27,17 +28,24 @@ class Cloud:
 
     def __init__(self, session: boto3.Session) -> None:
         self._session = session
+        self._region: str = session.region_name or ""
         self._clients: dict[str, Client] = {}
 
     @property
     def region(self) -> str:
-        return self._session.region_name or ""
+        return self._region
+
+    def in_region(self, region: str) -> "Cloud":
+        """The same account, in another region."""
+        there = copy(self)
+        there._region, there._clients = region, {}  # noqa: SLF001 (its own, of another object)
+        return there
 
     def client(self, service: str) -> Client:
         if service not in self._clients:
             retries = Config(retries={"mode": "standard", "total_max_attempts": 8})
             make: Client = self._session.client
-            self._clients[service] = made = make(service, config=retries)
+            self._clients[service] = made = make(service, config=retries, region_name=self._region or None)
             made.meta.events.register("before-parse", _check_answer)
         return self._clients[service]
 

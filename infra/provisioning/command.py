@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.provisioning import heartbeat, next_steps, outputs, preflight, task_secrets
+from infra.provisioning import copy_stack, heartbeat, next_steps, outputs, preflight, task_secrets
 from infra.provisioning.cloud import REFUSALS, Cloud, error_code, error_message, refusal, session
 from infra.provisioning.console import Console
 from infra.provisioning.destroy import destroy
@@ -104,6 +104,16 @@ def _apply(options: Options, cloud: Cloud, console: Console, template: str) -> N
     only_plan = options.action == "plan"
     existing = stack.settle(may_change=not only_plan)
     parameters, notes = _parameters(options, cloud, existing)
+    if options.copy_region is not None:
+        parameters["CopyBucketName"] = copy_stack.bucket_there(
+            options.copy_region,
+            options,
+            cloud,
+            console,
+            template_body(copy_stack.TEMPLATE),
+            lambda plan: _agree(options, plan, console),
+            stack_tags(options.environment),
+        )
     is_private = _effective("DatabaseReach", parameters, existing, default="runner") == "private"
     parameters |= _known(options, cloud, existing, is_private=is_private)
     proposal = stack.propose(template, parameters, stack_tags(options.environment), existing)
@@ -195,6 +205,11 @@ def _parameters(options: Options, cloud: Cloud, existing: Mapping[str, Any] | No
         notes.append(f"The existing bucket {bucket} is used; its settings are not touched.")
         lacking = preflight.shortcomings_of_bucket(cloud, bucket, options.environment)
         notes += [f"NOTE: of {bucket}, {text}." for text in lacking]
+        notes.append(f"NOTE: nothing replicates {bucket}: each ingest copies its Bronze to the second bucket.")
+    copy_bucket = parameters.get("CopyBucketName")
+    if copy_bucket:
+        lacking = preflight.check_copy(cloud, copy_bucket, replicated=not together.get("BucketName"))
+        notes += [f"NOTE: of {copy_bucket}, {text}." for text in lacking]
     if together.get("VpcId") and together.get("RouteTableIds") and together.get("DatabaseReach") == "private":
         tables = together["RouteTableIds"]
         if "S3GatewayEndpoint" not in (Stack(cloud, options.stack, Console()).resources() if existing else {}):

@@ -32,6 +32,8 @@ _PER_TYPE = {
     "AWS::Glue::Database": Cost(0.0, "by use: nothing below a million tables and requests a month"),
     "AWS::ECS::TaskDefinition": Cost(0.0, "by use: 0.12 for each hour a task runs, by the second"),
 }
+COPY_OF_A_GIGABYTE = 0.023
+"""Dollars a month for what lies in S3 Standard; objects above 128 KiB of a copy move to a class at 0.004."""
 MASTER_SECRET = Cost(0.40, "the database's master password in Secrets Manager")
 PUBLIC_ADDRESS = Cost(0.005 * HOURS_OF_A_MONTH, "the database's public IPv4 address")
 

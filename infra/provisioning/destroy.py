@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from infra.provisioning import task_secrets
 from infra.provisioning.cloud import Client, Cloud, error_code
 from infra.provisioning.console import Console
+from infra.provisioning.costs import COPY_OF_A_GIGABYTE
 from infra.provisioning.errors import ProvisioningError, TookTooLong, UsageRefused
 from infra.provisioning.handing_over import clear_up
 from infra.provisioning.options import Options
@@ -57,7 +58,7 @@ def destroy(cloud: Cloud, options: Options, console: Console) -> None:
     for name in task_secrets.drop_channels(cloud, options.environment):
         console.say(f"  {name}  removed from Parameter Store")
     console.say(f"{stack.name} is removed.")
-    for line in _what_stays(found, held):
+    for line in [*_copy_stays(cloud, options.environment, found, held), *_what_stays(found, held)]:
         console.say(line)
 
 
@@ -135,6 +136,32 @@ def _emptied(s3: Client, bucket: str) -> int:
     return gone
 
 
+def _copy_stays(cloud: Cloud, environment: str, found: Mapping[str, Any], held: Mapping[str, str]) -> list[str]:
+    """Where the second copy of Bronze stands, which no removal touches, and what it costs."""
+    bucket = held.get("CopyBucket") or _parameter(found, "CopyBucketName")
+    if not bucket:
+        return []
+    try:
+        pages = cloud.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket)
+        sizes = [int(each["Size"]) for page in pages for each in page.get("Versions", ())]
+    except ClientError as error:
+        return [f"The second copy of Bronze stays at s3://{bucket} and could not be looked at ({error_code(error)})."]
+    size = sum(sizes)
+    monthly = max(size / 1e9 * COPY_OF_A_GIGABYTE, 0.01)
+    return [
+        (
+            f"The second copy of Bronze stays at s3://{bucket}: {len(sizes):,} object versions, {size / 1e6:,.1f} MB, "
+            f"at most {monthly:.2f} dollars a month. Nothing here deletes it, and S3 refuses to while they are locked."
+        ),
+        f"It brings Bronze back into any lake: PCE_ENV={environment} pce bronze restore s3://{bucket}",
+    ]
+
+
+def _parameter(found: Mapping[str, Any], name: str) -> str:
+    given = {each["ParameterKey"]: str(each["ParameterValue"]) for each in found.get("Parameters", ())}
+    return given.get(name, "")
+
+
 def _what_stays(found: Mapping[str, Any], held: Mapping[str, str]) -> list[str]:
     said = []
     if _DATABASE in held:
@@ -144,9 +171,6 @@ def _what_stays(found: Mapping[str, Any], held: Mapping[str, str]) -> list[str]:
         )
     if "GitHubOidcProvider" in held:
         said.append(f"GitHub's OIDC provider stays: another environment may use it ({held['GitHubOidcProvider']}).")
-    reused = next(
-        (each["ParameterValue"] for each in found.get("Parameters", ()) if each["ParameterKey"] == "BucketName"), ""
-    )
-    if reused:
+    if reused := _parameter(found, "BucketName"):
         said.append(f"The bucket {reused} is not of this environment's making and stays with everything in it.")
     return said

@@ -31,6 +31,12 @@ class Standing:
     """Whether the pipeline may still read the master password, which making tables and users needs."""
     heartbeat_is_heard: bool
     """Whether a run has succeeded, so that the alarm of a missing heartbeat is switched on."""
+    not_copied: int = 0
+    """How many objects of Bronze and decisions the second copy lacks, although S3 replicates what is written now."""
+    lake: str = ""
+    """The lake's bucket."""
+    copy: str = ""
+    """The bucket of the second copy."""
     bucket_lacks: Sequence[str] = ()
     """What a bucket that somebody brought lacks of what one of ours has."""
 
@@ -47,6 +53,9 @@ def look(cloud: Cloud, environment: str, outputs: Mapping[str, str], parameters:
         has_key=parameters.get("BeaKeyStored") == "yes",
         master_is_readable=parameters.get("MasterSecretReadable") == "yes",
         heartbeat_is_heard=parameters.get(heartbeat.PARAMETER) == "yes",
+        not_copied=_not_copied(cloud, environment, outputs) if outputs["CopiedBy"] == "replication" else 0,
+        lake=outputs["BucketName"],
+        copy=outputs["CopyBucketName"],
         bucket_lacks=shortcomings_of_bucket(cloud, bucket, environment) if bucket else (),
     )
 
@@ -61,6 +70,12 @@ def steps(at: Standing, repository: str) -> list[str]:
         said.append(
             f"Give your bucket what it lacks: {'; '.join(at.bucket_lacks)}. "
             "Its policy: the statements of DataBucketPolicy in infra/templates/environment.yaml."
+        )
+    if at.not_copied:
+        said.append(
+            f"S3 copies what is written from now on; {at.not_copied:,} objects of before are not in the second copy. "
+            f"Bring them, with your own credentials: "
+            f"PCE_ENV={at.environment} PCE_LAKE_URI=s3://{at.lake} pce bronze copy s3://{at.copy}"
         )
     if at.is_private and not at.has_key:
         said.append(
@@ -107,6 +122,25 @@ def _is_confirmed(cloud: Cloud, topic: str, address: str) -> bool:
         )
     except ClientError:  # whoever may not look is told to look
         return False
+
+
+def _not_copied(cloud: Cloud, environment: str, outputs: Mapping[str, str]) -> int:
+    """How many keys the lake has below Bronze and decisions that the copy has not."""
+    try:
+        lake, copied = (_keys(cloud, outputs[name], environment) for name in ("BucketName", "CopyBucketName"))
+    except ClientError:  # whoever may not look is not told
+        return 0
+    return len(lake - copied)
+
+
+def _keys(cloud: Cloud, bucket: str, environment: str) -> set[str]:
+    pages = cloud.client("s3").get_paginator("list_objects_v2")
+    return {
+        each["Key"]
+        for name in ("bronze", "decisions")
+        for page in pages.paginate(Bucket=bucket, Prefix=f"{environment}/{name}/")
+        for each in page.get("Contents", ())
+    }
 
 
 def _has_image(cloud: Cloud, repository: str) -> bool:

@@ -46,6 +46,9 @@ PARAMETERS = (
     ParameterOption("DatabaseClass", "--database-class", "PCE_INFRA_DATABASE_CLASS", "db.t4g.micro or larger"),
     ParameterOption("PostgresMajor", "--postgres", "PCE_INFRA_POSTGRES", "17 or 18"),
     ParameterOption("BucketName", "--bucket", "PCE_INFRA_BUCKET", "an existing bucket to use"),
+    ParameterOption(
+        "CopyBucketName", "--copy-bucket", "PCE_INFRA_COPY_BUCKET", "an existing bucket for the copy of Bronze"
+    ),
     ParameterOption("OidcProviderArn", "--oidc-provider", "PCE_INFRA_OIDC_PROVIDER", "an existing OIDC provider"),
     ParameterOption("VpcId", "--vpc", "PCE_INFRA_VPC", "an existing VPC to use"),
     ParameterOption("DatabaseSubnetIds", "--database-subnets", "PCE_INFRA_DATABASE_SUBNETS", "two or more, by comma"),
@@ -53,6 +56,7 @@ PARAMETERS = (
     ParameterOption("RouteTableIds", "--route-tables", "PCE_INFRA_ROUTE_TABLES", "of the task subnets, by comma"),
 )
 
+_COPY_REGION = "PCE_INFRA_COPY_REGION"
 _SESSION = {
     "AWS_REGION": "region_name",
     "AWS_ACCESS_KEY_ID": "aws_access_key_id",
@@ -66,7 +70,8 @@ _SESSION = {
 class Options:
     """One call of the program. `session` are arguments for boto3.Session; `parameters` are those given, by name.
 
-    `alert_channels` are the variables of channels that hold secrets, for tasks.
+    `alert_channels` are the variables of channels that hold secrets, for tasks; `copy_region` is where the second copy
+    of Bronze gets a stack of its own.
     """
 
     environment: str
@@ -79,6 +84,7 @@ class Options:
     allow_replacement: bool = False
     delete_data: bool = False
     confirm: str | None = None
+    copy_region: str | None = None
 
     def __repr__(self) -> str:
         return f"Options({self.environment}, {self.action}, {dict(self.parameters)})"
@@ -95,6 +101,16 @@ def read_options(arguments: Sequence[str], variables: Mapping[str, str], dotenv:
     region = given.region or known.get("AWS_REGION") or known.get("AWS_DEFAULT_REGION")
     if not region:
         raise UsageRefused("No region is set.", remedy="Add --region us-east-1, or set AWS_REGION in .env.")
+    copy_region = known.get(_COPY_REGION) if given.copy_region is None else given.copy_region
+    if copy_region == region:
+        raise UsageRefused(
+            f"{region} is the environment's own region, where the copy lies anyway.", remedy="Leave --copy-region out."
+        )
+    if copy_region and (given.CopyBucketName or known.get("PCE_INFRA_COPY_BUCKET")):
+        raise UsageRefused(
+            "The second copy of Bronze gets a bucket of its own in another region, or an existing one: not both.",
+            remedy="Give --copy-region or --copy-bucket.",
+        )
     parameters = {}
     for option in PARAMETERS:
         value = getattr(given, option.parameter)
@@ -112,6 +128,7 @@ def read_options(arguments: Sequence[str], variables: Mapping[str, str], dotenv:
         allow_replacement=given.allow_replacement,
         delete_data=given.delete_data,
         confirm=given.confirm,
+        copy_region=copy_region or None,
     )
 
 
@@ -156,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--delete-data", action="store_true", help="with --destroy, delete bucket and database")
     parser.add_argument("--confirm", metavar="ENV", help="the environment's name, typed, where nobody can be asked")
     settings = parser.add_argument_group("parameters, each kept from run to run")
+    settings.add_argument("--copy-region", help=f"another region, for the second copy of Bronze [{_COPY_REGION}]")
     for option in PARAMETERS:
         settings.add_argument(option.flag, dest=option.parameter, help=f"{option.meaning} [{option.variable}]")
     return parser

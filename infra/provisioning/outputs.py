@@ -18,6 +18,7 @@ _EVERYWHERE = {
 }
 _WORKFLOWS = {
     "AWS_ROLE_ARN": "WorkflowRoleArn",
+    "PCE_COPIED_BY": "CopiedBy",
     "PCE_DATABASE_REACH": "DatabaseReach",
     "PCE_DATABASE_SECURITY_GROUP": "DatabaseSecurityGroupId",
     "PCE_SCHEDULE_ROLE_ARN": "ScheduleRoleArn",
@@ -55,6 +56,7 @@ def workflow_variables(environment: str, region: str, outputs: Mapping[str, str]
     """What the workflows need as variables of the GitHub environment."""
     return {
         **environment_lines(environment, region, outputs),
+        **({"PCE_COPY_URI": f"s3://{outputs['CopyBucketName']}"} if "CopyBucketName" in outputs else {}),
         **{name: outputs[output] for name, output in _WORKFLOWS.items() if output in outputs},
     }
 

@@ -89,7 +89,7 @@ class Plan:
         )
         if new:
             said.append(f"New costs: about ${new:.0f} a month, used or not, plus use (list prices of us-east-1).")
-        said += [f"WARNING: {change.name} holds data. {_CONSEQUENCE[change.resource_type]}" for change in self.dangers]
+        said += [f"WARNING: {change.name} holds data. {_consequence(change)}" for change in self.dangers]
         return [*said, *self.notes]
 
 
@@ -99,6 +99,17 @@ _CONSEQUENCE = {
     ),
     "AWS::S3::Bucket": "The bucket is left behind with everything in it, and the environment starts on an empty lake.",
 }
+
+_CONSEQUENCE_OF = {
+    "CopyBucket": (
+        "The copy is left behind with everything in it, locked as it was; the next gets what is written from then on."
+    ),
+    "LogBucket": "The access logs of before are left behind.",
+}
+
+
+def _consequence(change: Change) -> str:
+    return _CONSEQUENCE_OF.get(change.name) or _CONSEQUENCE[change.resource_type]
 
 
 def _price(cost: Cost) -> str:

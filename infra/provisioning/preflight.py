@@ -94,6 +94,30 @@ def existing_oidc_provider(cloud: Cloud) -> str | None:
     return None
 
 
+def check_copy(cloud: Cloud, bucket: str, *, replicated: bool) -> list[str]:
+    """What an existing bucket lacks as the place of the second copy. Raises `UsageRefused` if it cannot be used."""
+    s3 = cloud.client("s3")
+    try:
+        s3.head_bucket(Bucket=bucket)
+        versioning = s3.get_bucket_versioning(Bucket=bucket).get("Status")
+        lock = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+    except ClientError as error:
+        if error_code(error) != "ObjectLockConfigurationNotFoundError":
+            raise UsageRefused(
+                f"The bucket {bucket} cannot hold the second copy ({error_code(error)}).",
+                remedy="Name one of this account, or leave --copy-bucket out and one is created.",
+            ) from None
+        lock = {}
+    if replicated and versioning != "Enabled":
+        raise UsageRefused(
+            f"The bucket {bucket} cannot hold the second copy: S3 replicates to versioned buckets only.",
+            remedy="Switch versioning on, or leave --copy-bucket out and one is created.",
+        )
+    if "DefaultRetention" not in lock.get("Rule", {}):
+        return ["no Object Lock with a default retention: whoever may delete there can delete the copy"]
+    return []
+
+
 def shortcomings_of_bucket(cloud: Cloud, bucket: str, environment: str) -> list[str]:
     """What an existing bucket lacks of what one of our own would have for this environment.
 

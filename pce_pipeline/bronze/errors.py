@@ -3,7 +3,11 @@
     PceError
     ├── NothingHeld              the lake holds no extract, so that nothing can be made
     ├── ExtractLost              the manifest of an extract is gone, of which something was made
+    ├── CopyDiffers              lake and second copy hold different things under one key
+    ├── CopyUnreachable          the place of a second copy does not do what is needed
+    ├── NothingCopied            a place holds no second copy of this world's Bronze
     ├── UsageError
+    │   ├── CopyPlaceRefused     a second copy cannot be there
     │   ├── DecisionRefused      a decision about an extract that cannot be taken
     │   └── NotKnownYet          a time before the first vintage
     └── BeaContentError
@@ -75,4 +79,58 @@ class ExtractLost(PceError):
             f"{table} was made of the extract {', '.join(extracts)} of {dataset}, whose manifest is gone from Bronze: "
             "to go on would withdraw its figures.",
             remedy=remedy,
+        )
+
+
+class CopyPlaceRefused(UsageError):
+    """A second copy cannot be there, for `problem`; what was written as its address may hold a secret and stays out."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(
+            f"The second copy of Bronze cannot be there: {problem}.",
+            remedy="Name a directory, or s3://bucket[/prefix], that is neither the lake nor within it.",
+        )
+
+
+class CopyDiffers(PceError):
+    """The lake and the copy at `place` hold different things under `keys`, so that one of them is not the other's."""
+
+    NAMED = 5
+
+    def __init__(self, place: str, keys: Sequence[str]) -> None:
+        self.place = place
+        self.keys = tuple(keys)
+        more = f" and {len(keys) - self.NAMED} more" if len(keys) > self.NAMED else ""
+        super().__init__(
+            f"{place} and the lake do not hold the same at {', '.join(keys[: self.NAMED])}{more}.",
+            remedy="Nothing was written. Is it the copy of this lake? `pce verify --copy` says what is wrong with "
+            "each. Remove the wrong one of the two by hand, because nothing here does, and call this again.",
+        )
+
+
+class CopyUnreachable(PceError):
+    """The copy at `place` cannot be used, because of `problem`."""
+
+    def __init__(self, place: str, problem: str, *, remedy: str = "") -> None:
+        self.place = place
+        self.problem = problem
+        super().__init__(
+            f"The second copy at {place} cannot be used: {problem}.",
+            remedy=remedy or "Check its address, AWS_ENDPOINT_URL and the credentials. What was copied is kept.",
+        )
+
+
+class NothingCopied(PceError):
+    """The place holds no Bronze of the world; `worlds` are those of the environment that it has."""
+
+    def __init__(self, place: str, world: str, worlds: Sequence[str]) -> None:
+        self.place = place
+        self.world = world
+        self.worlds = tuple(worlds)
+        super().__init__(
+            f"{place} holds no Bronze of {world}.",
+            remedy=f"It holds {', '.join(worlds)}: choose the world with --source and --profile."
+            if worlds
+            else "Is it the right place, and PCE_ENV the right environment?",
         )

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from pce_pipeline.automation.diagnosis import cells_not_there, not_there
 from pce_pipeline.automation.next_step import LakeState, stale_years
 from pce_pipeline.bronze.deciding import check_pin
 from pce_pipeline.bulletins.store import BULLETINS, BulletinStore
-from pce_pipeline.cli import shown
+from pce_pipeline.cli import copying, shown
 from pce_pipeline.cli.output import FAILED
 from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.errors import UsageError
@@ -35,8 +36,26 @@ _LAST_OF_DAY = 999_999
 def verify(
     session: Session,
     years: Annotated[str | None, typer.Option(help="Of the tables only these years: 2023, 2015...2018.")] = None,
+    copy: Annotated[
+        str | None, typer.Option(metavar="URI", help="Compare Bronze with its second copy there, byte by byte.")
+    ] = None,
 ) -> Answer:
     """Compare every stored byte with its record, and the tables with Bronze; exits 1 where something is amiss."""
+    place = copying.place_for(session, copy) if copy is not None else None
+    answer = _verified(session, years)
+    if place is None:
+        return answer
+    found = copying.compared(session, place)
+    return replace(
+        answer,
+        document={**answer.document, "copy": copying.document_of(found)},
+        shown=[*answer.shown, *copying.comparison_shown(session, found)],
+        exit_code=answer.exit_code or (FAILED if copying.amiss(found) else 0),
+    )
+
+
+def _verified(session: Session, years: str | None) -> Answer:
+    """The lake alone: every stored byte against its record, and the tables against Bronze."""
     with session.watched():
         extracts = extracts_held(session)
         of_bronze = damages_of_bronze(session, extracts)

@@ -274,7 +274,8 @@ class DirectoryBackend(_Obstore):
 class S3Backend(_Obstore):
     """A bucket, or a prefix of one, of AWS or of any server with conditional writes.
 
-    Credentials come from boto3's default chain unless a session is given.
+    Credentials come from boto3's default chain unless a session is given. A bucket that is not the lake's own
+    (`is_lake` false) may lie in another region, and may have Object Lock, which takes no object without a checksum.
     """
 
     parallel = 64
@@ -287,12 +288,14 @@ class S3Backend(_Obstore):
         endpoint_url: str | None = None,
         session: "boto3.Session | None" = None,
         retries: int = 5,
+        is_lake: bool = True,
     ) -> None:
         self.bucket = bucket
         self.prefix = prefix
         self.endpoint_url = endpoint_url
         self._session = session
         self._retries = retries
+        self._is_lake = is_lake
 
     def describe(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
@@ -326,11 +329,15 @@ class S3Backend(_Obstore):
         if session.get_credentials() is None:
             raise LakeAccessDenied(self.describe(), "there are no AWS credentials")
         place: S3Config = {"endpoint": self.endpoint_url} if self.endpoint_url else {}
+        region = session.region_name or _DEFAULT_REGION
+        if not self._is_lake:
+            place["checksum_algorithm"] = "sha256"
+            region = region if self.endpoint_url else region_of(session, self.bucket) or region
         return S3Store(
             self.bucket,
             config=place,
             prefix=self.prefix or None,
-            region=session.region_name or _DEFAULT_REGION,
+            region=region,
             # S3-compatible servers rarely have a host name per bucket, and no certificate covers a dotted one
             virtual_hosted_style_request=self.endpoint_url is None and "." not in self.bucket,
             credential_provider=Boto3CredentialProvider(session),
@@ -355,6 +362,20 @@ class S3Backend(_Obstore):
         if isinstance(error, FileNotFoundError):
             return MissingObject(key)
         return LakeUnavailable(key, reason)
+
+
+def region_of(session: "boto3.Session", bucket: str) -> str | None:
+    """The region that a bucket lies in, which S3 tells also whom it lets no further; None where nobody answers."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (as boto3)
+
+    try:
+        answer = session.client("s3").head_bucket(Bucket=bucket)
+    except ClientError as refused:
+        answer = refused.response
+    except BotoCoreError:
+        return None
+    told: str | None = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    return told
 
 
 def _first_line(text: str) -> str:

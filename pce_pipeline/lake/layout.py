@@ -32,6 +32,7 @@
     <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
                                                 /record.json                 written last: of what, by which code
     <env>/decisions/<world>/<dataset>/<name>.json                            what people decided, kept for ever
+    <env>/copied/<world>.json                                                only in a second copy of Bronze
     <env>/observability/runs/<world>/<run>/record.json                       what the run was asked and did
                                           /log.jsonl                         its log
                                           /audit.<step>.json                 what a step made of partitions, if anything
@@ -72,9 +73,14 @@ RESTORED = "_restored"
 
 def checked_key(key: str) -> str:
     """The key itself, if every segment is safe on a file system, in S3 and in a URL; else `UnsafeKey`."""
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         raise UnsafeKey(key)
     return key
+
+
+def is_key(text: str) -> bool:
+    """Whether it has the grammar of a key: files that other programs leave in a directory often have not."""
+    return _KEY.fullmatch(text) is not None
 
 
 def join(*parts: str | int) -> str:
@@ -143,6 +149,11 @@ class Layout:
         """The prefix of one dataset: `staging/gold/bea/pce_state_annual`."""
         return join(self.env, layer, self.world, dataset)
 
+    @property
+    def bronze(self) -> str:
+        """The prefix of everything that was received, of all datasets."""
+        return join(self.env, "bronze", self.world)
+
     def extract(self, dataset: str, extract: ExtractId) -> str:
         return join(self.dataset("bronze", dataset), str(extract))
 
@@ -169,7 +180,17 @@ class Layout:
 
         It lies outside Bronze: decisions speak of extracts and belong to none.
         """
-        return join(self.env, "decisions", self.world, dataset)
+        return join(self.all_decisions, dataset)
+
+    @property
+    def all_decisions(self) -> str:
+        """The prefix of what people decided, of all datasets."""
+        return join(self.env, "decisions", self.world)
+
+    @property
+    def copied(self) -> str:
+        """Only in a second copy of Bronze: what was found equal to the lake's, so that it is not read each time."""
+        return join(self.env, "copied", self.world + ".json")
 
     def quarantine(self, dataset: str) -> str:
         """The prefix of the cells of one dataset that could not be typed; they can be made again from Bronze."""

@@ -149,8 +149,14 @@ class Store:
                 raise
 
 
-def open_store(uri: str | Path, *, endpoint_url: str | None = None, session: "boto3.Session | None" = None) -> Store:
-    """The lake at a directory or at `s3://bucket[/prefix]`.
+def open_store(
+    uri: str | Path,
+    *,
+    endpoint_url: str | None = None,
+    session: "boto3.Session | None" = None,
+    is_lake: bool = True,
+) -> Store:
+    """The lake at a directory or at `s3://bucket[/prefix]`, or another place like it (`is_lake` false).
 
     `endpoint_url` leads to an S3-compatible server (http or https); `session` replaces boto3's default credentials.
     Raises `LakeAddressRefused`.
@@ -166,4 +172,4 @@ def open_store(uri: str | Path, *, endpoint_url: str | None = None, session: "bo
         raise LakeAddressRefused(uri, f"{scheme}:// is not supported" if scheme != "s3" else "the bucket is missing")
     if prefix.strip("/"):
         checked_key(prefix.strip("/"))
-    return Store(S3Backend(bucket, prefix.strip("/"), endpoint_url=endpoint_url, session=session))
+    return Store(S3Backend(bucket, prefix.strip("/"), endpoint_url=endpoint_url, session=session, is_lake=is_lake))

@@ -52,7 +52,12 @@ _CHOICES: tuple[tuple[Mapping[str, str], ...], ...] = (
         {"DatabaseReach": "private", "DagsterService": "yes"},
         {"DatabaseReach": "private", "DailyTask": "yes", "HeartbeatHeard": "yes"},
     ),
-    ({}, {"BucketName": "my-lake"}),
+    (
+        {},
+        {"BucketName": "my-lake"},
+        {"CopyBucketName": "my-copy"},
+        {"BucketName": "my-lake", "CopyBucketName": "my-copy"},
+    ),
     ({}, _BROUGHT_NETWORK, {**_BROUGHT_NETWORK, "RouteTableIds": "rtb-0a1b2c3d,rtb-1a1b2c3d"}),
     ({}, {"OidcProviderArn": _PROVIDER}),
     ({}, {"MasterSecretReadable": "no"}),

@@ -209,6 +209,8 @@ UNLIMITED: Mapping[tuple[str, str], str] = {
     ("AWS::RDS::DBSubnetGroup", "DBSubnetGroupDescription"): "any text",
     ("AWS::S3::Bucket", "LifecycleConfiguration/Rules/*/Prefix"): "the lake's keys",
     ("AWS::S3::Bucket", "LoggingConfiguration/LogFilePrefix"): "a key",
+    ("AWS::S3::Bucket", "ReplicationConfiguration/Rules/*/Destination/Bucket"): "a person's bucket, which S3 looks at",
+    ("AWS::S3::Bucket", "ReplicationConfiguration/Rules/*/Filter/Prefix"): "the lake's keys",
     ("AWS::SNS::Topic", "DisplayName"): "two short words",
 }
 """What no source limits, with why that is no matter. Ids and names that other resources give are not listed."""
@@ -242,6 +244,8 @@ _CALLS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "AWS::S3::Bucket": (
         ("s3", "PutBucketLifecycleConfiguration"),
         ("s3", "PutBucketVersioning"),
+        ("s3", "PutBucketReplication"),
+        ("s3", "PutObjectLockConfiguration"),
         ("s3", "PutBucketOwnershipControls"),
         ("s3", "PutPublicAccessBlock"),
     ),

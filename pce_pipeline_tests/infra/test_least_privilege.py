@@ -10,6 +10,7 @@ import pytest
 
 from infra.provisioning.task_secrets import CHANNEL_VARIABLES
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bronze.store import REWRITTEN
 from pce_pipeline.lake.layout import ExtractId, Layout, join
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline_tests.infra.policies import Call, allowed, applies
@@ -144,6 +145,17 @@ def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
             Call(f"glue:{action}", f"arn:aws:glue:{HERE}:table/{tables}/gold_facts")
             for action in ("GetTable", "CreateTable", "UpdateTable")
         ),
+        *of_comparison(rendered),
+    ]
+
+
+def of_comparison(rendered: Rendered) -> list[Call]:
+    """What comparing Bronze with its second copy asks of the copy."""
+    env, copy = rendered.environment, rendered.outputs["CopyBucketName"]
+    return [
+        *requests("list", f"{env}/bronze/bea", copy),
+        *requests("list", f"{env}/decisions/bea", copy),
+        *requests("get", f"{EXTRACT.replace('staging', env)}/manifest.json", copy),
     ]
 
 
@@ -241,6 +253,13 @@ def assert_exactly_enough(rendered: Rendered, role: str, calls: list[Call]) -> N
 def test_the_recorded_run_used_every_kind_of_operation(lake_operations):
     assert {operation for operation, _ in lake_operations} == {"get", "list", "create", "put", "swap", "delete"}
     assert all(key.startswith("staging/") for _, key in lake_operations)
+
+
+@pytest.mark.postgres
+def test_below_bronze_a_run_writes_nothing_again_but_two_records_of_each_dataset(lake_operations):
+    again = {key for operation, key in lake_operations if operation in ("put", "swap", "delete") and "/bronze/" in key}
+    assert {key.rpartition("/")[2] for key in again} == set(REWRITTEN)
+    assert {key.count("/") for key in again} == {4}, "<env>/bronze/<world>/<dataset>/<name>"
 
 
 @pytest.mark.postgres

@@ -58,7 +58,7 @@ def test_the_template_becomes_resources_with_the_properties_that_matter(aws, for
         aws.run(*FIRST, "--yes", template=for_moto, formation=False)  # moto forgets those of a change set
     s3, rds, iam = aws.client("s3"), aws.client("rds"), aws.client("iam")
     buckets = [each["Name"].rsplit("-", 1)[0] for each in s3.list_buckets()["Buckets"]]
-    assert sorted(buckets) == ["pce-staging-databucket", "pce-staging-logbucket"]
+    assert sorted(buckets) == ["pce-staging-copybucket", "pce-staging-databucket", "pce-staging-logbucket"]
     (database,) = rds.describe_db_instances()["DBInstances"]
     assert (database["DBInstanceIdentifier"], database["StorageEncrypted"]) == ("pce-staging", True)
     (statement,) = iam.get_role(RoleName="pce-staging-workflow")["Role"]["AssumeRolePolicyDocument"]["Statement"]

@@ -8,6 +8,8 @@ import pytest
 from infra.provisioning.errors import StackFailed, UsageRefused
 from pce_pipeline_tests.infra.account import FIRST, Account, account, with_data
 
+COPY = "pce-staging-copybucket-1x2y3z"
+
 
 @pytest.fixture
 def aws() -> Iterator[Account]:
@@ -27,7 +29,7 @@ def test_an_environment_with_data_is_not_removed_without_saying_so(made):
     assert made.formation.stack.status == "CREATE_COMPLETE"
     with pytest.raises(UsageRefused, match="name that was typed"):
         made.run("--destroy", "--delete-data", "--yes", answers=("yes",))
-    assert len(made.client("s3").list_buckets()["Buckets"]) == 2
+    assert len(made.client("s3").list_buckets()["Buckets"]) == 3
 
 
 def test_with_delete_data_and_the_name_typed_everything_goes(aws):
@@ -38,7 +40,7 @@ def test_with_delete_data_and_the_name_typed_everything_goes(aws):
     )
     assert aws.run("--destroy", "--delete-data", answers=("staging",)) == 0
     assert aws.formation.stack is None
-    assert aws.client("s3").list_buckets()["Buckets"] == []
+    assert [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]] == [COPY]
     assert aws.client("rds").describe_db_instances()["DBInstances"] == []
     assert "  pce-staging-databucket-1x2y3z  removed with 4 object versions" in aws.said
     assert any("last snapshot of pce-staging stays" in line for line in aws.said)
@@ -81,5 +83,5 @@ def test_an_existing_bucket_is_never_removed(aws):
         "NOTE: of lake, others than the pipeline may delete Bronze and decisions.",
     ]
     aws.run("--destroy", "--delete-data", "--confirm", "staging")
-    assert [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]] == ["lake"]
+    assert [each["Name"] for each in aws.client("s3").list_buckets()["Buckets"]] == ["lake", COPY]
     assert any("The bucket lake is not of this environment's making" in line for line in aws.said)

@@ -241,6 +241,19 @@ def test_force_takes_an_extract_and_years_are_refreshed_although_nothing_is_new(
 
 
 @pytest.mark.long
+def test_where_s3_does_not_replicate_a_run_copies_bronze_and_the_weekly_look_compares(first: Ran, place: Place) -> None:
+    copy = f"s3://{place.s3.bucket}/copies"
+    variables = {"PCE_COPY_URI": copy, "PCE_COPIED_BY": "runs"}
+    ran = place.run(variables=variables, examine=True)
+    assert not ran.failed, str(ran)
+    assert [step for step in ran.done if step in ("doctor", "copy", "compare", "close")] == [
+        *("doctor", "copy", "compare", "close")
+    ]
+    assert json.loads((ran.kept / "copy.json").read_text())["written"] > 0
+    assert json.loads((ran.kept / "compare.json").read_text())["copy"]["differences"] == []
+    assert not {"copy", "compare"} & set(first.done), "without a copy there is nothing to do"
+
+
 def test_with_private_reach_the_same_commands_run_as_tasks(first: Ran, place: Place, tmp_path: Path) -> None:
     url = urlsplit(place.database_url)
     without_password = urlunsplit(url._replace(netloc=f"{url.username}@{url.hostname}:{url.port}"))
