@@ -33,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> I
         world.refresh(1997, 2024)
         move_sample(world.settings, 3)
         world.extract()
-        world.refresh(1997, 2025)
+        world.refresh(1997, 2025, force=True)
         yield world
 
 

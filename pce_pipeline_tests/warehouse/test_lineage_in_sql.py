@@ -84,7 +84,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> It
         second = world.refresh(1997, 2025).run_id
         held = world.bronze.extracts()
         world.bronze.write_pin(held[0], now=world.bronze.manifest(held[-1]).ingested_at, reason="to see it taken back")
-        back = world.refresh(1997, 2025).run_id
+        back = world.refresh(1997, 2025, force=True).run_id
         yield Told(world, first, first_trace, before, again, second, back)
 
 
