@@ -128,11 +128,7 @@ class LakeIOManager(dg.IOManager):
         if step is not None and obj.standing:
             step.outputs(standing=sorted(map(str, obj.standing)))
         self._report_standing(context, obj)
-        if obj.standing and not obj.inputs and not obj.absent:
-            if step is not None:
-                step.rows(**{table.name: 0})
-                step.outputs(written=[])
-            return  # nothing is to be published, and what is there was just found whole
+        # also where all stands: it finishes what a killed run left of other years
         publication = self._lake.table(table).publish(
             [
                 NewPartition(

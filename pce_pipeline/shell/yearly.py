@@ -150,7 +150,7 @@ class _Attempt(Generic[Subject]):
         of = {name: self.held[name] for name in datasets}
         covered = covered_years(self.derivation, of)
         years = [year for year in self.asked if year in covered and year not in self.standing]
-        tables = _read(self.lake_io, self.derivation, years, self.contracts.registry, of)
+        tables = _read(self.lake_io, self.derivation, years, self.contracts.registry, of) if years else {}
         run = YearlyRun(years, tables, of, self.settings, self.step, self.lake)
         return run, self.compute(run) if years else None
 

@@ -33,7 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> I
         world.refresh(1997, 2024)
         move_sample(world.settings, 3)
         world.extract()
-        world.refresh(1997, 2025)
+        world.refresh(1997, 2025, force=True)
         yield world
 
 
@@ -145,7 +145,7 @@ def test_what_was_materialised_leads_to_the_report(world: World, refreshed: Repo
 def test_a_run_of_one_year_speaks_of_that_year_and_of_missing_figures_everywhere(
     world: World, refreshed: Report
 ) -> None:
-    report = ReportStore(world.lake).read(world.refresh(2024, 2024).run_id)
+    report = ReportStore(world.lake).read(world.refresh(2024, 2024, force=True).run_id)
     (read,) = _part(report, "silver").balances
     assert read.given == world.lake.table(SILVER_PCE_STATE).read(["2024"]).height
     assert _part(report, "gold").missing == _part(refreshed, "gold").missing
