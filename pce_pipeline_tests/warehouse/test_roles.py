@@ -254,6 +254,7 @@ def test_the_owner_and_the_master_migrate_again(rds, loaded):
         answer = db_migrate(session)
         assert answer.document["roles"] is True
         assert answer.document["migration"] == newest_revision()
+        assert "fill the disk by large objects" in answer.document["open_to_readers"]
         assert f"{user}-password" not in str(answer)
     assert _rows(rds.as_("pce_master"), "SELECT relname, relacl::text FROM pg_class ORDER BY oid") == before
 
