@@ -22,7 +22,7 @@ def heartbeat(
     """Say that all was looked after, with success: one log line, which the alarm of an environment waits for."""
     said = beat(session.lake, by=by)
     group = session.settings.log_group
-    where = f"to {group}" if group else "to stderr alone, because PCE_LOG_GROUP is not set"
+    where = f"to {group}" if group else "and nobody listens, because PCE_LOG_GROUP is not set"
     return Answer(
         {"heartbeat": {"at": said.at, "by": said.by}, "log_group": group}, [Text(f"Said that {by} succeeded, {where}.")]
     )

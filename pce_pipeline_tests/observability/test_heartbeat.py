@@ -83,7 +83,7 @@ def test_the_last_step_of_a_workflow_beats_and_says_where_it_is_heard(lines, tmp
 
     said = pce("heartbeat", "--by", "ingest")
     assert said.code == 0
-    assert "Said that ingest succeeded, to stderr alone, because PCE_LOG_GROUP is not set." in said.out
+    assert "Said that ingest succeeded, and nobody listens, because PCE_LOG_GROUP is not set." in said.out
     document = pce("heartbeat", "--json").document
     assert (document["heartbeat"]["by"], document["log_group"], document["world"]) == (
         "a workflow",
