@@ -35,6 +35,8 @@ _LOADED = "loaded"
 _CLOSED: dict[str, bool | str | int | float | list[str]] = {
     "enable_external_access": False,
     "temp_directory": "",
+    # with nowhere to spill to, a join of everything with everything ends here and not with the machine
+    "memory_limit": "4GB",
     # a variable of the caller's that holds a frame is no table of the lake
     "python_enable_replacements": False,
 }

@@ -10,7 +10,14 @@ import pytest
 
 from pce_pipeline.errors import UsageError
 from pce_pipeline.sql.engine import Engine
-from pce_pipeline.sql.errors import NoSuchRelation, NotOneQuestion, OnlyQuestions, OutOfReach, StatementWrong
+from pce_pipeline.sql.errors import (
+    NoSuchRelation,
+    NotOneQuestion,
+    OnlyQuestions,
+    OutOfReach,
+    StatementFailed,
+    StatementWrong,
+)
 from pce_pipeline.sql.relations import Relations
 from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.warehouse.views import View, in_order
@@ -189,6 +196,15 @@ def test_a_table_of_postgres_alone_is_named_as_such() -> None:
 def test_what_cannot_be_read_is_wrong_usage_in_duckdbs_words(statement: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         ask(statement)
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT 1 / 0 FROM dim_geography", "SELECT CAST(geo_name AS INT) FROM dim_geography"]
+)
+def test_what_fails_on_the_way_says_why(statement: str) -> None:
+    with pytest.raises(StatementFailed) as failed:
+        ask(statement)
+    assert failed.value.reason
 
 
 def test_the_same_statement_means_what_it_means_in_postgres() -> None:
