@@ -91,7 +91,7 @@ def test_nothing_that_aws_is_told_names_a_dataset_a_table_or_a_world():
 
 def test_everything_that_the_layout_places_lies_below_a_prefix_that_it_declares():
     layout = Layout("staging", "bea")
-    given = {"layer": "gold", "dataset": "facts", "extract": ExtractId.parse("2026-02-23")}
+    given = {"layer": "gold", "dataset": "facts", "table": "facts", "extract": ExtractId.parse("2026-02-23")}
     placed = {}
     for name, member in inspect.getmembers(Layout):
         if isinstance(member, property):
