@@ -114,8 +114,7 @@ class _Wanted:
     def digest(self) -> str:
         """Of the files and the columns."""
         columns = [
-            f"{self.table.field_ids[each.name]} {each.name} {each.dtype} {each.nullable} {each.description}"
-            for each in self.table.columns
+            f"{self.table.field_ids[each.name]} {each.name} {each.dtype} {each.nullable}" for each in self.table.columns
         ]
         return sha256("\n".join([*sorted(self.files), *columns]).encode()).hexdigest()
 
