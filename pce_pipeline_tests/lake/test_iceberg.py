@@ -20,7 +20,7 @@ from pce_pipeline.lake.errors import DamagedObject, MissingObject
 from pce_pipeline.lake.iceberg.catalogue import LakeCatalogue
 from pce_pipeline.lake.iceberg.expiry import expire, held_versions, sweep
 from pce_pipeline.lake.iceberg.places import IcebergPlace
-from pce_pipeline.lake.iceberg.projection import Projected, project
+from pce_pipeline.lake.iceberg.projection import FilesDoNotFit, Projected, project
 from pce_pipeline.lake.iceberg.schemas import NoIcebergType, schema_of
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.publication import NewPartition
@@ -30,6 +30,7 @@ from pce_pipeline.open_tables.pruning import prune_table
 from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.tables.table import MONEY, Column, Table
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
+from pce_pipeline_tests.servers import S3
 
 MINE = Table(
     "gold/mine",
@@ -173,6 +174,22 @@ def test_readers_without_our_code_find_the_newest_by_the_hint_with_its_decimals(
     with pl.Config(), pytest.warns(match="polars_iceberg"):
         found = pl.scan_iceberg(iceberg, snapshot_id=old).select(pl.col("value").sum()).collect()
     assert found.item() == Decimal("3.125")
+
+
+@pytest.mark.s3
+def test_a_bucket_is_read_by_engines_that_have_the_address_alone(s3: S3, s3_store: Store) -> None:
+    lake = LakeOf(s3_store)
+    publish(lake, {2023: "1.125", 2024: "2"})
+    location = projected(lake, "extract-1").location
+    assert location.startswith(f"s3://{s3.bucket}/")
+    signs_in = {
+        "s3.endpoint": s3.endpoint_url,
+        "s3.access-key-id": s3.access_key,
+        "s3.secret-access-key": s3.secret_key,
+        "s3.region": "us-east-1",
+    }
+    found = StaticTable.from_metadata(f"{location}/metadata/v1.metadata.json", signs_in).scan("year = 2023").to_arrow()
+    assert found["value"].to_pylist() == [Decimal("1.125"), None]
 
 
 def test_a_projection_killed_anywhere_is_put_right_by_the_next_with_one_snapshot(tmp_path: Path) -> None:
@@ -349,6 +366,15 @@ def test_a_column_that_comes_later_is_optional_and_files_of_before_have_nothing_
     later = replace(MINE, columns=(*MINE.columns, Column("sign", pl.Int32, "a sign")))
     assert not schema_of(later, {wider.field_ids["year"]}).find_field("sign").required
     assert projected(lake, "extract-2", table=wider).outcome == "unchanged"
+
+
+def test_files_that_do_not_have_the_columns_of_the_table_are_told(store: Store) -> None:
+    lake = LakeOf(store)
+    publish(lake, {2024: "1"})
+    stricter = replace(MINE, columns=tuple(replace(column, nullable=False) for column in MINE.columns))
+    with pytest.raises(FilesDoNotFit, match="gold/mine"):
+        projected(lake, "extract-1", table=stricter)
+    assert IcebergPlace.of(lake, MINE).newest() == 0
 
 
 @pytest.mark.parametrize("of", load_registry("full", None).tables, ids=lambda of: of.name)
