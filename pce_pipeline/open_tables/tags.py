@@ -1,7 +1,8 @@
 """The tags of a table: the newest extract of a dataset and its release, once the table is made of nothing older.
 
-A table that holds one dataset has `extract-2026-02-23` and `release-2025-10-02`; of one that holds several, the name of
-the dataset and a dash come first. A refresh that stopped half-way leaves a table that is of no extract, and gets none.
+A table of one dataset has `extract-2026-02-23` and `release-2025-10-02`; of one that all share (the facts, dimensions,
+what is made of several), the name of the dataset and a dash come first. A refresh that stopped half-way leaves a table
+that is of no extract, and gets none.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +36,7 @@ class Tags:
     def _each(self, table: Table) -> Iterator[str]:
         derivation = next((each for each in self._registry.derivations if each.table.name == table.name), None)
         datasets = tuple(self._registry.datasets) if derivation is None else self._registry.datasets_of(derivation)
-        shares = len(datasets) > 1
+        shares = derivation is None or derivation == self._registry.facts or len(datasets) > 1
         for name in datasets:
             now = self._held.get(name)
             if now is None:

@@ -46,6 +46,7 @@ SINCE_AND_EMPTY = {"gold/price_releases"}
 """Those of what they have no dataset for."""
 EXPLORER = "explorer"
 CERTIFICATES = "gold/certificates"
+ICEBERG = "gold/iceberg"
 """What the worlds of before did not have either, and is no table."""
 
 
@@ -163,7 +164,7 @@ def test_a_table_by_an_earlier_code_version_is_made_again_and_where_it_comes_out
     stages = {stage["name"]: stage for stage in carried.document("refresh")["stages"]}
     made = stages["gold/pce_state_metrics"]
     assert (made["written"], made["refreshed"], made["withdrawn"]) == ([], YEARS, [])
-    # the files of tables were written again in today's format: nothing that is said of their rows changed by that
+    # the files of tables were written again in the format of today: nothing that is said of their rows changed by that
     assert hashes.items() <= hash_by_table(carried.lake).items()
     assert _of_gold(rows) == _of_gold(carried.rows())
     for table in hashes:
@@ -243,6 +244,7 @@ def test_a_refresh_of_one_year_computes_that_year_and_writes_neither_object_nor_
         BULLETINS,
         CERTIFICATES,
         EXPLORER,
+        ICEBERG,
         *SINCE,
         *SINCE_AND_EMPTY,
     }
@@ -268,6 +270,7 @@ def test_dagsters_history_goes_on_under_the_same_names(carried: Carried, monkeyp
             BULLETINS,
             CERTIFICATES,
             EXPLORER,
+            ICEBERG,
             *new,
             *(f"postgres/{name.removeprefix('gold/')}" for name in new),
         }

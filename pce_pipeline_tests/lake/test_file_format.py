@@ -11,11 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pce_pipeline.lake.backends import DirectoryBackend
+from pce_pipeline.lake.errors import DamagedObject
+from pce_pipeline.lake.iceberg.projection import project
 from pce_pipeline.lake.integrity import sha256_of
-from pce_pipeline.lake.parquet import to_parquet
+from pce_pipeline.lake.layout import Layout
+from pce_pipeline.lake.parquet import from_parquet, to_parquet
 from pce_pipeline.lake.pointer import FILE_FORMAT
 from pce_pipeline.lake.publication import NewPartition, Publication, TableStore
-from pce_pipeline.lake.resource import files_of_year
+from pce_pipeline.lake.resource import Lake, files_of_year
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline.tables.field_ids import FIELD_IDS, field_id
 from pce_pipeline.tables.registry import load_registry
@@ -23,6 +26,11 @@ from pce_pipeline.tables.table import Column, SchemaViolation, Table
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 
 NOW = datetime(2026, 2, 23, 12, 30, tzinfo=UTC)
+COLUMNS = (
+    Column("state", pl.String, "the state"),
+    Column("year", pl.Int32, "the year"),
+    Column("value", pl.Decimal(18, 3), "a number", nullable=True),
+)
 PREFIX = "local/silver/bea/pce_state"
 TABLES = load_registry("full", None).tables
 
@@ -225,3 +233,23 @@ def test_a_damaged_file_of_before_is_left_for_heal(store):
     assert table(store).heal().withdrawn == []
     assert {each.file_format for each in table(store).latest().values()} == {FILE_FORMAT}
     assert table(store).verify() == []
+
+
+def test_what_is_projected_is_brought_to_the_format_first_and_damage_is_told(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path), Layout("local", "bea"))
+    of = Table("silver/pce_state", "One row.", ("state", "year"), COLUMNS)
+    publish_as_before(lake.store)
+    rotten = table(lake.store).latest()["2021"].objects[0].version_key
+    lake.store.put(f"{PREFIX}/{rotten}", b"rot")
+    with pytest.raises(DamagedObject, match="pce heal") as caught:
+        project(lake, of, [], run_id="run")
+    assert caught.value.key.startswith(f"{PREFIX}/_versions/year=2021/")
+    table(lake.store).heal()
+    assert project(lake, of, [], run_id="run").files == 3
+    assert table(lake.store).verify() == []
+
+
+def test_files_of_before_and_of_now_are_read_together():
+    old, new = to_parquet(rows(2020, {"CA": "1"})), to_parquet(rows(2021, {"CA": "2"}), {"state", "year"})
+    for bodies in ([old, new], [new, old]):
+        assert from_parquet(bodies).sort("year")["value"].to_list() == [Decimal(1), Decimal(2)]

@@ -56,7 +56,7 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "errors_per_minute": ("5", ("0", "31")),
     "full_comparison_days": ("7", ("0", "99999999999", "a week")),
     "keep_versions_days": ("0", ("-1", "99999999999")),
-    "glue_database": ("pce_staging", ("", "With Blanks", "UPPER", "a" * 256)),
+    "glue_database": ("pce_staging", ("With Blanks", "UPPER", "a" * 256)),
     "release_check_minutes": ("0.5", ("0", "inf", "nan", "1e300")),
     "log_level": ("debug", ("DEBUG", "verbose")),
     "log_format": ("json", ("yaml",)),

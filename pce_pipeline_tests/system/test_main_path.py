@@ -234,6 +234,7 @@ def test_the_literal_command_of_the_readme_materialises_gold_and_everything_down
         *(table.name for table in small.registry.tables if not table.name.startswith("silver/")),
         "gold/bulletins",
         "gold/certificates",
+        "gold/iceberg",
         "explorer",
         "postgres",
     }

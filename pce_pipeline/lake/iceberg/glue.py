@@ -7,6 +7,7 @@ import re
 from functools import cached_property
 from typing import Any
 
+from pce_pipeline.errors import PceError
 from pce_pipeline.lake.iceberg.projection import Projected
 from pce_pipeline.settings import Settings
 from pce_pipeline.tables.table import Table
@@ -21,6 +22,17 @@ _NUMBER = re.compile(r"/v([1-9][0-9]*)\.metadata\.json$")
 def glue_name(table: Table) -> str:
     """The name of a table in a Glue database: layer and relation, `gold_pce_state_annual`."""
     return f"{table.layer}_{table.relation}".lower()
+
+
+class GlueDatabaseMissing(PceError):
+    """There is no database of that name in Glue."""
+
+    def __init__(self, database: str) -> None:
+        self.database = database
+        super().__init__(
+            f"AWS Glue has no database {database}.",
+            remedy="Create it (`aws glue create-database --database-input Name=...`), or unset PCE_GLUE_DATABASE.",
+        )
 
 
 class Glue:
@@ -45,7 +57,7 @@ class Glue:
     def tell(self, name: str, projected: Projected) -> bool:
         """Points a table at its newest metadata; false where Glue knows it, or a later one, already.
 
-        Raises what boto3 raises, also where others are always faster.
+        Raises `GlueDatabaseMissing`, and what boto3 raises, also where others are always faster.
         """
         newest = f"{projected.location}/metadata/v{projected.number}.metadata.json"
         for attempt in range(_ATTEMPTS):
@@ -58,6 +70,8 @@ class Glue:
                     )
                 except self._client.exceptions.AlreadyExistsException:
                     continue
+                except self._client.exceptions.EntityNotFoundException:
+                    raise GlueDatabaseMissing(self._database) from None
                 return True
             parameters = held.get("Parameters", {})
             said = parameters.get("metadata_location", "")

@@ -112,6 +112,9 @@ class IcebergPlace:
         """A metadata file, read without pyiceberg. Raises `MissingObject`, `DamagedObject`."""
         key = self.metadata_key(number)
         try:
-            return decoded_json(self.store.get(key), dict[str, Any])
+            found = decoded_json(self.store.get(key), dict[str, Any])
         except msgspec.DecodeError as error:
             raise DamagedObject(key, "metadata of Iceberg", str(error), remedy=REBUILD) from None
+        if not isinstance(found.get("location"), str):
+            raise DamagedObject(key, "metadata of Iceberg", "an object without a location", remedy=REBUILD)
+        return found

@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 import pce_pipeline
-from pce_pipeline.lake.errors import LostRace, MissingObject
+from pce_pipeline.errors import PceError
+from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject
 from pce_pipeline.lake.iceberg.places import IcebergPlace
 from pce_pipeline.lake.parquet import in_threads
 from pce_pipeline.lake.pointer import FILE_FORMAT, Partition, TableKeys
@@ -61,16 +62,19 @@ def project(lake: Lake, table: Table, tags: Collection[str], *, run_id: str, reb
     """Makes the Iceberg table of `table` hold what its pointer names, tagged with what is newest now.
 
     `rebuild` begins a new history, as does a lake that was moved. Raises `LostRace` where others are always faster,
-    `DamagedObject` for metadata that cannot be read, and what the store raises.
+    `DamagedObject` for metadata or versions that cannot be read, `FilesDoNotFit`, and what the store raises.
     """
     place, store = IcebergPlace.of(lake, table), lake.table(table)
-    if any(each.file_format < FILE_FORMAT for each in store.latest().values()):
+    if _of_before(store.latest()):
         store.bring_to_format()
     for _ in range(_ATTEMPTS):
         number = place.newest()
         document = {} if rebuild or not number else place.document(number)
         anew = document.get("location") != place.location
         wanted = _Wanted(table, place, lake.prefix(table), store.latest(), frozenset(tags))
+        if lost := _of_before(wanted.partitions):
+            # only damage keeps a partition from being written again
+            raise DamagedObject(f"{wanted.prefix}/{lost[0].objects[0].version_key}", "a version", "files of before")
         if number and not anew and wanted.is_said_by(document):
             if place.hinted() != number:
                 place.write_hint(number)
@@ -82,6 +86,17 @@ def project(lake: Lake, table: Table, tags: Collection[str], *, run_id: str, reb
         except _TakenByOthers:
             time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 (no secret)
     raise LostRace(place.prefix)
+
+
+class FilesDoNotFit(PceError):
+    """A table's files were written with other columns than it is declared with by now."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        super().__init__(
+            f"{table}: files were written with other columns, or other ones that may be NULL, than it has now.",
+            remedy="Publish all its years again: raise the code version of a table whose columns change.",
+        )
 
 
 class _TakenByOthers(Exception):
@@ -107,15 +122,14 @@ class _Wanted:
     def files(self) -> set[str]:
         """The addresses of its data files; a file without rows says nothing, not even of which year it is."""
         keys = TableKeys(self.prefix)
-        found = (o for each in self.partitions.values() if each.file_format >= FILE_FORMAT for o in each.objects)
+        found = (stored for each in self.partitions.values() for stored in each.objects)
         return {self.place.addresses.of_key(keys.full(stored.version_key)) for stored in found if stored.rows}
 
     @property
     def digest(self) -> str:
         """Of the files and the columns."""
         columns = [
-            f"{self.table.field_ids[each.name]} {each.name} {each.dtype} {each.nullable} {each.description}"
-            for each in self.table.columns
+            f"{self.table.field_ids[each.name]} {each.name} {each.dtype} {each.nullable}" for each in self.table.columns
         ]
         return sha256("\n".join([*sorted(self.files), *columns]).encode()).hexdigest()
 
@@ -124,6 +138,11 @@ class _Wanted:
         current = _current_snapshot(document)
         held = {name for name, ref in document.get("refs", {}).items() if ref.get("snapshot-id") == _id_of(current)}
         return current is not None and current["summary"].get(FILES) == self.digest and held >= self.tags
+
+
+def _of_before(partitions: Mapping[str, Partition]) -> list[Partition]:
+    """Those whose files have no field ids yet."""
+    return [each for each in partitions.values() if each.file_format < FILE_FORMAT]
 
 
 def _commit(wanted: _Wanted, number: int, run_id: str, *, anew: bool) -> Projected:
@@ -186,7 +205,10 @@ def _take_files(transaction: "Transaction", table: "IcebergTable", wanted: _Want
     current = metadata.current_snapshot()
     held = {} if current is None else {each.file_path: each for each in data_files(table, current)}
     new = sorted(wanted.files - held.keys())
-    added = in_threads(lambda address: parquet_file_to_data_file(table.io, metadata, address), new)
+    try:
+        added = in_threads(lambda address: parquet_file_to_data_file(table.io, metadata, address), new)
+    except ValueError:
+        raise FilesDoNotFit(wanted.table.name) from None
     properties = {
         FILES: wanted.digest,
         RUN: run_id,
