@@ -21,7 +21,7 @@ from pce_pipeline_tests.workflows.expressions import Context
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
 
-_CHECKED_OUT = ("Makefile", "pyproject.toml", "requirements.lock", "infra", "pce_pipeline")
+_CHECKED_OUT = ("Makefile", "pyproject.toml", "requirements.txt", "requirements-uv.txt", "infra", "pce_pipeline")
 _SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"]}
 
 
