@@ -7,7 +7,7 @@ BIN := .venv/bin
 # forbids it (images do): else each of the many programs that tests start compiles every module anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 LOCKS := requirements.txt requirements-dev.txt requirements-uv.txt
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes
 CHECKOV_VERSION := 3.3.30
 # what `make lock` takes anew: all, or packages by name
 RENEW := $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE)))
@@ -66,7 +66,7 @@ audit: .venv/.dev ## look for known vulnerabilities of what is locked: pip-audit
 	@for lock in $(LOCKS); do $(BIN)/pip-audit --require-hashes --disable-pip -r $$lock || exit 1; done
 
 secrets: .venv/.dev ## look for secrets in every file and in every commit: detect-secrets
-	@$(BIN)/python -m pce_pipeline_tests.secrets
+	@$(BIN)/python -m pce_pipeline_tests.committed_secrets
 
 sbom: .venv/.dev ## write sbom.json: what an installation consists of (CycloneDX)
 	@$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
