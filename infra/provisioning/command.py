@@ -1,7 +1,6 @@
 """The program: read what was asked, plan, ask, apply, say what came out. Exit codes: 0 done, 1 failed, 2 refused."""
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from infra.provisioning.errors import NoEnvironment, ProvisioningError, UsageRef
 from infra.provisioning.options import Options, read_options
 from infra.provisioning.plan import Plan, read_plan
 from infra.provisioning.stack import Stack
+from infra.provisioning.template import template_body
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "templates" / "environment.yaml"
 
@@ -53,12 +53,6 @@ def run(options: Options, cloud: Cloud, console: Console, template: Path = TEMPL
             "Stopped. What CloudFormation has begun goes on by itself.",
             remedy="Run the same command again: it follows what runs and finishes the rest.",
         ) from None
-
-
-def template_body(path: Path) -> str:
-    """The template as it is sent: without comments, because CloudFormation takes 51,200 bytes."""
-    lines = path.read_text("utf-8").splitlines()
-    return "\n".join(line for line in lines if not re.match(r"\s*(#|$)", line)) + "\n"
 
 
 def stack_tags(environment: str) -> dict[str, str]:
