@@ -81,7 +81,7 @@ def _candidates(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _detectors() -> list[RegexBasedDetector]:
-    classes = get_mapping_from_secret_type_to_class().values()
+    classes: Iterable[type] = get_mapping_from_secret_type_to_class().values()
     return [each() for each in classes if issubclass(each, RegexBasedDetector) and each.__name__ not in _NOT_USED]
 
 

@@ -19,7 +19,7 @@ def locked(name: str) -> dict[tuple[str, str], set[str]]:
     """What a lock says: the hashes of each requirement, by its name and whole line."""
     text = (ROOT / name).read_text("utf-8").replace("\\\n", " ")
     lines = [line.split() for line in text.splitlines() if re.match(r"\w", line)]
-    found = {}
+    found: dict[tuple[str, str], set[str]] = {}
     for words in lines:
         hashes = {word for word in words if word.startswith("--hash=sha256:")}
         line = " ".join(word for word in words if word not in hashes)

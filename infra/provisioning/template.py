@@ -14,7 +14,9 @@ class _Loader(yaml.SafeLoader):
     """Reads the short forms of CloudFormation's functions."""
 
 
-def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _function(
+    loader: _Loader, suffix: str, node: yaml.MappingNode | yaml.SequenceNode | yaml.ScalarNode
+) -> dict[str, Any]:
     value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
@@ -27,7 +29,7 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
-_Loader.add_multi_constructor("!", _function)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _function)
 
 
 def template_body(path: Path) -> str:
