@@ -13,7 +13,7 @@ CHECKOV_VERSION := 3.3.30
 RENEW := $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE)))
 .DEFAULT_GOAL := help
 .PHONY: help run dev look page test test-all test-live mutants coverage check lint-infra checkov audit secrets sbom \
-	lock format bench docs clean reset
+	lock release format bench docs clean reset
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ sbom: .venv/.dev ## write sbom.json: what an installation consists of (CycloneDX
 lock: .venv/.uv ## resolve what pyproject.toml names; pins stay where they fit (UPGRADE=all, or names, renews them)
 	@$(BIN)/python -m pce_pipeline_tests.locks
 	@for lock in $(LOCKS); do $(COMPILE) $(RENEW) --output-file $$lock $${lock%.txt}.in || exit 1; done
+
+release: ## raise the version to VERSION and date the changelog, each change naming its effect on the data
+	@$(PYTHON) -m pce_pipeline_tests.release --raise-to "$(VERSION)"
 
 format: .venv/.dev ## put the code in order
 	@$(BIN)/ruff format .

@@ -98,6 +98,7 @@ def test_jobs_get_only_the_permissions_they_name_and_a_time_limit(name: str) -> 
     for job in read["jobs"].values():
         more = {("attestations", "write")} if _attests(job) else set()
         more |= {("actions", "read")} if "which_commit.py" in str(job["steps"]) else set()
+        more |= {("contents", "write")} if "gh release create" in str(job["steps"]) else set()
         assert set(job["permissions"].items()) <= {("contents", "read"), ("id-token", "write"), *more}
         assert job["timeout-minutes"] <= 60
 
