@@ -6,10 +6,14 @@ BIN := .venv/bin
 # More workers than cores, because some tests wait for Dagster's daemon. Bytecode is kept even where the environment
 # forbids it (images do): else each of the many programs that tests start compiles every module anew.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
-UV_VERSION := 0.13.8
+LOCKS := requirements.txt requirements-dev.txt requirements-uv.txt
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes
 CHECKOV_VERSION := 3.3.30
+# what `make lock` takes anew: all, or packages by name
+RENEW := $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE)))
 .DEFAULT_GOAL := help
-.PHONY: help run dev look page test test-all test-live mutants coverage check lint-infra checkov format bench docs clean reset
+.PHONY: help run dev look page test test-all test-live mutants coverage check lint-infra checkov audit secrets sbom \
+	lock release format bench docs clean reset
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +41,7 @@ coverage: .venv/.dev ## run the whole suite and measure what it covers
 	@$(PYTEST) -m "not long and not live" --cov --cov-report=xml --cov-report=term:skip-covered
 
 test-live: .venv/.dev ## ask BEA itself for a few numbers (needs BEA_API_KEY)
-	@$(BIN)/python -m pytest -m live
+	@$(BIN)/python -m pytest pce_pipeline_tests/live -m live --said-by-bea=report/bea
 
 check: .venv/.dev ## format, lint, strict types, definitions
 	@$(BIN)/ruff format --check .
@@ -57,6 +61,23 @@ checkov: ## check template, workflows and Dockerfile for what is commonly forgot
 	@test -x .checkov/bin/checkov || $(PYTHON) -m venv .checkov
 	@.checkov/bin/python -m pip install --quiet checkov==$(CHECKOV_VERSION)
 	@.checkov/bin/checkov --config-file .checkov.yaml
+
+audit: .venv/.dev ## look for known vulnerabilities of what is locked: pip-audit (needs the network)
+	@for lock in $(LOCKS); do $(BIN)/pip-audit --require-hashes --disable-pip -r $$lock || exit 1; done
+
+secrets: .venv/.dev ## look for secrets in every file and in every commit: detect-secrets
+	@$(BIN)/python -m pce_pipeline_tests.committed_secrets
+
+sbom: .venv/.dev ## write sbom.json: what an installation consists of (CycloneDX)
+	@$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --of JSON -o sbom.json
+
+lock: .venv/.uv ## resolve what pyproject.toml names; pins stay where they fit (UPGRADE=all, or names, renews them)
+	@$(BIN)/python -m pce_pipeline_tests.locks
+	@for lock in $(LOCKS); do $(COMPILE) $(RENEW) --output-file $$lock $${lock%.txt}.in || exit 1; done
+
+release: ## raise the version to VERSION and date the changelog, each change naming its effect on the data
+	@$(PYTHON) -m pce_pipeline_tests.release --raise-to "$(VERSION)"
 
 format: .venv/.dev ## put the code in order
 	@$(BIN)/ruff format .
@@ -80,18 +101,26 @@ reset: .venv/.run ## drop the laptop's world: lake, Postgres and history
 clean: ## drop the virtual environment and caches
 	rm -rf .venv .bench .checkov .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
-# uv takes seconds where pip takes half a minute; pip knows mirrors that uv does not, so it stands in.
+# uv takes seconds where pip takes half a minute; pip knows mirrors that uv does not, so it stands in. Two steps, as what
+# lies here has no hash: first what is locked, then the package itself, built by the setuptools of the lock.
 define install
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the pinned dependencies$(2) ..."
-	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION) && $(BIN)/uv pip install --quiet --python $(BIN)/python -c requirements.lock -e '.$(1)' \
-		|| $(BIN)/python -m pip install --quiet -c requirements.lock -e '.$(1)'
+	@{ test -x $(BIN)/uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) \
+			&& $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; } \
+		|| { $(BIN)/python -m pip install --quiet --require-hashes -r $(1) \
+			&& $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; }
+	@touch $@
 endef
 
-.venv/.run: requirements.lock pyproject.toml
-	$(call install,[ask],)
+# what is left where uv cannot be had is pip
+.venv/.uv: requirements-uv.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --require-hashes -r $< || echo "Without uv: pip does it, in half a minute."
 	@touch $@
 
-.venv/.dev: requirements.lock pyproject.toml
-	$(call install,[dev], and the tools of the trade)
-	@touch $@ .venv/.run
+.venv/.run: requirements.txt pyproject.toml | .venv/.uv
+	$(call install,requirements.txt,)
+
+.venv/.dev: requirements-dev.txt pyproject.toml | .venv/.uv
+	$(call install,requirements-dev.txt, and the tools of the trade)
+	@touch .venv/.run

@@ -22,7 +22,7 @@ class Installed:
         """Link them in the folder, which is made."""
         self._folder = folder
         folder.mkdir(parents=True)
-        for name in dict.fromkeys([_ROOT, *(name for each in _closure(requirement) for name in _top_levels(each))]):
+        for name in dict.fromkeys([_ROOT, *(name for each in closure(requirement) for name in _top_levels(each))]):
             if name.exists() and not (folder / name.name).exists():
                 (folder / name.name).symlink_to(name)
 
@@ -39,7 +39,7 @@ class Installed:
         )
 
 
-def _closure(requirement: str) -> Iterator[Distribution]:
+def closure(requirement: str) -> Iterator[Distribution]:
     seen: set[tuple[str, str]] = set()
     wanted = [Requirement(requirement)]
     while wanted:

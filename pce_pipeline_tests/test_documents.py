@@ -45,12 +45,6 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
-def test_the_lock_pins_every_requirement_and_names_no_address() -> None:
-    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
-    assert [line for line in lines if "==" not in line] == []
-    assert [line for line in lines if "//" in line or "--" in line] == []
-
-
 def test_every_setting_of_the_example_file_is_one_that_is_read() -> None:
     documented = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text("utf-8"), flags=re.MULTILINE))
     fields = Settings.model_fields

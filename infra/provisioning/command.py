@@ -1,9 +1,8 @@
 """The program: read what was asked, plan, ask, apply, say what came out. Exit codes: 0 done, 1 failed, 2 refused."""
 
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from infra.provisioning.errors import NoEnvironment, ProvisioningError, UsageRef
 from infra.provisioning.options import Options, read_options
 from infra.provisioning.plan import Plan, read_plan
 from infra.provisioning.stack import Stack
+from infra.provisioning.template import template_body
 
 TEMPLATE = Path(__file__).resolve().parents[1] / "templates" / "environment.yaml"
 
@@ -53,30 +53,6 @@ def run(options: Options, cloud: Cloud, console: Console, template: Path = TEMPL
             "Stopped. What CloudFormation has begun goes on by itself.",
             remedy="Run the same command again: it follows what runs and finishes the rest.",
         ) from None
-
-
-def template_body(path: Path) -> str:
-    """The template as it is sent: without comments and wide indentation, because CloudFormation takes 51,200 bytes."""
-    lines = path.read_text("utf-8").splitlines()
-    return "\n".join(_narrow([line for line in lines if not re.match(r"\s*(#|$)", line)])) + "\n"
-
-
-def _narrow(lines: Sequence[str]) -> Iterator[str]:
-    """Lines of YAML in blocks, each a single space further in than the one around it, items of lists none."""
-    levels = [(-1, -1)]
-    for line in lines:
-        text = line.lstrip(" ")
-        indent = len(line) - len(text)
-        while levels[-1][0] > indent:
-            levels.pop()
-        if levels[-1][0] < indent:
-            levels.append((indent, levels[-1][1] + (not text.startswith("- ") or levels[-1][0] < 0)))
-        at = levels[-1][1]
-        yield " " * at + text
-        while text.startswith("- "):  # what an item holds stands two further in, beside its first line
-            inside = text[2:].lstrip(" ")
-            indent, at, text = indent + len(text) - len(inside), at + len(text) - len(inside), inside
-            levels.append((indent, at))
 
 
 def stack_tags(environment: str) -> dict[str, str]:

@@ -104,7 +104,10 @@ def took(seconds: float) -> str:
 
 def _migration(at: Standing) -> str:
     if at.is_private:
-        return "PCE_DATABASE_LOGIN=secret python infra/run_task.py pce db migrate"
+        return (
+            f"PCE_ECS_TASK_DEFINITION=pce-{at.environment}-migration PCE_DATABASE_LOGIN=secret "
+            "python infra/run_task.py pce db migrate"
+        )
     return (
         "python infra/database_door.py open; PCE_DATABASE_LOGIN=secret pce db migrate; "
         "python infra/database_door.py close (docs/setup.md says what they need)"

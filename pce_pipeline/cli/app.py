@@ -175,6 +175,7 @@ _MAP: tuple[_Entry | _Noun, ...] = (
     _Entry("db psql", "services.db_psql"),
     _Entry("db url", "services.db_url"),
     _Entry("db migrate", "services.db_migrate"),
+    _Entry("db check", "services.db_check"),
     _Entry("db start", "services.db_start"),
     _Entry("db stop", "services.db_stop"),
     _Entry("look open", "look.look_open"),

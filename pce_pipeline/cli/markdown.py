@@ -46,8 +46,11 @@ _REMEDIES: Mapping[str, str] = {
         "The database was not opened for this runner. `python infra/provision_aws.py --env … --outputs` prints what "
         "PCE_DATABASE_SECURITY_GROUP and PCE_SCHEDULE_ROLE_ARN must name."
     ),
-    "migrate": "Is the database running, and are its users made? docs/operability.md, runbook.",
-    "migrated": "An extract that was due has been taken. docs/operability.md, runbook.",
+    "migrated": (
+        "Is the database running, and are its users made? Where its tables are of another version, the job `migrate` "
+        "of this run says why. docs/operability.md, runbook."
+    ),
+    "tables": "An extract that was due has been taken. What step `migrated` said is why. docs/operability.md, runbook.",
     "check": "The source or the database could not be asked. " + _AGAIN,
     "refused": (
         "The answer is kept and does not count; what was published before stands. If the figures were withdrawn, "

@@ -81,6 +81,16 @@ def db_migrate(session: Session) -> Answer:
     )
 
 
+def db_check(session: Session) -> Answer:
+    """Say whether the database has this version's tables and views; changes nothing, exit code 1 where it has not."""
+    server = session.postgres
+    server.require_current()
+    return Answer(
+        {"server": server.server, "migration": newest_revision()},
+        [Text(f"{server.server} is at migration {newest_revision()}, as this version needs it.")],
+    )
+
+
 def env(
     session: Session,
     *,

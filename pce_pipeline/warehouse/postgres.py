@@ -18,10 +18,16 @@ from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline.local.programs import installed_programs
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.contents import missing_relations
-from pce_pipeline.warehouse.errors import OLDEST_SUPPORTED, ClientMissing, RightsMissing, WarehouseTooOld
+from pce_pipeline.warehouse.errors import (
+    OLDEST_SUPPORTED,
+    ClientMissing,
+    RightsMissing,
+    ViewsOutdated,
+    WarehouseTooOld,
+)
 from pce_pipeline.warehouse.limits import open_to_readers
 from pce_pipeline.warehouse.login import DatabaseLogin
-from pce_pipeline.warehouse.migrate import found_revision, newest_revision, upgrade
+from pce_pipeline.warehouse.migrate import found_revision, newest_revision, require_migrated, upgrade
 from pce_pipeline.warehouse.views import differing_views
 
 
@@ -109,6 +115,16 @@ class PostgresResource:
             if is_newest and not missing_relations(connection) and not differing_views(cursor):
                 return
         upgrade(self._open)
+
+    def require_current(self) -> None:
+        """Change nothing, and raise `WarehouseNotMigrated`, `WarehouseNewer`, `RelationsMissing` or `ViewsOutdated`.
+
+        Returns where tables and views are those of this code.
+        """
+        with self.connect() as connection, connection.cursor() as cursor:
+            require_migrated(connection)
+            if outdated := differing_views(cursor):
+                raise ViewsOutdated(outdated)
 
     def establish(self, *, is_sample: bool) -> bool:
         """Migrate, set up roles and rights anew, and write the comments; whether the database has roles now.

@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from infra.provisioning import heartbeat, outputs
-from infra.provisioning.command import TEMPLATE, template_body
+from infra.provisioning.command import TEMPLATE
 from infra.provisioning.options import PARAMETERS
 from infra.provisioning.task_secrets import CHANNEL_VARIABLES, none_known
+from infra.provisioning.template import template_body
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.infra.rendered import Rendered, parsed
 
@@ -50,8 +51,7 @@ def test_the_template_is_sent_whole_and_in_one_piece():
     body = template_body(TEMPLATE)
     assert len(body.encode()) < 51_200
     assert parsed(body) == parsed(TEMPLATE.read_text("utf-8"))
-    assert "#" not in body
-    assert not re.search(r"(^|\s)[&*][a-z]", re.sub(r"\S\*|\*\S*/", "", body)), "CloudFormation refuses YAML aliases"
+    assert json.loads(body), "as JSON: YAML may have aliases, which CloudFormation refuses"
 
 
 def test_every_parameter_can_be_set_and_every_option_sets_one():

@@ -1,5 +1,7 @@
 """From an empty account to a first run: what is switched on last, what tasks are told, what is left to do."""
 
+import json
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -205,14 +207,30 @@ def test_each_step_is_said_until_it_is_done():
     assert (took(59.4), took(60), took(725)) == ("This took 59 s.", "This took 1 min 0 s.", "This took 12 min 5 s.")
 
 
-def test_the_lines_for_github_let_protected_branches_alone_reach_prod(aws):
+def test_the_lines_for_github_let_main_and_releases_alone_reach_prod(aws):
     aws.run(*FIRST, "--yes", env="prod")
     begin = next(number for number, line in enumerate(aws.said) if line.startswith("\nFor GitHub"))
-    protect, make = aws.said[begin + 1 : begin + 3]
+    protect, tags, *make = aws.said[begin + 1 : begin + 9]
     assert protect.startswith("gh api repos/octo/pce/branches/main --jq .protected | grep -qx true || gh api ")
     assert "--method PUT repos/octo/pce/branches/main/protection" in protect
-    assert "repos/octo/pce/environments/prod -F 'deployment_branch_policy[protected_branches]=true'" in make
-    assert "[custom_branch_policies]=false" in make, "GitHub wants both, and exactly one of them true"
+    rules = json.loads(shlex.split(tags.partition("<<< ")[2])[0])
+    assert (rules["target"], rules["conditions"]["ref_name"]["include"]) == ("tag", ["refs/tags/v*"])
+    for environment, lines in (("prod", make[:3]), ("prod-migrate", make[3:])):
+        there = f"repos/octo/pce/environments/{environment}"
+        assert f"{there} -F 'deployment_branch_policy[protected_branches]=false'" in lines[0]
+        assert "[custom_branch_policies]=true" in lines[0], "GitHub wants both, and exactly one of them true"
+        assert lines[1].endswith(f"{there}/deployment-branch-policies -f name=main -f type=branch")
+        assert lines[2].endswith(f"{there}/deployment-branch-policies -f name='v*' -f type=tag")
+
+
+def test_the_job_that_migrates_gets_variables_of_its_own(aws):
+    aws.run(*FIRST, "--yes")
+    of_migrations = [
+        line for line in aws.said if line.startswith("gh variable set") and "--env staging-migrate" in line
+    ]
+    assert any("AWS_ROLE_ARN" in line and "migration" in line for line in of_migrations)
+    assert any("postgresql://pce_owner@" in line for line in of_migrations)
+    assert not [line for line in aws.said if "pce_owner" in line and line not in of_migrations]
 
 
 def test_a_brought_route_table_is_said_to_lead_to_s3_by_an_endpoint_and_may_not_have_one(aws):

@@ -60,15 +60,18 @@ def test_what_goes_in_is_enough_to_build_the_package():
     assert needed <= sources()
 
 
-def test_versions_are_those_of_the_lock_on_a_python_that_is_tested():
-    (install,) = [line for line in arguments("RUN") if "pip install" in line]
-    assert "--constraint requirements.lock ." in install
-    assert "[dev]" not in install
-    assert not re.search(r"index|://", install)
-    (python,) = arguments("ARG")
-    version = re.fullmatch(r"PYTHON=python:(3\.\d+)\.\d+-slim-[a-z]+", python)
-    assert version is not None, "an exact patch of a named Debian"
-    assert all(line.startswith("${PYTHON}") for line in arguments("FROM"))
+def test_what_is_installed_is_locked_by_hash_and_the_package_alone_is_built():
+    locked, package = [line for line in arguments("RUN") if "pip install" in line]
+    assert locked.endswith("--require-hashes -r requirements.txt")
+    assert {"--no-deps", "--no-build-isolation", "."} <= set(package.split())
+    assert not re.search(r"index|://", locked + package)
+
+
+def test_the_base_is_named_once_exactly_and_is_a_python_that_is_tested():
+    named, *stages = arguments("FROM")
+    version = re.fullmatch(r"python:(3\.\d+)\.\d+-slim-[a-z]+(@sha256:[0-9a-f]{64})? AS base", named)
+    assert version is not None, "an exact patch of a named Debian, which Dependabot may give a digest"
+    assert all(line.split()[0] == "base" for line in stages)
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
     assert version[1] in str(workflow["jobs"])
 

@@ -114,7 +114,7 @@ def one_of_each_form(operations: set[tuple[str, str]]) -> set[tuple[str, str]]:
 def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
     """All AWS calls of a run: those on the lake as recorded, and those on the other services."""
     bucket = rendered.outputs["BucketName"]
-    secret, topic = rendered.outputs["DatabaseSecretArn"], rendered.outputs["AlertTopicArn"]
+    topic = rendered.outputs["AlertTopicArn"]
     stream = f"arn:aws:logs:{HERE}:log-group:/pce/{rendered.environment}/pipeline:log-stream:run-1"
     database = rendered.attribute("Database", "DbiResourceId")
     catalogue, tables = f"arn:aws:glue:{HERE}:catalog", rendered.outputs["GlueDatabaseName"]
@@ -127,8 +127,6 @@ def of_run(rendered: Rendered, operations: set[tuple[str, str]]) -> list[Call]:
         # Dagster's compute logs
         Call("s3:PutObject", f"arn:aws:s3:::{bucket}/{rendered.environment}/dagster/storage/run-1/compute_logs/a.err"),
         Call("rds-db:connect", f"arn:aws:rds-db:{HERE}:dbuser:{database}/pce_loader"),
-        Call("rds-db:connect", f"arn:aws:rds-db:{HERE}:dbuser:{database}/pce_owner"),
-        Call("secretsmanager:GetSecretValue", secret),
         Call("logs:CreateLogStream", stream),
         Call("logs:PutLogEvents", stream),
         Call("sns:Publish", topic),
@@ -517,11 +515,76 @@ def test_the_bucket_lets_an_administrator_create_what_is_new_and_upload_it_in_pa
             assert allowed(call, everything, of_resource(rendered, call))
 
 
-def test_without_the_master_secret_the_pipeline_reads_no_secret_at_all():
+def of_migration(rendered: Rendered) -> list[Call]:
+    """What `pce db migrate` calls: it signs in as the owner, and the first time as the master."""
+    database = rendered.attribute("Database", "DbiResourceId")
+    return [
+        Call("rds-db:connect", f"arn:aws:rds-db:{HERE}:dbuser:{database}/pce_owner"),
+        Call("secretsmanager:GetSecretValue", rendered.outputs["DatabaseSecretArn"]),
+    ]
+
+
+def of_migration_starter(rendered: Rendered) -> list[Call]:
+    """What the job that migrates calls with private reach."""
+    env, cluster = rendered.environment, rendered.attribute("Cluster", "Arn")
+    definition = f"arn:aws:ecs:{HERE}:task-definition/{rendered.outputs['MigrationTaskDefinitionFamily']}:1"
+    passed = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    return [
+        Call("ecs:RunTask", definition, {"ecs:cluster": cluster}),
+        Call("ecs:DescribeTasks", f"arn:aws:ecs:{HERE}:task/pce-{env}/0a1b"),
+        Call("ecs:StopTask", f"arn:aws:ecs:{HERE}:task/pce-{env}/0a1b"),
+        *(Call("iam:PassRole", rendered.attribute(role, "Arn"), passed) for role in MIGRATION_ROLES),
+        Call("logs:GetLogEvents", f"arn:aws:logs:{HERE}:log-group:/pce/{env}/task:log-stream:run/pce/0a1b"),
+    ]
+
+
+MIGRATION_ROLES = ("MigrationTaskRole", "TaskExecutionRole")
+
+
+def test_the_roles_of_migrations_do_that_and_nothing_else():
+    runner, private = Rendered("staging"), Rendered("prod", DatabaseReach="private")
+    assert_exactly_enough(runner, "MigrationRole", [*of_migration(runner), *of_runner(runner)])
+    assert_exactly_enough(private, "MigrationTaskRole", of_migration(private))
+    assert_exactly_enough(private, "MigrationRole", of_migration_starter(private))
+
+
+@pytest.mark.parametrize("reach", ["runner", "private"])
+def test_no_role_of_the_daily_run_becomes_the_owner_or_starts_what_is(reach):
+    rendered = Rendered("staging", DatabaseReach=reach)
+    daily = ["WorkflowRole", "RuntimeRole"]
+    owning = of_migration(rendered)
+    if reach == "private":
+        starts, _, _, passes, *_ = of_migration_starter(rendered)
+        owning += [starts, passes]
+        daily.append("TaskExecutionRole")
+    assert [(role, call) for role in daily for call in owning if may(rendered, role, call)] == []
+
+
+def test_once_the_tables_are_made_no_role_reads_the_master_password():
     rendered = Rendered("staging", MasterSecretReadable="no")
     call = Call("secretsmanager:GetSecretValue", rendered.outputs["DatabaseSecretArn"])
-    assert may(Rendered("staging"), "RuntimeRole", call)
-    assert not may(rendered, "RuntimeRole", call)
+    assert may(Rendered("staging"), "MigrationRole", call)
+    assert [role for role in rendered.of_type("AWS::IAM::Role") if may(rendered, role, call)] == []
+
+
+@pytest.mark.parametrize(("role", "suffix"), [("WorkflowRole", ""), ("MigrationRole", "-migrate")])
+def test_each_workflow_role_is_for_one_github_environment(role, suffix):
+    rendered = Rendered("staging")
+    (trust,) = rendered.properties(role)["AssumeRolePolicyDocument"]["Statement"]
+    issuer = "token.actions.githubusercontent.com"
+    let_in = [
+        name
+        for name in ("staging", "staging-migrate", "prod", "prod-migrate")
+        if allowed(
+            Call(
+                "sts:AssumeRoleWithWebIdentity",
+                "*",
+                {f"{issuer}:sub": f"repo:octo@1/pce@2:environment:{name}", f"{issuer}:aud": "sts.amazonaws.com"},
+            ),
+            [{**trust, "Resource": "*"}],
+        )
+    ]
+    assert let_in == [f"staging{suffix}"]
 
 
 def test_an_existing_bucket_is_used_with_the_same_narrow_permissions():

@@ -15,6 +15,8 @@ from pce_pipeline.bea.documents import tables_recognised
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.catalog.reading import load_datasets
 from pce_pipeline.settings import Settings
+from pce_pipeline_tests.live.assumptions import Answers
+from pce_pipeline_tests.live.conftest import answers_of
 
 pytestmark = [pytest.mark.live]
 
@@ -38,16 +40,16 @@ class Seen:
 def seen(request: pytest.FixtureRequest) -> Seen:
     if "live" not in request.config.getoption("markexpr"):
         pytest.skip("asks BEA itself: make test-live")
-    return asyncio.run(_look(BeaGateway(Settings(chosen_source="bulk", bea_url=_URL))))
+    return asyncio.run(_look(BeaGateway(Settings(chosen_source="bulk", bea_url=_URL)), answers_of(request.config)))
 
 
-async def _look(gateway: BeaGateway) -> Seen:
+async def _look(gateway: BeaGateway, answers: Answers) -> Seen:
     async with gateway.client() as client:
         walk = ArchiveWalk(client, Pace(gateway.pause))
         releases = await walk.index()
         oldest = next(each for each in releases if each.said is not None and each.said.kind in SPENDING.archived_as)
         release = oldest.with_pages(await walk.pages_of(oldest), walk.root)
-        answer = await walk.file(release.files[0])
+        answer = answers.keep("oldest-release", await walk.file(release.files[0]))
         return Seen(releases, release, tables_recognised(answer.body))
 
 

@@ -24,6 +24,8 @@ from pce_pipeline.settings import Settings
 from pce_pipeline.silver.layouts import as_today, moves
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.datasets import PCE_STATE
+from pce_pipeline_tests.live.assumptions import Answers
+from pce_pipeline_tests.live.conftest import answers_of
 
 pytestmark = [pytest.mark.live]
 
@@ -68,7 +70,7 @@ def today(request: pytest.FixtureRequest, dataset: Dataset) -> Today:
     if not _KEY:
         pytest.skip("BEA_API_KEY is not set")
     settings = Settings(chosen_source="api", bea_api_key=SecretStr(_KEY), bea_url=_URL)
-    return asyncio.run(_ask(BeaGateway(settings), dataset))
+    return asyncio.run(_ask(BeaGateway(settings), dataset, answers_of(request.config, _KEY)))
 
 
 @pytest.fixture(scope="module")
@@ -78,30 +80,36 @@ def months_today(request: pytest.FixtureRequest) -> MonthsToday:
     if not _KEY:
         pytest.skip("BEA_API_KEY is not set")
     settings = Settings(chosen_source="api", bea_api_key=SecretStr(_KEY), bea_url=_URL)
-    return asyncio.run(_ask_for_months(BeaGateway(settings)))
+    return asyncio.run(_ask_for_months(BeaGateway(settings), answers_of(request.config, _KEY)))
 
 
-async def _ask_for_months(gateway: BeaGateway) -> MonthsToday:
+async def _ask_for_months(gateway: BeaGateway, answers: Answers) -> MonthsToday:
     async with gateway.client() as bea:
-        answers = [(await bea.months(table)).body for table in MONTHS.tables]
+        months = [answers.keep(f"{table}.json", await bea.months(table)).body for table in MONTHS.tables]
         series = (await bea.series(MONTHS.archive, list(MONTHS.tables))).body
-        return MonthsToday(decode_months(answers), read_series(series, list(MONTHS.tables)))
+        return MonthsToday(decode_months(months), read_series(series, list(MONTHS.tables)))
 
 
-async def _ask(gateway: BeaGateway, dataset: Dataset) -> Today:
+async def _ask(gateway: BeaGateway, dataset: Dataset, answers: Answers) -> Today:
     async with gateway.client() as bea:
-        answers = [decode_data((await bea.data(TABLE, line)).body) for line in (TOTAL, GOODS, SERVICES)]
-        archive = read_archive((await bea.bulk(dataset.archive)).body)
+        said = [
+            decode_data(answers.keep(f"{TABLE}-{line}.json", await bea.data(TABLE, line)).body)
+            for line in (TOTAL, GOODS, SERVICES)
+        ]
+        archive = read_archive(answers.keep(f"{dataset.archive}.zip", await bea.bulk(dataset.archive)).body)
         return Today(
-            api=combined(answer.observations for answer in answers),
+            api=combined(answer.observations for answer in said),
             archive=archive,
-            lines={table: decode_lines((await bea.lines(table)).body, table=table) for table in dataset.tables},
+            lines={
+                table: decode_lines(answers.keep(f"{table}-lines.json", await bea.lines(table)).body, table=table)
+                for table in dataset.tables
+            },
             notes={
                 table: await bea.last_updated(table, *probe)
                 for table, probe in dataset.probes.items()
                 if not isinstance(probe, int)
             },
-            calendar=parse_calendar((await bea.release_dates()).body),
+            calendar=parse_calendar(answers.keep("release_dates.json", await bea.release_dates()).body),
         )
 
 

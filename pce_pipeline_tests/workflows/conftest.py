@@ -23,13 +23,19 @@ from pce_pipeline.emulator.state import Emulator
 from pce_pipeline_tests.cli.conftest import Called, call
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
-from pce_pipeline_tests.workflows.job import ActionFailed, Ran, checked_out, kept, run_job, workflow
+from pce_pipeline_tests.workflows.job import Action, ActionFailed, Ran, checked_out, kept, run_job, workflow
 
 ADDRESS = "20.1.2.3"
 REGION = "us-east-1"
 TOPIC = f"arn:aws:sns:{REGION}:123456789012:alerts"
 ROLE = "arn:aws:iam::123456789012:role/pce-staging-workflow"
 SCHEDULE_ROLE = "arn:aws:iam::123456789012:role/pce-staging-schedule"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+NEEDS: Mapping[str, Mapping[str, object]] = {
+    "commit": {"environment": "staging", "commit": COMMIT, "is_new": "true"},
+    "migrate": {},
+}
+"""What the jobs before have found out."""
 
 
 @dataclass
@@ -77,12 +83,54 @@ class Place:
             "PCE_BEA_URL": self.bea_url,
         }
 
+    def migrate(self, **variables: str) -> Ran:
+        """Run the job of ingest.yml that migrates, in its own environment."""
+        role = f"{ROLE}-of-migrations"
+        return run_job(
+            workflow("ingest.yml")["jobs"]["migrate"],
+            self.folder / secrets.token_hex(4),
+            inputs={"profile": "smoke"},
+            variables={
+                **self.variables,
+                "AWS_ROLE_ARN": role,
+                "PCE_SMOKE_DATABASE_URL": self.database_url,
+                **variables,
+            },
+            secrets={},
+            matrix={},
+            needs=NEEDS,
+            machine=self._machine,
+            actions=self._actions(role),
+        )
+
+    @property
+    def _machine(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.folder),
+            "PCE_OWN_ADDRESS_URL": self.address_url,
+            "AWS_ENDPOINT_URL": self.s3.endpoint_url,
+            "AWS_ENDPOINT_URL_EC2": self.moto_url,
+            "AWS_ENDPOINT_URL_SCHEDULER": self.moto_url,
+            "AWS_ENDPOINT_URL_SNS": self.moto_url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def _actions(self, role: str) -> dict[str, Action]:
+        return {
+            "actions/checkout": checked_out,
+            "actions/setup-python": lambda _, given: {"SETUP_PYTHON": given["python-version"]},
+            "actions/upload-artifact": kept,
+            "actions/attest-build-provenance": self._attest,
+            "aws-actions/configure-aws-credentials": lambda _, given: self._assume(role, given),
+        }
+
     def run(
         self,
         *,
         variables: Mapping[str, str] | None = None,
         machine: Mapping[str, str] | None = None,
         event: str = "workflow_dispatch",
+        commit: str = COMMIT,
         **inputs: object,
     ) -> Ran:
         """Run ingest.yml for staging, by hand unless `event` says otherwise."""
@@ -101,31 +149,16 @@ class Place:
             variables={**self.variables, **(variables or {})},
             secrets={"BEA_API_KEY": self.key},
             matrix={"environment": "staging"},
-            machine={
-                "HOME": str(self.folder),
-                "PCE_OWN_ADDRESS_URL": self.address_url,
-                "AWS_ENDPOINT_URL": self.s3.endpoint_url,
-                "AWS_ENDPOINT_URL_EC2": self.moto_url,
-                "AWS_ENDPOINT_URL_SCHEDULER": self.moto_url,
-                "AWS_ENDPOINT_URL_SNS": self.moto_url,
-                "AWS_EC2_METADATA_DISABLED": "true",
-                **(machine or {}),
-            },
-            actions={
-                "actions/checkout": checked_out,
-                "actions/setup-python": lambda _, given: {"SETUP_PYTHON": given["python-version"]},
-                "actions/upload-artifact": kept,
-                "actions/attest-build-provenance": self._attest,
-                "aws-actions/configure-aws-credentials": self._assume,
-            },
+            machine={**self._machine, **(machine or {})},
+            actions=self._actions(ROLE),
+            needs={**NEEDS, "commit": {**NEEDS["commit"], "commit": commit}},
             event=event,
         )
 
-    def _assume(self, ran: Ran, given: Mapping[str, str]) -> Mapping[str, str]:
+    def _assume(self, role: str, given: Mapping[str, str]) -> Mapping[str, str]:
         """What assuming the role leaves behind; nothing but the role and the region may be given."""
-        del ran
         assert {name: given[name] for name in ("role-to-assume", "aws-region")} == {
-            "role-to-assume": ROLE,
+            "role-to-assume": role,
             "aws-region": REGION,
         }
         assert not [name for name in given if "key" in name]

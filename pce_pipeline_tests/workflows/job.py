@@ -21,7 +21,7 @@ from pce_pipeline_tests.workflows.expressions import Context
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
 
-_CHECKED_OUT = ("Makefile", "pyproject.toml", "requirements.lock", "infra", "pce_pipeline")
+_CHECKED_OUT = ("Makefile", "pyproject.toml", "requirements.txt", "requirements-uv.txt", "infra", "pce_pipeline")
 _SHELLS = {None: ["bash", "-e"], "bash": ["bash", "--noprofile", "--norc", "-eo", "pipefail"]}
 
 
@@ -110,10 +110,13 @@ def run_job(
     machine: Mapping[str, str],
     actions: Mapping[str, Action],
     event: str = "workflow_dispatch",
+    needs: Mapping[str, Mapping[str, object]] | None = None,
+    schedule: str = "",
 ) -> Ran:
     """Run all steps of a job in a new folder, whose name in hexadecimal is the run's number.
 
-    `variables` are the `vars` context, `machine` what the machine itself sets.
+    `variables` are the `vars` context, `machine` what the machine itself sets, `needs` the outputs of the jobs before,
+    `schedule` the cron line that started the run.
     """
     ran, run_id = Ran(folder), str(int(folder.name, 16))
     ran.workspace.mkdir(parents=True)
@@ -125,10 +128,13 @@ def run_job(
         "secrets": secrets,
         "matrix": matrix,
         "steps": {},
+        "needs": {name: {"outputs": outputs} for name, outputs in (needs or {}).items()},
         "runner": {"temp": str(folder)},
         "github": {
             "workspace": str(ran.workspace),
             "event_name": event,
+            "event": {"schedule": schedule},
+            "token": "the-token-of-the-job",
             "run_id": run_id,
             "run_attempt": "1",
             "server_url": "https://github.example",

@@ -26,13 +26,16 @@ pytestmark = [
 ]
 
 _LOOKS = ["late", "quarantined", "pinned", "doctor", "heartbeat"]
-_QUIET = ["ready", "checkout", "python", "install", "credentials", "door", "migrate", "check", *_LOOKS]
+_QUIET = ["ready", "checkout", "python", "install", "credentials", "door", "migrated", "check", *_LOOKS]
 _AFTER = ["close", "report", "keep"]
 
 
 @pytest.fixture(scope="module")
 def first(place: Place) -> Ran:
-    """The first run of an empty environment."""
+    """The first run of an empty environment, whose database the job before has migrated."""
+    migrated = place.migrate()
+    assert migrated.done == [*_QUIET[: _QUIET.index("migrated")], "migrate", "close"], str(migrated)
+    assert place.let_in() == set()
     ran = place.run()
     assert not ran.failed, str(ran)
     return ran
@@ -178,7 +181,7 @@ def test_an_answer_that_lacks_what_counts_is_kept_lets_the_rest_go_on_and_ends_r
 
 def test_a_database_out_of_reach_is_reported_before_bea_is_asked(place: Place) -> None:
     ran = place.run(variables={"PCE_DATABASE_URL": "postgresql://pce_loader@127.0.0.1:9/pce"})
-    assert ran.failed == ["migrate", "check"], str(ran)
+    assert ran.failed == ["migrated", "check"], str(ran)
     assert not {"extract", "heartbeat"} & set(ran.done)
     assert "Failed in step `check`" in ran.summary
     assert len(place.alerts()) == 1
@@ -194,10 +197,10 @@ def test_an_extract_is_taken_although_the_database_cannot_be_brought_to_this_cod
     finally:
         place.emulator.set_release(2)
         place.execute(f"UPDATE meta.alembic_version SET version_num = '{revision}'")
-    assert ran.failed == ["migrate", "migrated"], str(ran)
+    assert ran.failed == ["migrated", "tables"], str(ran)
     assert {"check", "extract"} <= set(ran.done)
     assert json.loads((ran.kept / "extract.json").read_text())["outcome"] == "new"
-    assert "Failed in step `migrated`" in ran.summary
+    assert "Failed in step `tables`" in ran.summary
     assert "at migration 9999" in ran.summary
     assert len(place.alerts()) == 1
 
@@ -209,7 +212,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(first: Ran, place:
         ran = place.run(dry_run=True)
     finally:
         place.emulator.set_release(2)
-    assert ran.done == [*(step for step in _QUIET if step not in {"migrate", *_LOOKS}), *_AFTER], str(ran)
+    assert ran.done == [*(step for step in _QUIET if step not in {"migrated", *_LOOKS}), *_AFTER], str(ran)
     assert "**An extract would be taken**" in ran.summary
     assert "updated on" in ran.summary
     assert place.query("SELECT count(*) FROM meta.ingest_runs") == before
@@ -302,3 +305,15 @@ def test_an_environment_that_is_not_provisioned_is_skipped_on_schedule_and_refus
     assert ran.failed == failed
     assert set(ran.done) <= {"ready"}
     assert place.alerts() == []
+
+
+def test_an_environment_that_may_run_no_commit_says_so_before_anything_is_done(place: Place) -> None:
+    ran = place.run(commit="")
+    assert (ran.failed, ran.done) == (["ready"], [])
+    assert "may run no commit" in ran.output["ready"]
+
+
+def test_a_job_that_migrates_without_its_role_leaves_the_database_alone(place: Place) -> None:
+    ran = place.migrate(AWS_ROLE_ARN="")
+    assert ran.done == ["ready"], str(ran)
+    assert "staging-migrate has no AWS_ROLE_ARN" in ran.summary

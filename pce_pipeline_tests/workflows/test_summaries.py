@@ -80,7 +80,7 @@ def test_the_first_step_that_failed_is_named_with_its_error_and_remedy(tmp_path:
 
 
 def test_a_summary_is_there_although_the_lake_cannot_be_read(tmp_path: Path) -> None:
-    steps = json.dumps({"migrate": {"conclusion": "failure"}})
+    steps = json.dumps({"migrated": {"conclusion": "failure"}})
     said = call("report", "--folder", str(tmp_path), "--since", BEGAN, "--steps", steps, PCE_ENV="prod")
     assert said.code == 0
     assert "The runs' records could not be read: " in said.out

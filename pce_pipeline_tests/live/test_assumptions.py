@@ -1,0 +1,45 @@
+"""A live run says of each assumption what BEA's answers make of it, and keeps them without the key."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pce_pipeline_tests.live.assumptions import Answers, table, verdict
+
+
+@dataclass
+class Said:
+    body: bytes
+
+
+@pytest.mark.parametrize(
+    ("outcome", "phase", "wanted"),
+    [
+        ("passed", "call", "confirmed"),
+        ("failed", "call", "refuted"),
+        ("failed", "setup", "unanswered"),
+        ("skipped", "setup", "unanswered"),
+        ("skipped", "call", "unanswered"),
+    ],
+)
+def test_only_a_test_that_was_answered_refutes(outcome: str, phase: str, wanted: str) -> None:
+    found = verdict("test_the_calendar_knows_the_release", outcome, phase, "")
+    assert (found.sentence, found.verdict) == ("the calendar knows the release", wanted)
+
+
+def test_what_is_refuted_stands_first_and_breaks_no_table() -> None:
+    said = table([verdict("test_b", "passed", "call", ""), verdict("test_a", "failed", "call", "1 | 2\n3")])
+    assert said.splitlines()[2:] == ["| a | refuted | 1 \\| 2 3 |", "| b | confirmed |  |"]
+
+
+def test_answers_are_kept_as_they_came_and_never_with_the_key(tmp_path: Path) -> None:
+    key = "0a1b2c3d-0000-4000-8000-00000000ABCD"
+    answers = Answers(tmp_path / "answers", key)
+    assert answers.keep("a.json", Said(b"{}")).body == b"{}"
+    assert (tmp_path / "answers" / "a.json").read_bytes() == b"{}"
+    with pytest.raises(AssertionError, match="repeats the key") as refused:
+        answers.keep("b.json", Said(key.lower().encode()))
+    assert key.lower() not in str(refused.value).lower()
+    assert not (tmp_path / "answers" / "b.json").exists()
+    assert Answers(None).keep("c.json", Said(b"")).body == b""
