@@ -96,7 +96,7 @@ async def _ask(gateway: BeaGateway, dataset: Dataset, answers: Answers) -> Today
             decode_data(answers.keep(f"{TABLE}-{line}.json", await bea.data(TABLE, line)).body)
             for line in (TOTAL, GOODS, SERVICES)
         ]
-        archive = read_archive(answers.keep(f"{dataset.archive}.zip", await bea.bulk(dataset.archive)).body)
+        archive = read_archive(answers.keep(dataset.archive, await bea.bulk(dataset.archive)).body)
         return Today(
             api=combined(answer.observations for answer in said),
             archive=archive,
