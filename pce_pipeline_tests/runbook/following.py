@@ -40,8 +40,6 @@ def follow(victim: Victim, symptom: Symptom, rows: Sequence[Row]) -> Followed:
     first, found, called = seen, rows_seen(seen, rows), list[str]()
     if not found:
         raise LookupError(f"no row of the runbook has the words of what is seen: {seen}")
-    if symptom.by_hand is not None:
-        symptom.by_hand(victim)
     led_to, is_gone = list(found), False
     for _ in range(_MOST_LOOKS):
         for command, _ in groupby(filled(each, seen, symptom.known(victim)) for row in found for each in row.commands):

@@ -96,8 +96,6 @@ class Symptom:
     """Make it happen; what a person has seen by then, if that is where it shows."""
     looks: Looking = ("doctor", "--quick")
     """The call that shows it, and that says when it is gone."""
-    by_hand: Callable[[Victim], None] | None = None
-    """What the row says to do besides calling `pce`."""
     known: Callable[[Victim], Mapping[str, str]] = lambda _: {}
     """What a person knows of placeholders of commands, such as `URI`."""
     environment: Callable[[Victim], Mapping[str, str]] = lambda _: {}
@@ -125,16 +123,15 @@ def damage_gold(victim: Victim) -> None:
 
 
 def damage_bronze(victim: Victim) -> None:
-    """An answer of BEA's holds something else; a copy of it is left elsewhere."""
-    answer = next(victim.folder("bronze").rglob("*.json.gz"))
-    shutil.copy(answer, victim.home / "backup")
-    answer.write_bytes(b"something else")
+    """An answer of BEA's holds something else; a second copy was made before."""
+    copied = victim.pce("bronze", "copy", second_copy(victim)["URI"])
+    assert copied.code == 0, copied.err
+    next(victim.folder("bronze").rglob("*.json.gz")).write_bytes(b"something else")
 
 
-def restore_bronze(victim: Victim) -> None:
-    """Put the copy back in its place."""
-    (answer,) = (each for each in victim.folder("bronze").rglob("*.json.gz") if each.read_bytes() == b"something else")
-    shutil.copy(victim.home / "backup", answer)
+def second_copy(victim: Victim) -> Mapping[str, str]:
+    """Where the second copy of Bronze is."""
+    return {"URI": str(victim.home.parent / f"{victim.home.name}-copy")}
 
 
 def lose_rows(victim: Victim) -> None:
@@ -233,7 +230,7 @@ def wrong_password(victim: Victim) -> dict[str, str]:
 SYMPTOMS: Mapping[str, Symptom] = {
     "stale partition": Symptom(make_a_partition_stale, ("status",)),
     "damaged Gold": Symptom(damage_gold, ("verify",)),
-    "damaged Bronze": Symptom(damage_bronze, ("verify",), by_hand=restore_bronze),
+    "damaged Bronze": Symptom(damage_bronze, ("verify",), known=second_copy),
     "rows gone in Postgres": Symptom(lose_rows, ("status",)),
     "lost Silver and Gold": Symptom(lose_silver_and_gold),
     "lost database": Symptom(lose_the_database),
