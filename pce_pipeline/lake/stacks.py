@@ -32,7 +32,7 @@ def how_to_restore(env: str, lake: str, keys: Collection[str]) -> str:
         named = " ".join([*sorted(keys)[:_NAMED], *(["..."] if len(keys) > _NAMED else [])])
         return f"Restore {it}: python {RESTORE} --env {env} {named}"
     place = "the bucket's earlier versions" if lake.startswith("s3://") else "a backup"
-    return f"Restore {it} from {place}."
+    return f"Restore {it} from the second copy, if there is one (pce bronze restore URI), or from {place}."
 
 
 def how_to_update(env: str, places: Iterable[str]) -> str:

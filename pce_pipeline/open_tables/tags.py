@@ -26,7 +26,7 @@ class Tags:
         self._registry = registry
         self._held = {name: now for name, now in held.items() if now.unpinned}
         self._published = published
-        self._histories = {name: History(now) for name, now in held.items() if name in registry.figures}
+        self._histories = {name: History(now) for name, now in held.items()}
         self._known: dict[tuple[str, str], bool] = {}
 
     def of(self, table: Table) -> list[str]:

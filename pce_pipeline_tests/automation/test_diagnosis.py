@@ -105,7 +105,9 @@ def test_damage_is_healed_but_in_bronze(lake):
         "heal",
     )
     assert (bronze.command, bronze.mend) == (None, None)
-    assert "Restore it from a backup" in bronze.advice
+    assert (
+        "Restore it from the second copy, if there is one (pce bronze restore URI), or from a backup." in bronze.advice
+    )
     (on_aws,) = said(
         LakeSeen(None, lost=[Damage("prod/bronze/bea/d/2026-01-01/x", "changed", "a", "b")], address="s3://b")
     )

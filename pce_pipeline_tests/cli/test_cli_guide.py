@@ -70,7 +70,7 @@ def test_verbs_of_people_come_first(empty: Pce) -> None:
     said = empty("--help").out
     names = re.findall(r"^│ ([a-z-]+) ", said, re.MULTILINE)
     people = names[names.index("find") :]
-    assert people[:8] == ["find", "query", "export", "show", "look", "diff", "trace", "help"]
+    assert people[:9] == ["find", "query", "sql", "export", "show", "look", "diff", "trace", "help"]
 
 
 def test_help_leads_through_the_first_steps_and_lists_the_words(empty: Pce) -> None:

@@ -176,7 +176,8 @@ def test_a_second_refresh_writes_no_object_and_no_row(small: World) -> None:
 def test_the_examples_of_the_readme_run_with_what_make_run_installs(full: World, tmp_path: Path) -> None:
     (tmp_path / ".pce").symlink_to(full.settings.home)
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert "$(call install,[ask],)" in (ROOT / "Makefile").read_text("utf-8")
+    assert "$(call install,requirements.txt,)" in (ROOT / "Makefile").read_text("utf-8")
+    assert "\nduckdb==" in (ROOT / "requirements.txt").read_text("utf-8"), "what people install has the extra [ask]"
     made = Installed("pce_pipeline[ask]", tmp_path / "site-packages")
     examples = [["-c", block] for block in re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)]
     shell = [shlex.split(line) for line in re.findall(r"^\$ \.venv/bin/(pce (?:find|query) .*)", readme, re.MULTILINE)]

@@ -25,6 +25,7 @@ from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.alerts import aws as loopback
 from pce_pipeline_tests.alerts.receiver import Receiver, receiver
 from pce_pipeline_tests.infra.rendered import Rendered
+from pce_pipeline_tests.workflows.conftest import NEEDS
 from pce_pipeline_tests.workflows.job import Ran, checked_out, run_job, workflow
 from pce_pipeline_tests.workflows.loopback_ecs import LoopbackEcs
 from pce_pipeline_tests.worlds import World
@@ -121,6 +122,7 @@ class Place:
                 {**job, "steps": chosen},
                 folder,
                 inputs={"environment": "staging", "dry_run": False, "profile": "smoke"},
+                needs=NEEDS,
                 variables={
                     "AWS_REGION": loopback.REGION,
                     "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/pce-staging-workflow",
