@@ -57,8 +57,8 @@ _REMEDIES: Mapping[str, str] = {
         "accept that with `pce use DATE --instead --why …`; else wait: the next run asks again. docs/operability.md."
     ),
     "extract": "Nothing of this extract counts until it is whole. " + _AGAIN,
-    "copy": "Nothing is lost: what could not be copied is with the next run, or `pce bronze copy`. docs/operability.md.",
-    "compare": "The lake and its second copy differ: the lines above say which of them is damaged. docs/operability.md.",
+    "copy": "Nothing is lost: the next run copies what is left, or `pce bronze copy` does. docs/operability.md.",
+    "compare": "Lake and second copy differ: the lines above say which of them is damaged. docs/operability.md.",
     "years": "Give years such as 2023 or 2015...2018, or none.",
     "silver": "The error and the checks below say why; what was published before stands. docs/operability.md, runbook.",
     "gold": "The error and the checks below say why; what was loaded before stands. docs/operability.md, runbook.",

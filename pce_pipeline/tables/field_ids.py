@@ -167,6 +167,10 @@ FIELD_IDS: Mapping[str, int] = {
     "is_estimate": 156,
     "is_extrapolated": 157,
     "method": 158,
+    "published_table": 159,
+    "published_line": 160,
+    "replaced_on": 161,
+    "text": 162,
 }
 """The numbers of the columns that the package declares; append only."""
 

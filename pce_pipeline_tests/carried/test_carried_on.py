@@ -231,7 +231,7 @@ def test_a_refresh_of_one_year_computes_that_year_and_writes_neither_object_nor_
     before = min(
         (record for record in records.values() if record["job"] == "refresh"), key=lambda each: str(each["started_at"])
     )
-    refreshed = carried.document("refresh", "--years", "2024")
+    refreshed = carried.document("refresh", "--years", "2024", "--force")
     assert [
         stage for stage in refreshed["stages"] if stage["written"] or stage["refreshed"] or stage["withdrawn"]
     ] == []
