@@ -117,7 +117,21 @@ def ask(engine: Engine, place: str, what: Asked, environment: Mapping[str, str])
     if not engine.python.exists():
         return Outcome(engine.name, place, None, reason="not installed: `make engines` does it")
     began = time.monotonic()
-    ended = subprocess.run(
+    try:
+        ended = _read(engine, what, environment)
+    except subprocess.TimeoutExpired:
+        return Outcome(engine.name, place, None, _PATIENCE_SECONDS, reason=f"no answer in {_PATIENCE_SECONDS:.0f} s")
+    seconds = time.monotonic() - began
+    if ended.returncode:
+        said = ended.stderr.strip() or ended.stdout.strip()
+        return Outcome(engine.name, place, None, seconds, reason=said[-2000:])
+    # engines that talk on standard output do it before: the answer is the last line
+    answer = json.loads(ended.stdout.splitlines()[-1])
+    return Outcome(engine.name, place, answer, seconds, tuple(differences(what.ours, answer)))
+
+
+def _read(engine: Engine, what: Asked, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [str(engine.python), "-m", f"pce_pipeline_tests.engines.readers.{engine.reader}"],
         input=what.question.to_json(),
         capture_output=True,
@@ -127,13 +141,6 @@ def ask(engine: Engine, place: str, what: Asked, environment: Mapping[str, str])
         cwd=ROOT,
         env={**without_settings_of_others(), **environment, "PYTHONPATH": str(ROOT), "TZ": "UTC"},
     )
-    seconds = time.monotonic() - began
-    if ended.returncode:
-        said = ended.stderr.strip() or ended.stdout.strip()
-        return Outcome(engine.name, place, None, seconds, reason=said[-2000:])
-    # engines that talk on standard output do it before: the answer is the last line
-    answer = json.loads(ended.stdout.splitlines()[-1])
-    return Outcome(engine.name, place, answer, seconds, tuple(differences(what.ours, answer)))
 
 
 def differences(ours: Answer, theirs: Answer) -> Iterator[str]:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pce_pipeline_tests.engines import report
 from pce_pipeline_tests.engines.readers import renamed_jackson
-from pce_pipeline_tests.engines.readers.question import Figures, OpenTable, Question, SignIn
+from pce_pipeline_tests.engines.readers.question import Figures, OpenTable, Question, sign_in
 from pce_pipeline_tests.engines.running import (
     DIRECTORY,
     ENGINES,
@@ -28,6 +28,7 @@ from pce_pipeline_tests.engines.running import (
     run,
 )
 from pce_pipeline_tests.engines.world import Asked
+from pce_pipeline_tests.servers import S3 as Server
 
 ENVIRONMENTS = sorted((Path(__file__).parent / "environments").glob("*.in"))
 LEVELS = OpenTable(
@@ -39,6 +40,7 @@ LEVELS = OpenTable(
     columns=("year", "value"),
     decimals=("value",),
 )
+S3_SERVER = Server("http://127.0.0.1:1", "bucket", "an id", "not to be seen")
 QUESTION = Question("file:///lake", (LEVELS,), Figures("gold/levels", "value", "06000", "product.pce"))
 
 
@@ -149,10 +151,15 @@ def test_jackson_is_renamed_in_every_text_of_a_class_and_nothing_else_is() -> No
         renamed_jackson.renamed(b"PK")
 
 
-def test_the_key_of_a_bucket_is_in_no_question() -> None:
-    signs_in = SignIn("http://127.0.0.1:1", "an id", "a secret", "us-east-1")
-    assert signs_in.for_pyiceberg()["s3.secret-access-key"] == "a secret"
-    assert "secret" not in QUESTION.to_json()
+def test_the_key_of_a_bucket_is_in_the_environment_and_in_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sign_in(QUESTION) is None
+    for name, value in S3_SERVER.environment.items():
+        monkeypatch.setenv(name, value)
+    on_s3 = Question("s3://lake", (LEVELS,), QUESTION.figures, S3_SERVER.endpoint_url)
+    signs_in = sign_in(on_s3)
+    assert signs_in is not None
+    assert (signs_in.key, signs_in.secret) == (S3_SERVER.access_key, S3_SERVER.secret_key)
+    assert S3_SERVER.secret_key not in on_s3.to_json()
 
 
 @pytest.mark.parametrize("asked_for", ENVIRONMENTS, ids=lambda path: path.stem)
