@@ -53,7 +53,7 @@ ENGINES = (
     Engine("pyiceberg", "with_pyiceberg"),
     Engine("Polars", "with_polars"),
     Engine("DuckDB", "with_duckdb", "duckdb"),
-    Engine("Spark", "with_spark", "spark", {S3: "not run: Hadoop's S3 client is not on PyPI"}),
+    Engine("Spark", "with_spark", "spark", {S3: "not run: wants hadoop-aws"}),
     Engine("Daft", "with_daft", "daft"),
     Engine("chDB", "with_chdb", "chdb"),
 )

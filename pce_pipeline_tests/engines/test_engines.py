@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from pce_pipeline_tests import servers
 from pce_pipeline_tests.engines import report
 from pce_pipeline_tests.engines.readers import renamed_jackson
 from pce_pipeline_tests.engines.readers.question import Figures, OpenTable, Question, sign_in
@@ -28,7 +29,6 @@ from pce_pipeline_tests.engines.running import (
     run,
 )
 from pce_pipeline_tests.engines.world import Asked
-from pce_pipeline_tests.servers import S3 as Server
 
 ENVIRONMENTS = sorted((Path(__file__).parent / "environments").glob("*.in"))
 LEVELS = OpenTable(
@@ -40,7 +40,7 @@ LEVELS = OpenTable(
     columns=("year", "value"),
     decimals=("value",),
 )
-S3_SERVER = Server("http://127.0.0.1:1", "bucket", "an id", "not to be seen")
+S3_SERVER = servers.S3("http://127.0.0.1:1", "bucket", "an id", "not to be seen")
 QUESTION = Question("file:///lake", (LEVELS,), Figures("gold/levels", "value", "06000", "product.pce"))
 
 
