@@ -13,7 +13,7 @@ CHECKOV_VERSION := 3.3.30
 RENEW := $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE)))
 .DEFAULT_GOAL := help
 .PHONY: help run dev look page test test-all test-live mutants coverage check lint-infra checkov audit secrets sbom \
-	lock release format bench docs clean reset
+	lock release format bench engines docs clean reset
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,16 @@ bench: .venv/.dev ## time every stage for a full vintage, beside the plainest wa
 	@.bench/bin/python -m pip install --quiet --require-hashes -r pce_pipeline_tests/bench/others/requirements.txt
 	@$(BIN)/python -m pce_pipeline_tests.bench
 
+# Some need other pins than ours, and Spark needs Java: each has an environment of its own. ENGINES says which to install.
+ENGINES ?= duckdb spark daft chdb
+engines: .venv/.dev ## read a small lake with other people's engines, each beside our own answer
+	@for engine in $(ENGINES); do \
+		test -x .engines/$$engine/bin/python || $(PYTHON) -m venv .engines/$$engine || exit 1; \
+		.engines/$$engine/bin/python -m pip install --quiet --require-hashes \
+			-r pce_pipeline_tests/engines/environments/$$engine.txt || exit 1; \
+	done
+	@$(BIN)/python -m pce_pipeline_tests.engines
+
 docs: .venv/.run ## write the data dictionary, settings and commands from what they describe
 	@$(BIN)/pce dictionary --profile full > docs/data-dictionary.md
 	@$(BIN)/pce catalog contracts --profile full > docs/contracts.md
@@ -99,7 +109,7 @@ reset: .venv/.run ## drop the laptop's world: lake, Postgres and history
 	@$(BIN)/pce reset
 
 clean: ## drop the virtual environment and caches
-	rm -rf .venv .bench .checkov .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv .bench .checkov .engines .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
 # uv takes seconds where pip takes half a minute; pip knows mirrors that uv does not, so it stands in. Two steps, as what
 # lies here has no hash: first what is locked, then the package itself, built by the setuptools of the lock.
