@@ -37,6 +37,7 @@ KNOWN = {
     "3e22ddbf-4024-5c24-a7d3-823401cdebbd": "the id of a page in a feed",
     "4940d45d-e9db-566d-95a9-b8c797dc1f2f": "the id of a page in a feed",
     "5f0c9d5e-0000-4000-8000-000000000001": "the id of a run",
+    "3f2b7a52-0d30-4f0e-8c1e-0f5f3f0f2a11": "the id of a run",
     "6e8bc430-9c3a-11d9-9669-0800200c9a66": "the example of RFC 4122",
     "MC4CAQAwBQYDK2VuBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f": "a key of tests, of the bytes 0 to 31",
     "ghs": "the first letters of a token that data resembles",
@@ -48,6 +49,7 @@ KNOWN = {
     "password": "a placeholder",
     "password-of-the-url": "a password of tests",
     "pce_loader-password": "a password of tests",
+    "s3cr3t-value": "a password of tests",
 }
 """What is no secret although it has the shape of one, and what it is."""
 

@@ -123,6 +123,7 @@ def test_the_document_promises_a_time_for_every_loss() -> None:
     assert tuple(promised(DOCUMENT.read_text("utf-8"))) == LOST
 
 
+@pytest.mark.long
 def test_whatever_is_lost_comes_back_as_it_was(home: Path, tmp_path: Path, server: PostgresServer) -> None:
     shutil.copytree(home / "sample-smoke" / "lake", tmp_path / "sample-smoke" / "lake")
     rehearsed(Disaster(tmp_path, "smoke", server))

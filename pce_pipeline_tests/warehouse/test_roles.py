@@ -13,7 +13,13 @@ from pce_pipeline.cli.services import db_migrate
 from pce_pipeline.cli.session import Session
 from pce_pipeline.settings import Settings
 from pce_pipeline.warehouse.comments import SAMPLE_PREFIX, apply_comments
-from pce_pipeline.warehouse.errors import CommentsOutdated, ViewsOutdated, WarehouseForbidden, WarehouseNotMigrated
+from pce_pipeline.warehouse.errors import (
+    CommentsOutdated,
+    RightsMissing,
+    ViewsOutdated,
+    WarehouseForbidden,
+    WarehouseNotMigrated,
+)
 from pce_pipeline.warehouse.meta_tables import META_TABLES
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -113,7 +119,7 @@ def test_the_reader_follows_a_figure_to_its_raw_objects_and_changes_nothing_of_i
         if table.for_readers:
             assert _rows(reader, f"SELECT count(*) > 0 FROM meta.{table.name}") == [(True,)], table.name
         else:
-            with pytest.raises(errors.InsufficientPrivilege):
+            with pytest.raises(RightsMissing):
                 _rows(reader, f"SELECT count(*) FROM meta.{table.name}")
     rights = _rows(
         reader,
@@ -377,5 +383,5 @@ def test_a_person_in_the_role_of_readers_reads(rds):
     _run(rds.url("pce_master"), "CREATE ROLE anna LOGIN PASSWORD 'anna-password' IN ROLE pce_reader")
     anna = rds.as_("anna")
     assert len(_rows(anna, "SELECT * FROM serving.v_pce_state_yoy LIMIT 1")) <= 1
-    with pytest.raises(errors.InsufficientPrivilege):
+    with pytest.raises(RightsMissing):
         _rows(anna, "SELECT * FROM meta.world")
