@@ -15,9 +15,11 @@ from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.errors import PceError
 from pce_pipeline.explorer.store import ExplorerStore
 from pce_pipeline.lake.errors import DamagedObject
+from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.settings import Settings
+from pce_pipeline.tables.table import Table
 from pce_pipeline_tests.cli.conftest import call
 from pce_pipeline_tests.faults.gates import named
 from pce_pipeline_tests.faults.killing import registry_of, said_by
@@ -111,9 +113,10 @@ class KeptLake:
                 if extract == ExtractId.parse(found[1])
             ]
         current = ExplorerStore(self.lake).current()
-        return None if current is None else dict(current.files())
+        # by content: a file under another name is one that a page does not find
+        return None if current is None else sorted(sha256_of(body) for _, body in current.files())
 
-    def _table(self, key: str) -> "object | None":
+    def _table(self, key: str) -> Table | None:
         return next((table for prefix, table in self._tables.items() if key.startswith(f"{prefix}/")), None)
 
 

@@ -118,9 +118,9 @@ def sources(folder: Path) -> Iterator[Source]:
         "answers in a JSON list": b"[" + b",".join(answers["few"]) + b"]",
         "answers one a line": b"\n".join(answers["few"]),
     }.items():
-        yield Source(f"file: {name}", body, _Files(folder / name, years, body).read)
+        yield Source(f"file: {name}", body, Received(folder / name, years, body).read)
     series = load_datasets("full")["pce_us_monthly"]
-    yield Source("file: national series", answers["series"], _Files(folder / "series", series, answers["series"]).read)
+    yield Source("file: national series", answers["series"], Received(folder / "series", series, answers["series"]).read)
 
 
 async def _answers(bea: LookAlike) -> dict[str, Any]:
@@ -213,26 +213,34 @@ def _archive(body: bytes) -> Came:
     return Came(cells_of(read_archive(body).frame), stands_alone=True)
 
 
-class _Files:
+class Received:
     """Files of one dataset as `pce extract --file` takes them, into a lake where the whole file counts already."""
 
-    def __init__(self, folder: Path, dataset: Dataset, whole: bytes) -> None:
+    def __init__(self, folder: Path, dataset: Dataset, whole: bytes, name: str = "received") -> None:
         folder.mkdir(parents=True)
-        self._file, self._dataset = folder / "received", dataset
+        self._file, self._dataset = folder / name, dataset
         self._bronze = BronzeStore(open_store(folder / "lake"), Layout("local", "sample"), dataset.name)
         publish(self._bronze, self._prepared(whole, _DAY))
 
     def read(self, body: bytes) -> Came:
+        """What the lake would take of a body."""
         prepared = self._prepared(body, _NEXT_DAY)
         assert prepared.content is not None
         verdicts = prepared.manifest.verdicts or {}
         alone = [table for table in prepared.changed if verdicts[table].counts and not verdicts[table].completes]
         return Came(cells_of(prepared.content.cells), stands_alone=bool(alone))
 
-    def _prepared(self, body: bytes, day: str) -> Prepared:
+    def give(self, body: bytes) -> None:
+        """Put a body where it is read from."""
         self._file.write_bytes(body)
+
+    def _prepared(self, body: bytes, day: str) -> Prepared:
+        self.give(body)
         extract = ExtractId.parse(day)
-        feed, tables = FileFeed([self._file], [self._dataset]).holding(list(self._dataset.tables))
+        given, known = FileFeed([self._file], [self._dataset]), list(self._dataset.tables)
+        feed, tables = given.holding(known)
+        if not tables:
+            given.own_days(known)  # says what it holds instead
         return prepare(self._bronze, feed, self._dataset, extract, tables, world="sample", run_id="a-run")
 
 
