@@ -167,7 +167,7 @@ def sole_csv(content: bytes) -> bytes:
 
 
 def refuse_cut(content: bytes) -> None:
-    """Make sure that a received file of lines ends with a whole figure: without a line end its last one may lack digits.
+    """Make sure that a received file of lines ends with a whole figure: without a line end the last may lack digits.
 
     What else ends a figure: a closing quotation mark, a bracket, and as many decimals as any figure of the file has.
     What is packed shows by itself that it is whole, and so does JSON. Raises `BeaFileRefused`.

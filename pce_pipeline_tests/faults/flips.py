@@ -123,7 +123,7 @@ class KeptLake:
 def trials(kept: KeptLake, most: int) -> Iterator[Trial]:
     """Of each kind of object so many at most, each with one bit flipped."""
     for kind, keys in kept.objects().items():
-        chance = random.Random(kind)  # noqa: S311 (no secret)
+        chance = random.Random(kind)
         for key in chance.sample(keys, min(most, len(keys))):
             before = kept.said(key)
             body = kept.flipped(key, chance)

@@ -26,8 +26,8 @@ _CENTRAL, _LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 _MEGABYTE = 1024 * 1024
 
 UNSAFE = (
-    "/etc/passwd", "../x.csv", "a/../../x.csv", "C:/x.csv", "C:x.csv", "a\\x.csv", "..\\x.csv", "a/..", "..", "x\x00.csv",
-    "//host/x.csv", "./../x.csv", "a/b/../../../x.csv", "\\\\host\\x.csv",
+    "/etc/passwd", "../x.csv", "a/../../x.csv", "C:/x.csv", "C:x.csv", "a\\x.csv", "..\\x.csv", "a/..", "..",
+    "x\x00.csv", "//host/x.csv", "./../x.csv", "a/b/../../../x.csv", "\\\\host\\x.csv",
 )  # fmt: skip
 """Names of members that lead elsewhere."""
 
@@ -187,7 +187,7 @@ def hostilities(folder: Path, every: int = 1) -> Part:
     """All of them."""
     return part_of(
         "names and archives made to do harm",
-        "Paths that lead elsewhere, bombs, encryption, sizes and offsets that are not so, names of 300 characters: a typed "
-        "error, or the very figures of the file, and nothing outside of the lake.",
+        "Paths that lead elsewhere, bombs, encryption, sizes and offsets that are not so, names of 300 characters: a "
+        "typed error, or the very figures of the file, and nothing outside of the lake.",
         trials(folder, every),
     )

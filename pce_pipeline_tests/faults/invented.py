@@ -50,7 +50,7 @@ Cell = tuple[int, str, int, str]
 
 def answers(number: int) -> Trial:
     """A regional answer of BEA's API."""
-    chance = random.Random(f"answer {number}")  # noqa: S311 (no secret)
+    chance = random.Random(f"answer {number}")
     code = chance.choice(["SAPCE1-1", "SAPCE2-7"])
     rows = [
         {
@@ -75,7 +75,10 @@ def answers(number: int) -> Trial:
         "Data": rows,
         "Notes": [{"NoteRef": " ", "NoteText": "Last updated: October 6, 2022."}],
     }
-    echo = [{"ParameterName": "TABLENAME", "ParameterValue": table}, {"ParameterName": "LINECODE", "ParameterValue": line}]
+    echo = [
+        {"ParameterName": "TABLENAME", "ParameterValue": table},
+        {"ParameterName": "LINECODE", "ParameterValue": line},
+    ]
     document: Any = {"BEAAPI": {"Request": {"RequestParam": echo}, "Results": results}}
     for _ in range(chance.choice([0, 0, 1, 1, 2, 4])):
         document = _done_to(document, chance)
@@ -109,9 +112,9 @@ def _plain_answer(body: bytes) -> Counter[Cell] | None:
         return None
 
 
-def _done_to(value: Any, chance: random.Random) -> Any:  # noqa: ANN401 (any JSON value)
+def _done_to(value: Any, chance: random.Random) -> Any:
     """The JSON value with something done to it, here or deeper."""
-    if isinstance(value, dict) and value and chance.random() < 0.85:  # noqa: PLR2004
+    if isinstance(value, dict) and value and chance.random() < 0.85:
         key = chance.choice(list(value))
         changed = dict(value)
         match chance.randrange(8):
@@ -124,7 +127,7 @@ def _done_to(value: Any, chance: random.Random) -> Any:  # noqa: ANN401 (any JSO
             case _:
                 changed[key] = _done_to(value[key], chance)
         return changed
-    if isinstance(value, list) and value and chance.random() < 0.85:  # noqa: PLR2004
+    if isinstance(value, list) and value and chance.random() < 0.85:
         at = chance.randrange(len(value))
         match chance.randrange(6):
             case 0:
@@ -138,7 +141,7 @@ def _done_to(value: Any, chance: random.Random) -> Any:  # noqa: ANN401 (any JSO
     return chance.choice([*_ODD, _DEEP, [value], value])
 
 
-def _written(document: Any) -> bytes:  # noqa: ANN401 (any JSON value)
+def _written(document: Any) -> bytes:
     """The document as JSON, deeper in places than Python could write it."""
     return json.dumps(document).replace(json.dumps(_DEEP), "[" * 5_000 + "]" * 5_000).encode()
 
@@ -167,7 +170,7 @@ def _bytes_done_to(body: bytes, chance: random.Random, how_often: float) -> byte
 
 def files(number: int) -> Trial:
     """A CSV of BEA's, plain, packed, or in a zip with others."""
-    chance = random.Random(f"file {number}")  # noqa: S311 (no secret)
+    chance = random.Random(f"file {number}")
     members = {
         chance.choice(["a.csv", "SAPCE1__ALL_AREAS_2019_2021.csv", "../a.csv", "x/y.CSV", "n" * 300 + ".csv", "a.txt"])
         + ("" if nth == 0 else f" {nth}.csv"): _bytes_done_to(_table(chance), chance, 0.3)
@@ -181,7 +184,7 @@ def files(number: int) -> Trial:
         case _:
             body = next(iter(members.values()))
     try:
-        frame = read_document(body, tolerate_unknown=chance.random() < 0.5).frame  # noqa: PLR2004
+        frame = read_document(body, tolerate_unknown=chance.random() < 0.5).frame
     except PceError as refused:
         return Trial("zips and CSVs", said=type(refused).__name__)
     plain = {cell for content in members.values() for cell in _plain_table(content)}
@@ -197,7 +200,7 @@ def _table(chance: random.Random) -> bytes:
     for line in range(1, chance.randrange(1, 5)):
         for area in chance.sample(_AREAS[:4], chance.randrange(1, 4)):
             values = [chance.choice(_TEXTS) for _ in years]
-            told = [f'"{each}"' if "," in each or chance.random() < 0.2 else each for each in values]  # noqa: PLR2004
+            told = [f'"{each}"' if "," in each or chance.random() < 0.2 else each for each in values]
             rows.append(f' "{area}","Some, where", ,SAPCE1,{line},"...","Goods","Dollars",{",".join(told)}')
     rows += ['"Note: See the included footnote file."', '"Last updated: October 6, 2022."', ""]
     return chance.choice(["\r\n", "\n"]).join(rows).encode()
@@ -250,7 +253,7 @@ def catalogues(folder: Path) -> Callable[[int], Trial]:
     own.mkdir(parents=True)
 
     def trial(number: int) -> Trial:
-        chance = random.Random(f"catalogue {number}")  # noqa: S311 (no secret)
+        chance = random.Random(f"catalogue {number}")
         spoiled = chance.choice(["dataset.toml", "lines.csv", "categories.csv"])
         for name, text in {"dataset.toml": DATASET, "lines.csv": LINES, "categories.csv": CATEGORIES}.items():
             body = _lines_done_to(text, chance).encode() if name == spoiled else text.encode()
@@ -306,12 +309,12 @@ def events(folder: Path, numbers: range) -> Iterator[Trial]:
 
 
 async def _sent(client: httpx.AsyncClient, store: Store, number: int) -> Trial:
-    chance = random.Random(f"event {number}")  # noqa: S311 (no secret)
-    body = _written(_done_to(json.loads(BODY), chance)) if chance.random() < 0.7 else BODY  # noqa: PLR2004
+    chance = random.Random(f"event {number}")
+    body = _written(_done_to(json.loads(BODY), chance)) if chance.random() < 0.7 else BODY
     body = _bytes_done_to(body, chance, 0.3)
     name = chance.choice([f"evt_{number}", None, f"evt/{number}", f"../{number}", "x" * 300, f"{number}."])
     headers = signed(body, event=name)
-    is_signed = chance.random() < 0.7  # noqa: PLR2004
+    is_signed = chance.random() < 0.7
     if not is_signed:
         spoiled = chance.choice(list(headers))
         headers[spoiled] = chance.choice(["", "v1,", "0", "1" * 30, headers[spoiled] + "x", "v1,AAAA"])
@@ -321,7 +324,7 @@ async def _sent(client: httpx.AsyncClient, store: Store, number: int) -> Trial:
     wrong = None
     if answer.status_code not in {200, 202, 400, 401, 413}:
         wrong = f"event {number} was answered {answer.status_code}"
-    elif bool(new) != (answer.status_code == 202):  # noqa: PLR2004
+    elif bool(new) != (answer.status_code == 202):
         wrong = f"event {number} was answered {answer.status_code}, and {len(new)} objects were stored"
     elif new and not is_signed:
         wrong = f"event {number} is not signed, and was stored"
@@ -349,7 +352,7 @@ def documents(folder: Path, share: int = 1) -> Part:
     """All of them."""
     return part_of(
         "documents that nobody wrote",
-        "A good document with a few things done to it is refused with a typed error, or is read as a plain reading of the "
-        "same bytes has it; of events, what is not signed is never stored and what is stored is what came.",
+        "A good document with a few things done to it is refused with a typed error, or is read as a plain reading of "
+        "the same bytes has it; of events, what is not signed is never stored and what is stored is what came.",
         trials(folder, share),
     )

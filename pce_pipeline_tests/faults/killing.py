@@ -97,7 +97,11 @@ class Stage:
         bea = exits.enter_context(running(self._app))
         self._bea = exits.enter_context(http_gate(self.watch, bea, of_bea))
         self._lake_gate = exits.enter_context(
-            http_gate(self.watch, s3.endpoint_url, of_s3(lambda path: path.partition(f"{self._prefix}/")[2].removeprefix(f"{LAKE}/") or path))
+            http_gate(
+                self.watch,
+                s3.endpoint_url,
+                of_s3(lambda path: path.partition(f"{self._prefix}/")[2].removeprefix(f"{LAKE}/") or path),
+            )
         )
         catalog = folder / "catalog" / "pce_state"
         catalog.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A database that goes away in the middle of a load: the connection drops, or the server itself is killed and comes back.
+"""A database that goes away in the middle of a load: the connection drops, or the server is killed and comes back.
 
 A gate closes the connection at each point that a load passes. The load says so with an error that may be tried again,
 the database is as before or as it was to become, never between, and the load done again ends as an undisturbed one.
@@ -118,7 +118,7 @@ def losses(folder: Path, server: PostgresServer, every: int = 1) -> Part:
     """All of it."""
     return part_of(
         "a database that goes away in the middle of a load",
-        "The connection is dropped at every point of a load, and the server stopped and killed in its transaction: what "
-        "the database holds is of one load, whole, and loading again ends as an undisturbed load does.",
+        "The connection is dropped at every point of a load, and the server stopped and killed in its transaction: "
+        "what the database holds is of one load, whole, and loading again ends as an undisturbed load does.",
         [*dropped(server, every), *restarted(folder, few=every > 1)],
     )

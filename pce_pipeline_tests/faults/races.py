@@ -109,7 +109,7 @@ def races(folder: Path, rounds: int, s3: S3 | None = None) -> Part:
     """All rounds of all races."""
     return part_of(
         f"race of {PUBLISHERS} publishers of one table",
-        "All have read the pointer before the first swaps it. Of those that publish one partition, exactly one wins and "
-        "the others are told so; those of partitions of their own all end in the table. Every byte is as recorded.",
+        "All have read the pointer before the first swaps it. Of those that publish one partition, exactly one wins "
+        "and the others are told so; those of partitions of their own all end in the table. Every byte is as recorded.",
         trials(folder, rounds, s3),
     )

@@ -71,7 +71,7 @@ def secrets_kept(folder: Path, kinds: Sequence[FaultKind] = tuple(FaultKind)) ->
     """All of it."""
     return part_of(
         "a sentinel key and password",
-        f"Under each fault that BEA is known for, {', '.join(' '.join(each) for each in CALLS)} are called with a sentinel "
-        "as BEA's key and one as the database's password. Neither is in an output, in the home or in the lake.",
+        f"Under each fault that BEA is known for, {', '.join(' '.join(each) for each in CALLS)} are called with a "
+        "sentinel as BEA's key and one as the database's password. No output, home or lake holds either.",
         trials(folder, kinds),
     )

@@ -175,9 +175,7 @@ class Bucket:
 
     def _store(self, url: str) -> Store:
         return Store(
-            S3Backend(
-                self._s3.bucket, self._prefix, endpoint_url=url, session=self._s3.session(), retries=_RETRIES
-            )
+            S3Backend(self._s3.bucket, self._prefix, endpoint_url=url, session=self._s3.session(), retries=_RETRIES)
         )
 
 
@@ -239,7 +237,8 @@ def troubles(folder: Path, s3: S3, every: int = 1) -> Part:
     """All of it."""
     return part_of(
         "an S3 that answers 500, 503, half an answer or nothing",
-        "At each request of a publication, of an extract and of a second copy, once and for ever: the call ends well or "
-        "with a typed error, readers find what was there or what was to be, and done again it is as if nothing had been.",
+        "At each request of a publication, of an extract and of a second copy, once and for ever: the call ends well "
+        "or with a typed error, readers find what was there or what was to be, and done again it is as if nothing had "
+        "been.",
         trials(folder, s3, every),
     )

@@ -120,7 +120,9 @@ def sources(folder: Path) -> Iterator[Source]:
     }.items():
         yield Source(f"file: {name}", body, Received(folder / name, years, body).read)
     series = load_datasets("full")["pce_us_monthly"]
-    yield Source("file: national series", answers["series"], Received(folder / "series", series, answers["series"]).read)
+    yield Source(
+        "file: national series", answers["series"], Received(folder / "series", series, answers["series"]).read
+    )
 
 
 async def _answers(bea: LookAlike) -> dict[str, Any]:
@@ -248,7 +250,7 @@ def truncations(folder: Path, count: int = CUTS) -> Part:
     """Every kind of source, cut at so many places."""
     return part_of(
         "cut off what BEA or a person gives",
-        "A body that is cut anywhere is refused with a typed error, or says no other figure than the whole one and, where "
-        "it says less, does not count beside the whole one.",
+        "A body that is cut anywhere is refused with a typed error, or says no other figure than the whole one and, "
+        "where it says less, does not count beside the whole one.",
         (trial for source in sources(folder) for trial in cut_off(source, count)),
     )
