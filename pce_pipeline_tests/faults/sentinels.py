@@ -18,7 +18,7 @@ from pce_pipeline_tests.faults.scorecard import Part, Trial, part_of
 
 _SCOPE = 'name = "pce_state"\n\n[profiles.lean]\nSAPCE1 = [1]\n'
 _WAITING = (FaultKind.SLOW, FaultKind.TOO_MANY)
-CALLS = (("extract",), ("check",), ("status",), ("doctor",))
+CALLS = (("extract",), ("status",), ("doctor",))
 """What is called under each fault."""
 
 
