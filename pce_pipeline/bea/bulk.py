@@ -6,7 +6,9 @@ unpacked to disk, and names, sizes and compression are checked before anything i
 """
 
 import io
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +30,12 @@ _MOST_MEMBERS = 10_000
 _MOST_RATIO = 200  # BEA's files shrink about six-fold
 _RATIO_MATTERS_FROM = 1024 * 1024
 _ENCRYPTED = 0x1
+
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error,
+    EOFError, OSError, NotImplementedError, RuntimeError, ValueError, OverflowError, LookupError,
+)  # fmt: skip
+"""What `zipfile` raises of a damaged archive, depending on which byte it is."""
 
 _OF_A_MAC = "__MACOSX/"
 _SHOWN = 5
@@ -200,7 +208,7 @@ def _opened(content: bytes) -> zipfile.ZipFile:
     """The archive, once its directory is known to be harmless."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as broken:
+    except _BROKEN as broken:
         raise BeaFileRefused(f"The archive cannot be opened: {broken}.", remedy="Download it again.") from None
     members = archive.infolist()
     if len(members) > _MOST_MEMBERS:
@@ -224,7 +232,7 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: int = -1) -> 
     try:
         with archive.open(info) as member:
             return member.read(size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as broken:
+    except _BROKEN as broken:
         raise BeaFileRefused(
             f"The archive's member {info.filename} is damaged: {broken}.", remedy="Download it again."
         ) from None

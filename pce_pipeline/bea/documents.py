@@ -7,6 +7,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -35,6 +36,10 @@ from pce_pipeline.texts import each
 Kind = Literal["zip", "csv", "json", "series"]
 
 _BEGINNING = 4096  # bytes; an interactive table has lines without a separator above its header
+_ENDING = 100  # bytes
+_LAST_FIELD = re.compile(rb"[^,;\t|\r\n]*\Z")
+_DECIMALS = re.compile(rb"\d\.(\d+)")
+_ENDS_WHOLE = re.compile(rb"[\r\n\")]\s*\Z")
 _MOST_ZIPS = 2  # a zip may be made so that it holds itself
 _ZIP = b"PK\x03\x04"
 _COMPRESSED: dict[bytes, Callable[[io.BytesIO], io.BufferedIOBase]] = {
@@ -159,6 +164,28 @@ def sole_csv(content: bytes) -> bytes:
     if (kind := kind_of(plain)) != "csv":
         raise BeaFileRefused(f"This is {kind}, and no CSV.", remedy="Save it as CSV with commas between its columns.")
     return plain
+
+
+def refuse_cut(content: bytes) -> None:
+    """Make sure that a received file of lines ends with a whole figure: without a line end the last may lack digits.
+
+    What else ends a figure: a closing quotation mark, a bracket, and as many decimals as any figure of the file has.
+    What is packed shows by itself that it is whole, and so does JSON. Raises `BeaFileRefused`.
+    """
+    if content.startswith((_ZIP, *_COMPRESSED)) or _ENDS_WHOLE.search(content[-_ENDING:]):
+        return
+    if (kind := kind_of(content)) == "json" or (kind == "csv" and read_sheet(content).remarks):
+        return
+    last = _LAST_FIELD.search(content)
+    said = last[0] if last else b""
+    decimals = max(map(len, _DECIMALS.findall(content[: len(content) - len(said)])), default=0)
+    if decimals and (own := _DECIMALS.search(said)) and len(own[1]) == decimals:
+        return
+    raise BeaFileRefused(
+        "The file may be cut off: its last line is data, and has no line end (it ends with "
+        f"{said.decode('utf-8', 'replace')!r}).",
+        remedy="Download it again. If its last figure is whole, put a line end after it.",
+    )
 
 
 def storable(content: bytes) -> bytes:

@@ -14,7 +14,7 @@ import msgspec
 import polars as pl
 
 from pce_pipeline.bea.bulk import members_of, tables_in
-from pce_pipeline.bea.documents import read_document, storable, unpacked
+from pce_pipeline.bea.documents import read_document, refuse_cut, storable, unpacked
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.national import has_values, is_register, is_series, series_document, series_in_archive
 from pce_pipeline.bea.observations import Observations, cell_of
@@ -148,6 +148,8 @@ def _keep(
     present = frozenset(tables_in(body)) if body.startswith(_ZIP) else None
     names = {each for dataset in datasets for each in dataset.names_of(wanted & dataset.tables.keys())} | wanted
     came = read_document(body, None if present is None else names & present, tolerate_unknown=True)
+    if body == received:  # ours is whole, and so is what came packed; what lies in Bronze is vouched for by its hash
+        refuse_cut(body)
     content, moved = _today(came, datasets)
     return _Kept(
         name=stored_name(number, name),

@@ -48,7 +48,8 @@ from pce_pipeline.lake.store import Store
 __all__ = ["Healed", "NewPartition", "Partition", "Publication", "TableStore"]
 
 _ATTEMPTS = 40
-_LONGEST_PAUSE_SECONDS = 0.1
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 2.0
+_TIME_TO_PROMOTE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class TableStore:
             if rebased:
                 seen = self._promotion.look()
                 pointer, _ = self._read_pointer()
-        files, size = self._promote(pointer, seen, todo.bodies)
+        files, size = self._promote_ours_first(pointer, seen, todo.bodies, {each.key for each in new})
         return Publication(
             written=todo.written,
             unchanged=todo.unchanged,
@@ -374,7 +375,7 @@ class TableStore:
             try:
                 self._store.replace(self._keys.pointer, encode_record(swapped), token)
             except LostRace:
-                _pause()
+                _pause(attempt)
                 pointer, token = self._read_pointer()
             else:
                 return swapped, attempt > 0
@@ -390,12 +391,32 @@ class TableStore:
             raise LostRace(self._table, partitions=taken)
         return {**there, **ours}
 
-    def _promote(self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes]) -> tuple[int, int]:
-        for _ in range(_ATTEMPTS):
+    def _promote_ours_first(
+        self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes], ours: Collection[str]
+    ) -> tuple[int, int]:
+        """Promotes our partitions, then what another run has committed and not promoted.
+
+        That run is given time to do so itself: many that finish each other's promotions at once only undo them, because
+        each file that is put anew is unknown to the manifest of whoever put it before.
+        """
+        files, size = self._promote(pointer, seen, at_hand, ours)
+        if self._promotion.behind(pointer, seen) <= set(ours):
+            return files, size
+        time.sleep(random.uniform(0, _TIME_TO_PROMOTE_SECONDS))  # noqa: S311 (no secret)
+        seen = self._promotion.look()
+        pointer, _ = self._read_pointer()
+        of_others = self._promote(pointer, seen, at_hand)
+        return files + of_others[0], size + of_others[1]
+
+    def _promote(
+        self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes], only: Collection[str] | None = None
+    ) -> tuple[int, int]:
+        for attempt in range(_ATTEMPTS):
+            chosen = {key: each for key, each in pointer.partitions.items() if only is None or key in only}
             try:
-                return self._promotion.promote(pointer, seen, at_hand)
+                return self._promotion.promote(Pointer(table=self._table, partitions=chosen), seen, at_hand)
             except LostRace:
-                _pause()
+                _pause(attempt)
                 seen = self._promotion.look()
                 pointer, _token = self._read_pointer()
         raise LostRace(self._keys.prefix)
@@ -421,6 +442,7 @@ class TableStore:
         return f"Run `dagster asset materialize --select 'key:\"{self._table}\"'{years}`."
 
 
-def _pause() -> None:
-    """Long enough for two that met once not to meet again."""
-    time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 (no secret)
+def _pause(attempt: int) -> None:
+    """Long enough for those that met once not to meet again, and longer each time: the more meet, the more it takes."""
+    longest = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
+    time.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)

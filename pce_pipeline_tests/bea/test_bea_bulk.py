@@ -148,6 +148,24 @@ def test_encrypted_members_are_refused_whatever_they_are(zip_file):
         tables_in(bytes(content))
 
 
+@pytest.mark.parametrize("offset", [7, 2**31])
+def test_a_member_that_is_not_where_the_directory_says_is_damaged(csv_file, zip_file, offset):
+    content = bytearray(zip_file({"a.csv": csv_file()}))
+    at = content.index(b"PK\x01\x02")
+    content[at + 42 : at + 46] = struct.pack("<I", offset)
+    with pytest.raises(BeaFileRefused):
+        read_archive(bytes(content))
+
+
+@pytest.mark.parametrize("method", [12, 14, 99])
+def test_a_member_that_is_packed_otherwise_than_it_says_is_damaged(csv_file, zip_file, method):
+    content = bytearray(zip_file({"a.csv": csv_file()}))
+    for at in (8, content.index(b"PK\x01\x02") + 10):
+        content[at : at + 2] = struct.pack("<H", method)
+    with pytest.raises(BeaFileRefused, match="is damaged"):
+        read_archive(bytes(content))
+
+
 def test_bombs_are_refused_before_they_are_read(csv_file, zip_file):
     with pytest.raises(BeaFileRefused, match="-fold"):
         read_archive(zip_file({"a.csv": b"0" * 2_000_000}))

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pce_pipeline.bea.bulk import read_csv
-from pce_pipeline.bea.documents import kind_of, read_document, storable
+from pce_pipeline.bea.documents import kind_of, read_document, refuse_cut, storable
 from pce_pipeline.bea.errors import BeaFileRefused, BeaKeyRejected, BeaUnknownField
 
 COMPRESSIONS = [bytes, gzip.compress, bz2.compress, lzma.compress]
@@ -93,6 +93,37 @@ def test_unknown_fields_are_tolerated_on_demand(answer, row):
 def test_strangers_are_refused_with_what_they_look_like(content, words):
     with pytest.raises(BeaFileRefused, match=words):
         read_document(content)
+
+
+ACROSS = b"GeoFIPS,GeoName,TableName,LineCode,Description,Unit,2020,2021\n01000,Alabama,SAPCE2,1,PCE,Dollars,37,42"
+
+
+@pytest.mark.parametrize("ends", [b"", b"1", b"12345", b",", b" "])
+def test_a_file_that_may_lack_digits_at_its_end_is_refused(ends):
+    with pytest.raises(BeaFileRefused, match="may be cut off"):
+        refuse_cut(ACROSS + ends)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ACROSS + b"\n",
+        ACROSS + b"\r\n \n",
+        ACROSS.replace(b"42", b'"42"'),
+        ACROSS.replace(b"42", b"(NA)"),
+        ACROSS.replace(b"37,42", b"37.5,42.1"),
+        ACROSS + b"\nSource: Bureau of Economic Analysis",
+        gzip.compress(ACROSS),
+        b'{"BEAAPI": {}}',
+    ],
+)
+def test_a_file_whose_last_figure_is_whole_passes(content):
+    refuse_cut(content)
+
+
+def test_fewer_decimals_than_others_may_be_a_cut():
+    with pytest.raises(BeaFileRefused, match="may be cut off"):
+        refuse_cut(ACROSS.replace(b"37,42", b"37.25,42.1"))
 
 
 @pytest.mark.parametrize("compress", COMPRESSIONS)

@@ -9,7 +9,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -101,7 +101,9 @@ def of_bea(method: str, address: str, _headers: Mapping[str, str]) -> str | None
     return named(f"{method} BEA {about or parts.path}")
 
 
-class _HttpGate(BaseHTTPRequestHandler):
+class HttpGate(BaseHTTPRequestHandler):
+    """One connection to a gate: what comes is passed to the server at `upstream`, and its answer back."""
+
     protocol_version = "HTTP/1.1"
     watch: ClassVar[Watch]
     upstream: ClassVar[str]
@@ -121,13 +123,14 @@ class _HttpGate(BaseHTTPRequestHandler):
 
     def _pass(self) -> None:
         try:
-            self._answer()
+            self.answer()
         except (Gone, OSError):
             self.close_connection = True
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass  # noqa: N815 (the server's names)
 
-    def _answer(self) -> None:
+    def answer(self) -> None:
+        """Answer one request."""
         what = type(self).naming(self.command, self.path, dict(self.headers.items()))
         length = int(self.headers.get("content-length") or 0)
         body = self.rfile.read(length // 2)
@@ -156,10 +159,14 @@ class _HttpGate(BaseHTTPRequestHandler):
         self.wfile.write(content[half:])
 
 
-@contextmanager
-def http_gate(watch: Watch, upstream: str, naming: Naming) -> Iterator[str]:
+def http_gate(watch: Watch, upstream: str, naming: Naming) -> AbstractContextManager[str]:
     """The URL of a gate before the server at `upstream`."""
-    handler = type("_Gate", (_HttpGate,), {"watch": watch, "upstream": upstream, "naming": staticmethod(naming)})
+    return served(type("_Gate", (HttpGate,), {"watch": watch, "upstream": upstream, "naming": staticmethod(naming)}))
+
+
+@contextmanager
+def served(handler: type[HttpGate]) -> Iterator[str]:
+    """The URL of a gate of this kind."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,10 +1,11 @@
-"""The kill matrix: `pce run` brings a new release and is killed at each named point; then it is run again.
+"""The kill matrix: `pce run` brings a new release, Bronze is copied, and one of both is killed at each named point.
 
-What must hold at every point: the second run ends well; lake and database are then what an uninterrupted run leaves;
+What must hold at every point: both, run again, end well; lake and database are then what an uninterrupted run leaves;
 and a reader who looked all the while saw each partition whole, as it was or as it became, and Postgres as of one
 release.
 """
 
+import gzip
 import os
 import re
 import shutil
@@ -28,11 +29,14 @@ import psycopg2
 from psycopg2 import sql
 from pydantic import SecretStr
 
+from pce_pipeline.bronze.copy_place import CopyStore
+from pce_pipeline.bronze.copying import compare_bronze
 from pce_pipeline.definitions import build_definitions
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.explorer.store import ExplorerStore
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.lake.store import open_store
 from pce_pipeline.settings import Settings
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import content_sha256
@@ -46,6 +50,9 @@ _BEFORE, _NEWS = 2, 3
 """The sample's releases: the one that everything is made of, and the one that arrives."""
 
 _DECIDES = re.compile(r"COMMIT|_latest\.json|bronze/.*manifest\.json|MERGE INTO gold")
+
+LAKE, COPY = "lake", "copy"
+"""Where in the bucket the lake lies, and its second copy."""
 
 Rows = Mapping[str, tuple[int, str | None]]
 """What a database holds: by table, how many rows, and a hash of all but their times."""
@@ -83,11 +90,18 @@ class Stage:
         self._s3, self._server = s3, server
         self._folder = folder
         self._prefix = f"faults-{uuid.uuid4().hex[:8]}"
+        self._key = str(uuid.uuid4())
+        self._commands = (("run",), ("bronze", "copy", f"s3://{s3.bucket}/{self._prefix}/{COPY}"))
+        self._said: list[str] = []
         self._app = create_app(_BEFORE)
         bea = exits.enter_context(running(self._app))
         self._bea = exits.enter_context(http_gate(self.watch, bea, of_bea))
         self._lake_gate = exits.enter_context(
-            http_gate(self.watch, s3.endpoint_url, of_s3(lambda path: path.partition(f"{self._prefix}/")[2] or path))
+            http_gate(
+                self.watch,
+                s3.endpoint_url,
+                of_s3(lambda path: path.partition(f"{self._prefix}/")[2].removeprefix(f"{LAKE}/") or path),
+            )
         )
         catalog = folder / "catalog" / "pce_state"
         catalog.mkdir(parents=True)
@@ -140,7 +154,7 @@ class Stage:
             chosen_source="api",
             bea_url=self._bea,
             bea_api_key=SecretStr(str(uuid.uuid4())),
-            chosen_lake_uri=f"s3://{self._s3.bucket}/{self._prefix}",
+            chosen_lake_uri=f"s3://{self._s3.bucket}/{self._prefix}/{LAKE}",
             aws_endpoint_url=self._s3.endpoint_url,
             chosen_database_url=SecretStr(database),
         )
@@ -162,8 +176,8 @@ class Stage:
                 "PCE_CATALOG": str(self._folder / "catalog"),
                 "PCE_SOURCE": "api",
                 "PCE_BEA_URL": self._bea,
-                "BEA_API_KEY": str(uuid.uuid4()),
-                "PCE_LAKE_URI": f"s3://{self._s3.bucket}/{self._prefix}",
+                "BEA_API_KEY": self._key,
+                "PCE_LAKE_URI": f"s3://{self._s3.bucket}/{self._prefix}/{LAKE}",
                 "PCE_DATABASE_URL": address,
             }
             with subprocess.Popen(
@@ -177,25 +191,54 @@ class Stage:
                 yield process
 
     def run_to_the_end(self, database: str) -> None:
-        """`pce run`, uninterrupted. Raises `AssertionError` with what it said where it fails."""
+        """All commands, uninterrupted. Raises `AssertionError` with what one said where it fails."""
         self.watch.expect(None, lambda: None)
-        with self.started(database, "run") as process:
-            said, _ = process.communicate()
-        assert process.returncode == 0, said
+        for verbs in self._commands:
+            with self.started(database, *verbs) as process:
+                said, _ = process.communicate()
+            self._said.append(said)
+            assert process.returncode == 0, said
 
     def killed(self, database: str, point: str) -> str | None:
-        """`pce run`, killed at the point; what is wrong with how it ended, if anything."""
-        with self.started(database, "run") as process:
-            self.watch.expect(point, lambda: os.kill(process.pid, signal.SIGKILL))
-            said, _ = process.communicate()
-        if not self.watch.hit:
-            return f"the point was not reached; the run ended with {process.returncode}: {said[-500:]}"
-        return None if process.returncode == -signal.SIGKILL else f"ended with {process.returncode}"
+        """The commands, one of which is killed at the point; what is wrong with how it ended, if anything."""
+        running: list[int] = []
+        self.watch.expect(point, lambda: os.kill(running[-1], signal.SIGKILL))
+        for verbs in self._commands:
+            with self.started(database, *verbs) as process:
+                running.append(process.pid)
+                said, _ = process.communicate()
+            self._said.append(said)
+            if self.watch.hit:
+                return None if process.returncode == -signal.SIGKILL else f"ended with {process.returncode}"
+        return f"the point was not reached; the last command ended with {process.returncode}: {said[-500:]}"
+
+    def leaks(self) -> list[str]:
+        """Where a key or a password of this stage can be read: in outputs, the home, or any object."""
+        secrets = [self._key, self._s3.secret_key, urlsplit(self._template).password or self._key]
+        texts = {"an output": "\n".join(self._said).encode()}
+        texts |= {str(path): path.read_bytes() for path in (self._folder / "home").rglob("*") if path.is_file()}
+        texts |= {each.key: each.get()["Body"].read() for each in self._listed()}
+        return [where for where, body in texts.items() if holds_any(body, secrets)]
+
+    def differences(self, database: str) -> list[str]:
+        """What the second copy of Bronze lacks, or holds otherwise than the lake."""
+        lake = Lake.of(self.settings(database))
+        uri = f"s3://{self._s3.bucket}/{self._prefix}/{COPY}"
+        place = open_store(uri, endpoint_url=self._s3.endpoint_url, session=self._s3.session(), is_lake=False)
+        found = compare_bronze(lake.store, CopyStore(place.backend), lake.layout).differences
+        return [f"{each.key} is {each.problem}" for each in found]
 
     def state(self, database: str) -> State:
         """What lake and database hold now."""
         settings = self.settings(database)
         return State(published_in(Lake.of(settings), registry_of(settings)), rows_of(database))
+
+
+def holds_any(body: bytes, secrets: Sequence[str]) -> bool:
+    """Whether one of the secrets stands in the bytes, also where they are packed."""
+    if body.startswith(b"\x1f\x8b"):
+        body = gzip.decompress(body)
+    return any(secret.encode() in body for secret in secrets)
 
 
 @contextmanager
@@ -349,6 +392,7 @@ def tried(stage: Stage, matrix: Matrix, point: str) -> Outcome:
             outcome.wrong.append(f"the second run failed: {failed}")
         end = stage.state(database)
     outcome.seen = reader.looked
+    outcome.wrong += stage.differences(database)[:1]
     outcome.wrong += sorted(set(reader.wrong))
     outcome.wrong += [f"{name} differs" for name in matrix.end.rows if end.rows.get(name) != matrix.end.rows[name]]
     names = matrix.end.published.keys() | end.published.keys()

@@ -1,6 +1,7 @@
 """The scorecard: what was tried against the pipeline, how often, and what came out, as docs/scorecard.md and JSON."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -28,6 +29,36 @@ class Part:
     """Where it did not hold, and what was seen instead."""
     cases: Sequence[str] = ()
     """What was tried by name, where it has names."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One thing that was tried, to its end."""
+
+    case: str
+    """Of which sort it is: what is counted together."""
+    wrong: str | None = None
+    """What was seen that must not be; None is well."""
+    said: str = ""
+    """How it ended, where there are several good ends: the name of an error, or what became right."""
+
+
+def part_of(name: str, claim: str, trials: Iterable[Trial]) -> Part:
+    """What trials come to: each sort with its count and how its trials ended."""
+    done = list(trials)
+    ends = Counter((each.case, each.said) for each in done)
+    cases = {each.case: None for each in done}
+    return Part(
+        name=name,
+        claim=claim,
+        tried=len(done),
+        failed=[f"{each.case}: {each.wrong}" for each in done if each.wrong is not None],
+        cases=[
+            f"{case}: "
+            + ", ".join(f"{count:,} {said or 'tried'}" for (of, said), count in sorted(ends.items()) if of == case)
+            for case in cases
+        ],
+    )
 
 
 def markdown(parts: Sequence[Part], *, day: date, version: str) -> str:

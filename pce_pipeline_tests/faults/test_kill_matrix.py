@@ -29,7 +29,17 @@ def test_the_news_pass_more_than_a_hundred_named_points(stage: Stage, matrix: Ma
     assert len(points) == len(set(points)) > 100
     assert {point.partition(" ")[0] for point in points} == {"before", "amid", "after"}
     told = "\n".join(points)
-    for stage_of_the_way in ("GET BEA", "/bronze/", "/silver/", "/gold/", "/explorer/", "COPY incoming", "COMMIT"):
+    for stage_of_the_way in (
+        "GET BEA",
+        "/bronze/",
+        "/silver/",
+        "/gold/",
+        "/explorer/",
+        "/iceberg/",
+        "copy/local/bronze/",
+        "COPY incoming",
+        "COMMIT",
+    ):
         assert stage_of_the_way in told
 
 
