@@ -4,11 +4,11 @@ A gate closes the connection at each point that a load passes. The load says so 
 the database is as before or as it was to become, never between, and the load done again ends as an undisturbed one.
 """
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import psutil
 
 from pce_pipeline.errors import PceError
 from pce_pipeline.local.postgres import EmbeddedPostgres
@@ -87,7 +87,10 @@ def restarted(folder: Path, few: bool = False) -> Iterator[Trial]:
     embedded = EmbeddedPostgres(folder / "postgres")
 
     def killed() -> None:
-        os.kill(int((embedded.directory / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        server = psutil.Process(int((embedded.directory / "data" / "postmaster.pid").read_text().split()[0]))
+        parts = server.children(recursive=True)
+        server.kill()
+        psutil.wait_procs([server, *parts], timeout=30)
 
     try:
         embedded.start()
