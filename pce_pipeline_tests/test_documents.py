@@ -45,6 +45,14 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
+def test_every_step_of_a_workflow_that_the_runbook_names_is_one() -> None:
+    told = set(re.findall(r'step "([^"]+)"', (ROOT / "docs" / "operability.md").read_text("utf-8")))
+    workflows = [each.read_text("utf-8") for each in (ROOT / ".github" / "workflows").glob("*.yml")]
+    steps = {name for text in workflows for name in re.findall(r"^ +name: (.+)$", text, flags=re.MULTILINE)}
+    assert told
+    assert told - steps == set()
+
+
 def test_every_setting_of_the_example_file_is_one_that_is_read() -> None:
     documented = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text("utf-8"), flags=re.MULTILINE))
     fields = Settings.model_fields

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from pce_pipeline import __version__
 from pce_pipeline_tests.release import CHANGELOG, ROOT, VERSION_FILE, NotReleasable, entries, notes, raised, section
 
 CODE = '"""Doc."""\n\n__version__ = "0.9.1"\n'
@@ -60,8 +61,10 @@ def test_a_tag_that_is_not_the_version_publishes_nothing(tag: str) -> None:
         notes(CODE, TOLD, tag)
 
 
-def test_the_files_here_can_be_released_from() -> None:
-    told = entries(section((ROOT / CHANGELOG).read_text("utf-8"), "Unreleased"))
-    assert told
-    assert all(each.text for each in told)
-    assert "__version__" in (ROOT / VERSION_FILE).read_text("utf-8")
+def test_the_files_here_can_be_released_from_or_are_those_of_a_release() -> None:
+    code, changelog = ((ROOT / each).read_text("utf-8") for each in (VERSION_FILE, CHANGELOG))
+    version = __version__
+    if entries(section(changelog, "Unreleased")):
+        version = f"{int(version.partition('.')[0]) + 1}.0.0"
+        code, changelog = raised(code, changelog, version, TODAY)
+    assert "### " in notes(code, changelog, f"v{version}")
