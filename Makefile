@@ -12,7 +12,7 @@ CHECKOV_VERSION := 3.3.30
 # what `make lock` takes anew: all, or packages by name
 RENEW := $(if $(filter all,$(UPGRADE)),--upgrade,$(addprefix --upgrade-package ,$(UPGRADE)))
 .DEFAULT_GOAL := help
-.PHONY: help run dev look page test test-all test-live mutants coverage check lint-infra checkov audit secrets sbom \
+.PHONY: help run dev look page test test-all test-live faults mutants coverage check lint-infra checkov audit secrets sbom \
 	lock release format bench engines docs clean reset
 
 help: ## list the verbs
@@ -33,6 +33,9 @@ test: .venv/.dev ## run the whole suite, offline
 
 test-all: .venv/.dev ## run the whole suite with ten times the examples, and what takes long
 	@POLARS_MAX_THREADS=1 PCE_TEST_THOROUGH=1 $(PYTEST) -m "not live"
+
+faults: .venv/.dev ## kill, cut, flip and race all that is claimed to be safe, and write docs/scorecard.md
+	@$(BIN)/python -m pce_pipeline_tests.faults
 
 mutants: .venv/.dev ## change the pure modules (or MODULES="...") one by one: a test must notice each change
 	@$(BIN)/python -m pce_pipeline_tests.mutants $(MODULES)
