@@ -4,7 +4,6 @@ Run by `make test-live`; needs no key. Two pages and one file, a second apart.
 """
 
 import asyncio
-import os
 from dataclasses import dataclass
 
 import pytest
@@ -14,14 +13,9 @@ from pce_pipeline.bea.archived_releases import Release
 from pce_pipeline.bea.documents import tables_recognised
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.settings import Settings
 from pce_pipeline_tests.live.assumptions import Answers
-from pce_pipeline_tests.live.conftest import answers_of
 
 pytestmark = [pytest.mark.live]
-
-# read before the tests forget the environment of whoever runs them
-_URL = os.environ.get("PCE_BEA_URL", "https://apps.bea.gov")
 
 KINDS = {kind for dataset in load_datasets("full").values() for kind in dataset.archived_as}
 SPENDING = load_datasets("full")["pce_state"]
@@ -37,10 +31,8 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(request: pytest.FixtureRequest) -> Seen:
-    if "live" not in request.config.getoption("markexpr"):
-        pytest.skip("asks BEA itself: make test-live")
-    return asyncio.run(_look(BeaGateway(Settings(chosen_source="bulk", bea_url=_URL)), answers_of(request.config)))
+def seen(keyless: BeaGateway, answers: Answers) -> Seen:
+    return asyncio.run(_look(keyless, answers))
 
 
 async def _look(gateway: BeaGateway, answers: Answers) -> Seen:
