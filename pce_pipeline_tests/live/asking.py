@@ -9,7 +9,6 @@ import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -17,22 +16,16 @@ import pytest
 from pydantic import SecretStr
 
 from pce_pipeline.bea.protocol import redact, redact_key
-from pce_pipeline_tests.live.assumptions import Answers
+from pce_pipeline_tests.live.assumptions import Answers, is_bea
 
 # read before the tests forget the environment of whoever runs them
 KEY = SecretStr(os.environ.get("BEA_API_KEY", ""))
 URL = os.environ.get("PCE_BEA_URL", "https://apps.bea.gov")
 
-_OF_BEA = "apps.bea.gov"
 _PAUSE = 1.0  # seconds; BEA locks a key after 100 requests or 30 errors in a minute
 _TIMEOUT = 60.0
 _NO_ANSWER = {"1", "3", "4", "7"}
 """BEA's errors about the key and its limits, which say nothing about what was asked."""
-
-
-def is_bea(url: str) -> bool:
-    """Whether BEA itself is asked, not its look-alike."""
-    return urlsplit(url).hostname == _OF_BEA
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ def read_answer(body: bytes) -> Said:
     return Said(body, results, None)
 
 
-def _only(found: Any) -> dict[str, Any]:  # noqa: ANN401 (any JSON)
+def _only(found: Any) -> dict[str, Any]:
     one = found[0] if isinstance(found, list) else found
     assert isinstance(one, dict), one
     return one

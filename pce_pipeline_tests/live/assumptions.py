@@ -5,13 +5,15 @@ without the key.
 """
 
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from pce_pipeline.redaction import is_recognisable
+
+_BEA = "apps.bea.gov"
 
 
 class Answer(Protocol):
@@ -74,23 +76,43 @@ UNASKED = tuple(
 
 def verdict(test: str, outcome: str, phase: str, text: str) -> Assumption:
     """From what pytest reports of a test: a failure of its own refutes, one before it (`phase` is setup) does not."""
-    said = " ".join(re.sub(r"^test_", "", test).replace("_", " ").split())
+    name, bracket, case = test.removeprefix("test_").partition("[")
+    said = name.replace("_", " ") + bracket + case
     if outcome == "passed":
         return Assumption(said, "confirmed")
     return Assumption(said, "refuted" if outcome == "failed" and phase == "call" else "unanswered", text)
 
 
-def table(found: Iterable[Assumption]) -> str:
-    """As Markdown, what is refuted first."""
+def unreadable(why: str) -> Assumption:
+    """For an answer that came and could not be used: what rests on it is unanswered, but this much is refuted."""
+    return Assumption("all answers have the form that is assumed", "refuted", why)
+
+
+def asked_of(url: str) -> str:
+    """Who was asked, so that nobody takes the answers of a look-alike for BEA's."""
+    return "BEA" if is_bea(url) else f"a look-alike of BEA at {_place(url)}, which confirms nothing about BEA"
+
+
+def is_bea(url: str) -> bool:
+    """Whether BEA itself is asked, not its look-alike."""
+    return urlsplit(url).hostname == _BEA
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def table(found: Iterable[Assumption], asked: str) -> str:
+    """As Markdown, under who was asked; what is refuted stands first."""
     order = ("refuted", "unanswered", "confirmed")
-    lines = ["| assumption about BEA | | why |", "|---|---|---|"]
+    lines = [f"Asked: {asked}.", "", "| assumption about BEA | | why |", "|---|---|---|"]
     for each in sorted(found, key=lambda one: (order.index(one.verdict), one.sentence)):
         why = each.why.replace("|", "\\|").replace("\n", " ").strip()[:300]
         lines.append(f"| {each.sentence} | {each.verdict} | {why} |")
     return "\n".join(lines) + "\n"
 
 
-def document(found: Iterable[Assumption]) -> str:
-    """As JSON, for machines."""
-    said: list[Mapping[str, str]] = [vars(each) for each in found]
-    return json.dumps(said, indent=2) + "\n"
+def document(found: Iterable[Assumption], asked: str) -> str:
+    """As JSON, for machines: {"asked": who, "assumptions": [{"sentence", "verdict", "why"}]}."""
+    return json.dumps({"asked": asked, "assumptions": [vars(each) for each in found]}, indent=2) + "\n"

@@ -4,10 +4,21 @@ from pathlib import Path
 
 import pytest
 
+from pce_pipeline.bea.errors import BeaContentError, BeaRequestRejected
 from pce_pipeline.bea.gateway import BeaGateway
+from pce_pipeline.bea.protocol import redact_key
 from pce_pipeline.settings import Settings
 from pce_pipeline_tests.live.asking import KEY, URL, Asking
-from pce_pipeline_tests.live.assumptions import UNASKED, Answers, Assumption, document, table, verdict
+from pce_pipeline_tests.live.assumptions import (
+    UNASKED,
+    Answers,
+    Assumption,
+    asked_of,
+    document,
+    table,
+    unreadable,
+    verdict,
+)
 
 _FOUND = pytest.StashKey[list[Assumption]]()
 
@@ -58,9 +69,12 @@ def _folder(config: pytest.Config) -> Path | None:
 def pytest_runtest_makereport(item, call):
     report = yield
     if item.get_closest_marker("live") is not None and (report.when == "call" or report.outcome != "passed"):
-        why = str(call.excinfo.value) if call.excinfo is not None else ""
-        found = verdict(item.name, report.outcome, report.when, why)
-        item.config.stash.setdefault(_FOUND, []).append(found)
+        problem = call.excinfo.value if call.excinfo is not None else None
+        why = "" if problem is None else redact_key(str(problem), KEY.get_secret_value())
+        found = item.config.stash.setdefault(_FOUND, [])
+        found.append(verdict(item.name, report.outcome, report.when, why))
+        if report.when == "setup" and isinstance(problem, (BeaContentError, BeaRequestRejected)):
+            found += [other] if (other := unreadable(why)) not in found else []
     return report
 
 
@@ -69,5 +83,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if folder is not None:
         found = [*session.config.stash.get(_FOUND, []), *UNASKED]
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "assumptions.md").write_text(table(found), "utf-8")
-        (folder / "assumptions.json").write_text(document(found), "utf-8")
+        (folder / "assumptions.md").write_text(table(found, asked_of(URL)), "utf-8")
+        (folder / "assumptions.json").write_text(document(found, asked_of(URL)), "utf-8")

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.faults import Fault, FaultKind
-from pce_pipeline_tests.live.asking import Asking, is_bea, read_answer
+from pce_pipeline_tests.live.asking import Asking, read_answer
 from pce_pipeline_tests.live.assumptions import Answers
 
 KEY = "0a1b2c3d-0000-4000-8000-00000000abcd"
@@ -72,9 +72,3 @@ def test_another_key_than_ours_may_be_refused_as_an_answer(tmp_path: Path) -> No
 )
 def test_an_error_is_found_wherever_bea_puts_it(answer: bytes) -> None:
     assert read_answer(answer).code == "40"
-
-
-def test_only_bea_itself_is_held_to_what_is_known_of_its_past() -> None:
-    assert is_bea("https://apps.bea.gov")
-    assert not is_bea("http://127.0.0.1:8765")
-    assert not is_bea("https://apps.bea.gov.example.org")

@@ -59,7 +59,7 @@ def test_the_archive_of_a_dataset_has_the_tables_and_lines_and_units_that_are_pi
 ) -> None:
     dataset = DATASETS[name]
     archive = answers.keep(dataset.archive, asyncio.run(_file_of(keyless, dataset.archive)))
-    read = read_archive(archive.body, dataset.names_of(list(dataset.tables)))
+    read = read_archive(archive.body, list(dataset.tables))
     moved = moves(read.frame, read.lines, dataset)
     silver = normalise(typed(as_today(read.frame, moved)), as_today(read.lines, moved), dataset).frame
     of_line = ["bea_table", "line_code"]
