@@ -142,6 +142,14 @@ def test_no_release_of_spending_is_older_than_december_2015(archive: Archive) ->
     assert min(months) >= FIRST_PUBLISHED
 
 
+@pytest.mark.parametrize("day", SPENDING.known_releases[:-1], ids=str)
+def test_the_archive_has_the_release_of_spending_of_the_month_of_each_that_is_known(
+    archive: Archive, day: date
+) -> None:
+    _only_of_bea()
+    assert day.replace(day=1) in {each.said.month for each in archive.of_kind(*SPENDING.archived_as) if each.said}
+
+
 @pytest.mark.parametrize("folder", SEEN_BY_OTHERS)
 def test_the_index_links_to_the_release_that_others_have_seen(archive: Archive, folder: str) -> None:
     _only_of_bea()

@@ -5,6 +5,7 @@ Run by `make test-live` with BEA_API_KEY. About a dozen requests, within the bud
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -147,6 +148,15 @@ def test_each_table_says_when_it_was_updated_and_which_years_changed(today: Toda
 def test_the_calendar_knows_the_release(today: Today, dataset: Dataset) -> None:
     assert today.calendar.name_found(dataset.release_names) is not None
     assert today.calendar.unreadable == ()
+
+
+def test_tables_were_updated_on_the_day_of_their_newest_release_in_the_calendar(today: Today, dataset: Dataset) -> None:
+    newest = today.calendar.latest_before(dataset.release_names, datetime.now(UTC))
+    if newest is None:
+        pytest.skip("the calendar has no release that was")
+    assert {table: note.last_updated for table, note in today.notes.items() if note is not None} == dict.fromkeys(
+        today.notes, newest.date()
+    )
 
 
 @pytest.mark.parametrize("way", ["api", "series"])

@@ -97,6 +97,12 @@ def test_parameters_that_a_dataset_does_not_have_are_ignored(ask: Asking, total:
     assert ask("unknown-parameter", **regional(Frequency="M", Nothing="1")).rows == total.rows
 
 
+def test_the_same_question_has_the_same_answer_but_for_the_time_of_its_production(ask: Asking, total: Said) -> None:
+    again = ask("total-of-the-nation-again", **regional()).results
+    timeless = [{name: each[name] for name in each if name != "UTCProductionTime"} for each in (total.results, again)]
+    assert timeless[0] == timeless[1]
+
+
 def test_without_a_year_the_newest_five_are_answered(ask: Asking, total: Said) -> None:
     assert ask("no-year", **regional(Year="")).rows == total.rows
 
