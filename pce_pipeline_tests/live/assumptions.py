@@ -11,6 +11,15 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from pce_pipeline.bea.errors import (
+    BeaContentError,
+    BeaKeyRejected,
+    BeaQuotaExceeded,
+    BeaRateLimited,
+    BeaRequestRejected,
+    BeaTransportError,
+    BeaUnavailable,
+)
 from pce_pipeline.redaction import is_recognisable
 
 _BEA = "apps.bea.gov"
@@ -81,6 +90,16 @@ def verdict(test: str, outcome: str, phase: str, text: str) -> Assumption:
     if outcome == "passed":
         return Assumption(said, "confirmed")
     return Assumption(said, "refuted" if outcome == "failed" and phase == "call" else "unanswered", text)
+
+
+def is_silence(problem: BaseException | None) -> bool:
+    """Whether what a test met says nothing about its question: no answer, a lock, a refused key."""
+    return isinstance(problem, (BeaTransportError, BeaRateLimited, BeaKeyRejected, BeaQuotaExceeded, BeaUnavailable))
+
+
+def is_unusable(problem: BaseException | None) -> bool:
+    """Whether BEA answered, but not as is assumed."""
+    return isinstance(problem, (BeaContentError, BeaRequestRejected))
 
 
 def unreadable(why: str) -> Assumption:

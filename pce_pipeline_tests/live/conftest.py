@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from pce_pipeline.bea.errors import BeaContentError, BeaRequestRejected
 from pce_pipeline.bea.gateway import BeaGateway
 from pce_pipeline.bea.protocol import redact_key
 from pce_pipeline.settings import Settings
@@ -15,6 +14,8 @@ from pce_pipeline_tests.live.assumptions import (
     Assumption,
     asked_of,
     document,
+    is_silence,
+    is_unusable,
     table,
     unreadable,
     verdict,
@@ -72,8 +73,9 @@ def pytest_runtest_makereport(item, call):
         problem = call.excinfo.value if call.excinfo is not None else None
         why = "" if problem is None else redact_key(str(problem), KEY.get_secret_value())
         found = item.config.stash.setdefault(_FOUND, [])
-        found.append(verdict(item.name, report.outcome, report.when, why))
-        if report.when == "setup" and isinstance(problem, (BeaContentError, BeaRequestRejected)):
+        outcome = "skipped" if is_silence(problem) else report.outcome
+        found.append(verdict(item.name, outcome, report.when, why))
+        if report.when == "setup" and is_unusable(problem):
             found += [other] if (other := unreadable(why)) not in found else []
     return report
 

@@ -2,11 +2,27 @@
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from pce_pipeline_tests.live.assumptions import Answers, asked_of, document, table, verdict
+from pce_pipeline.bea.errors import (
+    BeaContentError,
+    BeaKeyRejected,
+    BeaRateLimited,
+    BeaRequestRejected,
+    BeaTransportError,
+)
+from pce_pipeline_tests.live.assumptions import (
+    Answers,
+    asked_of,
+    document,
+    is_silence,
+    is_unusable,
+    table,
+    verdict,
+)
 
 
 @dataclass
@@ -27,6 +43,25 @@ class Said:
 def test_only_a_test_that_was_answered_refutes(outcome: str, phase: str, wanted: str) -> None:
     found = verdict("test_the_calendar_knows_the_release", outcome, phase, "")
     assert (found.sentence, found.verdict) == ("the calendar knows the release", wanted)
+
+
+@pytest.mark.parametrize(
+    ("problem", "silence", "unusable"),
+    [
+        (BeaTransportError("no connection", remedy="Try again."), True, False),
+        (BeaRateLimited(datetime(2026, 1, 1, tzinfo=UTC)), True, False),
+        (BeaKeyRejected("1", "unknown"), True, False),
+        (BeaContentError("a page without links"), False, True),
+        (BeaRequestRejected("404", "no page"), False, True),
+        (AssertionError("4 is not 5"), False, False),
+        (None, False, False),
+    ],
+    ids=lambda each: type(each).__name__ if not isinstance(each, bool) else "",
+)
+def test_no_answer_is_told_from_an_answer_that_is_not_as_assumed(
+    problem: BaseException | None, silence: bool, unusable: bool
+) -> None:
+    assert (is_silence(problem), is_unusable(problem)) == (silence, unusable)
 
 
 def test_the_case_of_an_assumption_is_named_as_it_is() -> None:
