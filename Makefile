@@ -43,7 +43,7 @@ mutants: .venv/.dev ## change the pure modules (or MODULES="...") one by one: a 
 coverage: .venv/.dev ## run the whole suite and measure what it covers
 	@$(PYTEST) -m "not long and not live" --cov --cov-report=xml --cov-report=term:skip-covered
 
-test-live: .venv/.dev ## ask BEA itself for a few numbers (needs BEA_API_KEY)
+test-live: .venv/.dev ## ask BEA itself about each assumption made of it (needs BEA_API_KEY)
 	@$(BIN)/python -m pytest pce_pipeline_tests/live -m live --said-by-bea=report/bea
 
 check: .venv/.dev ## format, lint, strict types, definitions

@@ -4,12 +4,11 @@ Run by `make test-live` with BEA_API_KEY. About a dozen requests, within the bud
 """
 
 import asyncio
-import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from pydantic import SecretStr
 
 from pce_pipeline.bea.bulk import read_archive
 from pce_pipeline.bea.gateway import BeaGateway
@@ -20,18 +19,12 @@ from pce_pipeline.bea.releases import Calendar, parse_calendar
 from pce_pipeline.bea.values import typed
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.catalog.reading import load_datasets
-from pce_pipeline.settings import Settings
 from pce_pipeline.silver.layouts import as_today, moves
 from pce_pipeline.silver.observations import normalise
 from pce_pipeline_tests.datasets import PCE_STATE
 from pce_pipeline_tests.live.assumptions import Answers
-from pce_pipeline_tests.live.conftest import answers_of
 
 pytestmark = [pytest.mark.live]
-
-# read before the tests forget the environment of whoever runs them
-_KEY = os.environ.get("BEA_API_KEY", "")
-_URL = os.environ.get("PCE_BEA_URL", "https://apps.bea.gov")
 
 TABLE, TOTAL, GOODS, SERVICES = "SAPCE1", 1, 2, 13
 CELL = ["line_code", "geo_fips", "year"]
@@ -64,23 +57,13 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def today(request: pytest.FixtureRequest, dataset: Dataset) -> Today:
-    if "live" not in request.config.getoption("markexpr"):
-        pytest.skip("asks BEA itself: make test-live")
-    if not _KEY:
-        pytest.skip("BEA_API_KEY is not set")
-    settings = Settings(chosen_source="api", bea_api_key=SecretStr(_KEY), bea_url=_URL)
-    return asyncio.run(_ask(BeaGateway(settings), dataset, answers_of(request.config, _KEY)))
+def today(keyed: BeaGateway, answers: Answers, dataset: Dataset) -> Today:
+    return asyncio.run(_ask(keyed, dataset, answers))
 
 
 @pytest.fixture(scope="module")
-def months_today(request: pytest.FixtureRequest) -> MonthsToday:
-    if "live" not in request.config.getoption("markexpr"):
-        pytest.skip("asks BEA itself: make test-live")
-    if not _KEY:
-        pytest.skip("BEA_API_KEY is not set")
-    settings = Settings(chosen_source="api", bea_api_key=SecretStr(_KEY), bea_url=_URL)
-    return asyncio.run(_ask_for_months(BeaGateway(settings), answers_of(request.config, _KEY)))
+def months_today(keyed: BeaGateway, answers: Answers) -> MonthsToday:
+    return asyncio.run(_ask_for_months(keyed, answers))
 
 
 async def _ask_for_months(gateway: BeaGateway, answers: Answers) -> MonthsToday:
@@ -165,6 +148,15 @@ def test_each_table_says_when_it_was_updated_and_which_years_changed(today: Toda
 def test_the_calendar_knows_the_release(today: Today, dataset: Dataset) -> None:
     assert today.calendar.name_found(dataset.release_names) is not None
     assert today.calendar.unreadable == ()
+
+
+def test_tables_were_updated_on_the_day_of_their_newest_release_in_the_calendar(today: Today, dataset: Dataset) -> None:
+    newest = today.calendar.latest_before(dataset.release_names, datetime.now(UTC))
+    if newest is None:
+        pytest.skip("the calendar has no release that was")
+    assert {table: note.last_updated for table, note in today.notes.items() if note is not None} == dict.fromkeys(
+        today.notes, newest.date()
+    )
 
 
 @pytest.mark.parametrize("way", ["api", "series"])
