@@ -92,7 +92,7 @@ class Closing:
         return datetime.strptime(str(found["ScheduleExpression"]), _AT).replace(tzinfo=UTC)
 
     def cancel(self, cidr: str) -> None:
-        """Take the schedule of an address away; none there is no error."""
+        """Remove the schedule of an address, which may be gone already."""
         try:
             self.scheduler.delete_schedule(Name=_name(cidr.partition("/")[0]), GroupName=self.group)
         except ClientError as error:

@@ -89,14 +89,14 @@ def _check_answer(operation_model: Any, response_dict: Mapping[str, Any], **_: o
 
 
 def _is_document(operation_model: Any) -> bool:  # noqa: ANN401 (as above)
-    """Whether what answers is no message of the protocol but a document of somebody's: a bucket's policy."""
+    """Whether the operation answers with a document that somebody wrote, such as a bucket's policy."""
     shape = operation_model.output_shape
     payload = shape.serialization.get("payload") if shape is not None else None
     return payload is not None and shape.members[payload].type_name in ("string", "blob")
 
 
 def _is_of(protocol: str, body: bytes, *, succeeded: bool) -> bool:
-    """Whether a service of this protocol could have written it; of a document, that it is no page of a website."""
+    """Whether a service of this protocol could have written the body; a document only must not be a website's page."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:

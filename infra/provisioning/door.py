@@ -195,7 +195,7 @@ def _parser(variables: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def _minutes(text: str) -> float:
-    """Raises `ValueError` for what is no time that a person waits for a closed door."""
+    """How many minutes a door stays open. Raises `ValueError` for less than one, or for more than the longest."""
     minutes = float(text)
     if not 1 <= minutes <= _LONGEST_MINUTES:
         raise ValueError(text)

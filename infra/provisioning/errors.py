@@ -32,7 +32,7 @@ class EndpointNotAws(ProvisioningError):
 
 
 class NoEnvironment(ProvisioningError):
-    """There is no stack of that name."""
+    """CloudFormation has no stack of that name."""
 
     def __init__(self, stack: str) -> None:
         super().__init__(

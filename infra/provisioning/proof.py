@@ -30,7 +30,7 @@ _TIMEOUT_SECONDS = 30.0
 
 
 class Unproven(ProvisioningError):
-    """Prod may not run `commit`: staging has not run it to its end, and it is no release."""
+    """Prod may not run `commit`: staging has not run it to a good end, and nobody has released it."""
 
     def __init__(self, commit: str) -> None:
         super().__init__(
