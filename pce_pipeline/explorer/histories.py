@@ -29,7 +29,13 @@ def newest_of(history: pl.DataFrame) -> pl.DataFrame:
 
 
 def changed_cells(newest: pl.DataFrame, cells: pl.DataFrame, extract: int) -> pl.DataFrame:
-    """The rows (HISTORY) that an extract adds to a history with these `newest` rows, where it is known as `cells`."""
+    """The rows (HISTORY) that an extract adds to a history with these `newest` rows, where it is known as `cells`.
+
+    Both are sorted by what a row is of.
+    """
+    place = pl.lit(extract, dtype=pl.Int32).alias("extract")
+    if newest.is_empty():
+        return cells.with_columns(place).select(HISTORY)
     both = cells.select(*_KEY, "value", "status").join(
         newest, on=_KEY, how="left", suffix="_before", maintain_order="left"
     )
@@ -38,7 +44,6 @@ def changed_cells(newest: pl.DataFrame, cells: pl.DataFrame, extract: int) -> pl
     )
     gone = newest.filter(pl.col("status") != WITHDRAWN).join(cells, on=_KEY, how="anti", maintain_order="left")
     gone = gone.with_columns(value=pl.lit(None, dtype=pl.Float64), status=pl.lit(WITHDRAWN).cast(STATUS))
-    place = pl.lit(extract, dtype=pl.Int32).alias("extract")
     return pl.concat([each.with_columns(place).select(HISTORY) for each in (changed, gone)]).sort(_KEY)
 
 
@@ -48,8 +53,9 @@ def with_changes(newest: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
 
 
 def whole_history(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """A history of its parts, in order."""
-    return pl.concat(parts).sort(*_KEY, "extract")
+    """A history of its parts, each in order."""
+    there = [part for part in parts if not part.is_empty()] or parts[:1]
+    return there[0] if len(there) == 1 else pl.concat(there).sort(*_KEY, "extract")
 
 
 def as_known_at(history: pl.DataFrame, extract: int) -> pl.DataFrame:

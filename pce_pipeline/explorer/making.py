@@ -1,9 +1,10 @@
 """Making the set from the lake: only those of its files whose inputs have changed, then the index, then the pointer."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,7 +15,8 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.history import History
 from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.explorer.cells import CELL, FIGURES, as_enums, cells_by_measure, cells_schema
+from pce_pipeline.certificates.outputs import outputs_stated
+from pce_pipeline.explorer.cells import FIGURES, as_enums, cells_by_measure, cells_schema
 from pce_pipeline.explorer.checks import CHECKS, Checks
 from pce_pipeline.explorer.files import by_category, footer_bytes, read
 from pce_pipeline.explorer.histories import (
@@ -54,6 +56,9 @@ from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.vintages import COUNTED
 
 _BASE_YEARS = "base_years"
+
+_Cells = Sequence[tuple[ShownMeasure, pl.DataFrame]]
+"""The cells of each measure of a dataset, sorted by CELL."""
 
 
 @dataclass(frozen=True)
@@ -189,12 +194,13 @@ class _Maker:
         """The files of a dataset that are due, by path."""
         due = {path for path in files.paths if self._inputs_before(path) != inputs[path]}
         found: dict[str, _File] = {}
+        of_gold = cache(lambda: self._of_gold(now.dataset))
         if not due.isdisjoint({files.figures, files.missing}):
             progress.stage(f"explorer: figures of {now.dataset.name}")
-            found |= self._figures(now.dataset, files, inputs)
+            found |= self._figures(of_gold(), now.dataset, files, inputs)
         if histories := {measure: path for measure, path in files.history.items() if path in due}:
             progress.stage(f"explorer: history of {now.dataset.name}")
-            found |= self._histories(now, histories)
+            found |= self._histories(now, histories, of_gold)
         for extract, path in files.bulletins.items():
             if path in due:
                 body = msgspec.json.encode(self._bulletins.document(now.dataset.name, extract))
@@ -205,20 +211,30 @@ class _Maker:
         part = self._before.parts.get(path)
         return None if part is None else part.inputs
 
-    def _figures(self, dataset: Dataset, files: Files, inputs: Mapping[str, str]) -> dict[str, _File]:
+    def _of_gold(self, dataset: Dataset) -> list[tuple[ShownMeasure, pl.DataFrame]]:
+        """The cells of each measure of a dataset as Gold has them."""
         measures = shown_measures(self._registry, dataset)
         tables = {table.name: self._rows(table) for table in _tables(self._registry, dataset.name)}
-        schema = cells_schema(dataset, measures)
         said = as_enums(self._said(dataset), dataset)
-        parts = [cells for _, cells in cells_by_measure(measures, tables, said, schema)]
-        figures = pl.concat([pl.DataFrame(schema=schema), *parts]).sort(CELL)
-        body = by_category(figures, FIGURES)
+        return list(cells_by_measure(measures, tables, said, cells_schema(dataset, measures)))
+
+    def _figures(self, of_gold: _Cells, dataset: Dataset, files: Files, inputs: Mapping[str, str]) -> dict[str, _File]:
+        measures = shown_measures(self._registry, dataset)
+        none = pl.DataFrame(schema=cells_schema(dataset, measures))
+        place = {each.id: order for order, each in enumerate(measures)}
+        parts = [cells for _, cells in sorted(of_gold, key=lambda each: place[each[0].id])]
+        body = by_category([none, *parts], FIGURES)
+        silent = pl.concat([none, *(cells.filter(pl.col("value").is_null()) for cells in parts)])
         published = [each.id for each in measures if each.is_published]
-        missing = missing_document(figures, published, is_monthly=dataset.is_monthly)
-        details = {"first": figures["period"].min(), "last": figures["period"].max()}
+        missing = missing_document(silent, published, is_monthly=dataset.is_monthly)
+        periods = pl.concat([none["period"], *(cells["period"] for cells in parts)])
         return {
             files.figures: _file(
-                body, inputs[files.figures], footer=footer_bytes(body), rows=figures.height, details=details
+                body,
+                inputs[files.figures],
+                footer=footer_bytes(body),
+                rows=periods.len(),
+                details={"first": periods.min(), "last": periods.max()},
             ),
             files.missing: _file(msgspec.json.encode(missing), inputs[files.missing]),
         }
@@ -241,8 +257,11 @@ class _Maker:
         rows = self._rows(table, ["bea_table", "line_code", *cell, "month", "status"])
         return rows.join(lines, on=["bea_table", "line_code"]).select("measure", *cell, "month", "status")
 
-    def _histories(self, now: Current, paths: Mapping[str, str]) -> dict[str, _File]:
-        """The histories of these measures, by path: those of before go on where they left off."""
+    def _histories(self, now: Current, paths: Mapping[str, str], of_gold: Callable[[], _Cells]) -> dict[str, _File]:
+        """The histories of these measures, by path: those of before go on where they left off.
+
+        What is known at the newest extract is what Gold has, where it is made of nothing else.
+        """
         dataset, chain = now.dataset, history_inputs(self._registry, now)
         measures = [each for each in shown_measures(self._registry, dataset) if each.id in paths]
         schema = cells_schema(dataset, shown_measures(self._registry, dataset))
@@ -251,20 +270,38 @@ class _Maker:
             each.id: _GoingOn(*self._history_before(paths[each.id], chain, history_schema(schema))) for each in measures
         }
         for place in range(min(each.done for each in going_on.values()), len(chain)):
-            progress.stage(f"explorer: {dataset.name} as known at {chain[place][0]}")
-            tables, said = _known_at(self._registry, log, history, chain[place][0])
             wanted = [each for each in measures if going_on[each.id].done <= place]
-            for measure, cells in cells_by_measure(wanted, tables, as_enums(said, dataset), schema):
-                going_on[measure.id].add(cells, place)
+            if place == len(chain) - 1 and self._is_of_now(now):
+                known: Iterable[tuple[ShownMeasure, pl.DataFrame]] = of_gold()
+            else:
+                progress.stage(f"explorer: {dataset.name} as known at {chain[place][0]}")
+                tables, said = _known_at(self._registry, log, history, chain[place][0])
+                known = cells_by_measure(wanted, tables, as_enums(said, dataset), schema)
+            for measure, cells in known:
+                if measure in wanted:
+                    going_on[measure.id].add(cells, place)
         found = {}
         for measure in measures:
             rows = going_on[measure.id].history
-            body = by_category(rows, HISTORY)
+            body = by_category([rows], HISTORY)
             base_years = list(_base_years(measure, log, [at for at, _ in chain]))
             found[paths[measure.id]] = _file(
                 body, chain[-1][1], footer=footer_bytes(body), rows=rows.height, details={_BASE_YEARS: base_years}
             )
         return found
+
+    def _is_of_now(self, now: Current) -> bool:
+        """Whether each table of a dataset, as the set is made of it, has all years and is made of what counts now."""
+        stated = outputs_stated(now, self._lake, self._registry)
+        return (
+            now.pin is None
+            and not stated.not_published
+            and all(
+                {year: each.content_sha256 for year, each in self._partitions[table.name].items()}
+                == stated.published[table.name]
+                for table in _tables(self._registry, now.dataset.name)
+            )
+        )
 
     def _history_before(
         self, path: str, chain: list[tuple[ExtractId, str]], schema: Mapping[str, pl.DataType]
@@ -286,12 +323,14 @@ class _GoingOn:
         """Of how many extracts the history of before is."""
         self._parts = [before]
         self._newest = newest_of(before).drop("extract")
+        self._added = self._newest.clear()  # and not yet among the newest: after the last extract nobody asks for them
 
     def add(self, cells: pl.DataFrame, place: int) -> None:
         """Add what changed at the extract of this place, as which the cells were known."""
+        self._newest = with_changes(self._newest, self._added)
         changes = changed_cells(self._newest, cells, place)
         self._parts.append(changes)
-        self._newest = with_changes(self._newest, changes.drop("extract"))
+        self._added = changes.drop("extract")
 
     @property
     def history(self) -> pl.DataFrame:

@@ -368,6 +368,20 @@ def test_a_set_that_is_behind_gold_is_noticed_and_only_what_changed_is_made(worl
     assert 2020 in left.filter(measure="irpd")["period"]
 
 
+def test_a_history_takes_nothing_from_a_table_that_lacks_a_year(world: World, lake: ObservedLake) -> None:
+    before = ExplorerStore(lake).pointer().parts
+    shutil.rmtree(Path(lake.uri) / lake.layout.explorer)
+    for derivation in world.registry.gold["pce_state"]:
+        lake.table(derivation.table).withdraw(["2020"])
+    again(lake, world)
+    after = ExplorerStore(lake).pointer().parts
+    histories = [path for path in before if path.startswith("history/pce_state/")]
+    assert len(histories) > 5
+    assert {path: after[path].sha256 for path in histories} == {path: before[path].sha256 for path in histories}
+    figures = parquet(ExplorerStore(lake).current() or pytest.fail("no set"), "figures/pce_state.parquet")
+    assert 2020 not in figures["period"]
+
+
 def test_versions_that_are_no_longer_the_set_are_pruned_when_they_are_old(world: World, lake: ObservedLake) -> None:
     store = ExplorerStore(lake)
     lake.table(world.registry.gold["prices_state"][1].table).withdraw(["2020"])
