@@ -161,14 +161,18 @@ class Prepared:
     @contextmanager
     def copied(self, folder: Path) -> Iterator[World]:
         """A world of one's own, as this one is. What happened in Dagster is not known there."""
-        shutil.copytree(self.home, folder / "home", copy_function=_linked_or_copied)
+        copy_home(self.home, folder / "home")
         with self.server.copy_of(self.database) as url:
             yield World(folder / "home", url, profile="lean", catalog=self.catalog)
 
 
-def _linked_or_copied(source: str, target: str) -> None:
-    """The lake never writes into a file; whatever else lies in a home may be written to."""
-    (os.link if "lake" in Path(source).parts else shutil.copy2)(source, target)
+def copy_home(home: Path, target: Path) -> None:
+    """Copy a PCE_HOME in a moment: the lake never writes into a file, so that its files can be linked."""
+
+    def linked_or_copied(source: str, to: str) -> None:
+        (os.link if "lake" in Path(source).relative_to(home).parts else shutil.copy2)(source, to)
+
+    shutil.copytree(home, target, copy_function=linked_or_copied)
 
 
 OF_ALL_DATASETS = {

@@ -31,7 +31,7 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
-from pce_pipeline_tests.explorer.small_set import NO_CHECKS, made, small_world
+from pce_pipeline_tests.explorer.small_set import NO_CHECKS, made
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 from pce_pipeline_tests.worlds import World
 
@@ -48,9 +48,9 @@ class ObservedLake(Lake):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(two_releases: World) -> World:
     """Spending, prices and months of two releases, as Dagster's job of a refresh makes them."""
-    return small_world(tmp_path_factory.mktemp("explorer"))
+    return two_releases
 
 
 @pytest.fixture
