@@ -126,6 +126,7 @@ def _whole_units(run: YearlyRun, registry: Registry, name: str) -> pl.DataFrame 
     store = run.lake.table(silver)
     published = store.latest()
     columns = ["bea_table", "line_code", "geo_level", "value"]
+    nothing = pl.DataFrame(schema={"measure": pl.String, "geo_level": pl.String, "whole": pl.Boolean})
     found = [
         store.read([str(year)], columns)
         .lazy()
@@ -136,7 +137,8 @@ def _whole_units(run: YearlyRun, registry: Registry, name: str) -> pl.DataFrame 
         for year in run.every_year
         if str(year) in published
     ]
-    return pl.concat(found).group_by("measure", "geo_level").agg(pl.col("whole").all()).filter("whole").drop("whole")
+    together = pl.concat([nothing, *found]).group_by("measure", "geo_level").agg(pl.col("whole").all())
+    return together.filter("whole").drop("whole")
 
 
 def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
