@@ -85,9 +85,9 @@ def _identity(rule: Rule[Any], found: Finding) -> Identity:
         name=rule.name,
         says=rule.description,
         result="nothing to compare" if not found.has_subject else "holds" if found.passed else "does not hold",
-        summary=found.summary,
-        figures={name: _plain(figure) for name, figure in sorted(found.figures.items())},
-        examples=found.examples,
+        summary=found.told,
+        figures={name: _plain(figure) for name, figure in sorted(found.counted.items())},
+        examples=found.spelled_out,
         largest_residuals=tuple(_residuals(found.largest)),
     )
 

@@ -5,19 +5,17 @@ Readers follow the pointer and verify every hash. What equals the published cont
 files and hashes are all this module knows; which frames they are is its callers' business.
 """
 
-import random
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
 import polars as pl
 
+from pce_pipeline.lake.commits import Commits
 from pce_pipeline.lake.earlier import kept_versions
-from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject, MissingPartitions, PartitionsDisagree
+from pce_pipeline.lake.errors import DamagedObject, MissingObject, MissingPartitions, PartitionsDisagree
 from pce_pipeline.lake.healing import (
     Healed,
     find_damage,
@@ -29,7 +27,7 @@ from pce_pipeline.lake.healing import (
 )
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
 from pce_pipeline.lake.parquet import from_parquet, in_threads
-from pce_pipeline.lake.planning import cuts_of, plan, version_of, versions_are_there
+from pce_pipeline.lake.planning import cuts_of, version_of, versions_are_there
 from pce_pipeline.lake.pointer import (
     FILE_FORMAT,
     MANIFEST,
@@ -42,38 +40,11 @@ from pce_pipeline.lake.pointer import (
     decode_manifest,
 )
 from pce_pipeline.lake.promotion import Promotion, Seen
-from pce_pipeline.lake.records import decode_record, encode_record
+from pce_pipeline.lake.records import encode_record
+from pce_pipeline.lake.staging import Publication, Staging
 from pce_pipeline.lake.store import Store
 
 __all__ = ["Healed", "NewPartition", "Partition", "Publication", "TableStore"]
-
-_ATTEMPTS = 40
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 2.0
-_TIME_TO_PROMOTE_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What one `publish` did."""
-
-    written: list[str]
-    """The partitions with new content."""
-    unchanged: list[str]
-    """The partitions that were not touched."""
-    refreshed: list[str]
-    """The partitions with the same content from other inputs or code."""
-    rows: int
-    """The rows of those written."""
-    objects_written: int
-    """Data files written, versions and fixed keys; some, too, where an earlier run's promotion had to be finished."""
-    bytes_written: int
-    """The bytes of these."""
-    partitions: dict[str, Partition]
-    """The partitions that were given, as they are published now."""
-    before: dict[str, Partition]
-    """Those of them that were published before, as they were."""
-    rows_in_all: int
-    """The rows of all partitions that are published now."""
 
 
 class TableStore:
@@ -105,13 +76,14 @@ class TableStore:
         self._keys = TableKeys(prefix)
         self._required = required
         self._promotion = Promotion(store, self._keys, table_name, required)
+        self._commits = Commits(store, self._keys, table_name, self._promotion)
 
     def latest(self) -> dict[str, Partition]:
         """The published partitions by key, in order; none before the first publication.
 
         Raises `NewerLakeFormat`, and `DamagedObject` for a pointer that cannot be read.
         """
-        return self._read_pointer()[0].partitions
+        return self._commits.pointer()[0].partitions
 
     def read(self, partitions: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of the partitions (default: all published ones), in the order given, every byte verified.
@@ -158,7 +130,7 @@ class TableStore:
         No file is read.
         """
         seen = self._promotion.look()
-        pointer, _ = self._read_pointer()
+        pointer, _ = self._commits.pointer()
         alike = {
             key: each
             for key, each in pointer.partitions.items()
@@ -176,40 +148,17 @@ class TableStore:
         run has changed one of the same partitions since; `NewerLakeFormat`; `DamagedObject` where a promotion cannot
         be finished, though the commit is done.
         """
-        if len({each.key for each in new}) != len(new):
-            raise ValueError(f"a partition of {self._table} was given twice")
+        staging = self.staging(run_id=run_id, now=now)
+        staging.add(new)
+        return staging.publish()
+
+    def staging(self, *, run_id: str, now: datetime | None = None) -> Staging:
+        """Begins a publication whose partitions are given one after the other; nothing is committed until its end.
+
+        Raises `NewerLakeFormat`, and `DamagedObject` for a pointer that cannot be read.
+        """
         self._rewrite_earlier_formats()
-        seen = self._promotion.look()
-        pointer, token = self._read_pointer()
-        before = {each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions}
-        todo = plan(
-            new,
-            pointer.partitions,
-            seen.listing,
-            self._keys,
-            run_id=run_id,
-            now=now or datetime.now(UTC),
-            required=self._required,
-        )
-        self._store.put_many({self._keys.full(version): todo.bodies[version] for version in todo.to_write})
-        if todo.changes:
-            base = pointer.partitions
-            pointer, rebased = self._commit(pointer, token, lambda there: self._merged(base, there, todo.changes))
-            if rebased:
-                seen = self._promotion.look()
-                pointer, _ = self._read_pointer()
-        files, size = self._promote_ours_first(pointer, seen, todo.bodies, {each.key for each in new})
-        return Publication(
-            written=todo.written,
-            unchanged=todo.unchanged,
-            refreshed=todo.refreshed,
-            rows=sum(todo.changes[key].rows for key in todo.written),
-            objects_written=len(todo.to_write) + files,
-            bytes_written=sum(len(todo.bodies[version]) for version in todo.to_write) + size,
-            partitions={each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions},
-            before=before,
-            rows_in_all=sum(partition.rows for partition in pointer.partitions.values()),
-        )
+        return Staging(self._store, self._keys, self._commits, self._promotion, self._required, run_id, now)
 
     def bring_to_format(self) -> list[str]:
         """Writes the files of partitions of an earlier file format again, once; returns these partitions.
@@ -219,12 +168,12 @@ class TableStore:
         """
         rewritten = self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        self._promote(self._read_pointer()[0], seen, {})
+        self._commits.promote(self._commits.pointer()[0], seen, {})
         return rewritten
 
     def _rewrite_earlier_formats(self) -> list[str]:
         """As far as the pointer."""
-        pointer, token = self._read_pointer()
+        pointer, token = self._commits.pointer()
         old = [each for each in pointer.partitions.values() if each.file_format < FILE_FORMAT]
         if not old:
             return []
@@ -237,7 +186,7 @@ class TableStore:
 
         rewritten = [key for key, (_, now) in again.items() if now is not None]
         if rewritten:
-            self._commit(pointer, token, change)
+            self._commits.commit(pointer, token, change)
         return rewritten
 
     def _rewritten(self, before: Partition) -> Partition | None:
@@ -255,11 +204,13 @@ class TableStore:
 
         Versions stay until they are pruned. Killed in between, the next call removes what is left.
         """
-        pointer, token = self._read_pointer()
+        pointer, token = self._commits.pointer()
         given = {key: each for key, each in pointer.partitions.items() if key in partitions}
         if given:
-            self._commit(pointer, token, lambda there: {k: each for k, each in there.items() if given.get(k) != each})
-            pointer, _ = self._read_pointer()
+            self._commits.commit(
+                pointer, token, lambda there: {k: each for k, each in there.items() if given.get(k) != each}
+            )
+            pointer, _ = self._commits.pointer()
         gone = withdrawn_files(self._keys, pointer.partitions, self._promotion.look())
         self._store.delete_many([self._keys.full(path) for path in gone])
         return given
@@ -277,7 +228,7 @@ class TableStore:
         A pointer that is gone while manifests are left is one of them.
         """
         listing = {info.key: info for info in self._store.list(self._keys.prefix)}
-        pointer, token = self._read_pointer()
+        pointer, token = self._commits.pointer()
         if token is None:
             left = any(key.rpartition("/")[2] == MANIFEST for key in listing)
             return [Damage(self._keys.pointer, "missing", "a pointer", NOTHING)] if left else []
@@ -310,7 +261,7 @@ class TableStore:
         damage = self.verify()
         if not damage:
             return Healed(restored, [])
-        pointer, token = self._read_pointer()
+        pointer, token = self._commits.pointer()
         bad = {each.key for each in damage}
         copies = good_copies(self._store, self._keys, pointer.partitions.values(), bad, self._required)
         self._store.put_many(copies.bodies)
@@ -323,16 +274,16 @@ class TableStore:
                 left = {key: each for key, each in there.items() if hopeless.get(key) != each}
                 return left | {key: now for key, now in copies.remade.items() if left.get(key) == found[key]}
 
-            self._commit(pointer, token, mend)
+            self._commits.commit(pointer, token, mend)
         self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        pointer, _ = self._read_pointer()
+        pointer, _ = self._commits.pointer()
         gone = withdrawn_files(self._keys, pointer.partitions, seen)
         self._store.delete_many([self._keys.full(path) for path in gone])
         # A changed file can look untouched by its e-tag and date: promotion is told not to trust it.
         changed = {each.key for each in damage if each.problem == "changed"}
         trusted = {path: info for path, info in seen.listing.items() if self._keys.full(path) not in changed}
-        self._promote(pointer, Seen(trusted, seen.manifests), {})
+        self._commits.promote(pointer, Seen(trusted, seen.manifests), {})
         lost = {self._keys.full(o.version_key) for each in hopeless.values() for o in each.objects}
         lost |= {self._keys.full(path) for each in hopeless.values() for path in each.paths}
         return Healed(restored + [each for each in damage if each.key not in lost], copies.hopeless)
@@ -356,77 +307,12 @@ class TableStore:
         old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
         return [version for version in old if version not in kept]
 
-    def _read_pointer(self) -> tuple[Pointer, str | None]:
-        try:
-            body, token = self._store.get_versioned(self._keys.pointer)
-        except MissingObject:
-            return Pointer(table=self._table, partitions={}), None
-        return decode_record(self._keys.pointer, body, Pointer), token
-
-    def _commit(
-        self, pointer: Pointer, token: str | None, change: Callable[[dict[str, Partition]], dict[str, Partition]]
-    ) -> tuple[Pointer, bool]:
-        """Swaps the pointer, again after each lost race; returns it, and whether others had changed it meanwhile."""
-        for attempt in range(_ATTEMPTS):
-            partitions = dict(sorted(change(pointer.partitions).items()))
-            if attempt and partitions == pointer.partitions:
-                return pointer, True  # a repeated request may lose the race against its own first try
-            swapped = Pointer(table=self._table, partitions=partitions)
-            try:
-                self._store.replace(self._keys.pointer, encode_record(swapped), token)
-            except LostRace:
-                _pause(attempt)
-                pointer, token = self._read_pointer()
-            else:
-                return swapped, attempt > 0
-        raise LostRace(self._keys.pointer)
-
-    def _merged(
-        self, base: Mapping[str, Partition], there: Mapping[str, Partition], changes: Mapping[str, Partition]
-    ) -> dict[str, Partition]:
-        """`there` with our changes. Raises `LostRace` for partitions that are no longer those of `base`."""
-        ours = {key: partition for key, partition in changes.items() if not partition.says_the_same_as(there.get(key))}
-        taken = [key for key in ours if there.get(key) != base.get(key)]
-        if taken:
-            raise LostRace(self._table, partitions=taken)
-        return {**there, **ours}
-
-    def _promote_ours_first(
-        self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes], ours: Collection[str]
-    ) -> tuple[int, int]:
-        """Promotes our partitions, then what another run has committed and not promoted.
-
-        That run is given time to do so itself: many that finish each other's promotions at once only undo them, because
-        each file that is put anew is unknown to the manifest of whoever put it before.
-        """
-        files, size = self._promote(pointer, seen, at_hand, ours)
-        if self._promotion.behind(pointer, seen) <= set(ours):
-            return files, size
-        time.sleep(random.uniform(0, _TIME_TO_PROMOTE_SECONDS))  # noqa: S311 (no secret)
-        seen = self._promotion.look()
-        pointer, _ = self._read_pointer()
-        of_others = self._promote(pointer, seen, at_hand)
-        return files + of_others[0], size + of_others[1]
-
-    def _promote(
-        self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes], only: Collection[str] | None = None
-    ) -> tuple[int, int]:
-        for attempt in range(_ATTEMPTS):
-            chosen = {key: each for key, each in pointer.partitions.items() if only is None or key in only}
-            try:
-                return self._promotion.promote(Pointer(table=self._table, partitions=chosen), seen, at_hand)
-            except LostRace:
-                _pause(attempt)
-                seen = self._promotion.look()
-                pointer, _token = self._read_pointer()
-        raise LostRace(self._keys.prefix)
-
     def _restored_pointer(self) -> list[Damage]:
         """Writes a pointer that is gone or cannot be read again from the manifests."""
         seen = self._promotion.look()
         token = None
         try:
-            _, token = self._read_pointer()
+            _, token = self._commits.pointer()
         except DamagedObject:
             token = self._store.get_versioned(self._keys.pointer)[1]
         else:
@@ -440,9 +326,3 @@ class TableStore:
     def _how_to_materialise(self, partitions: Collection[str]) -> str:
         years = "" if set(partitions) <= {WHOLE} else f" --partition-range {min(partitions)}...{max(partitions)}"
         return f"Run `dagster asset materialize --select 'key:\"{self._table}\"'{years}`."
-
-
-def _pause(attempt: int) -> None:
-    """Long enough for those that met once not to meet again, and longer each time: the more meet, the more it takes."""
-    longest = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
-    time.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)
