@@ -7,11 +7,10 @@ files and hashes are all this module knows; which frames they are is its callers
 
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 import msgspec
 import polars as pl
@@ -24,7 +23,6 @@ from pce_pipeline.lake.healing import (
     glance_at,
     good_copies,
     hashes_of_files,
-    partitions_of_manifests,
     withdrawn_files,
 )
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
@@ -42,13 +40,11 @@ from pce_pipeline.lake.pointer import (
     decode_manifest,
 )
 from pce_pipeline.lake.promotion import Promotion, Seen
-from pce_pipeline.lake.records import decode_record, encode_record
 from pce_pipeline.lake.store import Store
+from pce_pipeline.lake.swapping import ATTEMPTS, PointerSwap, merged, pause
 
 __all__ = ["Healed", "NewPartition", "Partition", "Publication", "TableStore"]
 
-_ATTEMPTS = 40
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 2.0
 _TIME_TO_PROMOTE_SECONDS = 0.5
 
 
@@ -104,6 +100,7 @@ class TableStore:
         self._table = table_name
         self._keys = TableKeys(prefix)
         self._required = required
+        self._pointer = PointerSwap(store, self._keys, table_name)
         self._promotion = Promotion(store, self._keys, table_name, required)
 
     def latest(self) -> dict[str, Partition]:
@@ -111,7 +108,7 @@ class TableStore:
 
         Raises `NewerLakeFormat`, and `DamagedObject` for a pointer that cannot be read.
         """
-        return self._read_pointer()[0].partitions
+        return self._pointer.read()[0].partitions
 
     def read(self, partitions: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of the partitions (default: all published ones), in the order given, every byte verified.
@@ -158,7 +155,7 @@ class TableStore:
         No file is read.
         """
         seen = self._promotion.look()
-        pointer, _ = self._read_pointer()
+        pointer, _ = self._pointer.read()
         alike = {
             key: each
             for key, each in pointer.partitions.items()
@@ -180,7 +177,7 @@ class TableStore:
             raise ValueError(f"a partition of {self._table} was given twice")
         self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        pointer, token = self._read_pointer()
+        pointer, token = self._pointer.read()
         before = {each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions}
         todo = plan(
             new,
@@ -194,10 +191,12 @@ class TableStore:
         self._store.put_many({self._keys.full(version): todo.bodies[version] for version in todo.to_write})
         if todo.changes:
             base = pointer.partitions
-            pointer, rebased = self._commit(pointer, token, lambda there: self._merged(base, there, todo.changes))
+            pointer, rebased = self._pointer.commit(
+                pointer, token, lambda there: merged(self._table, base, there, todo.changes)
+            )
             if rebased:
                 seen = self._promotion.look()
-                pointer, _ = self._read_pointer()
+                pointer, _ = self._pointer.read()
         files, size = self._promote_ours_first(pointer, seen, todo.bodies, {each.key for each in new})
         return Publication(
             written=todo.written,
@@ -219,12 +218,12 @@ class TableStore:
         """
         rewritten = self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        self._promote(self._read_pointer()[0], seen, {})
+        self._promote(self._pointer.read()[0], seen, {})
         return rewritten
 
     def _rewrite_earlier_formats(self) -> list[str]:
         """As far as the pointer."""
-        pointer, token = self._read_pointer()
+        pointer, token = self._pointer.read()
         old = [each for each in pointer.partitions.values() if each.file_format < FILE_FORMAT]
         if not old:
             return []
@@ -237,7 +236,7 @@ class TableStore:
 
         rewritten = [key for key, (_, now) in again.items() if now is not None]
         if rewritten:
-            self._commit(pointer, token, change)
+            self._pointer.commit(pointer, token, change)
         return rewritten
 
     def _rewritten(self, before: Partition) -> Partition | None:
@@ -255,11 +254,13 @@ class TableStore:
 
         Versions stay until they are pruned. Killed in between, the next call removes what is left.
         """
-        pointer, token = self._read_pointer()
+        pointer, token = self._pointer.read()
         given = {key: each for key, each in pointer.partitions.items() if key in partitions}
         if given:
-            self._commit(pointer, token, lambda there: {k: each for k, each in there.items() if given.get(k) != each})
-            pointer, _ = self._read_pointer()
+            self._pointer.commit(
+                pointer, token, lambda there: {k: each for k, each in there.items() if given.get(k) != each}
+            )
+            pointer, _ = self._pointer.read()
         gone = withdrawn_files(self._keys, pointer.partitions, self._promotion.look())
         self._store.delete_many([self._keys.full(path) for path in gone])
         return given
@@ -277,7 +278,7 @@ class TableStore:
         A pointer that is gone while manifests are left is one of them.
         """
         listing = {info.key: info for info in self._store.list(self._keys.prefix)}
-        pointer, token = self._read_pointer()
+        pointer, token = self._pointer.read()
         if token is None:
             left = any(key.rpartition("/")[2] == MANIFEST for key in listing)
             return [Damage(self._keys.pointer, "missing", "a pointer", NOTHING)] if left else []
@@ -306,11 +307,11 @@ class TableStore:
         A partition without a good copy is withdrawn from the table: materialise it again.
         """
         # The pointer comes first: without it nothing says which bytes are right.
-        restored = self._restored_pointer()
+        restored = self._pointer.restored(self._promotion.look())
         damage = self.verify()
         if not damage:
             return Healed(restored, [])
-        pointer, token = self._read_pointer()
+        pointer, token = self._pointer.read()
         bad = {each.key for each in damage}
         copies = good_copies(self._store, self._keys, pointer.partitions.values(), bad, self._required)
         self._store.put_many(copies.bodies)
@@ -323,10 +324,10 @@ class TableStore:
                 left = {key: each for key, each in there.items() if hopeless.get(key) != each}
                 return left | {key: now for key, now in copies.remade.items() if left.get(key) == found[key]}
 
-            self._commit(pointer, token, mend)
+            self._pointer.commit(pointer, token, mend)
         self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        pointer, _ = self._read_pointer()
+        pointer, _ = self._pointer.read()
         gone = withdrawn_files(self._keys, pointer.partitions, seen)
         self._store.delete_many([self._keys.full(path) for path in gone])
         # A changed file can look untouched by its e-tag and date: promotion is told not to trust it.
@@ -356,41 +357,6 @@ class TableStore:
         old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
         return [version for version in old if version not in kept]
 
-    def _read_pointer(self) -> tuple[Pointer, str | None]:
-        try:
-            body, token = self._store.get_versioned(self._keys.pointer)
-        except MissingObject:
-            return Pointer(table=self._table, partitions={}), None
-        return decode_record(self._keys.pointer, body, Pointer), token
-
-    def _commit(
-        self, pointer: Pointer, token: str | None, change: Callable[[dict[str, Partition]], dict[str, Partition]]
-    ) -> tuple[Pointer, bool]:
-        """Swaps the pointer, again after each lost race; returns it, and whether others had changed it meanwhile."""
-        for attempt in range(_ATTEMPTS):
-            partitions = dict(sorted(change(pointer.partitions).items()))
-            if attempt and partitions == pointer.partitions:
-                return pointer, True  # a repeated request may lose the race against its own first try
-            swapped = Pointer(table=self._table, partitions=partitions)
-            try:
-                self._store.replace(self._keys.pointer, encode_record(swapped), token)
-            except LostRace:
-                _pause(attempt)
-                pointer, token = self._read_pointer()
-            else:
-                return swapped, attempt > 0
-        raise LostRace(self._keys.pointer)
-
-    def _merged(
-        self, base: Mapping[str, Partition], there: Mapping[str, Partition], changes: Mapping[str, Partition]
-    ) -> dict[str, Partition]:
-        """`there` with our changes. Raises `LostRace` for partitions that are no longer those of `base`."""
-        ours = {key: partition for key, partition in changes.items() if not partition.says_the_same_as(there.get(key))}
-        taken = [key for key in ours if there.get(key) != base.get(key)]
-        if taken:
-            raise LostRace(self._table, partitions=taken)
-        return {**there, **ours}
-
     def _promote_ours_first(
         self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes], ours: Collection[str]
     ) -> tuple[int, int]:
@@ -404,45 +370,23 @@ class TableStore:
             return files, size
         time.sleep(random.uniform(0, _TIME_TO_PROMOTE_SECONDS))  # noqa: S311 (no secret)
         seen = self._promotion.look()
-        pointer, _ = self._read_pointer()
+        pointer, _ = self._pointer.read()
         of_others = self._promote(pointer, seen, at_hand)
         return files + of_others[0], size + of_others[1]
 
     def _promote(
         self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes], only: Collection[str] | None = None
     ) -> tuple[int, int]:
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             chosen = {key: each for key, each in pointer.partitions.items() if only is None or key in only}
             try:
                 return self._promotion.promote(Pointer(table=self._table, partitions=chosen), seen, at_hand)
             except LostRace:
-                _pause(attempt)
+                pause(attempt)
                 seen = self._promotion.look()
-                pointer, _token = self._read_pointer()
+                pointer, _token = self._pointer.read()
         raise LostRace(self._keys.prefix)
-
-    def _restored_pointer(self) -> list[Damage]:
-        """Writes a pointer that is gone or cannot be read again from the manifests."""
-        seen = self._promotion.look()
-        token = None
-        try:
-            _, token = self._read_pointer()
-        except DamagedObject:
-            token = self._store.get_versioned(self._keys.pointer)[1]
-        else:
-            if token is not None or not seen.manifests:
-                return []
-        pointer = Pointer(table=self._table, partitions=dict(sorted(partitions_of_manifests(seen).items())))
-        self._store.replace(self._keys.pointer, encode_record(pointer), token)
-        problem: Literal["missing", "changed"] = "missing" if token is None else "changed"
-        return [Damage(self._keys.pointer, problem, "a pointer", NOTHING if token is None else "something else")]
 
     def _how_to_materialise(self, partitions: Collection[str]) -> str:
         years = "" if set(partitions) <= {WHOLE} else f" --partition-range {min(partitions)}...{max(partitions)}"
         return f"Run `dagster asset materialize --select 'key:\"{self._table}\"'{years}`."
-
-
-def _pause(attempt: int) -> None:
-    """Long enough for those that met once not to meet again, and longer each time: the more meet, the more it takes."""
-    longest = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
-    time.sleep(random.uniform(0, longest))  # noqa: S311 (no secret)
