@@ -15,14 +15,16 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import polars as pl
 
-from pce_pipeline.lake.earlier import kept_versions
+from pce_pipeline.lake.earlier import earlier_objects, kept_versions
 from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject, MissingPartitions, PartitionsDisagree
 from pce_pipeline.lake.healing import (
     Healed,
+    files_of_record,
     find_damage,
     glance_at,
     good_copies,
     hashes_of_files,
+    mended_records,
     withdrawn_files,
 )
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
@@ -304,7 +306,8 @@ class TableStore:
     def heal(self) -> Healed:
         """Restores damaged versions and fixed keys from each other, and a lost pointer from the manifests.
 
-        A partition without a good copy is withdrawn from the table: materialise it again.
+        A partition without a good copy is withdrawn from the table: materialise it again. Of a dimension the record
+        stays, because its history is in it; what is lost of that is told.
         """
         # The pointer comes first: without it nothing says which bytes are right.
         restored = self._pointer.restored(self._promotion.look())
@@ -315,28 +318,39 @@ class TableStore:
         bad = {each.key for each in damage}
         copies = good_copies(self._store, self._keys, pointer.partitions.values(), bad, self._required)
         self._store.put_many(copies.bodies)
-        hopeless = {key: pointer.partitions[key] for key in copies.hopeless}
-        if hopeless or copies.remade:
+        found = pointer.partitions
+        hopeless = {key: found[key] for key in copies.hopeless}
+        left = bad - copies.bodies.keys()
+        mended = mended_records(found, copies, {key.removeprefix(f"{self._keys.prefix}/") for key in left})
+        if mended != found:
             # Another run may have published anew meanwhile: only what is still as it was found is touched.
-            found = pointer.partitions
-
             def mend(there: dict[str, Partition]) -> dict[str, Partition]:
-                left = {key: each for key, each in there.items() if hopeless.get(key) != each}
-                return left | {key: now for key, now in copies.remade.items() if left.get(key) == found[key]}
+                as_found = {key for key, each in there.items() if found.get(key) == each}
+                return {
+                    key: mended.get(key, each) for key, each in there.items() if key in mended or key not in as_found
+                }
 
             self._pointer.commit(pointer, token, mend)
         self._rewrite_earlier_formats()
         seen = self._promotion.look()
         pointer, _ = self._pointer.read()
-        gone = withdrawn_files(self._keys, pointer.partitions, seen)
-        self._store.delete_many([self._keys.full(path) for path in gone])
+        lost = {key: files_of_record(self._keys, each) for key, each in hopeless.items()}
+        gone = {self._keys.full(path) for path in withdrawn_files(self._keys, pointer.partitions, seen)}
+        for key, files in lost.items():
+            if pointer.partitions.get(key) == mended.get(key):
+                gone |= files & bad  # what lies there could be taken for whole by its size
+        self._store.delete_many(sorted(gone))
         # A changed file can look untouched by its e-tag and date: promotion is told not to trust it.
         changed = {each.key for each in damage if each.problem == "changed"}
         trusted = {path: info for path, info in seen.listing.items() if self._keys.full(path) not in changed}
-        self._promote(pointer, Seen(trusted, seen.manifests), {})
-        lost = {self._keys.full(o.version_key) for each in hopeless.values() for o in each.objects}
-        lost |= {self._keys.full(path) for each in hopeless.values() for path in each.paths}
-        return Healed(restored + [each for each in damage if each.key not in lost], copies.hopeless)
+        self._promote(pointer, Seen(trusted, seen.manifests), {}, pointer.partitions.keys() - hopeless.keys())
+        of_hopeless = set[str]().union(*lost.values())
+        earlier = {self._keys.full(o.version_key) for each in mended.values() for o in earlier_objects(each)} & left
+        return Healed(
+            restored + [each for each in damage if each.key not in of_hopeless | earlier],
+            copies.hopeless,
+            [each for each in damage if each.key in earlier - of_hopeless],
+        )
 
     def prune(self, older_than: timedelta, now: datetime, held: Collection[str] = ()) -> list[str]:
         """Deletes versions that are older and neither current nor `held` (version keys); returns their version keys."""
