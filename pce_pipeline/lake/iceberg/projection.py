@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,6 +57,16 @@ class Projected:
     """The data files of it."""
     tags: tuple[str, ...] = ()
     """The tags that name it."""
+    digest: str = ""
+    """Of the files and columns that it has: `digest_of` the partitions that it was made of."""
+
+
+def digest_of(lake: Lake, table: Table, partitions: Mapping[str, Partition]) -> str:
+    """What the Iceberg table of `table` has to hold where its pointer names these partitions, as one hash.
+
+    It covers the addresses of the files, so that a lake that was moved has others, and the columns. Nothing is read.
+    """
+    return _Wanted(table, IcebergPlace.of(lake, table), lake.prefix(table), partitions, frozenset()).digest
 
 
 def project(lake: Lake, table: Table, tags: Collection[str], *, run_id: str, rebuild: bool = False) -> Projected:
@@ -78,9 +89,9 @@ def project(lake: Lake, table: Table, tags: Collection[str], *, run_id: str, reb
         if number and not anew and wanted.is_said_by(document):
             if place.hinted() != number:
                 place.write_hint(number)
-            return _projected(table, place, number, document, "unchanged")
+            return _projected(wanted, number, document, "unchanged")
         if not wanted.files and not number:
-            return Projected(table.name, "empty", place.location)
+            return Projected(table.name, "empty", place.location, digest=wanted.digest)
         try:
             return _commit(wanted, number, run_id, anew=anew)
         except _TakenByOthers:
@@ -118,14 +129,14 @@ class _Wanted:
     tags: frozenset[str]
     """The tags of what is newest."""
 
-    @property
+    @cached_property
     def files(self) -> set[str]:
         """The addresses of its data files; a file without rows says nothing, not even of which year it is."""
         keys = TableKeys(self.prefix)
         found = (stored for each in self.partitions.values() for stored in each.objects)
         return {self.place.addresses.of_key(keys.full(stored.version_key)) for stored in found if stored.rows}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the files and the columns."""
         columns = [
@@ -176,7 +187,7 @@ def _commit(wanted: _Wanted, number: int, run_id: str, *, anew: bool) -> Project
         if wanted.place.newest() != number:
             raise _TakenByOthers from gone
         raise MissingObject(wanted.place.addresses.key_of(str(gone))) from None
-    return _projected(wanted.table, wanted.place, catalogue.number, wanted.place.document(catalogue.number), outcome)
+    return _projected(wanted, catalogue.number, wanted.place.document(catalogue.number), outcome)
 
 
 def _take_columns(transaction: "Transaction", declared: Table) -> None:
@@ -231,14 +242,12 @@ def data_files(table: "IcebergTable", snapshot: "Snapshot") -> list["DataFile"]:
     ]
 
 
-def _projected(
-    table: Table, place: IcebergPlace, number: int, document: Mapping[str, Any], outcome: Outcome
-) -> Projected:
+def _projected(wanted: _Wanted, number: int, document: Mapping[str, Any], outcome: Outcome) -> Projected:
     current = _current_snapshot(document)
     return Projected(
-        table.name,
+        wanted.table.name,
         outcome,
-        place.location,
+        wanted.place.location,
         number,
         _id_of(current),
         int(current["summary"].get("total-data-files", 0)) if current is not None else 0,
@@ -249,6 +258,7 @@ def _projected(
                 if ref.get("type") == "tag" and ref.get("snapshot-id") == _id_of(current)
             )
         ),
+        wanted.digest,
     )
 
 
