@@ -71,7 +71,11 @@ def write_ledger(lake: Lake, entries: Entries) -> None:
 def wanted_entries(lake: Lake, registry: Registry, tags: Tags, published: Published, *, glue: str) -> Entries:
     """What each table has to be projected as, `glue` being the database to tell, or empty."""
     return {
-        table.name: Entry(digest=digest_of(lake, table, published[table.name]), tags=tuple(tags.of(table)), glue=glue)
+        table.name: Entry(
+            digest=digest_of(lake, table, published[table.name]),
+            tags=tuple(tags.of(table)),
+            glue=glue if published[table.name] else "",
+        )
         for table in registry.tables
     }
 
