@@ -9,13 +9,14 @@ import random
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 import pce_pipeline
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject
-from pce_pipeline.lake.iceberg.places import IcebergPlace
+from pce_pipeline.lake.iceberg.places import IcebergPlace, Newest
 from pce_pipeline.lake.parquet import in_threads
 from pce_pipeline.lake.pointer import FILE_FORMAT, Partition, TableKeys
 from pce_pipeline.lake.resource import Lake
@@ -56,6 +57,16 @@ class Projected:
     """The data files of it."""
     tags: tuple[str, ...] = ()
     """The tags that name it."""
+    digest: str = ""
+    """Of the files and columns that it has: `digest_of` the partitions that it was made of."""
+
+
+def digest_of(lake: Lake, table: Table, partitions: Mapping[str, Partition]) -> str:
+    """What the Iceberg table of `table` has to hold where its pointer names these partitions, as one hash.
+
+    It covers the addresses of the files, so that a lake that was moved has others, and the columns. Nothing is read.
+    """
+    return _Wanted(table, IcebergPlace.of(lake, table), lake.prefix(table), partitions, frozenset()).digest
 
 
 def project(lake: Lake, table: Table, tags: Collection[str], *, run_id: str, rebuild: bool = False) -> Projected:
@@ -65,24 +76,29 @@ def project(lake: Lake, table: Table, tags: Collection[str], *, run_id: str, reb
     `DamagedObject` for metadata or versions that cannot be read, `FilesDoNotFit`, and what the store raises.
     """
     place, store = IcebergPlace.of(lake, table), lake.table(table)
-    if _of_before(store.latest()):
-        store.bring_to_format()
+    was_brought_to_format = False
     for _ in range(_ATTEMPTS):
-        number = place.newest()
-        document = {} if rebuild or not number else place.document(number)
+        newest = place.newest_metadata()
+        number = newest.number
+        partitions = store.latest()
+        if _of_before(partitions) and not was_brought_to_format:
+            was_brought_to_format = True
+            store.bring_to_format()
+            continue
+        document = {} if rebuild or not number else place.document(number, newest.body)
         anew = document.get("location") != place.location
-        wanted = _Wanted(table, place, lake.prefix(table), store.latest(), frozenset(tags))
-        if lost := _of_before(wanted.partitions):
+        wanted = _Wanted(table, place, lake.prefix(table), partitions, frozenset(tags))
+        if lost := _of_before(partitions):
             # only damage keeps a partition from being written again
             raise DamagedObject(f"{wanted.prefix}/{lost[0].objects[0].version_key}", "a version", "files of before")
         if number and not anew and wanted.is_said_by(document):
-            if place.hinted() != number:
+            if newest.hinted != number:
                 place.write_hint(number)
-            return _projected(table, place, number, document, "unchanged")
+            return _projected(wanted, number, document, "unchanged")
         if not wanted.files and not number:
-            return Projected(table.name, "empty", place.location)
+            return Projected(table.name, "empty", place.location, digest=wanted.digest)
         try:
-            return _commit(wanted, number, run_id, anew=anew)
+            return _commit(wanted, newest, run_id, anew=anew)
         except _TakenByOthers:
             time.sleep(random.uniform(0, _LONGEST_PAUSE_SECONDS))  # noqa: S311 (no secret)
     raise LostRace(place.prefix)
@@ -118,14 +134,14 @@ class _Wanted:
     tags: frozenset[str]
     """The tags of what is newest."""
 
-    @property
+    @cached_property
     def files(self) -> set[str]:
         """The addresses of its data files; a file without rows says nothing, not even of which year it is."""
         keys = TableKeys(self.prefix)
         found = (stored for each in self.partitions.values() for stored in each.objects)
         return {self.place.addresses.of_key(keys.full(stored.version_key)) for stored in found if stored.rows}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of the files and the columns."""
         columns = [
@@ -145,14 +161,15 @@ def _of_before(partitions: Mapping[str, Partition]) -> list[Partition]:
     return [each for each in partitions.values() if each.file_format < FILE_FORMAT]
 
 
-def _commit(wanted: _Wanted, number: int, run_id: str, *, anew: bool) -> Projected:
-    """One commit on the metadata of that number. Raises `_TakenByOthers`."""
+def _commit(wanted: _Wanted, newest: Newest, run_id: str, *, anew: bool) -> Projected:
+    """One commit on that metadata. Raises `_TakenByOthers`."""
     from pyiceberg.exceptions import CommitFailedException, ValidationException  # noqa: PLC0415 (0.6 seconds)
     from pyiceberg.table.update.snapshot import ManageSnapshots  # noqa: PLC0415
 
     from pce_pipeline.lake.iceberg.catalogue import LakeCatalogue  # noqa: PLC0415
 
-    catalogue = LakeCatalogue(wanted.place, number)
+    number = newest.number
+    catalogue = LakeCatalogue(wanted.place, number, newest.body)
     table = catalogue.new_table(wanted.table) if anew else catalogue.load_table(wanted.table.name)
     outcome: Outcome = "rebuilt" if anew and number else "tagged"
     try:
@@ -176,7 +193,7 @@ def _commit(wanted: _Wanted, number: int, run_id: str, *, anew: bool) -> Project
         if wanted.place.newest() != number:
             raise _TakenByOthers from gone
         raise MissingObject(wanted.place.addresses.key_of(str(gone))) from None
-    return _projected(wanted.table, wanted.place, catalogue.number, wanted.place.document(catalogue.number), outcome)
+    return _projected(wanted, catalogue.number, catalogue.document(), outcome)
 
 
 def _take_columns(transaction: "Transaction", declared: Table) -> None:
@@ -231,14 +248,12 @@ def data_files(table: "IcebergTable", snapshot: "Snapshot") -> list["DataFile"]:
     ]
 
 
-def _projected(
-    table: Table, place: IcebergPlace, number: int, document: Mapping[str, Any], outcome: Outcome
-) -> Projected:
+def _projected(wanted: _Wanted, number: int, document: Mapping[str, Any], outcome: Outcome) -> Projected:
     current = _current_snapshot(document)
     return Projected(
-        table.name,
+        wanted.table.name,
         outcome,
-        place.location,
+        wanted.place.location,
         number,
         _id_of(current),
         int(current["summary"].get("total-data-files", 0)) if current is not None else 0,
@@ -249,6 +264,7 @@ def _projected(
                 if ref.get("type") == "tag" and ref.get("snapshot-id") == _id_of(current)
             )
         ),
+        wanted.digest,
     )
 
 
