@@ -5,7 +5,8 @@ version of the Parquet writer, not on threads or machines.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import polars as pl
 import pyarrow as pa
@@ -21,15 +22,25 @@ def by_category(frame: pl.DataFrame, columns: Sequence[str]) -> bytes:
 
     Enums become texts. Statistics are of the category alone.
     """
+    return by_categories([frame], columns)
+
+
+def by_categories(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> bytes:
+    """The same of frames (at least one) that have whole categories each, in order."""
     buffer = io.BytesIO()
+    following = iter(frames)
+    first = next(following)
     with pq.ParquetWriter(
         buffer,
-        _arrow(frame.head(0), columns).schema,
+        _arrow(first.head(0), columns).schema,
         compression="zstd",
         write_statistics=[_GROUPED],
         store_schema=False,
     ) as writer:
-        for of_category in frame.partition_by(_GROUPED, maintain_order=True):
+        parts = (
+            part for frame in chain([first], following) for part in frame.partition_by(_GROUPED, maintain_order=True)
+        )
+        for of_category in parts:
             writer.write_table(_arrow(of_category, columns), row_group_size=of_category.height)
     return buffer.getvalue()
 
