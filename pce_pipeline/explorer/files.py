@@ -5,61 +5,53 @@ version of the Parquet writer, not on threads or machines.
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 _GROUPED = "category"
+_ROWS_AT_ONCE = 200_000
 _LENGTH_AND_MAGIC = 8
 """A Parquet file ends with the length of its footer in four bytes, and four more that say what it is."""
 
 
-def by_category(parts: Sequence[pl.DataFrame], columns: Sequence[str]) -> bytes:
-    """These columns of frames (at least one) that are each sorted by category, with a row group for each category.
+def by_category(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> bytes:
+    """These columns of frames (at least one), with a row group for each category.
 
-    A row group has the rows of all frames in their order. Enums become texts. Statistics are of the category alone.
+    Each frame is sorted by category and has whole categories, in order. Enums become texts. Statistics are of the
+    category alone.
     """
     buffer = io.BytesIO()
+    following = iter(frames)
+    first = next(following)
     with pq.ParquetWriter(
         buffer,
-        _arrow(parts[0].head(0), columns).schema,
+        _arrow(first.head(0), columns).schema,
         compression="zstd",
         write_statistics=[_GROUPED],
         store_schema=False,
     ) as writer:
-        for rows in _of_categories(parts, columns):
-            writer.write_table(rows, row_group_size=rows.num_rows)
+        for frame in chain([first], following):
+            for rows in _of_categories(frame, columns):
+                writer.write_table(rows, row_group_size=rows.num_rows)
     return buffer.getvalue()
 
 
-def _of_categories(parts: Sequence[pl.DataFrame], columns: Sequence[str]) -> Iterator[pa.Table]:
-    """The rows of each category that any frame has, in the order of categories.
-
-    One frame is turned into Arrow at once. Several are turned category by category: all of them would take the memory.
-    """
-    if len(parts) == 1:
-        whole = _arrow(parts[0], columns)
-        for _, first, length in _runs(parts[0]):
-            yield whole.slice(first, length)
-        return
-    places = [{category: (first, length) for category, first, length in _runs(part)} for part in parts]
-    order = parts[0].schema[_GROUPED]
-    for category in pl.Series(list({each for of in places for each in of}), dtype=order).sort():
-        yield _arrow(
-            pl.concat([part.slice(*of[category]) for part, of in zip(parts, places, strict=True) if category in of]),
-            columns,
-        )
-
-
-def _runs(frame: pl.DataFrame) -> Iterator[tuple[str, int, int]]:
-    """Each category of a sorted frame, with its first row and how many there are."""
-    runs = frame[_GROUPED].rle().struct.unnest()
-    first = 0
-    for length, category in runs.select("len", "value").iter_rows():
-        yield category, first, length
-        first += length
+def _of_categories(frame: pl.DataFrame, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of each category; a few of them are turned into Arrow at once, because all would take the memory."""
+    done, pending = 0, list[int]()
+    for length in [*frame[_GROUPED].rle().struct.field("len"), None]:
+        if pending and (length is None or sum(pending) + length > _ROWS_AT_ONCE):
+            whole, first = _arrow(frame.slice(done, sum(pending)), columns), 0
+            for each in pending:
+                yield whole.slice(first, each)
+                first += each
+            done, pending = done + first, []
+        if length is not None:
+            pending.append(length)
 
 
 def read(body: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

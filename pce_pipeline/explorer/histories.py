@@ -4,16 +4,17 @@ As known at an extract, a cell is the row with the greatest extract up to that o
 published yet. Pure functions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import polars as pl
 
 from pce_pipeline.explorer.cells import CELL
 from pce_pipeline.explorer.statuses import STATUS, WITHDRAWN
 
-_KEY = tuple(name for name in CELL if name != "measure")
+KEY = tuple(name for name in CELL if name != "measure")
+"""What a row of a history is of, beside the extract."""
 
-HISTORY = (*_KEY, "extract", "value", "status")
+HISTORY = (*KEY, "extract", "value", "status")
 """The columns of the history of a measure, and the order of its rows as far as `extract`, the place of an extract."""
 
 
@@ -25,7 +26,7 @@ def history_schema(cells: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
 
 def newest_of(history: pl.DataFrame) -> pl.DataFrame:
     """The last row of each cell of a history, in order."""
-    return history.unique(_KEY, keep="last", maintain_order=True)
+    return history.unique(KEY, keep="last", maintain_order=True)
 
 
 def changed_cells(newest: pl.DataFrame, cells: pl.DataFrame, extract: int) -> pl.DataFrame:
@@ -36,26 +37,20 @@ def changed_cells(newest: pl.DataFrame, cells: pl.DataFrame, extract: int) -> pl
     place = pl.lit(extract, dtype=pl.Int32).alias("extract")
     if newest.is_empty():
         return cells.with_columns(place).select(HISTORY)
-    both = cells.select(*_KEY, "value", "status").join(
-        newest, on=_KEY, how="left", suffix="_before", maintain_order="left"
+    both = cells.select(*KEY, "value", "status").join(
+        newest, on=KEY, how="left", suffix="_before", maintain_order="left"
     )
     changed = both.filter(
         pl.col("value").ne_missing(pl.col("value_before")) | pl.col("status").ne_missing(pl.col("status_before"))
     )
-    gone = newest.filter(pl.col("status") != WITHDRAWN).join(cells, on=_KEY, how="anti", maintain_order="left")
+    gone = newest.filter(pl.col("status") != WITHDRAWN).join(cells, on=KEY, how="anti", maintain_order="left")
     gone = gone.with_columns(value=pl.lit(None, dtype=pl.Float64), status=pl.lit(WITHDRAWN).cast(STATUS))
-    return pl.concat([each.with_columns(place).select(HISTORY) for each in (changed, gone)]).sort(_KEY)
+    return pl.concat([each.with_columns(place).select(HISTORY) for each in (changed, gone)]).sort(KEY)
 
 
 def with_changes(newest: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     """The newest rows of a history after these were added to it."""
-    return pl.concat([newest.join(changes, on=_KEY, how="anti", maintain_order="left"), changes]).sort(_KEY)
-
-
-def whole_history(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """A history of its parts, each in order."""
-    there = [part for part in parts if not part.is_empty()] or parts[:1]
-    return there[0] if len(there) == 1 else pl.concat(there).sort(*_KEY, "extract")
+    return pl.concat([newest.join(changes, on=KEY, how="anti", maintain_order="left"), changes]).sort(KEY)
 
 
 def as_known_at(history: pl.DataFrame, extract: int) -> pl.DataFrame:

@@ -6,7 +6,7 @@ counted as such. Sums that BEA itself does not keep are declared in the catalogu
 nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -75,6 +75,26 @@ class FactYears:
             return (pl.col("amount") == pl.col("amount").floor()).all().over("measure", "geo_level").alias("whole")
         known = [f"{measure} {level}" for measure, level in self.whole_units.iter_rows()]
         return pl.format("{} {}", "measure", "geo_level").is_in(known).alias("whole")
+
+
+def whole_units(parts: Iterable[pl.DataFrame], dataset: Dataset) -> pl.DataFrame:
+    """The measures and levels whose figures are whole units in all parts, as `FactYears.whole_units` takes them.
+
+    Parts are rows of Silver: bea_table, line_code, geo_level and value.
+    """
+    lines = dataset.lines.lazy().select("bea_table", "line_code", "measure")
+    found = [pl.DataFrame(schema={"measure": pl.String, "geo_level": pl.String, "whole": pl.Boolean})]
+    found += [
+        part.lazy()
+        .select("bea_table", "line_code", "geo_level", "value")
+        .join(lines, on=["bea_table", "line_code"])
+        .group_by("measure", "geo_level")
+        .agg(whole=(pl.col("value") == pl.col("value").floor()).all())
+        .collect()
+        for part in parts
+    ]
+    together = pl.concat(found).group_by("measure", "geo_level").agg(pl.col("whole").all())
+    return together.filter("whole").drop("whole")
 
 
 @rule(

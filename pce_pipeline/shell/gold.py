@@ -23,7 +23,7 @@ from pce_pipeline.observability.audit import rows_quarantined
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.quality.dimensions import DimensionRows
 from pce_pipeline.quality.facts import Facts
-from pce_pipeline.quality.identities import FactYears
+from pce_pipeline.quality.identities import FactYears, whole_units
 from pce_pipeline.quality.rows import TableRows
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.settings import Settings
@@ -121,24 +121,12 @@ def _whole_units(run: YearlyRun, registry: Registry, name: str) -> pl.DataFrame 
     """
     if len(run.every_year) == len(run.years):
         return None
-    dataset, silver = run.held[name].dataset, registry.silver[name].table
-    lines = dataset.lines.lazy().select("bea_table", "line_code", "measure")
+    silver = registry.silver[name].table
     store = run.lake.table(silver)
     published = store.latest()
     columns = ["bea_table", "line_code", "geo_level", "value"]
-    nothing = pl.DataFrame(schema={"measure": pl.String, "geo_level": pl.String, "whole": pl.Boolean})
-    found = [
-        store.read([str(year)], columns)
-        .lazy()
-        .join(lines, on=["bea_table", "line_code"])
-        .group_by("measure", "geo_level")
-        .agg(whole=(pl.col("value") == pl.col("value").floor()).all())
-        .collect()
-        for year in run.every_year
-        if str(year) in published
-    ]
-    together = pl.concat([nothing, *found]).group_by("measure", "geo_level").agg(pl.col("whole").all())
-    return together.filter("whole").drop("whole")
+    parts = (store.read([str(year)], columns) for year in run.every_year if str(year) in published)
+    return whole_units(parts, run.held[name].dataset)
 
 
 def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:

@@ -289,6 +289,25 @@ def whole_index(world: World) -> bytes:
     return found.read(INDEX)
 
 
+@pytest.mark.parametrize("years_at_once", [1, 3])
+def test_years_at_a_time_give_the_same_bytes(
+    world: World, whole: ExplorerSet, tmp_path: Path, years_at_once: int
+) -> None:
+    shutil.copytree(world.settings.lake_uri, tmp_path, dirs_exist_ok=True)
+    lake = Lake(str(tmp_path), world.lake.layout)
+    shutil.rmtree(tmp_path / lake.layout.explorer)
+
+    made(world, lake, years_at_once=years_at_once)
+
+    again = ExplorerStore(lake).current()
+    assert again is not None
+    # the words of checks are those of another moment
+    beside = {CHECKS, INDEX}
+    assert {path: part for path, part in again.parts.items() if path not in beside} == {
+        path: part for path, part in whole.parts.items() if path not in beside
+    }
+
+
 def test_a_kill_at_any_write_leaves_no_half_a_set_and_the_next_run_makes_it(world: World, lake: ObservedLake) -> None:
     store, folder = ExplorerStore(lake), Path(lake.uri) / lake.layout.explorer
     shutil.rmtree(folder)
