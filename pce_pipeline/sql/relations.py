@@ -67,10 +67,6 @@ class Relations:
         """Every table, and the views that these datasets have all tables of."""
         return [each for each in self._all.values() if not each.lacks]
 
-    def known_of(self, tables: Collection[str]) -> list[str]:
-        """The tables and views that need no other tables than these, by their paths."""
-        return [each.path for each in self.whole if all(table.name in tables for table in each.tables)]
-
     def named(self, name: str, besides: Collection[str] = ()) -> Relation:
         """The table or view that a name means, `besides` these paths: with a schema or without one.
 

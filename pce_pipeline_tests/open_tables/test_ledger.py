@@ -18,6 +18,7 @@ from pce_pipeline.open_tables.ledger import Entry, read_ledger, tables_behind
 from pce_pipeline.open_tables.projecting import Opened, open_tables
 from pce_pipeline.tables.dimensions import DIM_CATEGORY, DIM_GEOGRAPHY
 from pce_pipeline.tables.registry import load_registry
+from pce_pipeline_tests.alerts.aws import environment
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 
 REGISTRY = load_registry("smoke", None)
@@ -121,7 +122,8 @@ def test_tables_that_glue_was_not_told_of_are_behind(tmp_path: Path) -> None:
     lake.open()
     assert lake.behind(glue="pce_test") == {AREAS: None}
     # there is no service at this address
-    failed = lake.open(Glue("pce_test", "http://127.0.0.1:9"))
+    with environment("http://127.0.0.1:9"):
+        failed = lake.open(Glue("pce_test"))
     assert list(failed.failed) == [AREAS]
     assert isinstance(lake.behind(glue="pce_test")[AREAS], datetime)
 
