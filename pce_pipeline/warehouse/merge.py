@@ -6,7 +6,6 @@ statements are generated from the table's declaration, identifiers quoted; the s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 
 import polars as pl
 from psycopg2 import errors, sql
@@ -15,11 +14,11 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.observability.audit import AuditEntry
 from pce_pipeline.tables.table import Table
+from pce_pipeline.warehouse.copying import NULL, copy_in
 from pce_pipeline.warehouse.errors import LoadRefused
 
 _ROWS_PER_COPY = 100_000
 _SHARE_WORTH_NEW_STATISTICS = 0.1
-_NULL = "\\N"
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def prepare(load: TableLoad) -> Incoming:
         raise LoadRefused(load.table.name, f"it holds rows of years that are not loaded: {sorted(others)}")
     # Texts are always quoted and NULLs never, so that neither '' nor '\N' can be taken for a NULL.
     parts = (
-        part.write_csv(include_header=False, null_value=_NULL, quote_style="non_numeric").encode()
+        part.write_csv(include_header=False, null_value=NULL, quote_style="non_numeric").encode()
         for part in frame.iter_slices(_ROWS_PER_COPY)
     )
     return Incoming(load, frame.height, tuple(parts))
@@ -133,14 +132,14 @@ def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
     cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(target))
     if cursor.fetchone() == (False,):
         _empty_unless_read(cursor, target)
-        _copy(cursor, incoming, target)
+        copy_in(cursor, target, incoming.load.table.column_names, incoming.parts)
         written: dict[str, dict[str, int]] = {
             partition: {"INSERT": rows} for partition, rows in rows_by_partition(load.table, load.frame).items()
         }
     else:
         temporary = sql.Identifier(f"incoming_{load.table.name.rpartition('/')[2]}")
         cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(temporary, target))
-        _copy(cursor, incoming, temporary)
+        copy_in(cursor, temporary, incoming.load.table.column_names, incoming.parts)
         key = sql.SQL(", ").join(map(sql.Identifier, load.table.key))
         cursor.execute(sql.SQL("ANALYZE {} ({})").format(temporary, key))
         within = _target_within(cursor, load)
@@ -184,13 +183,6 @@ def rows_by_partition(table: Table, rows: pl.DataFrame) -> dict[str, int]:
     if not table.is_yearly:
         return {WHOLE: rows.height} if rows.height else {}
     return {str(year): count for year, count in rows.group_by("year").len().iter_rows()}
-
-
-def _copy(cursor: Cursor, incoming: Incoming, into: sql.Identifier) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, incoming.load.table.column_names))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL {})").format(into, columns, sql.Literal(_NULL))
-    for part in incoming.parts:
-        cursor.copy_expert(statement, BytesIO(part))
 
 
 def _target_within(cursor: Cursor, load: TableLoad) -> sql.Identifier:
