@@ -168,7 +168,8 @@ LOSSES = {
     "a table of Postgres": Loss(
         sql("DROP TABLE gold.pce_state_metrics_stored CASCADE"),
         (
-            "postgres: gold.pce_state_metrics, gold.pce_state_metrics_stored, serving.v_pce_state_latest are gone -> pce db migrate",
+            "postgres: gold.pce_state_metrics, gold.pce_state_metrics_stored, serving.v_pce_state_latest are gone",
+            "are gone -> pce db migrate",
             "Postgres holds 0 of 5,040 rows of gold/pce_state_metrics in 1997...2024 -> pce refresh",
         ),
     ),
