@@ -162,6 +162,8 @@ class Settings(BaseSettings):
     """how often a step is tried again where what failed may pass by itself; never where figures were judged"""
     retry_wait_seconds: float = Field(ge=0, le=300, allow_inf_nan=False)
     """the wait before the first of these tries; each further one waits twice as long, with chance in it"""
+    years_at_once: int = Field(gt=0, le=_LONGEST_DAYS)
+    """how many years a refresh reads, computes and judges at a time: more take more memory, fewer more time"""
     load_postgres: bool
     """whether tables are loaded into Postgres; without it the lake stands alone: no database is started or asked"""
 

@@ -17,7 +17,7 @@ from pce_pipeline.bronze.history import History, log_of
 from pce_pipeline.certificates.outputs import outputs_stated
 from pce_pipeline.certificates.statement import Outputs
 from pce_pipeline.errors import UsageError
-from pce_pipeline.gold.known import AsOf, as_known, known_cells, with_cells
+from pce_pipeline.gold.known import AsOf, facts_of_known, known_cells, with_cells
 from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.gold.packages import tables_of
 from pce_pipeline.lake.layout import ExtractId
@@ -108,8 +108,8 @@ def figures_known(log: pl.DataFrame, history: History, moment: AsOf) -> pl.DataF
 
     Of the cell: basis, bea_table, base_year, released_on, and its vintage as a day.
     """
-    facts = as_known(log, history.vintages, history.dataset, moment)
     cells = known_cells(log, history.vintages, moment)
+    facts = facts_of_known(cells, history.vintages, history.dataset, moment)
     return with_cells(facts, cells, history.dataset, _OF_CELL).select(
         *FIGURE, "geo_level", "state", "value", "status", "unit", *_OF_CELL[:-1], vintage=vintage_day("valid_from")
     )
@@ -151,11 +151,12 @@ def inputs_known(log: pl.DataFrame, history: History, moment: AsOf, years: Colle
     `log` has the years, and those that the tables reach back to.
     """
     dataset = history.dataset
-    facts = as_known(log, history.vintages, dataset, moment)
     silver = silver_table(dataset)
-    cells = known_cells(log, history.vintages, moment).select(silver.column_names).sort(silver.key)
+    cells = known_cells(log, history.vintages, moment)
+    facts = facts_of_known(cells, history.vintages, dataset, moment)
     known = sorted(set(years) & set(facts["year"].unique()))
-    return Inputs({GOLD_FACTS.name: facts, silver.name: cells}, dataset, known)
+    of_silver = cells.select(silver.column_names).sort(silver.key)
+    return Inputs({GOLD_FACTS.name: facts, silver.name: of_silver}, dataset, known)
 
 
 def rows_made(made: GoldTable[object], inputs: Inputs) -> pl.DataFrame:

@@ -49,7 +49,7 @@ class ReleaseFound:
 
     @property
     def said(self) -> str:
-        return newest_release_is_held.find(MadeOf(self.missing)).summary
+        return newest_release_is_held.find(MadeOf(self.missing)).told
 
     @property
     def result(self) -> dict[str, Any]:

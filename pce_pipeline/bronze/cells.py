@@ -7,7 +7,7 @@ there, is decoded anew, and kept again. Years lie one after the other, so that o
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -34,6 +34,8 @@ _RECORD = "record.json"
 _PARTLY = {"bronze": {"reading.py", "cells.py"}, "silver": {"layouts.py"}}
 """Rooms of which only some modules decode."""
 _LINE = ["bea_table", "line_code"]
+ALL_YEARS = pl.lit(value=True)
+"""The expression that holds for every year."""
 
 
 class CellsRecord(Record, frozen=True, kw_only=True):
@@ -74,12 +76,12 @@ class KeptCells:
         """Its typed cells of a year, with `object`: the stored object that gave each."""
         return pl.scan_parquet(io.BytesIO(self._body)).filter(pl.col("year") == year).collect()
 
-    def content(self, tables: Sequence[str]) -> Content:
-        """All that was read of some of its tables."""
+    def content(self, tables: Sequence[str], years: pl.Expr = ALL_YEARS) -> Content:
+        """What was read of some of its tables, of the years for which `years` holds."""
         within = pl.col("bea_table").is_in(list(tables))
-        cells = pl.read_parquet(io.BytesIO(self._body)).filter(within).drop("object")
+        cells = pl.scan_parquet(io.BytesIO(self._body)).filter(years).filter(within).drop("object").collect()
         repeated = pl.DataFrame(self._record.repeated, schema=REPEATED_SCHEMA, orient="row")
-        return Content(cells, self.lines.filter(within), {}, {}, repeated.filter(within))
+        return Content(cells, self.lines.filter(within), {}, {}, repeated.filter(within, years))
 
 
 def kept_cells(
@@ -119,14 +121,25 @@ def read_extracts(
     `layers` names the extracts of each table, and `manifests` has theirs: what a later one says lies over what an
     earlier one said, and an empty cell says nothing. Raises `DamagedObject` beside what `read_content` raises.
     """
+    return laid_over(
+        lambda extract: kept_cells(bronze, manifests[extract], dataset, tolerate_unknown=tolerate_unknown),
+        layers,
+        dataset,
+    )
+
+
+def laid_over(
+    kept: Callable[[ExtractId], KeptCells],
+    layers: Mapping[str, Sequence[ExtractId]],
+    dataset: Dataset,
+    years: pl.Expr = ALL_YEARS,
+) -> Content:
+    """What `read_extracts` gives, of the years for which `years` holds, from extracts that `kept` opens."""
     by_extract: dict[ExtractId, list[str]] = {}
     for table, extracts in layers.items():
         for extract in extracts:
             by_extract.setdefault(extract, []).append(table)
-    read = {
-        extract: kept_cells(bronze, manifests[extract], dataset, tolerate_unknown=tolerate_unknown).content(tables)
-        for extract, tables in sorted(by_extract.items())
-    }
+    read = {extract: kept(extract).content(tables, years) for extract, tables in sorted(by_extract.items())}
     parts = list(read.values()) or [read_content([], [], dataset)]
     cells, lines = pl.concat([part.cells for part in parts]), pl.concat([part.lines for part in parts])
     mixed = [table for table, extracts in layers.items() if len(extracts) > 1]

@@ -16,6 +16,7 @@ from pce_pipeline.gold.made import GoldTable, Inputs
 from pce_pipeline.gold.packages import package_of
 from pce_pipeline.quality.completeness import nulls_are_few
 from pce_pipeline.quality.facts import tables_are_of_one_release
+from pce_pipeline.quality.findings import together
 from pce_pipeline.quality.identities import (
     FactYears,
     children_add_up_to_parents,
@@ -51,9 +52,20 @@ def catalogue_sha256(dataset: Dataset) -> str:
 
 def identities_of_facts(cells: pl.DataFrame, vintage: DatasetVintage, dataset: Dataset) -> tuple[Identity, ...]:
     """What the identities of yearly figures say of the cells (the columns of Silver) of a vintage."""
-    facts = conform_facts(cells, dataset, vintage.releases)
-    subject = FactYears(facts, dataset, table_years(cells), releases=vintage.releases)
-    return tuple(_identity(each, each.find(subject)) for each in _IDENTITIES)
+    return identities_of_ranges([cells], vintage, dataset)
+
+
+def identities_of_ranges(
+    ranges: Iterable[pl.DataFrame], vintage: DatasetVintage, dataset: Dataset, whole_units: pl.DataFrame | None = None
+) -> tuple[Identity, ...]:
+    """The same of cells that come in ranges of years, of which at least one; `whole_units` as `FactYears` has them."""
+    found: list[list[Finding]] = [[] for _ in _IDENTITIES]
+    for cells in ranges:
+        facts = conform_facts(cells, dataset, vintage.releases)
+        subject = FactYears(facts, dataset, table_years(cells), releases=vintage.releases, whole_units=whole_units)
+        for seen, rule in zip(found, _IDENTITIES, strict=True):
+            seen.append(rule.find(subject))
+    return tuple(_identity(rule, together(seen)) for seen, rule in zip(found, _IDENTITIES, strict=True))
 
 
 def identities_of_months(cells: pl.DataFrame, dataset: Dataset, registry: Registry) -> tuple[Identity, ...]:
@@ -85,9 +97,9 @@ def _identity(rule: Rule[Any], found: Finding) -> Identity:
         name=rule.name,
         says=rule.description,
         result="nothing to compare" if not found.has_subject else "holds" if found.passed else "does not hold",
-        summary=found.summary,
-        figures={name: _plain(figure) for name, figure in sorted(found.figures.items())},
-        examples=found.examples,
+        summary=found.told,
+        figures={name: _plain(figure) for name, figure in sorted(found.counted.items())},
+        examples=found.spelled_out,
         largest_residuals=tuple(_residuals(found.largest)),
     )
 

@@ -3,9 +3,11 @@
 Whether one fits is told by hashes in a record, so that where nothing has changed no figures are read.
 """
 
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -15,10 +17,10 @@ from pce_pipeline import __version__, signing
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.history import History, PublishedLog, decoded_of, fold_year
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.certificates import merkle
+from pce_pipeline.certificates.aside import CellsAside
 from pce_pipeline.certificates.errors import SilverBehind
-from pce_pipeline.certificates.identities import catalogue_sha256, identities_of_facts, identities_of_months
-from pce_pipeline.certificates.leaves import ORDER, TREE, leaf_in_words, leaves_of
+from pce_pipeline.certificates.identities import catalogue_sha256, identities_of_months, identities_of_ranges
+from pce_pipeline.certificates.leaves import ORDER, TREE, leaf_in_words
 from pce_pipeline.certificates.outputs import outputs_stated
 from pce_pipeline.certificates.statement import (
     OF_BEA,
@@ -88,12 +90,14 @@ def make_missing(lake: Lake, registry: Registry, now: Current, key: Ed25519Priva
             if _is_signed_anew(store, name, each.entry, signer, key):
                 done.signed.append(name)
                 continue
-        try:
-            cells = cells_of_vintage(lake, registry, now, each.vintage)
-        except SilverBehind as behind:
-            done.waiting = behind.message
-            continue
-        statement = _statement(cells, each.vintage, now, lake, registry, each.outputs, signer)
+        with tempfile.TemporaryDirectory() as folder:
+            aside = CellsAside(Path(folder), now.dataset)
+            try:
+                aside.add(years_of_vintage(lake, registry, now, each.vintage))
+            except SilverBehind as behind:
+                done.waiting = behind.message
+                continue
+            statement = _statement(aside, each.vintage, now, lake, registry, each.outputs, signer)
         done.made[name] = store.keep(_certificate(statement, key), each.made_of).file
     if gone := held.keys() - {str(each.at) for each in counting}:
         store.forget(gone)
@@ -143,22 +147,28 @@ def _wanted(
 
 
 def cells_of_vintage(lake: Lake, registry: Registry, now: Current, vintage: DatasetVintage) -> pl.DataFrame:
-    """All cells that were known with a vintage, with the columns of Silver: of what counts alone.
+    """All cells that were known with a vintage: `years_of_vintage` in one frame, and raises what that does."""
+    nothing = pl.DataFrame(schema=silver_table(now.dataset).polars_schema)
+    return pl.concat([nothing, *years_of_vintage(lake, registry, now, vintage)])
 
-    Those of years come from the log of values; those of months are Silver as it stands. Raises `SilverBehind`.
+
+def years_of_vintage(lake: Lake, registry: Registry, now: Current, vintage: DatasetVintage) -> Iterator[pl.DataFrame]:
+    """The cells that were known with a vintage, with the columns of Silver: of what counts alone, year by year.
+
+    Those of years come from the log of values; those of months are Silver as it stands, all at once. Raises
+    `SilverBehind`.
     """
     dataset = now.dataset
     if dataset.is_monthly:
-        return _months(lake, registry, now, vintage)
+        yield _months(lake, registry, now, vintage)
+        return
     columns, derivation = silver_table(dataset).column_names, registry.logs[dataset.name]
     history, published, decoded = History(now), PublishedLog(lake, derivation), cache(decoded_of(now))
     as_of = AsOf(vintage.at.day, vintage.at.number)
     held = {year for each in vintage.tables.values() for year in each.years}
-    found = [pl.DataFrame(schema=silver_table(dataset).polars_schema)]
     for year in sorted(history.years & held):
         log = fold_year(history, year, decoded, published.of_year(year)).log
-        found.append(known_cells(log.filter(basis=COUNTED), history.vintages, as_of).select(columns))
-    return pl.concat(found)
+        yield known_cells(log.filter(basis=COUNTED), history.vintages, as_of).select(columns)
 
 
 def _months(lake: Lake, registry: Registry, now: Current, vintage: DatasetVintage) -> pl.DataFrame:
@@ -195,7 +205,7 @@ def _says_the_same(entry: Newest, made_of: Mapping[str, str]) -> bool:
 
 
 def _statement(
-    cells: pl.DataFrame,
+    aside: CellsAside,
     vintage: DatasetVintage,
     now: Current,
     lake: Lake,
@@ -204,7 +214,7 @@ def _statement(
     signer: Signer | None,
 ) -> Statement:
     dataset, world = now.dataset, lake.layout.world
-    leaves = leaves_of(cells, dataset)
+    root, leaves = aside.root_and_size()
     return Statement(
         made_by=MadeBy(package=__package__.partition(".")[0], version=__version__, certificates=CODE_VERSION),
         data=OF_SAMPLE if world.startswith(_SAMPLE) else OF_BEA,
@@ -218,12 +228,12 @@ def _statement(
             tree=TREE,
             leaf=leaf_in_words(monthly=dataset.is_monthly),
             order=ORDER,
-            leaves=len(leaves),
-            root=merkle.root_of(merkle.hashes_of(leaves)).hex(),
+            leaves=leaves,
+            root=root.hex(),
         ),
-        identities=identities_of_months(cells, dataset, registry)
+        identities=identities_of_months(aside.all_cells, dataset, registry)
         if dataset.is_monthly
-        else identities_of_facts(cells, vintage, dataset),
+        else identities_of_ranges(aside.ranges(), vintage, dataset, aside.whole_units),
         outputs=outputs,
         signed_by=signer,
     )

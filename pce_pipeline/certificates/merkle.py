@@ -39,6 +39,28 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+def root_and_size(hashes: Iterable[bytes]) -> tuple[bytes, int]:
+    """The root over the hashes of leaves and how many these are; of them no more are held than the tree has levels.
+
+    >>> root_and_size(hashes_of([b"a", b"b", b"c"])) == (root_of(hashes_of([b"a", b"b", b"c"])), 3)
+    True
+    """
+    whole: list[tuple[int, bytes]] = []
+    size = 0
+    for each in hashes:
+        size += 1
+        leaves, root = 1, each
+        while whole and whole[-1][0] == leaves:
+            leaves, root = 2 * leaves, node_hash(whole.pop()[1], root)
+        whole.append((leaves, root))
+    if not whole:
+        return root_of([]), 0
+    _, root = whole.pop()
+    while whole:
+        root = node_hash(whole.pop()[1], root)
+    return root, size
+
+
 def audit_path(hashes: Sequence[bytes], index: int) -> list[bytes]:
     """The nodes that lead from a leaf to the root, from the bottom up. Raises `IndexError`."""
     if not 0 <= index < len(hashes):

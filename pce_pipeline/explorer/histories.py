@@ -4,16 +4,17 @@ As known at an extract, a cell is the row with the greatest extract up to that o
 published yet. Pure functions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import polars as pl
 
 from pce_pipeline.explorer.cells import CELL
 from pce_pipeline.explorer.statuses import STATUS, WITHDRAWN
 
-_KEY = tuple(name for name in CELL if name != "measure")
+KEY = tuple(name for name in CELL if name != "measure")
+"""What a row of a history is of, beside the extract."""
 
-HISTORY = (*_KEY, "extract", "value", "status")
+HISTORY = (*KEY, "extract", "value", "status")
 """The columns of the history of a measure, and the order of its rows as far as `extract`, the place of an extract."""
 
 
@@ -25,31 +26,31 @@ def history_schema(cells: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
 
 def newest_of(history: pl.DataFrame) -> pl.DataFrame:
     """The last row of each cell of a history, in order."""
-    return history.unique(_KEY, keep="last", maintain_order=True)
+    return history.unique(KEY, keep="last", maintain_order=True)
 
 
 def changed_cells(newest: pl.DataFrame, cells: pl.DataFrame, extract: int) -> pl.DataFrame:
-    """The rows (HISTORY) that an extract adds to a history with these `newest` rows, where it is known as `cells`."""
-    both = cells.select(*_KEY, "value", "status").join(
-        newest, on=_KEY, how="left", suffix="_before", maintain_order="left"
+    """The rows (HISTORY) that an extract adds to a history with these `newest` rows, where it is known as `cells`.
+
+    Both are sorted by what a row is of.
+    """
+    place = pl.lit(extract, dtype=pl.Int32).alias("extract")
+    if newest.is_empty():
+        return cells.with_columns(place).select(HISTORY)
+    both = cells.select(*KEY, "value", "status").join(
+        newest, on=KEY, how="left", suffix="_before", maintain_order="left"
     )
     changed = both.filter(
         pl.col("value").ne_missing(pl.col("value_before")) | pl.col("status").ne_missing(pl.col("status_before"))
     )
-    gone = newest.filter(pl.col("status") != WITHDRAWN).join(cells, on=_KEY, how="anti", maintain_order="left")
+    gone = newest.filter(pl.col("status") != WITHDRAWN).join(cells, on=KEY, how="anti", maintain_order="left")
     gone = gone.with_columns(value=pl.lit(None, dtype=pl.Float64), status=pl.lit(WITHDRAWN).cast(STATUS))
-    place = pl.lit(extract, dtype=pl.Int32).alias("extract")
-    return pl.concat([each.with_columns(place).select(HISTORY) for each in (changed, gone)]).sort(_KEY)
+    return pl.concat([each.with_columns(place).select(HISTORY) for each in (changed, gone)]).sort(KEY)
 
 
 def with_changes(newest: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     """The newest rows of a history after these were added to it."""
-    return pl.concat([newest.join(changes, on=_KEY, how="anti", maintain_order="left"), changes]).sort(_KEY)
-
-
-def whole_history(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """A history of its parts, in order."""
-    return pl.concat(parts).sort(*_KEY, "extract")
+    return pl.concat([newest.join(changes, on=KEY, how="anti", maintain_order="left"), changes]).sort(KEY)
 
 
 def as_known_at(history: pl.DataFrame, extract: int) -> pl.DataFrame:

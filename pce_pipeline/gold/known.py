@@ -102,10 +102,13 @@ def as_known(log: pl.DataFrame, vintages: pl.DataFrame, dataset: Dataset, as_of:
 
     They are what a pipeline would have published then that had only the extracts up to that time.
     """
+    return facts_of_known(known_cells(log, vintages, as_of), vintages, dataset, as_of)
+
+
+def facts_of_known(cells: pl.DataFrame, vintages: pl.DataFrame, dataset: Dataset, as_of: AsOf) -> pl.DataFrame:
+    """The facts that `as_known` gives, from the cells (`known_cells`) that were known then."""
     releases = dict(_counting(vintages, as_of).drop_nulls("release").select("bea_table", "release").iter_rows())
-    return conform_facts(
-        known_cells(log, vintages, as_of).select(silver_table(dataset).column_names), dataset, releases
-    )
+    return conform_facts(cells.select(silver_table(dataset).column_names), dataset, releases)
 
 
 def with_cells(facts: pl.DataFrame, cells: pl.DataFrame, dataset: Dataset, columns: Collection[str]) -> pl.DataFrame:

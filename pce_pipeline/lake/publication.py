@@ -5,18 +5,16 @@ Readers follow the pointer and verify every hash. What equals the published cont
 files and hashes are all this module knows; which frames they are is its callers' business.
 """
 
-import random
-import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import polars as pl
 
+from pce_pipeline.lake.commits import Commits
 from pce_pipeline.lake.earlier import earlier_objects, kept_versions
-from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject, MissingPartitions, PartitionsDisagree
+from pce_pipeline.lake.errors import DamagedObject, MissingObject, MissingPartitions, PartitionsDisagree
 from pce_pipeline.lake.healing import (
     Healed,
     files_of_record,
@@ -29,7 +27,7 @@ from pce_pipeline.lake.healing import (
 )
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
 from pce_pipeline.lake.parquet import from_parquet, in_threads
-from pce_pipeline.lake.planning import cuts_of, plan, version_of, versions_are_there
+from pce_pipeline.lake.planning import cuts_of, version_of, versions_are_there
 from pce_pipeline.lake.pointer import (
     FILE_FORMAT,
     MANIFEST,
@@ -42,36 +40,10 @@ from pce_pipeline.lake.pointer import (
     decode_manifest,
 )
 from pce_pipeline.lake.promotion import Promotion, Seen
+from pce_pipeline.lake.staging import Publication, Staging
 from pce_pipeline.lake.store import Store
-from pce_pipeline.lake.swapping import ATTEMPTS, PointerSwap, merged, pause
 
 __all__ = ["Healed", "NewPartition", "Partition", "Publication", "TableStore"]
-
-_TIME_TO_PROMOTE_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Publication:
-    """What one `publish` did."""
-
-    written: list[str]
-    """The partitions with new content."""
-    unchanged: list[str]
-    """The partitions that were not touched."""
-    refreshed: list[str]
-    """The partitions with the same content from other inputs or code."""
-    rows: int
-    """The rows of those written."""
-    objects_written: int
-    """Data files written, versions and fixed keys; some, too, where an earlier run's promotion had to be finished."""
-    bytes_written: int
-    """The bytes of these."""
-    partitions: dict[str, Partition]
-    """The partitions that were given, as they are published now."""
-    before: dict[str, Partition]
-    """Those of them that were published before, as they were."""
-    rows_in_all: int
-    """The rows of all partitions that are published now."""
 
 
 class TableStore:
@@ -102,15 +74,15 @@ class TableStore:
         self._table = table_name
         self._keys = TableKeys(prefix)
         self._required = required
-        self._pointer = PointerSwap(store, self._keys, table_name)
         self._promotion = Promotion(store, self._keys, table_name, required)
+        self._commits = Commits(store, self._keys, table_name, self._promotion)
 
     def latest(self) -> dict[str, Partition]:
         """The published partitions by key, in order; none before the first publication.
 
         Raises `NewerLakeFormat`, and `DamagedObject` for a pointer that cannot be read.
         """
-        return self._pointer.read()[0].partitions
+        return self._commits.read()[0].partitions
 
     def read(self, partitions: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of the partitions (default: all published ones), in the order given, every byte verified.
@@ -157,7 +129,7 @@ class TableStore:
         No file is read.
         """
         seen = self._promotion.look()
-        pointer, _ = self._pointer.read()
+        pointer, _ = self._commits.read()
         alike = {
             key: each
             for key, each in pointer.partitions.items()
@@ -175,42 +147,17 @@ class TableStore:
         run has changed one of the same partitions since; `NewerLakeFormat`; `DamagedObject` where a promotion cannot
         be finished, though the commit is done.
         """
-        if len({each.key for each in new}) != len(new):
-            raise ValueError(f"a partition of {self._table} was given twice")
+        staging = self.staging(run_id=run_id, now=now)
+        staging.add(new)
+        return staging.publish()
+
+    def staging(self, *, run_id: str, now: datetime | None = None) -> Staging:
+        """Begins a publication whose partitions are given one after the other; nothing is committed until its end.
+
+        Raises `NewerLakeFormat`, and `DamagedObject` for a pointer that cannot be read.
+        """
         self._rewrite_earlier_formats()
-        seen = self._promotion.look()
-        pointer, token = self._pointer.read()
-        before = {each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions}
-        todo = plan(
-            new,
-            pointer.partitions,
-            seen.listing,
-            self._keys,
-            run_id=run_id,
-            now=now or datetime.now(UTC),
-            required=self._required,
-        )
-        self._store.put_many({self._keys.full(version): todo.bodies[version] for version in todo.to_write})
-        if todo.changes:
-            base = pointer.partitions
-            pointer, rebased = self._pointer.commit(
-                pointer, token, lambda there: merged(self._table, base, there, todo.changes)
-            )
-            if rebased:
-                seen = self._promotion.look()
-                pointer, _ = self._pointer.read()
-        files, size = self._promote_ours_first(pointer, seen, todo.bodies, {each.key for each in new})
-        return Publication(
-            written=todo.written,
-            unchanged=todo.unchanged,
-            refreshed=todo.refreshed,
-            rows=sum(todo.changes[key].rows for key in todo.written),
-            objects_written=len(todo.to_write) + files,
-            bytes_written=sum(len(todo.bodies[version]) for version in todo.to_write) + size,
-            partitions={each.key: pointer.partitions[each.key] for each in new if each.key in pointer.partitions},
-            before=before,
-            rows_in_all=sum(partition.rows for partition in pointer.partitions.values()),
-        )
+        return Staging(self._store, self._keys, self._commits, self._promotion, self._required, run_id, now)
 
     def bring_to_format(self) -> list[str]:
         """Writes the files of partitions of an earlier file format again, once; returns these partitions.
@@ -220,12 +167,12 @@ class TableStore:
         """
         rewritten = self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        self._promote(self._pointer.read()[0], seen, {})
+        self._commits.promote(self._commits.read()[0], seen, {})
         return rewritten
 
     def _rewrite_earlier_formats(self) -> list[str]:
         """As far as the pointer."""
-        pointer, token = self._pointer.read()
+        pointer, token = self._commits.read()
         old = [each for each in pointer.partitions.values() if each.file_format < FILE_FORMAT]
         if not old:
             return []
@@ -238,7 +185,7 @@ class TableStore:
 
         rewritten = [key for key, (_, now) in again.items() if now is not None]
         if rewritten:
-            self._pointer.commit(pointer, token, change)
+            self._commits.commit(pointer, token, change)
         return rewritten
 
     def _rewritten(self, before: Partition) -> Partition | None:
@@ -256,13 +203,13 @@ class TableStore:
 
         Versions stay until they are pruned. Killed in between, the next call removes what is left.
         """
-        pointer, token = self._pointer.read()
+        pointer, token = self._commits.read()
         given = {key: each for key, each in pointer.partitions.items() if key in partitions}
         if given:
-            self._pointer.commit(
+            self._commits.commit(
                 pointer, token, lambda there: {k: each for k, each in there.items() if given.get(k) != each}
             )
-            pointer, _ = self._pointer.read()
+            pointer, _ = self._commits.read()
         gone = withdrawn_files(self._keys, pointer.partitions, self._promotion.look())
         self._store.delete_many([self._keys.full(path) for path in gone])
         return given
@@ -280,7 +227,7 @@ class TableStore:
         A pointer that is gone while manifests are left is one of them.
         """
         listing = {info.key: info for info in self._store.list(self._keys.prefix)}
-        pointer, token = self._pointer.read()
+        pointer, token = self._commits.read()
         if token is None:
             left = any(key.rpartition("/")[2] == MANIFEST for key in listing)
             return [Damage(self._keys.pointer, "missing", "a pointer", NOTHING)] if left else []
@@ -310,11 +257,11 @@ class TableStore:
         stays, because its history is in it; what is lost of that is told.
         """
         # The pointer comes first: without it nothing says which bytes are right.
-        restored = self._pointer.restored(self._promotion.look())
+        restored = self._commits.restored(self._promotion.look())
         damage = self.verify()
         if not damage:
             return Healed(restored, [])
-        pointer, token = self._pointer.read()
+        pointer, token = self._commits.read()
         bad = {each.key for each in damage}
         copies = good_copies(self._store, self._keys, pointer.partitions.values(), bad, self._required)
         self._store.put_many(copies.bodies)
@@ -330,10 +277,10 @@ class TableStore:
                     key: mended.get(key, each) for key, each in there.items() if key in mended or key not in as_found
                 }
 
-            self._pointer.commit(pointer, token, mend)
+            self._commits.commit(pointer, token, mend)
         self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        pointer, _ = self._pointer.read()
+        pointer, _ = self._commits.read()
         lost = {key: files_of_record(self._keys, each) for key, each in hopeless.items()}
         gone = {self._keys.full(path) for path in withdrawn_files(self._keys, pointer.partitions, seen)}
         for key, files in lost.items():
@@ -343,7 +290,7 @@ class TableStore:
         # A changed file can look untouched by its e-tag and date: promotion is told not to trust it.
         changed = {each.key for each in damage if each.problem == "changed"}
         trusted = {path: info for path, info in seen.listing.items() if self._keys.full(path) not in changed}
-        self._promote(pointer, Seen(trusted, seen.manifests), {}, pointer.partitions.keys() - hopeless.keys())
+        self._commits.promote(pointer, Seen(trusted, seen.manifests), {}, pointer.partitions.keys() - hopeless.keys())
         of_hopeless = set[str]().union(*lost.values())
         earlier = {self._keys.full(o.version_key) for each in mended.values() for o in earlier_objects(each)} & left
         return Healed(
@@ -370,36 +317,6 @@ class TableStore:
         kept = set[str]().union(*map(kept_versions, self.latest().values()))
         old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
         return [version for version in old if version not in kept]
-
-    def _promote_ours_first(
-        self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes], ours: Collection[str]
-    ) -> tuple[int, int]:
-        """Promotes our partitions, then what another run has committed and not promoted.
-
-        That run is given time to do so itself: many that finish each other's promotions at once only undo them, because
-        each file that is put anew is unknown to the manifest of whoever put it before.
-        """
-        files, size = self._promote(pointer, seen, at_hand, ours)
-        if self._promotion.behind(pointer, seen) <= set(ours):
-            return files, size
-        time.sleep(random.uniform(0, _TIME_TO_PROMOTE_SECONDS))  # noqa: S311 (no secret)
-        seen = self._promotion.look()
-        pointer, _ = self._pointer.read()
-        of_others = self._promote(pointer, seen, at_hand)
-        return files + of_others[0], size + of_others[1]
-
-    def _promote(
-        self, pointer: Pointer, seen: Seen, at_hand: Mapping[str, bytes], only: Collection[str] | None = None
-    ) -> tuple[int, int]:
-        for attempt in range(ATTEMPTS):
-            chosen = {key: each for key, each in pointer.partitions.items() if only is None or key in only}
-            try:
-                return self._promotion.promote(Pointer(table=self._table, partitions=chosen), seen, at_hand)
-            except LostRace:
-                pause(attempt)
-                seen = self._promotion.look()
-                pointer, _token = self._pointer.read()
-        raise LostRace(self._keys.prefix)
 
     def _how_to_materialise(self, partitions: Collection[str]) -> str:
         years = "" if set(partitions) <= {WHOLE} else f" --partition-range {min(partitions)}...{max(partitions)}"

@@ -50,7 +50,7 @@ def nulls_are_few(facts: FactYears) -> Finding:
     nulls = facts.frame["value"].null_count()
     return finding(
         off,
-        holds=f"{nulls} of {facts.frame.height} figures are without a number",
+        holds="{nulls} of {rows} figures are without a number",
         fails="measures and years have too many figures without a number",
         example="{measure}, {year}: {nulls} of {figures} figures ({share_pct:.1f} %)",
         figures={"rows": facts.frame.height, "nulls": nulls},
@@ -81,7 +81,7 @@ def one_population_per_area_and_year(facts: FactYears) -> Finding:
     )
     return finding(
         both.filter(pl.col("least") > pl.col("most") * (1 + _FLOATING)).sort("clock", *_PLACE),
-        holds=f"{both.height} areas and years have one number of residents",
+        holds="{compared} areas and years have one number of residents",
         fails="areas and years have no number of residents that all figures allow",
         example="area {geo_fips}, {year}: {least:.0f} residents at least by {least_by}, "
         "and {most:.0f} at most by {most_by}",

@@ -37,7 +37,7 @@ def row_count_is_as_expected(facts: FactYears) -> Finding:
     )
     return Finding(
         passed=missing.is_empty() and surplus.is_empty(),
-        summary=f"{facts.frame.height} facts of {expected.height} expected",
+        summary="{rows} facts of {expected} expected",
         figures={
             "rows": facts.frame.height,
             "expected": expected.height,
@@ -64,12 +64,13 @@ def tables_by_release(releases: Mapping[str, str]) -> list[str]:
 def tables_are_of_one_release(facts: FactYears) -> Finding:
     """All BEA tables are of one release: per-capita figures of one and totals of another do not belong together."""
     named = tables_by_release(facts.releases)
-    releases = {release for text in facts.releases.values() for release in text.split(MIXED_WITH)}
+    releases = sorted({release for text in facts.releases.values() for release in text.split(MIXED_WITH)})
     mixed = len(releases) > 1
+    told = "; ".join(named)
     return Finding(
         passed=not mixed,
-        summary=f"{len(releases)} releases are mixed: {'; '.join(named)}" if mixed else "; ".join(named) or "unknown",
-        figures={"releases": len(releases), "violations": max(len(releases) - 1, 0)},
+        summary=f"{len(releases)} releases are mixed: {told}" if mixed else told or "unknown",
+        figures={"releases": frozenset(releases), "violations": frozenset(releases[1:])},
         examples=tuple(named) if mixed else (),
     )
 
@@ -88,25 +89,31 @@ def of_each(per_dataset: Rule[FactYears]) -> Rule[Facts]:
     """A rule of one dataset's facts as a rule of all: what it finds of each is told together."""
 
     def find(facts: Facts) -> Finding:
-        found = {each.dataset.name: per_dataset.find(each) for each in facts.of}
-        largest = tuple(row for name, each in found.items() for row in _largest_of_each_kind(name, each))
-        if len(found) == 1:
-            return replace(next(iter(found.values())), largest=largest)
-        told = {name: each for name, each in found.items() if each.has_subject}
-        figures: dict[str, Figure] = {}
-        for each in found.values():
-            for name, figure in each.figures.items():
-                figures[name] = _together(figures.get(name), figure)
-        return Finding(
-            passed=all(each.passed for each in found.values()),
-            summary="; ".join(f"{name}: {each.summary}" for name, each in told.items()) or "nothing to look at",
-            figures=figures,
-            examples=tuple(f"{name}: {text}" for name, each in told.items() for text in each.examples)[: 2 * EXAMPLES],
-            largest=largest,
-        )
+        return _of_datasets({each.dataset.name: per_dataset.find(each) for each in facts.of})
 
     return Rule(
         per_dataset.name, per_dataset.description, per_dataset.kind, find, per_dataset.tolerance, per_dataset.own_remedy
+    )
+
+
+def _of_datasets(found: Mapping[str, Finding]) -> Finding:
+    """One finding of those of datasets, each by its name."""
+    largest = tuple(row for name, each in found.items() for row in _largest_of_each_kind(name, each))
+    if len(found) == 1:
+        return replace(next(iter(found.values())), largest=largest, of_each=found, of_datasets=_of_datasets)
+    told = {name: each for name, each in found.items() if each.has_subject}
+    figures: dict[str, Figure] = {}
+    for each in found.values():
+        for name, figure in each.counted.items():
+            figures[name] = _together(figures.get(name), figure)
+    return Finding(
+        passed=all(each.passed for each in found.values()),
+        summary="; ".join(f"{name}: {each.told}" for name, each in told.items()) or "nothing to look at",
+        figures=figures,
+        examples=tuple(f"{name}: {text}" for name, each in told.items() for text in each.spelled_out)[: 2 * EXAMPLES],
+        largest=largest,
+        of_each=found,
+        of_datasets=_of_datasets,
     )
 
 
@@ -169,14 +176,12 @@ def sources_agree(facts: Facts) -> Finding:
         for day, frame in several.items()
     ]
     if not compared:
-        return Finding(
-            passed=True, summary="no two datasets are of one release", figures={"compared": 0, "violations": 0}
-        )
+        return Finding(passed=True, summary=_agreement, figures={"compared": 0, "violations": 0})
     found = pl.concat(compared)
-    off = found.filter(pl.col("values") > 1).sort(figure)
+    off = found.filter(pl.col("values") > 1).sort("year", *figure)
     return Finding(
         passed=off.is_empty(),
-        summary=f"{off.height} of {found.height} figures that several datasets publish differ",
+        summary=_agreement,
         figures={"compared": found.height, "violations": off.height},
         examples=tuple(
             f"{_FACT_TEXT.format(**row)}, of {row['day']}: "
@@ -184,6 +189,14 @@ def sources_agree(facts: Facts) -> Finding:
             for row in off.head(EXAMPLES).iter_rows(named=True)
         ),
     )
+
+
+def _agreement(found: Finding) -> str:
+    """How many figures of several datasets were compared, in words."""
+    counted = found.counted
+    if not counted["compared"]:
+        return "no two datasets are of one release"
+    return f"{counted['violations']} of {counted['compared']} figures that several datasets publish differ"
 
 
 facts_rules: tuple[Rule[Facts], ...] = (

@@ -11,7 +11,7 @@ from pce_pipeline.tables.table import NOT_PUBLISHED, STATUSES, Column, Table
 
 def violations_of_schema(frame: pl.DataFrame, columns: Sequence[Column]) -> Finding:
     """Whether the frame has exactly the declared columns, in order, with their types and required values."""
-    problems = []
+    problems, nulls = [], 0
     if frame.columns != [column.name for column in columns]:
         problems.append(f"the columns are {', '.join(frame.columns)}")
     for column in columns:
@@ -20,13 +20,18 @@ def violations_of_schema(frame: pl.DataFrame, columns: Sequence[Column]) -> Find
         found = frame.schema[column.name]
         if found != column.dtype:
             problems.append(f"{column.name} is {found}, not {column.dtype}")
-        nulls = frame[column.name].null_count()
-        if nulls and not column.nullable:
-            problems.append(f"{column.name} is NULL in {nulls} rows")
+        if not column.nullable and (found_nulls := frame[column.name].null_count()):
+            problems.append(f"{column.name} is NULL")
+            nulls += found_nulls
     return Finding(
         passed=not problems,
-        summary=f"{len(problems)} differences from the declaration" if problems else "as declared",
-        figures={"columns": frame.width, "rows": frame.height, "violations": len(problems)},
+        summary="{violations} differences from the declaration" if problems else "as declared",
+        figures={
+            "columns": frozenset(frame.columns),
+            "rows": frame.height,
+            "violations": frozenset(problems),
+            **({"values_missing": nulls} if nulls else {}),
+        },
         examples=tuple(problems[:EXAMPLES]),
     )
 
@@ -37,7 +42,7 @@ def repeated_keys(frame: pl.DataFrame, table: Table) -> Finding:
     repeated = frame.filter(frame.select(key).is_duplicated()).unique(key).sort(key)
     return finding(
         repeated,
-        holds=f"{frame.height} rows, each with its own key",
+        holds="{rows} rows, each with its own key",
         fails="keys are repeated",
         example=", ".join(f"{name} {{{name}}}" for name in key),
         figures={"rows": frame.height},
@@ -54,7 +59,7 @@ def unexplained(frame: pl.DataFrame, statuses: Mapping[str, str], example: str) 
     shown = "; ".join(f"{value} is {{{value}}} with status {{{status}}}" for value, status in statuses.items())
     return finding(
         frame.filter(wrong),
-        holds=f"{nulls} values are NULL and say why",
+        holds="{nulls} values are NULL and say why",
         fails="rows have a NULL without a reason, or a value with one",
         example=f"{example}: {shown}",
         figures={"nulls": nulls, "rows": frame.height},

@@ -6,7 +6,7 @@ counted as such. Sums that BEA itself does not keep are declared in the catalogu
 nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 import polars as pl
 
 from pce_pipeline.catalog.dataset import Dataset, Over
-from pce_pipeline.quality.rules import EXAMPLES, Finding, rule
+from pce_pipeline.quality.findings import EXAMPLES, Example, Finding
+from pce_pipeline.quality.rules import rule
 from pce_pipeline.tables.table import QUARANTINED
 
 _TOO_SMALL_TO_SHOW = ["below_50k", "near_zero"]
@@ -35,6 +36,9 @@ class FactYears:
     """The cells they were made from (bea_table, category_id, geo_fips, year); all that is expected if None."""
     releases: Mapping[str, str] = field(default_factory=dict)
     """The release that each BEA table is of, where that is known."""
+    whole_units: pl.DataFrame | None = None
+    """The measures and levels (measure, geo_level) whose figures are all whole units, where other years say so, too;
+    None if these years are all that is known."""
 
     @cached_property
     def cells(self) -> pl.DataFrame:
@@ -58,11 +62,39 @@ class FactYears:
                 unread=pl.col("status") == QUARANTINED,
                 unit=unit,
             )
-            .with_columns(whole=(pl.col("amount") == pl.col("amount").floor()).all().over("measure", "geo_level"))
+            .with_columns(self._are_whole)
             .with_columns(half_unit=pl.when("whole").then(1.0).otherwise("unit") / 2)
             .drop("unit", "whole")
             .collect()
         )
+
+    @property
+    def _are_whole(self) -> pl.Expr:
+        """Whether the figures of a row's measure and level are published in whole units."""
+        if self.whole_units is None:
+            return (pl.col("amount") == pl.col("amount").floor()).all().over("measure", "geo_level").alias("whole")
+        known = [f"{measure} {level}" for measure, level in self.whole_units.iter_rows()]
+        return pl.format("{} {}", "measure", "geo_level").is_in(known).alias("whole")
+
+
+def whole_units(parts: Iterable[pl.DataFrame], dataset: Dataset) -> pl.DataFrame:
+    """The measures and levels whose figures are whole units in all parts, as `FactYears.whole_units` takes them.
+
+    Parts are rows of Silver: bea_table, line_code, geo_level and value.
+    """
+    lines = dataset.lines.lazy().select("bea_table", "line_code", "measure")
+    found = [pl.DataFrame(schema={"measure": pl.String, "geo_level": pl.String, "whole": pl.Boolean})]
+    found += [
+        part.lazy()
+        .select("bea_table", "line_code", "geo_level", "value")
+        .join(lines, on=["bea_table", "line_code"])
+        .group_by("measure", "geo_level")
+        .agg(whole=(pl.col("value") == pl.col("value").floor()).all())
+        .collect()
+        for part in parts
+    ]
+    together = pl.concat(found).group_by("measure", "geo_level").agg(pl.col("whole").all())
+    return together.filter("whole").drop("whole")
 
 
 @rule(
@@ -264,10 +296,7 @@ def _finding(facts: FactYears, compared: pl.LazyFrame, identity: str) -> Finding
     largest = max(kept["deviation"].abs().to_list(), default=0.0)
     return Finding(
         passed=violations.is_empty(),
-        summary=(f"{violations.height} of" if violations.height else "all")
-        + f" {checked.height - known.height} sums "
-        + ("are not kept" if violations.height else "are kept")
-        + (f"; {known.height} that BEA does not keep" if known.height else ""),
+        summary=_sums_kept,
         figures={
             "checked": checked.height,
             "violations": violations.height,
@@ -276,8 +305,11 @@ def _finding(facts: FactYears, compared: pl.LazyFrame, identity: str) -> Finding
             "largest_rounding": largest,
         },
         examples=tuple(
-            [_spelled_out(row) for row in violations.head(EXAMPLES).iter_rows(named=True)]
-            + [f"known: {_spelled_out(row)} ({row['reason']})" for row in known.head(EXAMPLES).iter_rows(named=True)]
+            Example(_spelled_out(row), _place(row)) for row in violations.head(EXAMPLES).iter_rows(named=True)
+        ),
+        excused=tuple(
+            Example(f"known: {_spelled_out(row)} ({row['reason']})", _place(row))
+            for row in known.head(EXAMPLES).iter_rows(named=True)
         ),
         largest=tuple(
             row
@@ -289,6 +321,23 @@ def _finding(facts: FactYears, compared: pl.LazyFrame, identity: str) -> Finding
             for row in _largest(sums_of_kind).iter_rows(named=True)
         ),
     )
+
+
+def _sums_kept(found: Finding) -> str:
+    """How many sums are kept, in words."""
+    counted = found.counted
+    violations, known = counted["violations"], counted["known_exceptions"]
+    return (
+        (f"{violations} of" if violations else "all")
+        + f" {int(counted['checked']) - int(known)} sums "
+        + ("are not kept" if violations else "are kept")
+        + (f"; {known} that BEA does not keep" if known else "")
+    )
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where a sum stands among others."""
+    return tuple(row[name] for name in _SUM)
 
 
 def _largest(sums: pl.DataFrame) -> pl.DataFrame:

@@ -106,7 +106,7 @@ def price_level_of_the_us_is_100(facts: FactYears) -> Finding:
     levels = of_all_items.filter(pl.col("geo_level") == "nation").drop_nulls("amount")
     return finding(
         levels.filter(pl.col("amount") != _US).sort("category_id", "year"),
-        holds=f"the price level of the US is 100 in {levels.height} years",
+        holds="the price level of the US is 100 in {compared} years",
         fails="price levels of the US are not 100",
         example="all items of the US, {year}: {amount}",
         figures={"compared": levels.height},
@@ -131,7 +131,7 @@ def price_levels_of_parts_bracket_the_total(facts: FactYears) -> Finding:
     off = both.filter((pl.col("amount") < pl.col("lowest")) | (pl.col("amount") > pl.col("highest")))
     return finding(
         off.sort(_CELL),
-        holds=f"{both.height} price levels lie between those of their parts",
+        holds="{compared} price levels lie between those of their parts",
         fails="price levels lie outside of those of their parts",
         example="area {geo_fips}, {year}: all items {amount}, parts {lowest} to {highest}",
         figures={"compared": both.height},
@@ -162,7 +162,7 @@ def deflators_are_price_levels_times_one_index(facts: FactYears) -> Finding:
     )
     return finding(
         off.sort(_CELL),
-        holds=f"{both.height} deflators are price levels times one index a year",
+        holds="{compared} deflators are price levels times one index a year",
         fails="deflators are not their price level times the index of the others",
         example="area {geo_fips}, {year}: deflator {amount}, price level {level}: index {found:.4f}, "
         "and {expected:.4f} elsewhere",
@@ -193,7 +193,7 @@ def real_figures_imply_one_population(facts: FactYears) -> Finding:
     off = both.filter((pl.col("by_pce") / pl.col("by_income") - 1).abs() > 1.05 * pl.col("rounding"))
     return finding(
         off.sort(_CELL),
-        holds=f"{both.height} pairs imply the same number of residents",
+        holds="{compared} pairs imply the same number of residents",
         fails="pairs of real figures imply different numbers of residents",
         example="area {geo_fips}, {year}: {by_pce:.0f} residents by real PCE, {by_income:.0f} by real income",
         figures={"compared": both.height},

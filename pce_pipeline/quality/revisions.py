@@ -6,6 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
+from pce_pipeline.quality.findings import together
 from pce_pipeline.quality.frames import violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
 from pce_pipeline.tables.table import Table
@@ -50,7 +51,7 @@ class RevisionYears:
             examples += [", ".join(f"{name} {value}" for name, value in row.items()) for row in shown.to_dicts()]
         return Finding(
             passed=count == 0,
-            summary=f"{count} {fails}" if count else holds,
+            summary=f"{{violations}} {fails}" if count else holds,
             figures={"violations": count, "rows": self.rows},
             examples=tuple(examples),
         )
@@ -59,9 +60,8 @@ class RevisionYears:
 @rule("schema")
 def schema_is_as_declared(years: RevisionYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
-    found = [violations_of_schema(each, years.table.columns) for each in years.revisions.values()]
-    failed = [each for each in found if not each.passed]
-    return failed[0] if failed else Finding(passed=True, summary="as declared", figures={"rows": years.rows})
+    nothing = [pl.DataFrame(schema=years.table.polars_schema)]
+    return together([violations_of_schema(each, years.table.columns) for each in years.revisions.values() or nothing])
 
 
 @rule("key")
@@ -70,7 +70,7 @@ def primary_key_is_unique(years: RevisionYears) -> Finding:
     key = list(years.table.key)
     return years.found(
         (each.filter(each.select(key).is_duplicated()) for each in years.revisions.values()),
-        holds=f"{years.rows} rows, each with its own key",
+        holds="{rows} rows, each with its own key",
         fails="rows repeat the key of another",
     )
 
@@ -80,7 +80,7 @@ def changes_lead_from_one_value_to_the_next(years: RevisionYears) -> Finding:
     """A change leads from a value of the log to the one that holds at its vintage, and none that counts is between."""
     return years.found(
         (_astray(found, log) for found, log in years.beside_their_logs),
-        holds=f"{years.rows} changes from one value of the log to the next",
+        holds="{rows} changes from one value of the log to the next",
         fails="changes do not lead from one value of the log to the next",
     )
 
@@ -120,7 +120,7 @@ def kinds_are_known(years: RevisionYears) -> Finding:
     fits = pl.when(both).then(pl.col("kind").is_in(_NUMBERS)).otherwise(pl.col("kind").is_in(_OTHERS))
     return years.found(
         (each.filter(~fits) for each in years.revisions.values()),
-        holds=f"{years.rows} changes of a known kind",
+        holds="{rows} changes of a known kind",
         fails="changes are of an unknown kind, or of one that their values are not of",
     )
 
@@ -131,7 +131,7 @@ def change_is_the_later_less_the_earlier(years: RevisionYears) -> Finding:
     difference = pl.when(pl.col("kind") == "revision").then(pl.col("to_value") - pl.col("from_value"))
     return years.found(
         (each.filter(pl.col("change").ne_missing(difference)) for each in years.revisions.values()),
-        holds=f"{years.rows} changes that say by how much, or have no reason to",
+        holds="{rows} changes that say by how much, or have no reason to",
         fails="changes are not the later number less the earlier one",
     )
 
@@ -145,7 +145,7 @@ def percent_is_of_a_number_above_zero(years: RevisionYears) -> Finding:
     fits = pl.when(is_due).then(is_right).otherwise(pl.col("change_pct").is_null()).fill_null(value=False)
     return years.found(
         (each.filter(~fits) for each in years.revisions.values()),
-        holds=f"{years.rows} changes with a percentage where there can be one",
+        holds="{rows} changes with a percentage where there can be one",
         fails="changes have another percentage than their numbers give",
     )
 

@@ -4,12 +4,14 @@ They look at the rows that are about to be published, beside the dimensions that
 that is published now. That version is read only where what a year is made of has changed.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from pce_pipeline.quality.rules import EXAMPLES, Finding, finding, rule
+from pce_pipeline.lake.pointer import WHOLE
+from pce_pipeline.quality.findings import EXAMPLES, Finding, Least, finding
+from pce_pipeline.quality.rules import rule
 from pce_pipeline.tables.joins import Join
 from pce_pipeline.tables.table import Table
 
@@ -64,72 +66,83 @@ class TableRows:
                 yield year, frame, version
 
     @property
-    def against(self) -> str:
+    def named(self) -> Mapping[str, tuple[str, ...]]:
         """Which versions the rows are held against, and what people decided since."""
-        named = list(dict.fromkeys(version.said for _, _, version in self.beside_last))
-        shown = f"{', '.join(named[:_NAMED])}{' and others' if len(named) > _NAMED else ''}"
-        decided = list(dict.fromkeys(each for version in self.last.values() for each in version.decided_since))
-        told = [f"held against {shown}" if named else "nothing older is there to be held against"]
-        return "; ".join([*told, *(f"decided since: {each}" for each in decided[:_NAMED])])
+        decided = [each for _, version in sorted(self.last.items()) for each in version.decided_since]
+        return {
+            "against": tuple(dict.fromkeys(version.said for _, _, version in self.beside_last)),
+            "decided": tuple(dict.fromkeys(decided)),
+        }
+
+
+def _held_against(found: Finding) -> str:
+    """The versions that rows are held against, in words."""
+    against, decided = found.named["against"], found.named["decided"]
+    shown = f"{', '.join(against[:_NAMED])}{' and others' if len(against) > _NAMED else ''}"
+    told = [f"held against {shown}" if against else "nothing older is there to be held against"]
+    return "; ".join([*told, *(f"decided since: {each}" for each in decided[:_NAMED])])
 
 
 @rule(
     "threshold",
-    tolerance="99 % of the rows where figures are tried (`local`, `staging`), because a new area or category of BEA's "
-    "must not hide all others; every row in `prod` (PCE_REFERENCES_RESOLVED_PCT).",
+    tolerance="99 % of the rows of each year where figures are tried (`local`, `staging`), because a new area or "
+    "category of BEA's must not hide all others; every row in `prod` (PCE_REFERENCES_RESOLVED_PCT).",
     remedy="Add the area, category or line to the catalogue, and refresh (docs/adding-a-table.md).",
 )
 def references_resolve(rows: TableRows) -> Finding:
     """Every area, category, line and figure that a row names is in the dimension that says what it is."""
-    height = sum(frame.height for frame in rows.frames.values())
-    lost = {join: _unresolved(rows.frames.values(), join, keys) for join, keys in rows.known.items()}
-    found = {join: 100 * (1 - int(each["rows"].sum()) / height) if height else 100.0 for join, each in lost.items()}
-    failing = [join for join, pct in found.items() if pct < rows.references_pct]
+    lost = {
+        (year, join): _unresolved(frame, join, keys)
+        for year, frame in sorted(rows.frames.items())
+        for join, keys in rows.known.items()
+    }
+    heights = {year: frame.height for year, frame in rows.frames.items()}
+    found = {
+        (year, join): 100 * (1 - int(each["rows"].sum()) / heights[year]) if heights[year] else 100.0
+        for (year, join), each in lost.items()
+    }
     unresolved = sum(int(each["rows"].sum()) for each in lost.values())
     worst: float = min(found.values(), default=100.0)
     return Finding(
-        passed=not failing,
-        summary=f"{unresolved} references of {height} rows lead nowhere"
-        if unresolved
-        else f"{height} rows, each with its partner in {len(found)} dimensions",
-        figures={"rows": height, "violations": unresolved, "resolved_pct": round(worst, 4)},
+        passed=worst >= rows.references_pct,
+        summary=_resolved,
+        figures={
+            "rows": sum(heights.values()),
+            "violations": unresolved,
+            "resolved_pct": Least(round(worst, 4)),
+        },
         examples=tuple(
-            f"{join}: {row['key']} in {row['rows']} rows"
-            for join, each in lost.items()
+            f"{join}: {row['key']} in {row['rows']} rows" + ("" if year == WHOLE else f" of {year}")
+            for (year, join), each in lost.items()
             for row in each.head(EXAMPLES).iter_rows(named=True)
         )[:EXAMPLES],
+        named={"dimensions": tuple(map(str, rows.known))},
     )
 
 
-def _unresolved(frames: Collection[pl.DataFrame], join: Join, keys: pl.DataFrame) -> pl.DataFrame:
+def _resolved(found: Finding) -> str:
+    """How many references lead somewhere, in words."""
+    counted = found.counted
+    if counted["violations"]:
+        return f"{counted['violations']} references of {counted['rows']} rows lead nowhere"
+    return f"{counted['rows']} rows, each with its partner in {len(found.named['dimensions'])} dimensions"
+
+
+def _unresolved(frame: pl.DataFrame, join: Join, keys: pl.DataFrame) -> pl.DataFrame:
     """The keys that rows have and the dimension has not: key (in words), rows."""
     columns = list(join.columns)
-    counted = pl.concat(
-        [
-            pl.DataFrame(schema={**{name: keys.schema[to] for name, to in _pairs(join)}, "rows": pl.UInt32}),
-            *(
-                frame.lazy()
-                .select(columns)
-                .drop_nulls()
-                .group_by(columns)
-                .len("rows")
-                .cast({"rows": pl.UInt32})
-                .collect()
-                for frame in frames
-            ),
-        ]
-    )
     return (
-        counted.join(keys, left_on=columns, right_on=list(join.to_columns), how="anti")
+        frame.lazy()
+        .select(columns)
+        .drop_nulls()
         .group_by(columns)
-        .agg(pl.col("rows").sum())
+        .len("rows")
+        .cast({name: keys.schema[to] for name, to in zip(columns, join.to_columns, strict=True)})
+        .join(keys.lazy(), left_on=columns, right_on=list(join.to_columns), how="anti")
         .sort(columns)
         .select(pl.concat_str(pl.col(columns).cast(pl.String), separator=" ").alias("key"), "rows")
+        .collect()
     )
-
-
-def _pairs(join: Join) -> Iterator[tuple[str, str]]:
-    return zip(join.columns, join.to_columns, strict=True)
 
 
 @rule(
@@ -148,12 +161,10 @@ def rows_are_as_many_as_before(rows: TableRows) -> Finding:
         for year, frame, version in beside
         if frame.height < _LEAST_ROWS * version.rows
     ]
-    wrong = [*empty, *fewer]
+    wrong = sorted([*empty, *fewer], key=lambda each: each[0])
     return Finding(
         passed=not wrong,
-        summary=f"{len(wrong)} of {len(rows.frames)} years have too few rows; {rows.against}"
-        if wrong
-        else f"{len(rows.frames)} years have their rows; {rows.against}",
+        summary=_years_with_rows,
         figures={
             "rows": sum(frame.height for frame in rows.frames.values()),
             "years": len(rows.frames),
@@ -161,7 +172,20 @@ def rows_are_as_many_as_before(rows: TableRows) -> Finding:
             "violations": len(wrong),
         },
         examples=tuple(f"{year} {what}" for year, _, what in wrong[:EXAMPLES]),
+        named=rows.named,
     )
+
+
+def _years_with_rows(found: Finding) -> str:
+    """How many years have their rows, in words."""
+    counted = found.counted
+    wrong = counted["violations"]
+    told = (
+        f"{wrong} of {counted['years']} years have too few rows"
+        if wrong
+        else f"{counted['years']} years have their rows"
+    )
+    return f"{told}; {_held_against(found)}"
 
 
 @rule(
@@ -178,14 +202,24 @@ def figures_are_near_the_last_version(rows: TableRows) -> Finding:
     moved = pl.col("moved_pct") >= 100 * _FURTHEST_MEDIAN
     emptied = pl.col("null_points") >= 100 * _MOST_NEW_NULLS
     off = drifted.filter(moved | emptied).sort("bea_table", "line_code", "year")
-    return finding(
+    seen = finding(
         off,
-        holds=f"{drifted.height} lines and years are near; {rows.against}",
-        fails=f"lines and years have drifted; {rows.against}",
+        holds="",
+        fails="",
         example="{bea_table} line {line_code}, {year}: the middle figure moved by {moved_pct:.1f} %, "
         "{null_points:+.1f} points of the table are missing",
         figures={"compared": drifted.height, "furthest_pct": round(float(drifted["moved_pct"].max() or 0), 3)},  # type: ignore[arg-type]  # a float column
+        named=rows.named,
     )
+    return replace(seen, summary=_lines_near)
+
+
+def _lines_near(found: Finding) -> str:
+    """How many lines and years are near, in words."""
+    counted = found.counted
+    wrong = counted["violations"]
+    told = f"{wrong} lines and years have drifted" if wrong else f"{counted['compared']} lines and years are near"
+    return f"{told}; {_held_against(found)}"
 
 
 _DRIFT = {

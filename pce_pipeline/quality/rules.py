@@ -2,14 +2,19 @@
 
 Rules are declared by decorating a function; its name states the property, its docstring promises it in a sentence, its
 kind decides where it blocks. The shell lists rules to declare its checks and calls `judge` on the frames it is about to
-publish; `contracts` says which rules each table keeps.
+publish, or `look` on each range of years of a table that is too large to be looked at as a whole, and takes what was
+seen together (`quality.findings`). `contracts` says which rules each table keeps.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
 
 import polars as pl
+
+from pce_pipeline.quality.findings import EXAMPLES, Figure, Finding, finding, has_subject, together
+
+__all__ = ["EXAMPLES", "Figure", "Finding", "finding", "has_subject"]
 
 Blocking = Literal["always", "threshold", "never"]
 """`always` blocks in every environment, `threshold` blocks or warns as its settings say, `never` warns everywhere."""
@@ -50,42 +55,7 @@ REMEDIES: Mapping[Kind, str] = {
 }
 """What to do where a rule of a kind does not hold, unless the rule says something else."""
 
-Figure = int | float | str
-
-LOOKED_AT = ("checked", "compared", "releases", "facts", "rows", "areas", "categories")
-"""Under the first of these names that a finding's figures have stands how many things it looked at."""
-
-EXAMPLES = 5
-"""How many violations a result spells out; its figures count all of them."""
-
 Subject = TypeVar("Subject")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a rule saw."""
-
-    passed: bool
-    """Whether the property holds."""
-    summary: str
-    """What was seen, in one sentence."""
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-    """What was counted, by name."""
-    examples: tuple[str, ...] = ()
-    """The first violations, in words."""
-    largest: tuple[Mapping[str, Figure], ...] = ()
-    """The largest deviations that were measured, each kind by itself: its key, its figures, and what explains it."""
-
-    @property
-    def has_subject(self) -> bool:
-        """Whether there was anything to look at."""
-        return has_subject(self.figures, passed=self.passed)
-
-
-def has_subject(figures: Mapping[str, Figure], *, passed: bool) -> bool:
-    """Whether a rule looked at anything, by what its figures count; a violation is something."""
-    looked_at = [figures[name] for name in LOOKED_AT if name in figures]
-    return not passed or not looked_at or looked_at[0] != 0
 
 
 @dataclass(frozen=True)
@@ -169,19 +139,26 @@ class Rule(Generic[Subject]):
 
         A frame it cannot look at (a column missing, another type) is a violation too.
         """
+        return self.result(asset, self.look(subject))
+
+    def look(self, subject: Subject) -> Finding:
+        """What the rule sees, as `check` takes it."""
         try:
-            finding = self.find(subject)
+            return self.find(subject)
         except pl.exceptions.PolarsError as unreadable:
-            finding = Finding(passed=False, summary=f"could not be checked: {unreadable}")
+            return Finding(passed=False, summary=f"could not be checked: {unreadable}")
+
+    def result(self, asset: str, found: Finding) -> RuleResult:
+        """The rule's result for an asset, from what it saw there."""
         return RuleResult(
             name=self.name,
             asset=asset,
             kind=self.kind,
-            passed=finding.passed,
-            summary=finding.summary,
-            figures=finding.figures,
-            examples=finding.examples,
-            largest=finding.largest,
+            passed=found.passed,
+            summary=found.told,
+            figures=found.counted,
+            examples=found.spelled_out,
+            largest=found.largest,
             remedy=self.remedy,
         )
 
@@ -206,21 +183,31 @@ def judge(rules: Iterable[Rule[Subject]], asset: str, subject: Subject) -> list[
     return [each.check(asset, subject) for each in rules]
 
 
-def finding(
-    violations: pl.DataFrame,
-    *,
-    holds: str,
-    fails: str,
-    example: str,
-    figures: Mapping[str, Figure] | None = None,
-) -> Finding:
-    """A finding from a frame of violations: none of them is a pass.
+class Seen:
+    """What rules saw of one asset, part by part: each part is looked at once, and need not be kept for it.
 
-    `example` is a format string over the violations' columns; `figures` stand beside the count of violations.
+    For example, of a table that is looked at year by year:
+
+        >>> @rule("key")
+        ... def numbers_are_small(numbers: list[int]) -> Finding:
+        ...     \"\"\"No number is above ten.\"\"\"
+        ...     large = [number for number in numbers if number > 10]
+        ...     return Finding(not large, "{violations} of {rows}", {"violations": len(large), "rows": len(numbers)})
+        >>> seen = Seen()
+        >>> seen.look([numbers_are_small], [1, 2])
+        >>> seen.look([numbers_are_small], [3, 11])
+        >>> [result.summary for result in seen.results("gold/numbers")]
+        ['1 of 4']
     """
-    return Finding(
-        passed=violations.is_empty(),
-        summary=holds if violations.is_empty() else f"{violations.height} {fails}",
-        figures={"violations": violations.height, **(figures or {})},
-        examples=tuple(example.format(**row) for row in violations.head(EXAMPLES).iter_rows(named=True)),
-    )
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[Rule[Any], list[Finding]]] = {}
+
+    def look(self, rules: Iterable[Rule[Subject]], subject: Subject) -> None:
+        """Let rules look at a part; no finding keeps another from being made."""
+        for each in rules:
+            self._found.setdefault(each.name, (each, []))[1].append(each.look(subject))
+
+    def results(self, asset: str) -> list[RuleResult]:
+        """Every rule's result for the asset, of all parts together, in the order in which they looked first."""
+        return [each.result(asset, together(found)) for each, found in self._found.values()]

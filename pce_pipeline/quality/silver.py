@@ -73,7 +73,7 @@ def primary_key_is_unique(years: SilverYears) -> Finding:
     repeated = years.frame.filter(years.frame.select(years.cell).is_duplicated()).unique(years.cell).sort(years.cell)
     return finding(
         repeated,
-        holds=f"{years.frame.height} rows, each with its own key",
+        holds="{rows} rows, each with its own key",
         fails="keys are repeated",
         example=years.cell_text,
         figures={"rows": years.frame.height},
@@ -92,7 +92,8 @@ def geography_is_known(years: SilverYears) -> Finding:
         holds="every area is known",
         fails="areas are unknown or carry another level or state",
         example="{geo_fips} ({geo_level}, state {state})",
-        figures={"areas": years.frame["geo_fips"].n_unique()},
+        figures={"areas": _each_of(years.frame["geo_fips"])},
+        are_distinct=True,
     )
 
 
@@ -117,7 +118,8 @@ def category_is_known(years: SilverYears) -> Finding:
         holds="every line has its pinned category and unit",
         fails="lines have another category or unit than pinned",
         example="{bea_table} line {line_code} as {category_id}, {unit} (10^{unit_multiplier})",
-        figures={"categories": years.frame["category_id"].n_unique()},
+        figures={"categories": _each_of(years.frame["category_id"])},
+        are_distinct=True,
     )
 
 
@@ -135,7 +137,7 @@ def expected_areas_are_present(years: SilverYears) -> Finding:
         holds="all areas are there",
         fails="areas are missing from a table and year",
         example="{bea_table} has no area {geo_fips} in {year} ({cells} cells)",
-        figures={"areas": years.frame["geo_fips"].n_unique()},
+        figures={"areas": _each_of(years.frame["geo_fips"])},
     )
 
 
@@ -160,12 +162,9 @@ def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
     A quarantined cell is a row; set aside are rows of unknown areas, and the repetitions of a cell.
     """
     left_out = int(years.left_out["rows"].sum())
-    passed = years.rows_in == years.frame.height + years.set_aside.height + left_out + years.repeated
-    beside = {"set aside": years.set_aside.height, "repeated": years.repeated}
     return Finding(
-        passed=passed,
-        summary=f"{years.rows_in} observations {'=' if passed else 'are not'} {years.frame.height} rows + {left_out} "
-        "left out" + "".join(f" + {rows} {what}" for what, rows in beside.items() if rows),
+        passed=years.rows_in == years.frame.height + years.set_aside.height + left_out + years.repeated,
+        summary=_balance,
         figures={
             "rows_in": years.rows_in,
             "rows_out": years.frame.height,
@@ -173,13 +172,28 @@ def rows_in_equal_rows_out_plus_left_out(years: SilverYears) -> Finding:
             "rows_set_aside": years.set_aside.height,
             "rows_repeated": years.repeated,
             "rows_left_out": left_out,
-            "lines_left_out": years.left_out.height,
+            "lines_left_out": frozenset(f"{table} {line}" for table, line, *_ in years.left_out.iter_rows()),
         },
         examples=tuple(
             f"left out: {table} line {line}, {description}"
             for table, line, description, _ in years.left_out.head(EXAMPLES).iter_rows()
         ),
     )
+
+
+def _balance(found: Finding) -> str:
+    """The balance of rows, in words."""
+    counted = found.counted
+    beside = {"set aside": counted["rows_set_aside"], "repeated": counted["rows_repeated"]}
+    return (
+        f"{counted['rows_in']} observations {'=' if found.passed else 'are not'} {counted['rows_out']} rows + "
+        f"{counted['rows_left_out']} left out" + "".join(f" + {rows} {what}" for what, rows in beside.items() if rows)
+    )
+
+
+def _each_of(names: pl.Series) -> frozenset[str]:
+    """The different values of a column."""
+    return frozenset(map(str, names.unique().to_list()))
 
 
 @rule("meaning")
@@ -209,18 +223,24 @@ def quarantined_cells_are_few(years: SilverYears) -> Finding:
     violations = pl.concat(
         [
             weighty.select(
+                "year",
                 pl.format(
                     "{} line {}, area {}, {}: '{}'", "bea_table", "line_code", "geo_fips", "year", "value_text"
-                ).alias("example")
+                ).alias("example"),
             ),
             shares.filter(pl.col("unread") > 0).select(
-                pl.format("{} of {} cells of {} in {}", "unread", "cells", "bea_table", "year").alias("example")
+                "year",
+                pl.format("{} of {} cells of {} in {}", "unread", "cells", "bea_table", "year").alias("example"),
             ),
         ]
     )
     return finding(
         violations,
-        holds=f"{unread.height} cells could not be read" if unread.height else "every cell could be read",
+        holds=lambda found: (
+            f"{found.counted['quarantined']} cells could not be read"
+            if found.counted["quarantined"]
+            else "every cell could be read"
+        ),
         fails="totals, US cells or whole tables and years could not be read",
         example="{example}",
         figures={"quarantined": unread.height, "cells": cells.height},
@@ -242,7 +262,11 @@ def rows_set_aside_are_few(years: SilverYears) -> Finding:
     )
     return finding(
         lost.filter(pl.col("lost") >= _MOST_ROWS_LOST * pl.col("rows")),
-        holds=f"{years.set_aside.height} rows are of unknown areas" if lost.height else "every row has its place",
+        holds=lambda found: (
+            f"{found.counted['rows_set_aside']} rows are of unknown areas"
+            if found.counted["rows_set_aside"]
+            else "every row has its place"
+        ),
         fails="tables and years have many rows of unknown areas",
         example="{bea_table} in {year}: {lost} of {rows} rows, of {areas}",
         figures={"rows_set_aside": years.set_aside.height, "rows": years.frame.height},
@@ -282,7 +306,7 @@ def shared_lines_agree(years: SilverYears) -> Finding:
     )
     return finding(
         compared.filter("differ").sort(figure),
-        holds=f"{compared.height} figures agree between tables",
+        holds="{compared} figures agree between tables",
         fails="figures differ between tables",
         example="{measure} of {quantity}, area {geo_fips}, {year}: {lowest} to {highest} in {tables}",
         figures={"compared": compared.height, "not_checked": compared.filter("unread").height},

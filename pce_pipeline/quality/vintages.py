@@ -6,6 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
+from pce_pipeline.quality.findings import together
 from pce_pipeline.quality.frames import violations_of_schema
 from pce_pipeline.quality.rules import EXAMPLES, Finding, Rule, rule
 from pce_pipeline.tables.table import STATUSES, Table
@@ -48,7 +49,7 @@ def _finding(years: LogYears, parts: Iterator[pl.DataFrame], *, holds: str, fail
             examples += [", ".join(f"{name} {value}" for name, value in row.items()) for row in shown.to_dicts()]
     return Finding(
         passed=count == 0,
-        summary=f"{count} {fails}" if count else holds,
+        summary=f"{{violations}} {fails}" if count else holds,
         figures={"violations": count, "rows": years.rows},
         examples=tuple(examples),
     )
@@ -57,15 +58,8 @@ def _finding(years: LogYears, parts: Iterator[pl.DataFrame], *, holds: str, fail
 @rule("schema")
 def schema_is_as_declared(years: LogYears) -> Finding:
     """Columns, types and required values are those of the table's declaration."""
-    found = [violations_of_schema(log, years.table.columns) for log in years.logs.values()]
-    failed = [each for each in found if not each.passed]
-    worst = failed[0] if failed else Finding(passed=True, summary="as declared")
-    return Finding(
-        passed=not failed,
-        summary=worst.summary,
-        figures={"rows": years.rows, "violations": len(failed)},
-        examples=worst.examples,
-    )
+    nothing = [pl.DataFrame(schema=years.table.polars_schema)]
+    return together([violations_of_schema(log, years.table.columns) for log in years.logs.values() or nothing])
 
 
 @rule("key")
@@ -75,7 +69,7 @@ def primary_key_is_unique(years: LogYears) -> Finding:
     return _finding(
         years,
         (log.filter(log.select(key).is_duplicated()) for log in years.logs.values()),
-        holds=f"{years.rows} rows, each with its own key",
+        holds="{rows} rows, each with its own key",
         fails="rows repeat the key of another",
     )
 
@@ -89,7 +83,7 @@ def counted_values_follow_one_another(years: LogYears) -> Finding:
     return _finding(
         years,
         (log.sort(years.table.key).filter(wrong) for log in years.logs.values()),
-        holds=f"{years.rows} rows without a gap or an overlap",
+        holds="{rows} rows without a gap or an overlap",
         fails="rows do not end where the next one begins",
     )
 
@@ -118,7 +112,7 @@ def neighbours_differ(years: LogYears) -> Finding:
     return _finding(
         years,
         (log.sort(years.table.key).filter(wrong) for log in years.logs.values()),
-        holds=f"{years.rows} rows, none the same as the one before",
+        holds="{rows} rows, none the same as the one before",
         fails="rows say what the one before says",
     )
 
@@ -131,7 +125,7 @@ def values_are_null_with_a_reason(years: LogYears) -> Finding:
     return _finding(
         years,
         years.violations(wrong),
-        holds=f"{years.rows} rows with a value or the reason why there is none",
+        holds="{rows} rows with a value or the reason why there is none",
         fails="rows have no value and no reason, or a value with one",
     )
 

@@ -65,7 +65,7 @@ def every_fact_is_in_one_row(years: WideYears) -> Finding:
     compared = unlike_facts(years.facts, stacked, fact)
     return finding(
         compared,
-        holds=f"{years.facts.height} facts, each in its row",
+        holds="{facts} facts, each in its row",
         fails="facts are missing, changed or made up",
         example="{measure} of " + years.cell + ": {value} ({status}) became {value_there} ({status_there})",
         figures={"facts": years.facts.height, "rows": years.frame.height},

@@ -4,14 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import polars as pl
-
 from pce_pipeline.bronze.current import EXTRACTS
 from pce_pipeline.bronze.lineage import extracts_of, is_rolled_back
 from pce_pipeline.bronze.manifest import Manifest
 from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.lake.publication import Publication
-from pce_pipeline.observability.audit import AuditEntry, Event, rows_quarantined
+from pce_pipeline.observability.audit import AuditEntry, Event
 from pce_pipeline.observability.records import RunRecord, Step
 from pce_pipeline.shell.keys import bronze_key
 from pce_pipeline.tables.table import Table
@@ -31,11 +29,14 @@ def audit_publication(
     step: Step | None,
     table: Table,
     publication: Publication,
-    frames: Mapping[str, pl.DataFrame],
+    quarantined: Mapping[str, int | None],
     withdrawn: Mapping[str, Partition],
     read: Read,
 ) -> None:
-    """Leave the entries of what a step published and withdrew of a table, by partition; without a step, none."""
+    """Leave the entries of what a step published and withdrew of a table, by partition; without a step, none.
+
+    `quarantined` says how many rows of each partition have a figure that could not be read (`rows_quarantined`).
+    """
     if step is None or (len(publication.unchanged) == len(publication.partitions) and not withdrawn):
         return
     at, gone_back = datetime.now(UTC), rolled_back_in(step.run)
@@ -53,7 +54,7 @@ def audit_publication(
             code_version=after.code_version,
             rows_in=read.rows.get(key),
             rows_out=after.rows,
-            rows_quarantined=_quarantined(frames.get(key), read.set_aside.get(key, 0)),
+            rows_quarantined=_quarantined(quarantined.get(key), read.set_aside.get(key, 0)),
         )
         for key, after in publication.partitions.items()
     ]
@@ -133,6 +134,5 @@ def _event(publication: Publication, key: str, gone_back: Collection[str]) -> Ev
     return "rolled_back" if went_back or any(name in gone_back for name in after.inputs) else "written"
 
 
-def _quarantined(rows: pl.DataFrame | None, set_aside: int) -> int | None:
-    found = None if rows is None else rows_quarantined(rows)
+def _quarantined(found: int | None, set_aside: int) -> int | None:
     return None if found is None else found + set_aside

@@ -65,6 +65,7 @@ def explorer_asset(registry: Registry) -> dg.AssetsDefinition:
                     chosen,
                     is_sample=settings.is_sample,
                     checks=lambda: last_words(journal.newest(MOST_RUNS)),
+                    years_at_once=settings.years_at_once,
                 )
             except StackOutdated as outdated:
                 _log.warning("the explorer's set is not kept", place=outdated.place, todo=outdated.remedy)

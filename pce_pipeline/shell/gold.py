@@ -19,10 +19,11 @@ from pce_pipeline.gold.packages import own_pieces, tables_of
 from pce_pipeline.lake.earlier import details_of_next
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.audit import rows_quarantined
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.quality.dimensions import DimensionRows
 from pce_pipeline.quality.facts import Facts
-from pce_pipeline.quality.identities import FactYears
+from pce_pipeline.quality.identities import FactYears, whole_units
 from pce_pipeline.quality.rows import TableRows
 from pce_pipeline.quality.rules import judge
 from pce_pipeline.settings import Settings
@@ -32,10 +33,11 @@ from pce_pipeline.shell.keys import key_of
 from pce_pipeline.shell.page import declared, describe, preview
 from pce_pipeline.shell.partitions import ONE_RUN
 from pce_pipeline.shell.pieces import PieceRun, piece_asset, stands
+from pce_pipeline.shell.ranges import Made, YearlyRun
 from pce_pipeline.shell.reports import report_link
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline.shell.tags import is_forced
-from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
+from pce_pipeline.shell.yearly import yearly_asset
 from pce_pipeline.silver.observations import table_years
 from pce_pipeline.tables.dimensions import DIMENSION_CODE_VERSION, DIMENSIONS
 from pce_pipeline.tables.facts import GOLD_FACTS
@@ -86,12 +88,12 @@ def _made(run: YearlyRun, *, table: GoldTable[Any], registry: Registry) -> Made[
 
 def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
     """The conformed facts of the years that Silver holds, of all datasets."""
-    found, conformed = [], {}
+    found = []
     for name, now in run.held.items():
         silver = run.of(registry.silver[name].table)
         years = [year for year in run.years if year in now.covered_years]
         facts = conform_facts(silver, now.dataset, now.releases)
-        conformed[name] = {"rows": silver.height, "made": facts.height, **accounted(silver, now.dataset)}
+        run.add_up(name, {"rows": silver.height, "made": facts.height, **accounted(silver, now.dataset)})
         found.append(
             FactYears(
                 facts,
@@ -99,11 +101,27 @@ def _facts(run: YearlyRun, *, registry: Registry) -> Made[Facts]:
                 table_years(silver),
                 spoken_of=now.spoken_of(years),
                 releases=now.releases,
+                whole_units=run.once(f"whole units of {name}", partial(_whole_units, run, registry, name)),
             )
         )
-    run.step.inputs(conformed=conformed)
+    run.step.inputs(conformed={name: run.common[name] for name in run.held})
     frame = pl.concat([each.frame for each in found]).sort(GOLD_FACTS.key)
     return Made(frame, subject=Facts(frame, tuple(each for each in found if not each.frame.is_empty())))
+
+
+def _whole_units(run: YearlyRun, registry: Registry, name: str) -> pl.DataFrame | None:
+    """The measures and levels whose figures are whole units in all years of the run: `FactYears.whole_units`.
+
+    None where the years are one range, whose own figures show it.
+    """
+    if len(run.every_year) == len(run.years):
+        return None
+    silver = registry.silver[name].table
+    store = run.lake.table(silver)
+    published = store.latest()
+    columns = ["bea_table", "line_code", "geo_level", "value"]
+    parts = (store.read([str(year)], columns) for year in run.every_year if str(year) in published)
+    return whole_units(parts, run.held[name].dataset)
 
 
 def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
@@ -164,7 +182,7 @@ def _dimension(table: Table, contracts: Contracts) -> dg.AssetsDefinition:
             )
             step.rows(**{table.name: frame.height})
             step.outputs(written=publication.written, unchanged=publication.unchanged)
-            audit_publication(step, table, publication, {WHOLE: frame}, {}, Read())
+            audit_publication(step, table, publication, {WHOLE: rows_quarantined(frame)}, {}, Read())
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata={

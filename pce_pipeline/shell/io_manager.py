@@ -1,12 +1,13 @@
 """Dagster's way in and out of the lake's yearly tables.
 
-Out: one frame for a whole range of years is split and published, and each year that was really written is reported
-as materialised, with its own content hash as data version. In: the years asked for come as one frame, verified.
+Out: years that a step has written range by range are published all at once, and each year that was really written is
+reported as materialised, with its own content hash as data version. In: the years asked for come as one
+frame, verified.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
@@ -15,6 +16,8 @@ import polars as pl
 from pce_pipeline.lake.errors import MissingPartitions
 from pce_pipeline.lake.pointer import NewPartition, Partition
 from pce_pipeline.lake.resource import Lake, files_of_year
+from pce_pipeline.lake.staging import Publication, Staging
+from pce_pipeline.observability.audit import rows_quarantined
 from pce_pipeline.observability.records import RunJournal
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.audit import Read, audit_publication
@@ -72,31 +75,112 @@ class LakeFrame:
 
 
 @dataclass(frozen=True)
+class MadeYears:
+    """Years of a table as they were made and judged."""
+
+    frames: Mapping[int, pl.DataFrame]
+    """The rows of each."""
+    inputs: Mapping[int, Mapping[str, str]]
+    """What each was made from."""
+    details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """What else the manifest of each says."""
+    releases: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    """The releases that each was made of, by BEA table."""
+    read: Read = field(default_factory=Read)
+    """The rows that went into each, as far as they were counted."""
+
+
+@dataclass(frozen=True)
+class StagedYear:
+    """What is told of a year whose rows are written, and published with the others."""
+
+    rows: int
+    """Its rows."""
+    quarantined: int | None
+    """How many of them have a figure that could not be read; None in a table without statuses."""
+    unread: Mapping[str, int]
+    """How many cells could not be read, of tables that have a status."""
+    inputs: Mapping[str, str]
+    """What it was made from."""
+    releases: Mapping[str, str] | None
+    """The releases that it was made of, by BEA table."""
+
+
+class StagedYears:
+    """The years of a table that a step has made: written one range after the other, published by its output."""
+
+    def __init__(self, lake: Lake, registry: Registry, derivation: Derivation, run_id: str) -> None:
+        areas = pl.concat([dataset.areas for dataset in registry.datasets.values()])
+        self._segments = dict(areas.select("geo_fips", "path_segment").iter_rows())
+        self._registry = registry
+        self._derivation = derivation
+        self._lake = lake
+        self._run_id = run_id
+        self.years: dict[int, StagedYear] = {}
+        self.shown: Mapping[str, Any] = {}
+        """What the page says of the newest of them: what a person looks at first."""
+        self.read = Read()
+        """The rows that went into each, as far as they were counted."""
+
+    @cached_property
+    def _staging(self) -> Staging:
+        return self._lake.table(self._derivation.table).staging(run_id=self._run_id)
+
+    def add(self, made: MadeYears) -> None:
+        """Writes further years, as far as they are not there; raises what `TableStore.staging` and `Staging.add` do."""
+        table = self._derivation.table
+        self._staging.add(
+            [
+                NewPartition(
+                    key=str(year),
+                    files=files_of_year(table, year, made.frames[year], self._segments),
+                    inputs=dict(inputs),
+                    code_version=self._derivation.code_version,
+                    details=_details(made, year),
+                    parts_by=table.parts_by,
+                )
+                for year, inputs in sorted(made.inputs.items())
+            ]
+        )
+        self.years |= {
+            year: StagedYear(
+                made.frames[year].height,
+                rows_quarantined(made.frames[year]),
+                _quarantined(made.frames[year]),
+                inputs,
+                made.releases.get(year),
+            )
+            for year, inputs in made.inputs.items()
+        }
+        self.read = Read({**self.read.rows, **made.read.rows}, {**self.read.set_aside, **made.read.set_aside})
+        if (newest := max(self.years)) in made.frames:
+            dataset = self._registry.datasets[self._registry.datasets_of(self._derivation)[0]]
+            total = str(dataset.categories.filter(pl.col("role") == "total")["category_id"][0])
+            self.shown = shown(table, made.frames[newest], total)
+
+    def publish(self) -> Publication:
+        """Publishes them; raises what `Staging.publish` does."""
+        return self._staging.publish()
+
+
+@dataclass(frozen=True)
 class YearlyOutput:
     """What a yearly asset hands over."""
 
     derivation: Derivation
     """The table and how it derives."""
-    frames: Mapping[int, pl.DataFrame]
-    """Its rows, by year."""
-    inputs: Mapping[int, Mapping[str, str]]
-    """What each year was made from; only these years are published."""
-    details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    """What else the manifest of each year says."""
-    releases: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
-    """The releases that each year was made of, by BEA table."""
+    staged: StagedYears
+    """The years that are to be published."""
     vintages: Mapping[str, str] = field(default_factory=dict)
     """The vintage, by BEA table, that the datasets were at when this was made."""
     absent: Mapping[int, str] = field(default_factory=dict)
     """The years of the run that there is nothing to publish of, each with the reason."""
-    read: Read = field(default_factory=Read)
-    """The rows that went into each year, as far as they were counted."""
     standing: Mapping[int, Partition] = field(default_factory=dict)
     """The years of the run that were left alone, as they are published."""
 
 
 def yearly_output(output: YearlyOutput, name: str = "result") -> dg.Output[YearlyOutput]:
-    """The output of a yearly asset; the years in `inputs` are published, and all years of the run are reported."""
+    """The output of a yearly asset; the staged years are published, and all years of the run are reported."""
     return dg.Output(output, output_name=name, metadata=REPORTED_BY_US)
 
 
@@ -106,10 +190,12 @@ class LakeIOManager(dg.IOManager):
     def __init__(self, lake: Lake, registry: Registry, journal: RunJournal, settings: Settings) -> None:
         self._lake = lake
         self._registry = registry
-        areas = pl.concat([dataset.areas for dataset in registry.datasets.values()])
-        self._segments = dict(areas.select("geo_fips", "path_segment").iter_rows())
         self._journal = journal
         self._settings = settings
+
+    def staged(self, derivation: Derivation, run_id: str) -> StagedYears:
+        """A publication of years of a table, without any so far."""
+        return StagedYears(self._lake, self._registry, derivation, run_id)
 
     def handle_output(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         try:
@@ -123,54 +209,33 @@ class LakeIOManager(dg.IOManager):
 
     def _publish(self, context: dg.OutputContext, obj: YearlyOutput) -> None:
         table = obj.derivation.table
-        by_year = obj.frames
+        staged = obj.staged
         step = self._journal.running(context.run_id, table.name)
         if step is not None and obj.standing:
             step.outputs(standing=sorted(map(str, obj.standing)))
         self._report_standing(context, obj)
         # also where all stands: it finishes what a killed run left of other years
-        publication = self._lake.table(table).publish(
-            [
-                NewPartition(
-                    key=str(year),
-                    files=files_of_year(table, year, by_year[year], self._segments),
-                    inputs=dict(inputs),
-                    code_version=obj.derivation.code_version,
-                    details=_details(obj, year),
-                    parts_by=table.parts_by,
-                )
-                for year, inputs in sorted(obj.inputs.items())
-            ],
-            run_id=context.run_id,
-            now=datetime.now(UTC),
-        )
+        publication = staged.publish()
         published = publication.partitions
         withdrawn = self._lake.table(table).withdraw([str(year) for year in obj.absent]) if obj.absent else {}
-        frames = {str(year): rows for year, rows in by_year.items()}
-        audit_publication(step, table, publication, frames, withdrawn, obj.read)
+        quarantined = {str(year): each.quarantined for year, each in staged.years.items()}
+        audit_publication(step, table, publication, quarantined, withdrawn, staged.read)
         if step is not None:
-            step.rows(**{table.name: sum(rows.height for rows in by_year.values())})
+            step.rows(**{table.name: sum(each.rows for each in staged.years.values())})
             step.outputs(
                 written=publication.written,
                 refreshed=publication.refreshed,
                 unchanged=publication.unchanged,
                 withdrawn=list(withdrawn),
                 objects_written=publication.objects_written,
-                content_sha256={str(year): published[str(year)].content_sha256 for year in obj.inputs},
+                content_sha256={str(year): published[str(year)].content_sha256 for year in staged.years},
             )
-        for year in sorted(obj.inputs):
+        for year, each in sorted(staged.years.items()):
             became = "unchanged" if str(year) in publication.unchanged else "written"
+            is_newest = year == max(staged.years)
+            of_the_whole = {"dagster/row_count": publication.rows_in_all, **staged.shown} if is_newest else {}
             context.log_event(
-                self._materialisation(
-                    context,
-                    obj,
-                    published[str(year)],
-                    by_year[year],
-                    publication=became,
-                    more=self._of_the_whole(obj.derivation, by_year[year], publication.rows_in_all)
-                    if year == max(obj.inputs)
-                    else {},
-                )
+                self._materialisation(context, obj, published[str(year)], each, publication=became, more=of_the_whole)
             )
         for year, why in sorted(obj.absent.items()):
             context.log.info("%s %s: %s", table.name, year, why)
@@ -181,13 +246,12 @@ class LakeIOManager(dg.IOManager):
         context: dg.OutputContext,
         obj: YearlyOutput,
         partition: Partition,
-        rows: pl.DataFrame,
+        staged: StagedYear,
         *,
         publication: str,
         more: Mapping[str, Any],
     ) -> dg.AssetMaterialization:
-        year = int(partition.key)
-        folder = f"{self._lake.prefix(obj.derivation.table)}/year={year}"
+        folder = f"{self._lake.prefix(obj.derivation.table)}/year={partition.key}"
         return dg.AssetMaterialization(
             asset_key=context.asset_key,
             partition=partition.key,
@@ -198,11 +262,11 @@ class LakeIOManager(dg.IOManager):
                 "publication": publication,
                 "objects": len(partition.objects),
                 **report_link(self._lake, context.run_id),
-                **_quarantined(rows),
+                **staged.unread,
                 "code_version": partition.code_version,
-                "inputs": dg.MetadataValue.json(dict(obj.inputs[year])),
+                "inputs": dg.MetadataValue.json(dict(staged.inputs)),
                 **({"vintage": dg.MetadataValue.json(dict(obj.vintages))} if obj.vintages else {}),
-                **({"releases": dg.MetadataValue.json(dict(obj.releases[year]))} if year in obj.releases else {}),
+                **({} if staged.releases is None else {"releases": dg.MetadataValue.json(dict(staged.releases))}),
                 **more,
             },
             # With a code version too, Dagster would ask for the versions of all inputs, and paint as unsynced
@@ -232,15 +296,6 @@ class LakeIOManager(dg.IOManager):
                         tags={"dagster/data_version": partition.content_sha256},
                     )
                 )
-
-    def _of_the_whole(self, derivation: Derivation, rows: pl.DataFrame, rows_in_all: int) -> dict[str, Any]:
-        """What the newest year of a run says of the table: its rows of all years, and what a person looks at first."""
-        dataset = self._registry.datasets[self._registry.datasets_of(derivation)[0]]
-        total = str(dataset.categories.filter(pl.col("role") == "total")["category_id"][0])
-        return {
-            "dagster/row_count": rows_in_all,
-            **shown(derivation.table, rows, total),
-        }
 
     def load_input(self, context: dg.InputContext) -> LakeFrame | pl.DataFrame:
         name = context.asset_key.to_user_string()
@@ -280,10 +335,10 @@ class LakeIOManager(dg.IOManager):
         )
 
 
-def _details(output: YearlyOutput, year: int) -> dict[str, Any]:
+def _details(made: MadeYears, year: int) -> dict[str, Any]:
     return {
-        **output.details.get(year, {}),
-        **({RELEASES: dict(output.releases[year])} if year in output.releases else {}),
+        **made.details.get(year, {}),
+        **({RELEASES: dict(made.releases[year])} if year in made.releases else {}),
     }
 
 

@@ -17,6 +17,7 @@ from pce_pipeline.bronze.history import History, inputs_of_piece, sources_of
 from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.lake.pointer import WHOLE, NewPartition, Partition
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.audit import rows_quarantined
 from pce_pipeline.observability.records import RunJournal, Step
 from pce_pipeline.quality.rows import TableRows
 from pce_pipeline.quality.rules import Subject, judge
@@ -157,7 +158,7 @@ def piece_asset(
             )
             step.rows(**{table.name: frame.height})
             step.outputs(written=publication.written, unchanged=publication.unchanged)
-            audit_publication(step, table, publication, {WHOLE: frame}, {}, Read())
+            audit_publication(step, table, publication, {WHOLE: rows_quarantined(frame)}, {}, Read())
             content = content_sha256(frame)
             yield dg.MaterializeResult(
                 asset_key=key,

@@ -22,7 +22,8 @@ from pce_pipeline.quality.prices import LEVEL
 from pce_pipeline.quality.revisions import RevisionYears
 from pce_pipeline.quality.vintages import LogYears
 from pce_pipeline.shell.pieces import PieceRun, piece_asset
-from pce_pipeline.shell.yearly import Made, YearlyRun, yearly_asset
+from pce_pipeline.shell.ranges import Made, YearlyRun
+from pce_pipeline.shell.yearly import yearly_asset
 from pce_pipeline.tables.line_history import LINE_HISTORY
 from pce_pipeline.tables.lineage import Derivation, Piece
 from pce_pipeline.tables.price_releases import PRICE_RELEASES
@@ -38,8 +39,8 @@ def log_asset(dataset: Dataset, contracts: Contracts) -> dg.AssetsDefinition:
     derivation = contracts.registry.logs[dataset.name]
 
     def compute(run: YearlyRun) -> Made[LogYears]:
-        decoded = cache(decoded_of(run.now))
-        published = PublishedLog(run.lake, derivation)
+        decoded = run.once("decoded", lambda: cache(decoded_of(run.now)))
+        published = run.once("published", lambda: PublishedLog(run.lake, derivation))
         history = run.histories[dataset.name]
         folded = in_threads(
             lambda year: fold_year(history, year, decoded, published.of_year(year)), run.years, at_once=_YEARS_AT_ONCE

@@ -175,6 +175,13 @@ def test_identities_say_how_many_sums_were_compared_and_how_far_they_are_off(two
     assert found["price_level_of_the_us_is_100"].result == "nothing to compare"
 
 
+@pytest.mark.parametrize("vintage", [FIRST, SECOND])
+def test_identities_of_years_at_a_time_are_those_of_all_at_once(two_vintages: Place, vintage: str) -> None:
+    certificate = newest_certificate(two_vintages.lake, SMOKE, AsOf(date.fromisoformat(vintage)))
+    (of,) = (each for each in vintages_of(two_vintages.now) if str(each.at) == vintage)
+    assert certificate.statement.identities == identities_of_facts(two_vintages.cells(vintage), of, SMOKE)
+
+
 def test_a_sum_that_nothing_explains_is_named_with_its_place(two_vintages: Place) -> None:
     vintage, cells = vintages_of(two_vintages.now)[-1], two_vintages.cells(SECOND)
     of_alabama = (pl.col("geo_fips") == "01000") & (pl.col("year") == 2010) & (pl.col("line_code") == 1)

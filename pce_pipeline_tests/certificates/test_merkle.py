@@ -12,6 +12,7 @@ from pce_pipeline.certificates.merkle import (
     hashes_of,
     leaf_hash,
     node_hash,
+    root_and_size,
     root_by_path,
     root_of,
 )
@@ -52,6 +53,11 @@ def as_the_rfc_writes_it(leaves: Sequence[bytes]) -> bytes:
 @pytest.mark.parametrize("size", range(9))
 def test_the_roots_are_those_of_certificate_transparency(size: int) -> None:
     assert root_of(hashes_of(LEAVES[:size])).hex() == ROOTS[size]
+
+
+@given(leaves=many_leaves)
+def test_the_root_of_leaves_that_come_one_by_one_is_that_of_all(leaves: list[bytes]) -> None:
+    assert root_and_size(iter(hashes_of(leaves))) == (root_of(hashes_of(leaves)), len(leaves))
 
 
 @given(leaves=many_leaves)

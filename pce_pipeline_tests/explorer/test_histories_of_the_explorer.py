@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from pce_pipeline.explorer.histories import (
     HISTORY,
+    KEY,
     as_known_at,
     changed_cells,
     history_schema,
     newest_of,
-    whole_history,
     with_changes,
 )
 from pce_pipeline.explorer.statuses import STATUS, WITHDRAWN
@@ -44,7 +44,7 @@ def history_of(extracts: Sequence[Known], *, stopped_after: int) -> pl.DataFrame
         if place == stopped_after:
             newest = newest_of(history).drop("extract")
         changes = changed_cells(newest, frame(cells), place)
-        history = whole_history([history, changes])
+        history = pl.concat([history, changes]).sort(*KEY, "extract")
         newest = with_changes(newest, changes.drop("extract"))
     return history
 

@@ -31,7 +31,7 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
-from pce_pipeline_tests.explorer.small_set import NO_CHECKS, made, small_world
+from pce_pipeline_tests.explorer.small_set import NO_CHECKS, made
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 from pce_pipeline_tests.worlds import World
 
@@ -48,9 +48,9 @@ class ObservedLake(Lake):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(two_releases: World) -> World:
     """Spending, prices and months of two releases, as Dagster's job of a refresh makes them."""
-    return small_world(tmp_path_factory.mktemp("explorer"))
+    return two_releases
 
 
 @pytest.fixture
@@ -289,6 +289,25 @@ def whole_index(world: World) -> bytes:
     return found.read(INDEX)
 
 
+@pytest.mark.parametrize("years_at_once", [1, 3])
+def test_years_at_a_time_give_the_same_bytes(
+    world: World, whole: ExplorerSet, tmp_path: Path, years_at_once: int
+) -> None:
+    shutil.copytree(world.settings.lake_uri, tmp_path, dirs_exist_ok=True)
+    lake = Lake(str(tmp_path), world.lake.layout)
+    shutil.rmtree(tmp_path / lake.layout.explorer)
+
+    made(world, lake, years_at_once=years_at_once)
+
+    again = ExplorerStore(lake).current()
+    assert again is not None
+    # the words of checks are those of another moment
+    beside = {CHECKS, INDEX}
+    assert {path: part for path, part in again.parts.items() if path not in beside} == {
+        path: part for path, part in whole.parts.items() if path not in beside
+    }
+
+
 def test_a_kill_at_any_write_leaves_no_half_a_set_and_the_next_run_makes_it(world: World, lake: ObservedLake) -> None:
     store, folder = ExplorerStore(lake), Path(lake.uri) / lake.layout.explorer
     shutil.rmtree(folder)
@@ -345,6 +364,25 @@ def test_a_damaged_file_is_found_forgotten_and_made_again(world: World, lake: Ob
     assert stale(world, lake) == []
 
 
+def test_a_pointer_that_cannot_be_read_is_found_forgotten_and_made_again(
+    world: World, lake: ObservedLake, whole: ExplorerSet
+) -> None:
+    store, key = ExplorerStore(lake), f"{lake.layout.explorer}/_latest.json"
+    pointer = Path(lake.uri) / key
+    body = pointer.read_bytes()
+    pointer.unlink()
+    pointer.write_bytes(body.replace(b'"parts"', b'"parts', 1))
+    assert store.current() is None
+    assert [(damage.key, damage.problem) for damage in store.damages()] == [(key, "changed")]
+    assert store.forget_damaged() == ["_latest.json"]
+    assert store.damages() == []
+    said = said_in(whole)
+    made(world, lake, checks=lambda: said)
+    healed = store.current()
+    assert healed is not None
+    assert healed.version == whole.version
+
+
 def stale(world: World, lake: Lake) -> list[str]:
     state = lake_state(lake, world.registry, current_of(lake, world.registry.datasets))
     return list(state.stale_explorer)
@@ -366,6 +404,20 @@ def test_a_set_that_is_behind_gold_is_noticed_and_only_what_changed_is_made(worl
     left = parquet(ExplorerStore(lake).current() or pytest.fail("no set"), "figures/prices_state.parquet")
     assert 2020 not in left.filter(measure="inflation_pct")["period"]
     assert 2020 in left.filter(measure="irpd")["period"]
+
+
+def test_a_history_takes_nothing_from_a_table_that_lacks_a_year(world: World, lake: ObservedLake) -> None:
+    before = ExplorerStore(lake).pointer().parts
+    shutil.rmtree(Path(lake.uri) / lake.layout.explorer)
+    for derivation in world.registry.gold["pce_state"]:
+        lake.table(derivation.table).withdraw(["2020"])
+    again(lake, world)
+    after = ExplorerStore(lake).pointer().parts
+    histories = [path for path in before if path.startswith("history/pce_state/")]
+    assert len(histories) > 5
+    assert {path: after[path].sha256 for path in histories} == {path: before[path].sha256 for path in histories}
+    figures = parquet(ExplorerStore(lake).current() or pytest.fail("no set"), "figures/pce_state.parquet")
+    assert 2020 not in figures["period"]
 
 
 def test_versions_that_are_no_longer_the_set_are_pruned_when_they_are_old(world: World, lake: ObservedLake) -> None:

@@ -18,7 +18,7 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, Step
 from pce_pipeline.settings import Settings
-from pce_pipeline.shell.io_manager import LakeIOManager, YearlyOutput, yearly_output
+from pce_pipeline.shell.io_manager import LakeIOManager, StagedYears, YearlyOutput, yearly_output
 from pce_pipeline.shell.partitions import ONE_RUN, YEARS
 from pce_pipeline.shell.steps import recorded_step
 from pce_pipeline_tests.datasets import REGISTRY, SILVER
@@ -231,7 +231,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
             context, journal, SILVER.table.name, ["pce_state"], settings, requested={"by": "hand"}
         ) as step:
             step.inputs(extracts={"SAPCE1": "2026-03-01"})
-            yield yearly_output(YearlyOutput(SILVER, frames={}, inputs={}))
+            yield yearly_output(YearlyOutput(SILVER, StagedYears(lake, REGISTRY, SILVER, context.run_id)))
 
     instance = dg.DagsterInstance.ephemeral(tempdir=str(tmp_path))
     return dg.materialize(

@@ -78,9 +78,9 @@ def test_rows_whose_area_category_and_line_are_known_resolve():
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("geo_fips", "72000", "geo_fips → gold/dim_geography: 72000 in 1 rows"),
-        ("category_id", "product.air", "category_id → gold/dim_category: product.air in 1 rows"),
-        ("line_code", 99, "bea_table, line_code → gold/category_line: SAPCE1 99 in 1 rows"),
+        ("geo_fips", "72000", "geo_fips → gold/dim_geography: 72000 in 1 rows of 2023"),
+        ("category_id", "product.air", "category_id → gold/dim_category: product.air in 1 rows of 2023"),
+        ("line_code", 99, "bea_table, line_code → gold/category_line: SAPCE1 99 in 1 rows of 2023"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_named(column, value, said):
@@ -119,7 +119,7 @@ def test_a_year_without_rows_is_told():
 def test_fewer_than_99_percent_of_the_last_versions_rows_are_told_with_its_name(gone, passes):
     found = rows_are_as_many_as_before.find(rows(silver().tail(240 - gone), version(silver())))
     assert found.passed is passes
-    assert "the version of 2026-02-23 08:30 (run 0a1b2c3d)" in found.summary
+    assert "the version of 2026-02-23 08:30 (run 0a1b2c3d)" in found.told
     assert passes or found.examples == (
         f"2023 has {240 - gone} rows, and 240 in the version of 2026-02-23 08:30 (run 0a1b2c3d)",
     )
@@ -130,7 +130,7 @@ def test_what_people_decided_since_may_have_other_figures_and_is_named(rule):
     decided = ["pce_state: pin 2022-10-06 (rolled back)"]
     found = rule.find(rows(silver(factor=3).head(10), version(silver(), decided=decided)))
     assert found.passed
-    assert found.summary.endswith("decided since: pce_state: pin 2022-10-06 (rolled back)")
+    assert found.told.endswith("decided since: pce_state: pin 2022-10-06 (rolled back)")
 
 
 def test_a_version_that_was_made_alike_is_not_read():
@@ -176,5 +176,5 @@ def test_figures_that_were_missing_and_come_are_no_drift():
 def test_the_first_version_is_held_against_nothing():
     found = figures_are_near_the_last_version.find(rows(silver()))
     assert found.passed
-    assert found.summary.endswith("nothing older is there to be held against")
+    assert found.told.endswith("nothing older is there to be held against")
     assert not found.has_subject

@@ -76,6 +76,7 @@ EXAMPLES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "references_resolved_pct": ("99.5", ("101", "-1", "most", "nan")),
     "retries": ("2", ("-1", "11", "1.5")),
     "retry_wait_seconds": ("7.5", ("-1", "301", "inf")),
+    "years_at_once": ("3", ("0", "-1", "1.5")),
     "load_postgres": ("false", ("perhaps", "2")),
 }
 """For each field a value that holds, and values that do not."""

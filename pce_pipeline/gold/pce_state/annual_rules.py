@@ -60,7 +60,7 @@ def every_fact_is_in_one_row(years: AnnualYears) -> Finding:
     compared = unlike_facts(years.facts, stacked, fact)
     return finding(
         compared,
-        holds=f"{years.facts.height} facts in {years.frame.height} rows",
+        holds="{facts} facts in {rows} rows",
         fails="figures are in one of the tables only, or differ",
         example=f"{{measure}} of {_CELL_TEXT}: {{value}} as a fact, {{value_there}} here",
         figures={"facts": years.facts.height, "rows": years.frame.height},

@@ -207,7 +207,7 @@ def metrics_have_one_row_per_level(years: MetricYears) -> Finding:
     )
     return finding(
         unmatched,
-        holds=f"{years.frame.height} rows of metrics for as many levels",
+        holds="{rows} rows of metrics for as many levels",
         fails="rows have no counterpart",
         example=_CELL_TEXT,
         figures={"rows": years.frame.height, "expected": wanted.height},
@@ -284,7 +284,7 @@ def shares_of_the_parts_are_100_percent(years: MetricYears) -> Finding:
     off = years.of_the_total.with_columns(deviation=(pl.col("share") - 100).abs())
     return finding(
         off.filter(pl.col("deviation") > pl.col("rounding")).sort("scheme", "geo_fips", "year"),
-        holds=f"{off.height} totals of 100 percent",
+        holds="{checked} totals of 100 percent",
         fails="totals are not 100 percent",
         example="{scheme}, area {geo_fips}, {year}: {terms} shares add up to {share:.4f}",
         figures={"checked": off.height, "not_checked": years.unread_totals},
@@ -300,7 +300,7 @@ def contributions_add_up_to_growth(years: MetricYears) -> Finding:
     off = checked.with_columns(deviation=(pl.col("contribution") - pl.col("growth")).abs())
     return finding(
         off.filter(pl.col("deviation") > allowed).sort("scheme", "geo_fips", "year"),
-        holds=f"{off.height} growth rates from their contributions",
+        holds="{checked} growth rates from their contributions",
         fails="growth rates are not the sum of their contributions",
         example="{scheme}, area {geo_fips}, {year}: contributions {contribution:.4f}, growth {growth:.4f}",
         figures={"checked": off.height, "not_checked": years.unread_totals},
@@ -314,7 +314,7 @@ def the_us_index_is_100(years: MetricYears) -> Finding:
     nation = years.frame.filter((pl.col("geo_level") == "nation") & index.is_not_null())
     return finding(
         nation.filter(index != _US_INDEX).sort(_CELL),
-        holds=f"{nation.height} indexes of the US are 100",
+        holds="{checked} indexes of the US are 100",
         fails="indexes of the US are not 100",
         example=f"{_CELL_TEXT}: {{pce_per_capita_index_us100}}",
         figures={"checked": nation.height},
@@ -370,7 +370,7 @@ def _as_computed_again(years: MetricYears, *metrics: str) -> Finding:
     )
     return finding(
         differing.sort(*_CELL, "metric"),
-        holds=f"{years.frame.height} rows are what their levels give",
+        holds="{rows} rows are what their levels give",
         fails="metrics are not what their levels give",
         example=f"{{metric}} of {_CELL_TEXT}: {{found}}, but the levels give {{again}}",
         figures={"rows": years.frame.height},

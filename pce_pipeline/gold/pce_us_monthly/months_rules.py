@@ -95,7 +95,7 @@ def every_published_month_has_one_row(months: UsMonths) -> Finding:
     off = pl.concat([published.join(rows, on=CELL, how="anti"), rows.join(published, on=CELL, how="anti")])
     return finding(
         off.sort(CELL),
-        holds=f"{rows.height} rows, as BEA publishes",
+        holds="{rows} rows, as BEA publishes",
         fails="categories and months are in one of the tables only",
         example=_CELL_TEXT,
         figures={"rows": rows.height},
@@ -114,7 +114,7 @@ def every_cell_is_in_one_column(months: UsMonths) -> Finding:
     cells = months.cells_of_years
     return finding(
         unlike_facts(cells, stacked, [*CELL, "measure"]),
-        holds=f"{cells.height} cells in {months.frame.height} rows",
+        holds="{compared} cells in {rows} rows",
         fails="figures are in one of the tables only, or differ",
         example=f"{{measure}} of {_CELL_TEXT}: {{value}} ({{status}}) in Silver, "
         "{value_there} ({status_there}) here",
@@ -152,8 +152,8 @@ def monthly_products_add_up(months: UsMonths) -> Finding:
     off = checked.filter(pl.col("deviation").abs() > pl.col("tolerance"))
     return finding(
         off.sort(CELL),
-        holds=f"all {checked.height} sums are kept",
-        fails=f"of {checked.height} sums are not kept",
+        holds="all {checked} sums are kept",
+        fails="of {checked} sums are not kept",
         example=f"{_CELL_TEXT}: published {{published:.0f}}, but added up {{added_up:.0f}}, off by {{deviation:.1f}} "
         "(tolerance {tolerance:.1f})",
         figures={
@@ -174,7 +174,7 @@ def nulls_are_few(months: UsMonths) -> Finding:
     nulls = cells["value"].null_count()
     return finding(
         without_numbers(cells, ["measure", "year"]),
-        holds=f"{nulls} of {cells.height} published figures are without a number",
+        holds="{nulls} of {rows} published figures are without a number",
         fails="figures and years have too many months without a number",
         example="{measure}, {year}: {nulls} of {figures} months ({share_pct:.1f} %)",
         figures={"rows": cells.height, "nulls": nulls},
@@ -194,8 +194,8 @@ def growth_is_recomputed(months: UsMonths) -> Finding:
     )
     return finding(
         off.sort(*CELL, "rate"),
-        holds=f"{compared.height} rates of growth are right",
-        fails=f"of {compared.height} rates of growth are not those of their months",
+        holds="{compared} rates of growth are right",
+        fails="of {compared} rates of growth are not those of their months",
         example=f"{{rate}} of {_CELL_TEXT}: {{value}}, but {{again}} computed again",
         figures={"compared": compared.height},
     )

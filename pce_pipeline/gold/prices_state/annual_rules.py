@@ -60,7 +60,7 @@ def every_fact_is_in_one_row(years: AnnualYears) -> Finding:
     compared = unlike_facts(years.facts, stacked, fact)
     return finding(
         compared,
-        holds=f"{years.facts.height} facts in {years.frame.height} rows",
+        holds="{facts} facts in {rows} rows",
         fails="figures are in one of the tables only, or differ",
         example=f"{{measure}} of {{category_id}}, {_CELL_TEXT}: {{value}} as a fact, {{value_there}} here",
         figures={"facts": years.facts.height, "rows": years.frame.height},
@@ -84,10 +84,13 @@ def base_year_is_confirmed(years: AnnualYears) -> Finding:
     named = by_year["base_year"].drop_nulls().unique().sort().to_list()
     return finding(
         off,
-        holds=f"units name {', '.join(map(str, named)) or 'no base year'}, and deflators agree",
+        holds=lambda found: (
+            f"units name {', '.join(sorted(found.named['base_years'])) or 'no base year'}, and deflators agree"
+        ),
         fails="years are the base by their deflators or by the units, but not by both",
         example="{year}: deflators and price levels are up to {apart:.3f} apart, and units name {base_year}",
         figures={"compared": by_year.drop_nulls("base_year").height},
+        named={"base_years": tuple(map(str, named))},
     )
 
 

@@ -58,7 +58,7 @@ def metrics_have_one_row_per_level(years: MetricYears) -> Finding:
     ).sort(_CELL)
     return finding(
         off,
-        holds=f"{years.frame.height} rows, as levels",
+        holds="{rows} rows, as levels",
         fails="areas and years are in one of the tables only",
         example=_CELL_TEXT,
         figures={"rows": years.frame.height},
@@ -102,7 +102,7 @@ def purchasing_power_is_of_the_price_level(years: MetricYears) -> Finding:
     )
     return finding(
         off.sort(_CELL),
-        holds=f"{both['value_of_100_usd'].count()} price levels say what 100 dollars buy",
+        holds="{compared} price levels say what 100 dollars buy",
         fails="figures of what 100 dollars buy are not of their price level",
         example=f"{_CELL_TEXT}: {{value_of_100_usd}} at a price level of {{now}}",
         figures={"compared": both["value_of_100_usd"].count()},
@@ -117,7 +117,7 @@ def the_us_index_is_100(years: MetricYears) -> Finding:
     indexes = nation.unpivot(columns, index=_CELL).drop_nulls("value")
     return finding(
         indexes.filter(pl.col("value") != 100).sort(_CELL),  # noqa: PLR2004 (the name says it)
-        holds=f"{indexes.height} indexes of the US are 100",
+        holds="{compared} indexes of the US are 100",
         fails="indexes of the US are not 100",
         example="{variable}, {year}: {value}",
         figures={"compared": indexes.height},
@@ -132,7 +132,7 @@ def _is_growth(years: MetricYears, metric: str, level: str) -> Finding:
     off = both.filter((value.is_null() != again.is_null()) | ((value - again).abs() > _ROUNDING))
     return finding(
         off.sort(_CELL),
-        holds=f"{both[metric].count()} rates of growth are right",
+        holds="{compared} rates of growth are right",
         fails="rates of growth are not those of their levels",
         example=f"{_CELL_TEXT}: {{{metric}}}, but {{again}} computed again",
         figures={"compared": both[metric].count()},

@@ -1,0 +1,1 @@
+"""What the pipeline costs where there is more: lines multiplied, many vintages, years of days without news."""
