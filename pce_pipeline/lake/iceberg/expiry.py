@@ -7,8 +7,8 @@ says which, and pruning asks it before it deletes any.
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from pce_pipeline.lake.iceberg.commits import data_files
 from pce_pipeline.lake.iceberg.places import IcebergPlace
-from pce_pipeline.lake.iceberg.projection import data_files
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.tables.table import Table
 
