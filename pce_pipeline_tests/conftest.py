@@ -14,8 +14,10 @@ from xdist.scheduler import LoadFileScheduling
 
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline_tests.examples import THOROUGH
+from pce_pipeline_tests.explorer.small_set import small_world
 from pce_pipeline_tests.postgres_server import PostgresServer, postgres_server
 from pce_pipeline_tests.servers import S3, s3_server
+from pce_pipeline_tests.worlds import Prepared, World, prepared_world
 
 _BESIDE_THE_CHECKOUT = Path(__file__).parents[2] / "shared" / "bea" / "real"
 _REAL_DATA = Path(os.environ.get("PCE_REAL_DATA", _BESIDE_THE_CHECKOUT)).absolute()
@@ -76,14 +78,43 @@ def server() -> Iterator[PostgresServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[Prepared]:
+    """A world of all datasets and two releases, to be copied."""
+    with prepared_world(server, tmp_path_factory.mktemp("prepared")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def two_releases(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A small lake of two releases with a set of the page, to be looked at and copied."""
+    return small_world(tmp_path_factory.mktemp("two-releases"))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Whole files go to one worker each; the files of the command line, which share a world, go to the same."""
+    """Whole files go to one worker each; those that share a world go to the same."""
     if config.getoption("dist") != "loadfile":
         return None
     by_file = LoadFileScheduling(config, log)
-    by_file._split_scope = lambda nodeid: "cli" if "/cli/" in nodeid else nodeid.partition("::")[0]
+    by_file._split_scope = _group_of
     return by_file
+
+
+_ON_ONE_WORLD = {
+    "asking/test_opened_lake.py": "prepared",
+    "sql/test_sql_on_a_world.py": "prepared",
+    "explorer/test_making_explorer.py": "two_releases",
+    "look/test_page_in_a_browser.py": "two_releases",
+}
+"""The fixture of the world that modules of several rooms share."""
+
+
+def _group_of(nodeid: str) -> str:
+    file = nodeid.partition("::")[0]
+    if "/cli/" in file:
+        return "cli"
+    return next((world for end, world in _ON_ONE_WORLD.items() if file.endswith(end)), file)
 
 
 _SLOW = ("cli", "system", "workflows", "bench", "automation", "local", "infra")

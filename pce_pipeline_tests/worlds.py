@@ -1,7 +1,10 @@
 """A whole world for tests: the graph of production on a lake and a database of the test's own."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,6 +143,58 @@ def lean_world(
             world.extract(dataset=dataset)
         world.refresh(*years)
         yield world
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A world that is there to be copied: whoever asks of it has one of its own, in a moment."""
+
+    home: Path
+    """Its PCE_HOME."""
+    catalog: Path
+    """The folder with its profile."""
+    server: PostgresServer
+    """The server that has its database."""
+    database: str
+    """The name of its database, to which nobody is connected."""
+
+    @contextmanager
+    def copied(self, folder: Path) -> Iterator[World]:
+        """A world of one's own, as this one is. What happened in Dagster is not known there."""
+        copy_home(self.home, folder / "home")
+        with self.server.copy_of(self.database) as url:
+            yield World(folder / "home", url, profile="lean", catalog=self.catalog)
+
+
+def copy_home(home: Path, target: Path) -> None:
+    """Copy a PCE_HOME in a moment: the lake never writes into a file, so that its files can be linked."""
+
+    def linked_or_copied(source: str, to: str) -> None:
+        (os.link if "lake" in Path(source).relative_to(home).parts else shutil.copy2)(source, to)
+
+    shutil.copytree(home, target, copy_function=linked_or_copied)
+
+
+OF_ALL_DATASETS = {
+    "pce_state": "SAPCE1 = [1, 2, 13, 16]\nSAPCE2 = [1]",
+    "income_state": "SAINC1 = []",
+    "prices_state": "SARPP = []\nSARPI = []\nSAIRPD = []",
+    "summary_state": "SASUMMARY = []",
+    "pce_us_monthly": "T20804 = [1, 2]\nT20805 = [1, 2]",
+}
+"""What a lean profile takes of each dataset where all of them matter, and not how much each has."""
+
+
+@contextmanager
+def prepared_world(server: PostgresServer, folder: Path) -> Iterator[Prepared]:
+    """All datasets with few lines: the newest release, then what the sample's archive has, brought to Postgres."""
+    with lean_world(server, folder, OF_ALL_DATASETS, (1997, 1997)) as world:
+        pulled = command_line_of(world)("archive", "pull")
+        assert pulled.code == 0, pulled.err
+        world.refresh(1997, 2025)
+        url = world.settings.chosen_database_url
+        assert url is not None
+        yield Prepared(folder / "home", folder / "catalog", server, url.get_secret_value().rpartition("/")[2])
 
 
 def command_line_of(world: World) -> Callable[..., Called]:

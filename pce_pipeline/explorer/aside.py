@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from pce_pipeline.explorer.histories import newest_of
+from pce_pipeline.explorer.missing import missing_counted
 
 _CATEGORIES = 48
 """How many categories a bucket has."""
@@ -42,6 +43,30 @@ class Aside:
         yield pl.DataFrame(schema=self._schema)
         for _, paths in sorted(self._buckets.items()):
             yield pl.concat(pl.read_ipc(path) for path in paths).sort(columns)
+
+
+class FiguresAside(Aside):
+    """The figures of a dataset, and what is told of them beside."""
+
+    def __init__(self, folder: Path, schema: Mapping[str, pl.DataType]) -> None:
+        super().__init__(folder, schema)
+        self.missing: list[pl.DataFrame] = []
+        """How many are without a number, part by part (`missing_counted`)."""
+        self.first: int | None = None
+        """The first period that any has."""
+        self.last: int | None = None
+        """The last one."""
+
+    def add(self, rows: pl.DataFrame) -> None:
+        super().add(rows)
+        periods = [int(str(each)) for each in (rows["period"].min(), rows["period"].max()) if each is not None]
+        self.first = min([*periods, *([] if self.first is None else [self.first])], default=None)
+        self.last = max([*periods, *([] if self.last is None else [self.last])], default=None)
+
+    @property
+    def missing_together(self) -> pl.DataFrame:
+        """How many are without a number."""
+        return pl.concat([missing_counted(pl.DataFrame(schema=self._schema), [], is_monthly=False), *self.missing])
 
 
 class HistoryAside(Aside):

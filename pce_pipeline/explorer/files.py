@@ -5,7 +5,7 @@ version of the Parquet writer, not on threads or machines.
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import polars as pl
@@ -17,16 +17,12 @@ _LENGTH_AND_MAGIC = 8
 """A Parquet file ends with the length of its footer in four bytes, and four more that say what it is."""
 
 
-def by_category(frame: pl.DataFrame, columns: Sequence[str]) -> bytes:
-    """These columns of a frame that is sorted by category, with a row group for each category that it has.
+def by_category(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> bytes:
+    """These columns of frames (at least one), with a row group for each category.
 
-    Enums become texts. Statistics are of the category alone.
+    The frames are sorted by category, and each begins after the categories of the one before it. Enums become texts.
+    Statistics are of the category alone.
     """
-    return by_categories([frame], columns)
-
-
-def by_categories(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> bytes:
-    """The same of frames (at least one) that have whole categories each, in order."""
     buffer = io.BytesIO()
     following = iter(frames)
     first = next(following)
@@ -37,12 +33,20 @@ def by_categories(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> byt
         write_statistics=[_GROUPED],
         store_schema=False,
     ) as writer:
-        parts = (
-            part for frame in chain([first], following) for part in frame.partition_by(_GROUPED, maintain_order=True)
-        )
-        for of_category in parts:
-            writer.write_table(_arrow(of_category, columns), row_group_size=of_category.height)
+        for frame in chain([first], following):
+            whole = _arrow(frame, columns)
+            for _, start, length in _runs(frame):
+                writer.write_table(whole.slice(start, length), row_group_size=length)
     return buffer.getvalue()
+
+
+def _runs(frame: pl.DataFrame) -> Iterator[tuple[str, int, int]]:
+    """Each category of a sorted frame, with its first row and how many there are."""
+    runs = frame[_GROUPED].rle().struct.unnest()
+    first = 0
+    for length, category in runs.select("len", "value").iter_rows():
+        yield category, first, length
+        first += length
 
 
 def read(body: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

@@ -30,7 +30,13 @@ def newest_of(history: pl.DataFrame) -> pl.DataFrame:
 
 
 def changed_cells(newest: pl.DataFrame, cells: pl.DataFrame, extract: int) -> pl.DataFrame:
-    """The rows (HISTORY) that an extract adds to a history with these `newest` rows, where it is known as `cells`."""
+    """The rows (HISTORY) that an extract adds to a history with these `newest` rows, where it is known as `cells`.
+
+    Both are sorted by what a row is of.
+    """
+    place = pl.lit(extract, dtype=pl.Int32).alias("extract")
+    if newest.is_empty():
+        return cells.with_columns(place).select(HISTORY)
     both = cells.select(*KEY, "value", "status").join(
         newest, on=KEY, how="left", suffix="_before", maintain_order="left"
     )
@@ -39,7 +45,6 @@ def changed_cells(newest: pl.DataFrame, cells: pl.DataFrame, extract: int) -> pl
     )
     gone = newest.filter(pl.col("status") != WITHDRAWN).join(cells, on=KEY, how="anti", maintain_order="left")
     gone = gone.with_columns(value=pl.lit(None, dtype=pl.Float64), status=pl.lit(WITHDRAWN).cast(STATUS))
-    place = pl.lit(extract, dtype=pl.Int32).alias("extract")
     return pl.concat([each.with_columns(place).select(HISTORY) for each in (changed, gone)]).sort(KEY)
 
 

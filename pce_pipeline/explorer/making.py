@@ -2,9 +2,10 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.history import History
 from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.explorer.aside import Aside, HistoryAside
+from pce_pipeline.certificates.outputs import outputs_stated
+from pce_pipeline.explorer.aside import FiguresAside, HistoryAside
 from pce_pipeline.explorer.cells import CELL, FIGURES, as_enums, cells_by_measure, cells_schema
 from pce_pipeline.explorer.checks import CHECKS, Checks
-from pce_pipeline.explorer.files import by_categories, footer_bytes, read
+from pce_pipeline.explorer.files import by_category, footer_bytes, read
 from pce_pipeline.explorer.histories import HISTORY, KEY, changed_cells, history_schema, with_changes
 from pce_pipeline.explorer.indexing import Files, index_of
 from pce_pipeline.explorer.inputs import (
@@ -53,6 +55,9 @@ _BASE_YEARS = "base_years"
 
 ALL_YEARS = 10_000
 """More years at once than there are."""
+
+_Cells = Sequence[tuple[ShownMeasure, pl.DataFrame]]
+"""The cells of each measure of a dataset, sorted by CELL."""
 
 
 @dataclass(frozen=True)
@@ -198,12 +203,24 @@ class _Maker:
         """The files of a dataset that are due, by path."""
         due = {path for path in files.paths if self._inputs_before(path) != inputs[path]}
         found: dict[str, _File] = {}
-        if not due.isdisjoint({files.figures, files.missing}):
-            progress.stage(f"explorer: figures of {now.dataset.name}")
-            found |= self._figures(now.dataset, files, inputs)
-        if histories := {measure: path for measure, path in files.history.items() if path in due}:
-            progress.stage(f"explorer: history of {now.dataset.name}")
-            found |= self._histories(now, histories)
+        histories = {measure: path for measure, path in files.history.items() if path in due}
+        with tempfile.TemporaryDirectory() as folder:
+            figures = None
+            if not due.isdisjoint({files.figures, files.missing}):
+                figures = FiguresAside(Path(folder) / "figures", self._schema(now.dataset))
+            known = self._known(now, histories, Path(folder)) if histories else None
+            for number, years in enumerate(self._ranges(now) if figures or known else ()):
+                of_gold = cache(partial(self._of_gold, now.dataset, years))
+                if figures is not None:
+                    progress.stage(f"explorer: figures of {now.dataset.name}")
+                    self._lay_aside(figures, of_gold(), now.dataset)
+                if known is not None:
+                    progress.stage(f"explorer: history of {now.dataset.name}")
+                    known.go_through(number, years, of_gold)
+            if figures is not None:
+                found |= self._figures(figures, files, inputs)
+            if known is not None:
+                found |= known.files()
         for extract, path in files.bulletins.items():
             if path in due:
                 body = msgspec.json.encode(self._bulletins.document(now.dataset.name, extract))
@@ -214,42 +231,66 @@ class _Maker:
         part = self._before.parts.get(path)
         return None if part is None else part.inputs
 
-    def _ranges(self, years: Collection[int]) -> Iterator[list[int]]:
-        """Years in order, as many at a time as may be held at once."""
-        ordered = sorted(years)
-        for first in range(0, len(ordered), self._years_at_once):
-            yield ordered[first : first + self._years_at_once]
+    def _schema(self, dataset: Dataset) -> dict[str, pl.DataType]:
+        return cells_schema(dataset, shown_measures(self._registry, dataset))
 
-    def _with_reach(self, dataset: Dataset, years: Collection[int]) -> set[int]:
-        """Years, and those before them that the tables of a dataset look back to."""
-        reach = max((each.reach for each in self._registry.gold[dataset.name]), default=0)
-        return {year - back for year in years for back in range(reach + 1)}
+    def _ranges(self, now: Current) -> list[list[int]]:
+        """All years of a dataset in order, as many at a time as may be held at once."""
+        tables = _tables(self._registry, now.dataset.name)
+        years = sorted({int(key) for table in tables for key in self._partitions[table.name]} | History(now).years)
+        return [years[first : first + self._years_at_once] for first in range(0, len(years), self._years_at_once)]
 
-    def _figures(self, dataset: Dataset, files: Files, inputs: Mapping[str, str]) -> dict[str, _File]:
-        measures, tables = shown_measures(self._registry, dataset), _tables(self._registry, dataset.name)
-        schema = cells_schema(dataset, measures)
-        published = [each.id for each in measures if each.is_published]
-        periods, missing = list[int](), list[pl.DataFrame]()
-        there = {int(key) for table in tables for key in self._partitions[table.name]}
-        with tempfile.TemporaryDirectory() as folder:
-            aside = Aside(Path(folder), schema)
-            for years in self._ranges(there) if there else [[]]:
-                rows = {table.name: self._rows(table, years) for table in tables}
-                said = as_enums(self._said(dataset, self._with_reach(dataset, years)), dataset)
-                parts = [cells for _, cells in cells_by_measure(measures, rows, said, schema)]
-                figures = pl.concat([pl.DataFrame(schema=schema), *parts])
-                missing.append(missing_counted(figures, published, is_monthly=dataset.is_monthly))
-                periods += [int(str(each)) for each in (figures["period"].min(), figures["period"].max()) if each]
-                aside.add(figures)
-            body = by_categories(aside.sorted_by(CELL), FIGURES)
-        details = {"first": min(periods, default=None), "last": max(periods, default=None)}
-        document = missing_document(pl.concat(missing))
+    def _of_gold(self, dataset: Dataset, years: Collection[int]) -> _Cells:
+        """The cells of each measure of years of a dataset as Gold has them."""
+        measures = shown_measures(self._registry, dataset)
+        tables = {table.name: self._rows(table, years) for table in _tables(self._registry, dataset.name)}
+        said = as_enums(self._said(dataset, _with_reach(self._registry, dataset, years)), dataset)
+        return list(cells_by_measure(measures, tables, said, self._schema(dataset)))
+
+    def _lay_aside(self, aside: FiguresAside, of_gold: _Cells, dataset: Dataset) -> None:
+        published = [measure.id for measure, _ in of_gold if measure.is_published]
+        for _, cells in of_gold:
+            aside.add(cells)
+            silent = cells.filter(pl.col("value").is_null())
+            aside.missing.append(missing_counted(silent, published, is_monthly=dataset.is_monthly))
+
+    def _figures(self, aside: FiguresAside, files: Files, inputs: Mapping[str, str]) -> dict[str, _File]:
+        body = by_category(aside.sorted_by(CELL), FIGURES)
         return {
             files.figures: _file(
-                body, inputs[files.figures], footer=footer_bytes(body), rows=aside.rows, details=details
+                body,
+                inputs[files.figures],
+                footer=footer_bytes(body),
+                rows=aside.rows,
+                details={"first": aside.first, "last": aside.last},
             ),
-            files.missing: _file(msgspec.json.encode(document), inputs[files.missing]),
+            files.missing: _file(msgspec.json.encode(missing_document(aside.missing_together)), inputs[files.missing]),
         }
+
+    def _known(self, now: Current, paths: Mapping[str, str], folder: Path) -> "_Known":
+        """What makes the histories of these measures: those of before go on where they left off."""
+        measures = [each for each in shown_measures(self._registry, now.dataset) if each.id in paths]
+        chain, schema = history_inputs(self._registry, now), history_schema(self._schema(now.dataset))
+        aside = {each.id: HistoryAside(folder / each.id, schema, self._ranges(now)) for each in measures}
+        done = {}
+        for each in measures:
+            before, done[each.id] = self._history_before(paths[each.id], chain, schema)
+            aside[each.id].begin(before)
+        reader = Reader(self._lake, self._registry, self._held)
+        return _Known(now, self._registry, reader, paths, measures, chain, aside, done, is_of_now=self._is_of_now(now))
+
+    def _is_of_now(self, now: Current) -> bool:
+        """Whether each table of a dataset, as the set is made of it, has all years and is made of what counts now."""
+        stated = outputs_stated(now, self._lake, self._registry)
+        return (
+            now.pin is None
+            and not stated.not_published
+            and all(
+                {year: each.content_sha256 for year, each in self._partitions[table.name].items()}
+                == stated.published[table.name]
+                for table in _tables(self._registry, now.dataset.name)
+            )
+        )
 
     def _rows(self, table: Table, years: Collection[int], columns: Collection[str] = ()) -> pl.DataFrame:
         """The rows of years of a table in the lake, of those partitions that the set says it is made of."""
@@ -270,45 +311,6 @@ class _Maker:
         rows = self._rows(table, years, ["bea_table", "line_code", *cell, "month", "status"])
         return rows.join(lines, on=["bea_table", "line_code"]).select("measure", *cell, "month", "status")
 
-    def _histories(self, now: Current, paths: Mapping[str, str]) -> dict[str, _File]:
-        """The histories of these measures, by path: those of before go on where they left off."""
-        dataset, chain, history = now.dataset, history_inputs(self._registry, now), History(now)
-        measures = [each for each in shown_measures(self._registry, dataset) if each.id in paths]
-        schema = cells_schema(dataset, shown_measures(self._registry, dataset))
-        ranges, reader = list(self._ranges(history.years)), Reader(self._lake, self._registry, self._held)
-        based: dict[str, list[pl.DataFrame]] = {each.id: [] for each in measures}
-        with tempfile.TemporaryDirectory() as folder:
-            aside = {each.id: HistoryAside(Path(folder) / each.id, history_schema(schema), ranges) for each in measures}
-            done = {}
-            for each in measures:
-                before, done[each.id] = self._history_before(paths[each.id], chain, history_schema(schema))
-                aside[each.id].begin(before)
-            for number, years in enumerate(ranges):
-                log = reader.log(dataset.name, self._with_reach(dataset, years))
-                newest = {each.id: aside[each.id].newest(number) for each in measures}
-                for place in range(min(done.values()), len(chain)):
-                    progress.stage(f"explorer: {dataset.name} as known at {chain[place][0]}")
-                    tables, said = _known_at(self._registry, log, history, chain[place][0], years)
-                    wanted = [each for each in measures if done[each.id] <= place]
-                    for measure, cells in cells_by_measure(wanted, tables, as_enums(said, dataset), schema):
-                        changes = changed_cells(newest[measure.id], cells, place)
-                        aside[measure.id].add(changes)
-                        newest[measure.id] = with_changes(newest[measure.id], changes.drop("extract"))
-                for each in measures:
-                    based[each.id].append(_based(each, log))
-            found = {}
-            for measure in measures:
-                body = by_categories(aside[measure.id].sorted_by((*KEY, "extract")), HISTORY)
-                base_years = list(_base_years(measure, pl.concat(based[measure.id]), [at for at, _ in chain]))
-                found[paths[measure.id]] = _file(
-                    body,
-                    chain[-1][1],
-                    footer=footer_bytes(body),
-                    rows=aside[measure.id].rows,
-                    details={_BASE_YEARS: base_years},
-                )
-        return found
-
     def _history_before(
         self, path: str, chain: list[tuple[ExtractId, str]], schema: Mapping[str, pl.DataType]
     ) -> tuple[pl.DataFrame, int]:
@@ -319,6 +321,70 @@ class _Maker:
             with suppress(DamagedObject):
                 return read(self._store.read(path, part), schema), places[part.inputs] + 1
         return pl.DataFrame(schema=schema), 0
+
+
+@dataclass
+class _Known:
+    """The histories of measures of a dataset while they are made, range of years by range of years."""
+
+    now: Current
+    registry: Registry
+    reader: Reader
+    paths: Mapping[str, str]
+    measures: Sequence[ShownMeasure]
+    chain: list[tuple[ExtractId, str]]
+    aside: Mapping[str, HistoryAside]
+    done: Mapping[str, int]
+    """Of how many extracts the history of before is, by measure."""
+    is_of_now: bool
+    """Whether Gold has what is known at the newest extract."""
+    based: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+
+    def go_through(self, number: int, years: Sequence[int], of_gold: Callable[[], _Cells]) -> None:
+        """Lay aside what changed of a range of years at each extract.
+
+        What is known at the newest extract is what Gold has (`of_gold`), where it is made of nothing else.
+        """
+        dataset, history = self.now.dataset, History(self.now)
+        schema = cells_schema(dataset, shown_measures(self.registry, dataset))
+        log = self.reader.log(dataset.name, _with_reach(self.registry, dataset, years))
+        newest = {each.id: self.aside[each.id].newest(number) for each in self.measures}
+        last = len(self.chain) - 1
+        for place in range(min(self.done.values()), len(self.chain)):
+            wanted = [each for each in self.measures if self.done[each.id] <= place]
+            if place == last and self.is_of_now:
+                known: Iterable[tuple[ShownMeasure, pl.DataFrame]] = of_gold()
+            else:
+                progress.stage(f"explorer: {dataset.name} as known at {self.chain[place][0]}")
+                tables, said = _known_at(self.registry, log, history, self.chain[place][0], years)
+                known = cells_by_measure(wanted, tables, as_enums(said, dataset), schema)
+            for measure, cells in known:
+                if measure not in wanted:
+                    continue
+                changes = changed_cells(newest[measure.id], cells, place)
+                self.aside[measure.id].add(changes)
+                if place < last:
+                    newest[measure.id] = with_changes(newest[measure.id], changes.drop("extract"))
+        for each in self.measures:
+            self.based.setdefault(each.id, []).append(_based(each, log))
+
+    def files(self) -> dict[str, _File]:
+        """The histories, by path."""
+        found, places = {}, [at for at, _ in self.chain]
+        for measure in self.measures:
+            aside = self.aside[measure.id]
+            body = by_category(aside.sorted_by((*KEY, "extract")), HISTORY)
+            base_years = list(_base_years(measure, pl.concat(self.based[measure.id]), places))
+            found[self.paths[measure.id]] = _file(
+                body, self.chain[-1][1], footer=footer_bytes(body), rows=aside.rows, details={_BASE_YEARS: base_years}
+            )
+        return found
+
+
+def _with_reach(registry: Registry, dataset: Dataset, years: Collection[int]) -> set[int]:
+    """Years, and those before them that the tables of a dataset look back to."""
+    reach = max((each.reach for each in registry.gold[dataset.name]), default=0)
+    return {year - back for year in years for back in range(reach + 1)}
 
 
 def _known_at(

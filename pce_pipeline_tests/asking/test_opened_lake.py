@@ -18,29 +18,19 @@ from pce_pipeline.emulator.vintages import VINTAGES
 from pce_pipeline.errors import UsageError
 from pce_pipeline.opened_lake import OpenLake
 from pce_pipeline_tests.cli.conftest import Called
-from pce_pipeline_tests.postgres_server import PostgresServer
-from pce_pipeline_tests.worlds import World, command_line_of, lean_world
+from pce_pipeline_tests.worlds import Prepared, World, command_line_of
 
 pytestmark = [pytest.mark.postgres]
 
 ROOT = Path(__file__).parents[2]
-PROFILES = {
-    "pce_state": "SAPCE1 = [1, 2, 13, 16]\nSAPCE2 = [1]",
-    "prices_state": "SARPP = []\nSARPI = []\nSAIRPD = []",
-    "summary_state": "SASUMMARY = []",
-    "pce_us_monthly": "T20805 = []",
-}
 OF_OCTOBER_2024 = "2025-03-31"
 """A day on which the sample's first release was the newest one."""
 
 
 @pytest.fixture(scope="module")
-def lean(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[World]:
-    """A small world of two releases: that of October 2024 from the archive, and the newest one."""
-    with lean_world(server, tmp_path_factory.mktemp("lean"), PROFILES, (1997, 2025)) as world:
-        pulled = command_line_of(world)("archive", "pull")
-        assert pulled.code == 0, pulled.err
-        world.refresh(2021, 2023)  # for the question about a day: Postgres has the years that it asks of
+def lean(tmp_path_factory: pytest.TempPathFactory, prepared: Prepared) -> Iterator[World]:
+    """All datasets with few lines, as of all releases that the sample's archive has, brought to Postgres."""
+    with prepared.copied(tmp_path_factory.mktemp("lean")) as world:
         yield world
 
 

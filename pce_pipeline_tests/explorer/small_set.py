@@ -11,7 +11,7 @@ from pce_pipeline.bronze.current import current_of
 from pce_pipeline.explorer.checks import Checks
 from pce_pipeline.explorer.making import Made, make_explorer
 from pce_pipeline.lake.resource import Lake
-from pce_pipeline_tests.worlds import QUIET, World
+from pce_pipeline_tests.worlds import QUIET, World, copy_home
 
 PROFILES = {
     "pce_state": "SAPCE1 = [1, 2, 13]\nSAPCE2 = [1]\nSAPCE3 = [75, 99]",
@@ -37,6 +37,12 @@ def small_world(folder: Path, releases: Sequence[int] = (2, 3)) -> World:
         take(world, release)
         to_gold(world, *YEARS[release])
     return world
+
+
+def copied(world: World, folder: Path) -> World:
+    """A world of one's own, as this one is."""
+    copy_home(world.settings.home, folder / "home")
+    return World(folder / "home", NO_DATABASE, profile="lean", catalog=world.settings.catalog)
 
 
 def take(world: World, release: int) -> None:

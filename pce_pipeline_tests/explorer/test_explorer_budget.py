@@ -60,8 +60,8 @@ def a_row_of_each_category(rows: pl.DataFrame, name: str) -> pl.DataFrame:
 @pytest.mark.parametrize("name", EVERYTHING.datasets)
 def test_a_question_about_another_dataset_costs_its_footer_and_one_row_group(name):
     rows = largest(name)
-    footer = footer_bytes(by_category(a_row_of_each_category(rows, name), FIGURES))
-    group = len(by_category(rows, FIGURES))
+    footer = footer_bytes(by_category([a_row_of_each_category(rows, name)], FIGURES))
+    group = len(by_category([rows], FIGURES))
     assert footer + group < A_QUESTION, (footer, group)
 
 
@@ -72,6 +72,6 @@ def test_moving_back_in_time_costs_the_footer_of_one_measure_and_one_row_group(n
     of_one = rows.filter(pl.col("measure") == measure).drop("measure")
     every = pl.concat([of_one.with_columns(extract=pl.lit(at, dtype=pl.Int32)) for at in range(VINTAGES)])
     varied = every.with_columns(value=pl.Series(numbers(every.height, 1))).select(list(history_schema({**rows.schema})))
-    footer = footer_bytes(by_category(a_row_of_each_category(varied, name), HISTORY))
-    group = len(by_category(varied.sort("area", "period", "extract"), HISTORY))
+    footer = footer_bytes(by_category([a_row_of_each_category(varied, name)], HISTORY))
+    group = len(by_category([varied.sort("area", "period", "extract")], HISTORY))
     assert footer + group < A_QUESTION, (footer, group)

@@ -18,7 +18,7 @@ ROWS = pl.DataFrame(
 
 
 def test_each_category_has_its_row_group_in_the_order_of_the_rows():
-    file = pq.ParquetFile(io.BytesIO(by_category(ROWS, list(SCHEMA))))
+    file = pq.ParquetFile(io.BytesIO(by_category([ROWS], list(SCHEMA))))
     groups = [file.read_row_group(number).to_pydict() for number in range(file.num_row_groups)]
     assert groups == [
         {"category": ["z", "z"], "period": [2023, 2024], "value": [1.5, None]},
@@ -31,18 +31,23 @@ def test_each_category_has_its_row_group_in_the_order_of_the_rows():
 
 
 def test_what_is_written_is_read_back_with_its_types():
-    assert read(by_category(ROWS, list(SCHEMA)), SCHEMA).equals(ROWS)
+    assert read(by_category([ROWS], list(SCHEMA)), SCHEMA).equals(ROWS)
     nothing = ROWS.head(0)
-    assert read(by_category(nothing, list(SCHEMA)), SCHEMA).equals(nothing)
+    assert read(by_category([nothing], list(SCHEMA)), SCHEMA).equals(nothing)
 
 
 def test_how_rows_were_put_together_does_not_show():
     pieces = pl.concat([ROWS.head(1), ROWS.tail(2)], rechunk=False)
-    assert by_category(pieces, list(SCHEMA)) == by_category(ROWS, list(SCHEMA))
+    assert by_category([pieces], list(SCHEMA)) == by_category([ROWS], list(SCHEMA))
 
 
 def test_the_footer_is_what_a_reader_needs_first():
-    body = by_category(ROWS, list(SCHEMA))
+    body = by_category([ROWS], list(SCHEMA))
     footer = footer_bytes(body)
     assert footer < len(body)
     assert pq.read_metadata(io.BytesIO(b"PAR1" + body[-footer:])).num_row_groups == 2
+
+
+def test_frames_of_whole_categories_are_written_as_one() -> None:
+    frames = [ROWS.clear(), ROWS.head(2), ROWS.tail(1)]
+    assert by_category(frames, list(SCHEMA)) == by_category([ROWS], list(SCHEMA))

@@ -31,7 +31,7 @@ from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.lake.store import Store
-from pce_pipeline_tests.explorer.small_set import NO_CHECKS, made, small_world
+from pce_pipeline_tests.explorer.small_set import NO_CHECKS, made
 from pce_pipeline_tests.lake.observed_backend import Killed, ObservedBackend
 from pce_pipeline_tests.worlds import World
 
@@ -48,9 +48,9 @@ class ObservedLake(Lake):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(two_releases: World) -> World:
     """Spending, prices and months of two releases, as Dagster's job of a refresh makes them."""
-    return small_world(tmp_path_factory.mktemp("explorer"))
+    return two_releases
 
 
 @pytest.fixture
@@ -385,6 +385,20 @@ def test_a_set_that_is_behind_gold_is_noticed_and_only_what_changed_is_made(worl
     left = parquet(ExplorerStore(lake).current() or pytest.fail("no set"), "figures/prices_state.parquet")
     assert 2020 not in left.filter(measure="inflation_pct")["period"]
     assert 2020 in left.filter(measure="irpd")["period"]
+
+
+def test_a_history_takes_nothing_from_a_table_that_lacks_a_year(world: World, lake: ObservedLake) -> None:
+    before = ExplorerStore(lake).pointer().parts
+    shutil.rmtree(Path(lake.uri) / lake.layout.explorer)
+    for derivation in world.registry.gold["pce_state"]:
+        lake.table(derivation.table).withdraw(["2020"])
+    again(lake, world)
+    after = ExplorerStore(lake).pointer().parts
+    histories = [path for path in before if path.startswith("history/pce_state/")]
+    assert len(histories) > 5
+    assert {path: after[path].sha256 for path in histories} == {path: before[path].sha256 for path in histories}
+    figures = parquet(ExplorerStore(lake).current() or pytest.fail("no set"), "figures/pce_state.parquet")
+    assert 2020 not in figures["period"]
 
 
 def test_versions_that_are_no_longer_the_set_are_pruned_when_they_are_old(world: World, lake: ObservedLake) -> None:

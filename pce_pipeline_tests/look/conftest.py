@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playw
 from pce_pipeline.explorer.checks import Checks
 from pce_pipeline.explorer.store import ExplorerSet, ExplorerStore
 from pce_pipeline.look.serving import HOST, ServedFolder, create_app, listen
-from pce_pipeline_tests.explorer.small_set import made, small_world, take, to_gold
+from pce_pipeline_tests.explorer.small_set import copied, made, take, to_gold
 from pce_pipeline_tests.worlds import World
 
 SOURCES = Path(__file__).parents[2] / "page"
@@ -187,10 +187,10 @@ def published(world: World) -> ExplorerSet:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+def shown(tmp_path_factory: pytest.TempPathFactory, two_releases: World) -> Iterator[Shown]:
     """The page of a small world; what it holds is made before any browser is open."""
     folder = tmp_path_factory.mktemp("world")
-    world = small_world(folder)
+    world = copied(two_releases, folder)
     gold = {
         table.name: pl.concat([store.read_partition(each) for each in store.latest().values()])
         for table in world.registry.tables

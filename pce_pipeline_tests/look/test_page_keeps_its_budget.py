@@ -45,7 +45,7 @@ def full_set(folder: Path) -> None:
         of_dataset = described(EVERYTHING, dataset)
         rows = largest(name)
         every = pl.concat([rows, a_row_of_each_category(rows, name)[1:]]).sort("category", maintain_order=True)
-        figures = put(f"figures/{name}.parquet", by_category(every, FIGURES), every.height)
+        figures = put(f"figures/{name}.parquet", by_category([every], FIGURES), every.height)
         measures = of_dataset.measures
         if name in EVERYTHING.logs:
             history = f"history/{name}/one.parquet"
@@ -54,7 +54,7 @@ def full_set(folder: Path) -> None:
             varied = known.with_columns(value=pl.Series(numbers(known.height, 1)))
             varied = varied.select(list(history_schema({**rows.schema}))).sort("area", "period", "extract")
             whole = pl.concat([varied, a_row_of_each_category(varied, name)[1:]]).sort("category", maintain_order=True)
-            put(history, by_category(whole, HISTORY), whole.height)
+            put(history, by_category([whole], HISTORY), whole.height)
             measures = [msgspec.structs.replace(each, history=history) for each in measures]
         datasets.append(
             document.Dataset(

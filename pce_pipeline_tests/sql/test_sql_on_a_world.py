@@ -24,18 +24,10 @@ from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
 from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline_tests.cli.conftest import Called
-from pce_pipeline_tests.postgres_server import PostgresServer
-from pce_pipeline_tests.worlds import World, command_line_of, lean_world
+from pce_pipeline_tests.worlds import OF_ALL_DATASETS, Prepared, World, command_line_of
 
 pytestmark = [pytest.mark.postgres]
 
-PROFILES = {
-    "pce_state": "SAPCE1 = [1, 2]\nSAPCE2 = [1]",
-    "income_state": "SAINC1 = []",
-    "prices_state": "SARPP = []\nSARPI = []\nSAIRPD = []",
-    "summary_state": "SASUMMARY = []",
-    "pce_us_monthly": "T20804 = [1, 2]\nT20805 = [1, 2]",
-}
 OF_OCTOBER_2024 = "2025-03-31"
 """A day on which the sample's first release was the newest one."""
 FULL = Relations(load_registry("full", None))
@@ -44,12 +36,9 @@ TABLES = [each for each in load_registry("full", None).in_postgres if not each.c
 
 
 @pytest.fixture(scope="module")
-def lean(tmp_path_factory: pytest.TempPathFactory, server: PostgresServer) -> Iterator[World]:
+def lean(tmp_path_factory: pytest.TempPathFactory, prepared: Prepared) -> Iterator[World]:
     """All datasets with few lines, as of all releases that the sample's archive has, brought to Postgres."""
-    with lean_world(server, tmp_path_factory.mktemp("lean"), PROFILES, (1997, 1997)) as world:
-        pulled = command_line_of(world)("archive", "pull")
-        assert pulled.code == 0, pulled.err
-        world.refresh(1997, 2025)
+    with prepared.copied(tmp_path_factory.mktemp("lean")) as world:
         yield world
 
 
@@ -162,7 +151,7 @@ def test_references_resolve_on_both_engines(lean: World, lake: OpenLake, table: 
 
 
 @pytest.mark.parametrize("log", ["vintages", "revisions"])
-@pytest.mark.parametrize("dataset", [name for name in PROFILES if name != "pce_us_monthly"])
+@pytest.mark.parametrize("dataset", [name for name in OF_ALL_DATASETS if name != "pce_us_monthly"])
 def test_every_code_of_a_log_is_in_its_dimension_on_both_engines(
     lean: World, lake: OpenLake, dataset: str, log: str
 ) -> None:
