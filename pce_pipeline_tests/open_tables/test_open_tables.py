@@ -173,7 +173,7 @@ def test_the_same_again_makes_no_snapshot_and_no_metadata(world: World) -> None:
 def test_a_command_that_finds_nothing_new_projects_what_a_kill_left_behind(world: World, verb: str) -> None:
     pce, lake = command_line_of(world), world.lake
     # as a kill leaves it that came after the data and before a table was projected at all
-    entries = read_ledger(lake)
+    entries = read_ledger(lake).tables
     write_ledger(lake, {name: each for name, each in entries.items() if name != LOG})
     place = IcebergPlace.of(lake, table(world, LOG))
     lake.store.delete_many([info.key for info in lake.store.list(place.prefix)])
