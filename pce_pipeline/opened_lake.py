@@ -19,9 +19,8 @@ from pce_pipeline.asking.choosing import Numbers, Words, day_of, listed, years_o
 from pce_pipeline.asking.errors import ExtraMissing
 from pce_pipeline.asking.published import SumOver
 from pce_pipeline.asking.query import Question, Result, query
-from pce_pipeline.asking.reading import Reader, first_days, made_of, table_as_known
-from pce_pipeline.bronze.errors import NotKnownYet
-from pce_pipeline.bronze.history import History
+from pce_pipeline.asking.reading import Reader
+from pce_pipeline.asking.tables_as_of import TablesAsOf
 from pce_pipeline.charts.file import plot_file
 from pce_pipeline.errors import UsageError
 from pce_pipeline.exports.export import Export
@@ -30,7 +29,7 @@ from pce_pipeline.exports.tables import OF_ANSWERS
 from pce_pipeline.exports.writing import write
 from pce_pipeline.finding.searching import find
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
-from pce_pipeline.gold.known import AsOf, Clock
+from pce_pipeline.gold.known import Clock
 from pce_pipeline.lake.earlier import dated_versions
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.pointer import WHOLE
@@ -94,9 +93,8 @@ class OpenLake:
     def table(self, name: str, *, years: Numbers = None, as_of: str | date | None = None) -> "OpenTable":
         """A table by its name: `pce_state_annual`, `silver/pce_state`; of some years, or as it was on a day.
 
-        As of a day a table of Gold is computed from what was known at its end, and a dimension of the catalogue is the
-        version that was published then. Raises `UsageError` for a name that no table has, and for a table that cannot
-        be had as of a day.
+        As of a day a table is computed from what was known at its end, and a dimension of the catalogue is the version
+        that was published then. Raises `UsageError` for a name that no table has, and for a day to come.
         """
         table = self._named(name)
         today = datetime.now(UTC).date()
@@ -108,8 +106,6 @@ class OpenLake:
         day = day_of(as_of)
         if day > today:
             raise UsageError(f"{day} is in the future.", remedy=f"The latest day is {today}.")
-        if table.name not in DIMENSION_FRAMES:
-            made_of(self.registry, table)
         return OpenTable(self._lake, self.registry, table, chosen, day)
 
     def find(self, words: str, *, limit: int | None = None) -> pl.DataFrame:
@@ -266,12 +262,7 @@ class OpenTable:
             return self.lake.table(self.declared).read(keys)
         if self.declared.name in DIMENSION_FRAMES:
             return _version_of(self.lake, self.declared, self.as_of)
-        dataset, made = made_of(self.registry, self.declared)
-        reader, moment = Reader(self.lake, self.registry), AsOf(self.as_of)
-        history = History(reader.held[dataset])
-        if not moment.knows_any_of(history.vintages):
-            raise NotKnownYet(str(self.as_of), dict(first_days(history, moment)))
-        return table_as_known(reader, dataset, made, self.years, moment)
+        return TablesAsOf(Reader(self.lake, self.registry), self.as_of, self.years).rows(self.declared)
 
     def arrow(self) -> Any:  # noqa: ANN401 (pyarrow has no types)
         """Its rows as a `pyarrow.Table`; raises what `pl` raises."""

@@ -23,6 +23,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 _REGION = "us-east-1"
+TABLE_BUCKET = "pce-tables"
+"""The bucket in which the REST catalogue keeps its tables: it takes no other."""
+
 _READY_WITHIN_SECONDS = 30.0
 _GRPC_OFFSET = 10_000  # a SeaweedFS server at port p also listens at p + 10,000
 
@@ -35,6 +38,8 @@ class S3:
     bucket: str
     access_key: str
     secret_key: str
+    iceberg_url: str
+    """The address of its REST catalogue of Iceberg tables, whose metadata lies in TABLE_BUCKET."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,8 +64,10 @@ def s3_server(folder: Path) -> Iterator[S3]:
     for _ in range(5):
         data = folder / f"seaweedfs-{secrets.token_hex(4)}"
         data.mkdir(parents=True)
-        master, volume, filer, s3, admin = _free_ports(5)
-        served = S3(f"http://127.0.0.1:{s3}", "pce-lake", access_key, secret_key)
+        master, volume, filer, s3, admin, iceberg = _free_ports(6)
+        served = S3(
+            f"http://127.0.0.1:{s3}", "pce-lake", access_key, secret_key, iceberg_url=f"http://127.0.0.1:{iceberg}"
+        )
         with (data / "server.log").open("wb") as log:
             process = subprocess.Popen(
                 [
@@ -74,7 +81,8 @@ def s3_server(folder: Path) -> Iterator[S3]:
                     f"-filer.port={filer}",
                     f"-s3.port={s3}",
                     f"-admin.port={admin}",
-                    "-s3.port.iceberg=0",
+                    f"-s3.port.iceberg={iceberg}",
+                    f"-tableBucket={TABLE_BUCKET}",
                     "-s3.port.lance=0",
                     "-webdav=false",
                     "-admin.ui=false",
@@ -102,7 +110,7 @@ def s3_server(folder: Path) -> Iterator[S3]:
             # its orderly stop takes half a minute, and nothing it holds is wanted
             process.send_signal(signal.SIGKILL)
             process.wait()
-            for port in (master, volume, filer, s3, admin):
+            for port in (master, volume, filer, s3, admin, iceberg):
                 for number in (port, port + _GRPC_OFFSET):
                     for left_over in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
                         left_over.unlink(missing_ok=True)

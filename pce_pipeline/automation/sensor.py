@@ -26,7 +26,9 @@ from pce_pipeline.instance.private import AssetJob
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability.heartbeat import beat
 from pce_pipeline.observability.logs import without_secrets
+from pce_pipeline.open_tables.ledger import tables_behind
 from pce_pipeline.settings import Settings
+from pce_pipeline.shell.keys import ICEBERG_KEY
 from pce_pipeline.shell.partitions import extracts_of
 from pce_pipeline.shell.tags import why_tag, world_tag
 from pce_pipeline.tables.registry import Registry
@@ -43,6 +45,9 @@ _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
 _FAILURES_LOOKED_AT = 8
 _EVENTS_EVERY = timedelta(seconds=30)
+_PROJECT_AGAIN = timedelta(hours=6)
+"""How long after an Iceberg table could not be brought in line it is tried again."""
+_NAMED = 5
 
 Requests = list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]
 
@@ -149,13 +154,8 @@ def _look(
     for warning in step.warnings:
         context.log.warning(warning)
     if step.action == "nothing":
-        if events_since is None and settings.log_group is not None:  # else nobody waits for it
-            _beat(context, lake)
-        return dg.SensorResult(
-            skip_reason="Nothing is new.",
-            dynamic_partitions_requests=requests,
-            **_releases_told(found, settings, told_before=context.cursor),
-        )
+        launch = _launch_or_skip(context, found, lake, registry, settings, on_its_own=events_since is None)
+        return dg.SensorResult(dynamic_partitions_requests=requests, **launch)
     step, waiting = _without_what_waits(instance, found, step)
     if step.action == "nothing":
         return dg.SensorResult(skip_reason=waiting, dynamic_partitions_requests=requests)
@@ -181,6 +181,53 @@ def _look(
         ],
         dynamic_partitions_requests=register_extracts(instance, lake, registry, planned=planned),
     )
+
+
+def _launch_or_skip(
+    context: dg.SensorEvaluationContext,
+    found: Situation,
+    lake: Lake,
+    registry: Registry,
+    settings: Settings,
+    *,
+    on_its_own: bool,
+) -> dict[str, Any]:
+    """What to answer where nothing is new: the Iceberg tables that a kill left behind, or that all is as it should be.
+
+    `on_its_own` tells the sensor that looks now and then from the one that waits for an event.
+    """
+    if on_its_own and (behind := _open_tables_behind(context, found, lake, registry, settings)):
+        return {"run_requests": [_projecting(behind, found, settings)]}
+    if on_its_own and settings.log_group is not None:  # else nobody waits for it
+        _beat(context, lake)
+    return {"skip_reason": "Nothing is new.", **_releases_told(found, settings, told_before=context.cursor)}
+
+
+def _projecting(behind: Sequence[str], found: Situation, settings: Settings) -> dg.RunRequest:
+    """A run that brings the Iceberg tables in line, and does nothing else."""
+    newest = max(found.lake.covered_years)
+    more = " and others" if len(behind) > _NAMED else ""
+    why = f"Iceberg tables are behind what is published: {', '.join(behind[:_NAMED])}{more}"
+    return dg.RunRequest(
+        job_name=REFRESH,
+        asset_selection=[ICEBERG_KEY],
+        tags={**range_tags(newest, newest), **world_tag(settings), **why_tag(why)},
+    )
+
+
+def _open_tables_behind(
+    context: dg.SensorEvaluationContext, found: Situation, lake: Lake, registry: Registry, settings: Settings
+) -> list[str]:
+    """The Iceberg tables that a run left behind, unless they were tried lately and failed."""
+    now = datetime.now(UTC)
+    if not found.lake.covered_years or wait_after_failures(_ended_runs(context.instance, REFRESH), now) is not None:
+        return []
+    try:
+        behind = tables_behind(lake, registry, found.held, found.lake.partitions, glue=settings.glue_database)
+    except PceError as problem:
+        context.log.warning(without_secrets(str(problem)))
+        return []
+    return [name for name, failed_at in behind.items() if failed_at is None or now - failed_at > _PROJECT_AGAIN]
 
 
 def _beat(context: dg.SensorEvaluationContext, lake: Lake) -> None:

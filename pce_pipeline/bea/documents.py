@@ -169,12 +169,23 @@ def sole_csv(content: bytes) -> bytes:
 def refuse_cut(content: bytes) -> None:
     """Make sure that a received file of lines ends with a whole figure: without a line end the last may lack digits.
 
-    What else ends a figure: a closing quotation mark, a bracket, and as many decimals as any figure of the file has.
-    What is packed shows by itself that it is whole, and so does JSON. Raises `BeaFileRefused`.
+    What else ends a figure is what `refuse_cut_lines` knows, and BEA's remarks below it. What is packed shows by itself
+    that it is whole, and so does JSON. Raises `BeaFileRefused`.
     """
-    if content.startswith((_ZIP, *_COMPRESSED)) or _ENDS_WHOLE.search(content[-_ENDING:]):
+    if content.startswith((_ZIP, *_COMPRESSED)) or _ends_whole(content):
         return
     if (kind := kind_of(content)) == "json" or (kind == "csv" and read_sheet(content).remarks):
+        return
+    refuse_cut_lines(content)
+
+
+def refuse_cut_lines(content: bytes) -> None:
+    """The same of lines that are nothing but figures, of whatever layout.
+
+    A closing quotation mark or bracket ends a figure too, and as many decimals as any figure of the file has. Raises
+    `BeaFileRefused`.
+    """
+    if _ends_whole(content):
         return
     last = _LAST_FIELD.search(content)
     said = last[0] if last else b""
@@ -186,6 +197,10 @@ def refuse_cut(content: bytes) -> None:
         f"{said.decode('utf-8', 'replace')!r}).",
         remedy="Download it again. If its last figure is whole, put a line end after it.",
     )
+
+
+def _ends_whole(content: bytes) -> bool:
+    return _ENDS_WHOLE.search(content[-_ENDING:]) is not None
 
 
 def storable(content: bytes) -> bytes:

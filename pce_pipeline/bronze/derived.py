@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pce_pipeline.bea.documents import sole_csv
+from pce_pipeline.bea.documents import refuse_cut_lines, sole_csv
 from pce_pipeline.bea.errors import BeaFileRefused
 from pce_pipeline.bea.tables import area_code
 from pce_pipeline.bea.values import said, typed
@@ -87,7 +87,7 @@ def in_layout_of_bea(name: str, content: bytes, columns: LongColumns, dataset: D
     """The cells of a long CSV as a file of BEA's with a column for each year.
 
     Raises `BeaFileRefused`, which names row and column, for an area, line or year that is not one, for a cell that is
-    there twice and differently, and for a file without any number.
+    there twice and differently, for a file without any number, and for one that may be cut off.
     """
     file = _File(name, table, columns)
     rows = _long(file, content)
@@ -170,8 +170,11 @@ def _read(path: Path) -> bytes:
 
 def _long(file: _File, content: bytes) -> pl.DataFrame:
     """The rows of the CSV as texts: area, line, year and value, and the number of each row, its header being 1."""
+    plain = sole_csv(content)
+    if plain == content:  # what came packed shows by itself that it is whole
+        refuse_cut_lines(plain)
     try:
-        read = pl.read_csv(io.BytesIO(sole_csv(content)), infer_schema=False, encoding="utf8-lossy")
+        read = pl.read_csv(io.BytesIO(plain), infer_schema=False, encoding="utf8-lossy")
     except pl.exceptions.PolarsError as problem:
         why = str(problem).partition("\n")[0].rstrip(".")
         raise BeaFileRefused(

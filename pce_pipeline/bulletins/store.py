@@ -16,7 +16,7 @@ from pce_pipeline.decoding import decoded_json
 from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import Damage, damages, sha256_of
 from pce_pipeline.lake.layout import join
-from pce_pipeline.lake.records import Record, decode_record, encode_record
+from pce_pipeline.lake.records import Record, decode_record, encode_record, unreadable
 from pce_pipeline.lake.resource import Lake
 
 BULLETINS = "gold/bulletins"
@@ -149,7 +149,9 @@ class BulletinStore:
         return found
 
     def damages(self) -> list[Damage]:
-        """What is missing or not as the index says; reads every byte."""
+        """An index that cannot be read, or what is missing or not as it says; reads every byte."""
+        if found := unreadable(self._store, self._key(_INDEX), Index):
+            return found
         index = self.index()
         expected = {
             self._key(*each, name): digest
@@ -161,7 +163,13 @@ class BulletinStore:
         return damages(self._store, expected)
 
     def forget_damaged(self) -> list[str]:
-        """Let the index name no bulletin that is damaged, so that it is made again; the names of those."""
+        """Let the index name no bulletin that is damaged, so that it is made again; the names of those.
+
+        One that cannot be read itself names nothing any more, and is among them.
+        """
+        if unreadable(self._store, self._key(_INDEX), Index):
+            self.write_index(Index())
+            return [_INDEX]
         index, bad = self.index(), {damage.key for damage in self.damages()}
         if not bad:
             return []

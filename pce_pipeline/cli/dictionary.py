@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pce_pipeline.tables.table import STATUSES, Column, Table
 from pce_pipeline.warehouse.meta_tables import META_TABLES
-from pce_pipeline.warehouse.views import VIEWS
+from pce_pipeline.warehouse.views import SERVED
 
 _INTRODUCTION = """\
 # Data dictionary
@@ -43,11 +43,11 @@ def _table(table: Table) -> Iterator[str]:
 def _views() -> Iterator[str]:
     yield "## Views\n\nIn Postgres only. Their columns are those of the gold tables they join, and:\n"
     yield "| view | column | meaning |\n|---|---|---|"
-    for view in VIEWS.values():
+    for view in SERVED.values():
         for column, text in view.columns.items():
             yield f"| `{view.name}` | `{column}` | {_cell(text)} |"
     yield "\n| view | what it shows |\n|---|---|"
-    for view in VIEWS.values():
+    for view in SERVED.values():
         yield f"| `{view.name}` | {_cell(view.comment)} |"
     yield ""
 

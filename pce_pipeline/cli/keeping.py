@@ -31,6 +31,10 @@ from pce_pipeline.tables.years import parse_years, years_text
 
 _DAMAGES_SHOWN = 20
 _LAST_OF_DAY = 999_999
+_HOW_TO_RESTORE_EARLIER = (
+    "Restore them from the bucket's earlier versions, or from a backup. Until then only the days on which these "
+    "versions held have no answer; everything that is published stands."
+)
 
 
 def verify(
@@ -150,8 +154,9 @@ def _by_words(lacks: Mapping[int, str]) -> dict[str, list[int]]:
 def heal(session: Session) -> Answer:
     """Restore damaged objects of the tables from their second copies; withdraw what has no good copy left."""
     with session.watched():
-        restored, withdrawn = heal_tables(session)
-        lost = damages_of_bronze(session, extracts_held(session))
+        restored, withdrawn, of_dimensions = heal_tables(session)
+        of_bronze = damages_of_bronze(session, extracts_held(session))
+    lost = [*of_dimensions, *of_bronze]
     said: list[RenderableType] = []
     if restored:
         said += [Text(f"{shown.counted(len(restored), 'object')} restored", "bold"), _damages_shown(restored)]
@@ -162,11 +167,17 @@ def heal(session: Session) -> Answer:
             shown.facts(partitions),
             shown.next_step(session.command("run")),
         ]
-    if lost:
+    if of_dimensions:
+        said += [
+            Text("Earlier versions of dimensions are kept once and cannot be healed", "bold red"),
+            _damages_shown(of_dimensions),
+            Text(_HOW_TO_RESTORE_EARLIER),
+        ]
+    if of_bronze:
         said += [
             Text("Bronze is kept once and cannot be healed", "bold red"),
-            _damages_shown(lost),
-            Text(_how_to_restore(session, lost)),
+            _damages_shown(of_bronze),
+            Text(_how_to_restore(session, of_bronze)),
         ]
     return Answer(
         {"restored": restored, "withdrawn": withdrawn, "lost": lost},
@@ -175,21 +186,27 @@ def heal(session: Session) -> Answer:
     )
 
 
-def heal_tables(session: Session) -> tuple[list[Damage], dict[str, list[str]]]:
-    """Restore what has a good copy left; what was restored, and the partitions that were withdrawn, by table."""
+def heal_tables(session: Session) -> tuple[list[Damage], dict[str, list[str]], list[Damage]]:
+    """Restore what has a good copy left.
+
+    Gives what was restored, the partitions that were withdrawn, by table, and earlier versions of dimensions that are
+    lost.
+    """
     restored: list[Damage] = []
+    lost: list[Damage] = []
     withdrawn: dict[str, list[str]] = {}
     for table in tables_of(session):
         progress.stage(table.name)
         healed = session.lake.table(table).heal()
         restored += healed.restored
+        lost += healed.lost
         if healed.withdrawn:
             withdrawn[table.name] = healed.withdrawn
     if bulletins := BulletinStore(session.lake).forget_damaged():
         withdrawn[BULLETINS] = bulletins
     if files := ExplorerStore(session.lake).forget_damaged():
         withdrawn[EXPLORER] = files
-    return restored, withdrawn
+    return restored, withdrawn, lost
 
 
 def prune(session: Session) -> Answer:

@@ -22,7 +22,7 @@ from pce_pipeline.bronze.feeds import Files
 from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.watermarks import watermarks_of
 from pce_pipeline.catalog.dataset import Dataset
-from pce_pipeline.cli import deciding, heartbeat, shown, summary
+from pce_pipeline.cli import deciding, heartbeat, opening, shown, summary
 from pce_pipeline.cli.decisions import Decision, decide, documents_of_pins, pins_shown
 from pce_pipeline.cli.keeping import prune_versions
 from pce_pipeline.cli.output import FAILED
@@ -30,6 +30,7 @@ from pce_pipeline.cli.session import Answer, Session
 from pce_pipeline.cli.sources import check_sources
 from pce_pipeline.errors import PceError, UsageError
 from pce_pipeline.lake.layout import ExtractId
+from pce_pipeline.open_tables.projecting import Opened
 from pce_pipeline.tables.years import parse_years, years_text
 from pce_pipeline.warehouse.lineage import record_watermarks
 from pce_pipeline.warehouse.records import record_run, run_row
@@ -425,9 +426,14 @@ def refresh(
     if years is None and not force:
         step = decision.step
         if step.action == "nothing":
+            opened = opening.bring_in_line(session, decision, run_id="pce refresh")
             return Answer(
-                {"outcome": "nothing stale", "warnings": step.warnings},
-                [Text(f"Nothing is stale: {decision.why_nothing}"), *shown.warnings_shown(step.warnings)],
+                {"outcome": "nothing stale", "warnings": step.warnings, **opening.document_of(opened)},
+                [
+                    Text(f"Nothing is stale: {decision.why_nothing}"),
+                    *opening.in_line_shown(opened),
+                    *shown.warnings_shown(step.warnings),
+                ],
             )
         asked = range(step.first_year or 0, (step.last_year or 0) + 1)
     else:
@@ -522,8 +528,9 @@ def _bring(session: Session, *, force: bool) -> Answer:
     wrote = any(each.wrote for each in refreshes)
     refused = {table: why for each in extracts for table, why in each.refused.items()}
     is_new = wrote or any(each.outcome == "new" for each in extracts)
+    opened = None
     if not is_new and not did.failed:
-        _record_that_nothing_was_new(session, decision, force=force)
+        opened = _record_that_nothing_was_new(session, decision, force=force)
     pruned = prune_versions(session) if wrote else 0
     took = time.perf_counter() - started
     held, states = summary.rows_held(session), summary.growth(session)
@@ -541,11 +548,13 @@ def _bring(session: Session, *, force: bool) -> Answer:
             **summary.places(session),
             "versions_pruned": pruned,
             "warnings": warnings,
+            **opening.document_of(opened),
             **documents_of_pins(decision.pins),
             "seconds": round(took, 3),
         },
         [
             _headline(decision, did, is_new=is_new, took=took),
+            *opening.in_line_shown(opened),
             *summary.failed_shown(did.failed),
             *pins_shown(decision.pins),
             *shown.warnings_shown(warnings),
@@ -643,8 +652,11 @@ def _until_nothing_is_new(session: Session, jobs: "Jobs", did: _Did) -> Decision
     return decision
 
 
-def _record_that_nothing_was_new(session: Session, decision: Decision, *, force: bool) -> None:
-    """Leave the run's own record, in the lake and in Postgres where that is loaded, and its report."""
+def _record_that_nothing_was_new(session: Session, decision: Decision, *, force: bool) -> Opened | None:
+    """Leave the run's own record, in the lake and in Postgres where that is loaded, and its report.
+
+    Iceberg tables that are behind are brought in line first; None where none is.
+    """
     run_id = str(uuid.uuid4())
     with session.journal.step(
         run_id,
@@ -654,9 +666,10 @@ def _record_that_nothing_was_new(session: Session, decision: Decision, *, force:
         job="pce run",
         requested={"force": force},
     ) as step:
-        step.outputs(outcome="nothing new", why=decision.why_nothing)
+        opened = opening.bring_in_line(session, decision, run_id=run_id)
+        step.outputs(outcome="nothing new", why=decision.why_nothing, **opening.document_of(opened))
         if not session.settings.load_postgres:
-            return
+            return opened
         session.postgres.migrate()
         with session.postgres.connect() as connection:
             layout = session.lake.layout
@@ -670,6 +683,7 @@ def _record_that_nothing_was_new(session: Session, decision: Decision, *, force:
             )
             connection.commit()
     session.reports.end(run_id)
+    return opened
 
 
 def _headline(

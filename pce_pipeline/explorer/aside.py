@@ -10,7 +10,6 @@ from pathlib import Path
 import polars as pl
 
 from pce_pipeline.explorer.histories import newest_of
-from pce_pipeline.explorer.missing import missing_counted
 
 _CATEGORIES = 48
 """How many categories a bucket has."""
@@ -28,7 +27,9 @@ class Aside:
         """How many rows there are."""
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Lay rows aside."""
+        """Lay rows aside: those of each category in the order in which they are wanted."""
+        if rows.is_empty():
+            return
         bucket = (pl.col("category").to_physical() // _CATEGORIES).alias("bucket")
         for (number,), part in (
             rows.with_columns(bucket).partition_by("bucket", as_dict=True, include_key=False).items()
@@ -42,31 +43,8 @@ class Aside:
         """All rows in order, as frames of whole categories; the first column is the category."""
         yield pl.DataFrame(schema=self._schema)
         for _, paths in sorted(self._buckets.items()):
-            yield pl.concat(pl.read_ipc(path) for path in paths).sort(columns)
-
-
-class FiguresAside(Aside):
-    """The figures of a dataset, and what is told of them beside."""
-
-    def __init__(self, folder: Path, schema: Mapping[str, pl.DataType]) -> None:
-        super().__init__(folder, schema)
-        self.missing: list[pl.DataFrame] = []
-        """How many are without a number, part by part (`missing_counted`)."""
-        self.first: int | None = None
-        """The first period that any has."""
-        self.last: int | None = None
-        """The last one."""
-
-    def add(self, rows: pl.DataFrame) -> None:
-        super().add(rows)
-        periods = [int(str(each)) for each in (rows["period"].min(), rows["period"].max()) if each is not None]
-        self.first = min([*periods, *([] if self.first is None else [self.first])], default=None)
-        self.last = max([*periods, *([] if self.last is None else [self.last])], default=None)
-
-    @property
-    def missing_together(self) -> pl.DataFrame:
-        """How many are without a number."""
-        return pl.concat([missing_counted(pl.DataFrame(schema=self._schema), [], is_monthly=False), *self.missing])
+            rows = pl.concat(pl.read_ipc(path) for path in paths)
+            yield rows.sort("category", maintain_order=True) if len(paths) == 1 else rows.sort(columns)
 
 
 class HistoryAside(Aside):

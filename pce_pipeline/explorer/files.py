@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 _GROUPED = "category"
+_ROWS_AT_ONCE = 200_000
 _LENGTH_AND_MAGIC = 8
 """A Parquet file ends with the length of its footer in four bytes, and four more that say what it is."""
 
@@ -20,8 +21,8 @@ _LENGTH_AND_MAGIC = 8
 def by_category(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> bytes:
     """These columns of frames (at least one), with a row group for each category.
 
-    The frames are sorted by category, and each begins after the categories of the one before it. Enums become texts.
-    Statistics are of the category alone.
+    Each frame is sorted by category and has whole categories, in order. Enums become texts. Statistics are of the
+    category alone.
     """
     buffer = io.BytesIO()
     following = iter(frames)
@@ -34,19 +35,23 @@ def by_category(frames: Iterable[pl.DataFrame], columns: Sequence[str]) -> bytes
         store_schema=False,
     ) as writer:
         for frame in chain([first], following):
-            whole = _arrow(frame, columns)
-            for _, start, length in _runs(frame):
-                writer.write_table(whole.slice(start, length), row_group_size=length)
+            for rows in _of_categories(frame, columns):
+                writer.write_table(rows, row_group_size=rows.num_rows)
     return buffer.getvalue()
 
 
-def _runs(frame: pl.DataFrame) -> Iterator[tuple[str, int, int]]:
-    """Each category of a sorted frame, with its first row and how many there are."""
-    runs = frame[_GROUPED].rle().struct.unnest()
-    first = 0
-    for length, category in runs.select("len", "value").iter_rows():
-        yield category, first, length
-        first += length
+def _of_categories(frame: pl.DataFrame, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of each category; a few of them are turned into Arrow at once, because all would take the memory."""
+    done, pending = 0, list[int]()
+    for length in [*frame[_GROUPED].rle().struct.field("len"), None]:
+        if pending and (length is None or sum(pending) + length > _ROWS_AT_ONCE):
+            whole, first = _arrow(frame.slice(done, sum(pending)), columns), 0
+            for each in pending:
+                yield whole.slice(first, each)
+                first += each
+            done, pending = done + first, []
+        if length is not None:
+            pending.append(length)
 
 
 def read(body: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:

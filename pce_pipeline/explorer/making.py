@@ -2,27 +2,26 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import polars as pl
 
-from pce_pipeline.asking.reading import Reader, inputs_known, rows_made
+from pce_pipeline.asking.reading import Reader
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.bronze.history import History
 from pce_pipeline.bulletins.store import BulletinStore
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.certificates.outputs import outputs_stated
-from pce_pipeline.explorer.aside import FiguresAside, HistoryAside
-from pce_pipeline.explorer.cells import CELL, FIGURES, as_enums, cells_by_measure, cells_schema
+from pce_pipeline.explorer.by_years import Cells, Figures, Histories, MadeFile, file_of, with_reach
+from pce_pipeline.explorer.cells import as_enums, cells_by_measure, cells_schema
 from pce_pipeline.explorer.checks import CHECKS, Checks
-from pce_pipeline.explorer.files import by_category, footer_bytes, read
-from pce_pipeline.explorer.histories import HISTORY, KEY, changed_cells, history_schema, with_changes
+from pce_pipeline.explorer.files import read
+from pce_pipeline.explorer.histories import history_schema
 from pce_pipeline.explorer.indexing import Files, index_of
 from pce_pipeline.explorer.inputs import (
     Partitions,
@@ -35,13 +34,9 @@ from pce_pipeline.explorer.inputs import (
     outdated_files,
     source_of,
 )
-from pce_pipeline.explorer.measures import ShownMeasure, shown_measures
-from pce_pipeline.explorer.missing import missing_counted, missing_document
+from pce_pipeline.explorer.measures import shown_measures
 from pce_pipeline.explorer.store import INDEX, ExplorerStore, Part, Pointer
-from pce_pipeline.gold.known import AsOf
-from pce_pipeline.gold.packages import tables_of
 from pce_pipeline.lake.errors import DamagedObject
-from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.parquet import in_threads
 from pce_pipeline.lake.pointer import Partition
@@ -49,15 +44,9 @@ from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import progress
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
-from pce_pipeline.tables.vintages import COUNTED
-
-_BASE_YEARS = "base_years"
 
 ALL_YEARS = 10_000
 """More years at once than there are."""
-
-_Cells = Sequence[tuple[ShownMeasure, pl.DataFrame]]
-"""The cells of each measure of a dataset, sorted by CELL."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +61,6 @@ class Made:
     """The other paths."""
     rows: Mapping[str, int]
     """The rows of each Parquet file, by path."""
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file that was made."""
-
-    body: bytes
-    """Its bytes."""
-    part: Part
-    """What the pointer says of it."""
 
 
 def make_explorer(
@@ -113,7 +92,7 @@ def make_explorer(
     if not files:
         return Made("", (), tuple(sorted(before.parts)), {})
     words = checks()
-    made = {CHECKS: _file(msgspec.json.encode(words))}
+    made = {CHECKS: file_of(msgspec.json.encode(words))}
     for name, of_dataset in files.items():
         if name in datasets or not before.parts.keys() >= of_dataset.paths:
             made |= maker.made_of(held[name], of_dataset, inputs)
@@ -130,7 +109,7 @@ def make_explorer(
         gold={table.name: _content(partitions[table.name]) for name in files for table in _tables(registry, name)},
         quality=words.counts,
     )
-    made[INDEX] = _file(msgspec.json.encode(index), inputs=inputs[INDEX])
+    made[INDEX] = file_of(msgspec.json.encode(index), inputs=inputs[INDEX])
     parts[INDEX] = made[INDEX].part
     written = sorted(
         path for path, part in parts.items() if path not in before.parts or before.parts[path].sha256 != part.sha256
@@ -174,10 +153,6 @@ def _content(partitions: Mapping[str, Partition]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _file(body: bytes, inputs: str = "", **said: Any) -> _File:  # noqa: ANN401 (one value per field of Part)
-    return _File(body, Part(sha256=sha256_of(body), bytes=len(body), inputs=inputs, **said))
-
-
 class _Maker:
     """Makes files of one set."""
 
@@ -199,98 +174,49 @@ class _Maker:
         self._store = ExplorerStore(lake)
         self._bulletins = BulletinStore(lake)
 
-    def made_of(self, now: Current, files: Files, inputs: Mapping[str, str]) -> dict[str, _File]:
+    def made_of(self, now: Current, files: Files, inputs: Mapping[str, str]) -> dict[str, MadeFile]:
         """The files of a dataset that are due, by path."""
         due = {path for path in files.paths if self._inputs_before(path) != inputs[path]}
-        found: dict[str, _File] = {}
+        found: dict[str, MadeFile] = {}
         histories = {measure: path for measure, path in files.history.items() if path in due}
         with tempfile.TemporaryDirectory() as folder:
-            figures = None
+            makers: list[Figures | Histories] = []
             if not due.isdisjoint({files.figures, files.missing}):
-                figures = FiguresAside(Path(folder) / "figures", self._schema(now.dataset))
-            known = self._known(now, histories, Path(folder)) if histories else None
-            for number, years in enumerate(self._ranges(now) if figures or known else ()):
+                makers.append(Figures(self._registry, now.dataset, files, inputs, Path(folder)))
+            if histories:
+                makers.append(self._histories(now, histories, Path(folder)))
+            for years in self._ranges(now) if makers else ():
                 of_gold = cache(partial(self._of_gold, now.dataset, years))
-                if figures is not None:
-                    progress.stage(f"explorer: figures of {now.dataset.name}")
-                    self._lay_aside(figures, of_gold(), now.dataset)
-                if known is not None:
-                    progress.stage(f"explorer: history of {now.dataset.name}")
-                    known.go_through(number, years, of_gold)
-            if figures is not None:
-                found |= self._figures(figures, files, inputs)
-            if known is not None:
-                found |= known.files()
+                for maker in makers:
+                    maker.add(years, of_gold)
+            for maker in makers:
+                found |= maker.files()
         for extract, path in files.bulletins.items():
             if path in due:
                 body = msgspec.json.encode(self._bulletins.document(now.dataset.name, extract))
-                found[path] = _file(body, inputs[path])
+                found[path] = file_of(body, inputs[path])
         return found
 
     def _inputs_before(self, path: str) -> str | None:
         part = self._before.parts.get(path)
         return None if part is None else part.inputs
 
-    def _schema(self, dataset: Dataset) -> dict[str, pl.DataType]:
-        return cells_schema(dataset, shown_measures(self._registry, dataset))
-
-    def _ranges(self, now: Current) -> list[list[int]]:
-        """All years of a dataset in order, as many at a time as may be held at once."""
-        tables = _tables(self._registry, now.dataset.name)
-        years = sorted({int(key) for table in tables for key in self._partitions[table.name]} | History(now).years)
-        return [years[first : first + self._years_at_once] for first in range(0, len(years), self._years_at_once)]
-
-    def _of_gold(self, dataset: Dataset, years: Collection[int]) -> _Cells:
-        """The cells of each measure of years of a dataset as Gold has them."""
-        measures = shown_measures(self._registry, dataset)
-        tables = {table.name: self._rows(table, years) for table in _tables(self._registry, dataset.name)}
-        said = as_enums(self._said(dataset, _with_reach(self._registry, dataset, years)), dataset)
-        return list(cells_by_measure(measures, tables, said, self._schema(dataset)))
-
-    def _lay_aside(self, aside: FiguresAside, of_gold: _Cells, dataset: Dataset) -> None:
-        published = [measure.id for measure, _ in of_gold if measure.is_published]
-        for _, cells in of_gold:
-            aside.add(cells)
-            silent = cells.filter(pl.col("value").is_null())
-            aside.missing.append(missing_counted(silent, published, is_monthly=dataset.is_monthly))
-
-    def _figures(self, aside: FiguresAside, files: Files, inputs: Mapping[str, str]) -> dict[str, _File]:
-        body = by_category(aside.sorted_by(CELL), FIGURES)
-        return {
-            files.figures: _file(
-                body,
-                inputs[files.figures],
-                footer=footer_bytes(body),
-                rows=aside.rows,
-                details={"first": aside.first, "last": aside.last},
-            ),
-            files.missing: _file(msgspec.json.encode(missing_document(aside.missing_together)), inputs[files.missing]),
+    def _ranges(self, now: Current) -> Iterator[list[int]]:
+        """The years of a dataset that Gold has or that were ever known, as many at a time as may be held at once."""
+        there = {
+            int(key) for table in _tables(self._registry, now.dataset.name) for key in self._partitions[table.name]
         }
+        ordered = sorted(there | History(now).years)
+        for first in range(0, len(ordered), self._years_at_once):
+            yield ordered[first : first + self._years_at_once]
 
-    def _known(self, now: Current, paths: Mapping[str, str], folder: Path) -> "_Known":
-        """What makes the histories of these measures: those of before go on where they left off."""
-        measures = [each for each in shown_measures(self._registry, now.dataset) if each.id in paths]
-        chain, schema = history_inputs(self._registry, now), history_schema(self._schema(now.dataset))
-        aside = {each.id: HistoryAside(folder / each.id, schema, self._ranges(now)) for each in measures}
-        done = {}
-        for each in measures:
-            before, done[each.id] = self._history_before(paths[each.id], chain, schema)
-            aside[each.id].begin(before)
-        reader = Reader(self._lake, self._registry, self._held)
-        return _Known(now, self._registry, reader, paths, measures, chain, aside, done, is_of_now=self._is_of_now(now))
-
-    def _is_of_now(self, now: Current) -> bool:
-        """Whether each table of a dataset, as the set is made of it, has all years and is made of what counts now."""
-        stated = outputs_stated(now, self._lake, self._registry)
-        return (
-            now.pin is None
-            and not stated.not_published
-            and all(
-                {year: each.content_sha256 for year, each in self._partitions[table.name].items()}
-                == stated.published[table.name]
-                for table in _tables(self._registry, now.dataset.name)
-            )
-        )
+    def _of_gold(self, dataset: Dataset, years: Collection[int]) -> Cells:
+        """The cells of each measure of years of a dataset as Gold has them."""
+        progress.stage(f"explorer: figures of {dataset.name}")
+        measures = shown_measures(self._registry, dataset)
+        rows = {table.name: self._rows(table, years) for table in _tables(self._registry, dataset.name)}
+        said = as_enums(self._said(dataset, with_reach(self._registry, dataset, years)), dataset)
+        return list(cells_by_measure(measures, rows, said, cells_schema(dataset, measures)))
 
     def _rows(self, table: Table, years: Collection[int], columns: Collection[str] = ()) -> pl.DataFrame:
         """The rows of years of a table in the lake, of those partitions that the set says it is made of."""
@@ -311,6 +237,37 @@ class _Maker:
         rows = self._rows(table, years, ["bea_table", "line_code", *cell, "month", "status"])
         return rows.join(lines, on=["bea_table", "line_code"]).select("measure", *cell, "month", "status")
 
+    def _histories(self, now: Current, paths: Mapping[str, str], folder: Path) -> Histories:
+        """The histories of these measures, by path: those of before go on where they left off."""
+        chain = history_inputs(self._registry, now)
+        schema = history_schema(cells_schema(now.dataset, shown_measures(self._registry, now.dataset)))
+        before = {measure: self._history_before(path, chain, schema) for measure, path in paths.items()}
+        reader = Reader(self._lake, self._registry, self._held)
+        return Histories(
+            self._registry,
+            now,
+            reader,
+            paths,
+            chain,
+            before,
+            list(self._ranges(now)),
+            folder,
+            gold_is_of_now=self._is_of_now(now),
+        )
+
+    def _is_of_now(self, now: Current) -> bool:
+        """Whether each table of a dataset, as the set is made of it, has all years and is made of what counts now."""
+        stated = outputs_stated(now, self._lake, self._registry)
+        return (
+            now.pin is None
+            and not stated.not_published
+            and all(
+                {year: each.content_sha256 for year, each in self._partitions[table.name].items()}
+                == stated.published[table.name]
+                for table in _tables(self._registry, now.dataset.name)
+            )
+        )
+
     def _history_before(
         self, path: str, chain: list[tuple[ExtractId, str]], schema: Mapping[str, pl.DataType]
     ) -> tuple[pl.DataFrame, int]:
@@ -321,99 +278,3 @@ class _Maker:
             with suppress(DamagedObject):
                 return read(self._store.read(path, part), schema), places[part.inputs] + 1
         return pl.DataFrame(schema=schema), 0
-
-
-@dataclass
-class _Known:
-    """The histories of measures of a dataset while they are made, range of years by range of years."""
-
-    now: Current
-    registry: Registry
-    reader: Reader
-    paths: Mapping[str, str]
-    measures: Sequence[ShownMeasure]
-    chain: list[tuple[ExtractId, str]]
-    aside: Mapping[str, HistoryAside]
-    done: Mapping[str, int]
-    """Of how many extracts the history of before is, by measure."""
-    is_of_now: bool
-    """Whether Gold has what is known at the newest extract."""
-    based: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
-
-    def go_through(self, number: int, years: Sequence[int], of_gold: Callable[[], _Cells]) -> None:
-        """Lay aside what changed of a range of years at each extract.
-
-        What is known at the newest extract is what Gold has (`of_gold`), where it is made of nothing else.
-        """
-        dataset, history = self.now.dataset, History(self.now)
-        schema = cells_schema(dataset, shown_measures(self.registry, dataset))
-        log = self.reader.log(dataset.name, _with_reach(self.registry, dataset, years))
-        newest = {each.id: self.aside[each.id].newest(number) for each in self.measures}
-        last = len(self.chain) - 1
-        for place in range(min(self.done.values()), len(self.chain)):
-            wanted = [each for each in self.measures if self.done[each.id] <= place]
-            if place == last and self.is_of_now:
-                known: Iterable[tuple[ShownMeasure, pl.DataFrame]] = of_gold()
-            else:
-                progress.stage(f"explorer: {dataset.name} as known at {self.chain[place][0]}")
-                tables, said = _known_at(self.registry, log, history, self.chain[place][0], years)
-                known = cells_by_measure(wanted, tables, as_enums(said, dataset), schema)
-            for measure, cells in known:
-                if measure not in wanted:
-                    continue
-                changes = changed_cells(newest[measure.id], cells, place)
-                self.aside[measure.id].add(changes)
-                if place < last:
-                    newest[measure.id] = with_changes(newest[measure.id], changes.drop("extract"))
-        for each in self.measures:
-            self.based.setdefault(each.id, []).append(_based(each, log))
-
-    def files(self) -> dict[str, _File]:
-        """The histories, by path."""
-        found, places = {}, [at for at, _ in self.chain]
-        for measure in self.measures:
-            aside = self.aside[measure.id]
-            body = by_category(aside.sorted_by((*KEY, "extract")), HISTORY)
-            base_years = list(_base_years(measure, pl.concat(self.based[measure.id]), places))
-            found[self.paths[measure.id]] = _file(
-                body, self.chain[-1][1], footer=footer_bytes(body), rows=aside.rows, details={_BASE_YEARS: base_years}
-            )
-        return found
-
-
-def _with_reach(registry: Registry, dataset: Dataset, years: Collection[int]) -> set[int]:
-    """Years, and those before them that the tables of a dataset look back to."""
-    reach = max((each.reach for each in registry.gold[dataset.name]), default=0)
-    return {year - back for year in years for back in range(reach + 1)}
-
-
-def _known_at(
-    registry: Registry, log: pl.DataFrame, history: History, at: ExtractId, years: Collection[int]
-) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
-    """The tables of Gold of a dataset by name, of these years, and what they follow from, as known at an extract."""
-    inputs = inputs_known(log, history, AsOf(at.day, at.number), years)
-    tables = {made.table.name: rows_made(made, inputs) for made in tables_of(history.dataset, registry)}
-    return tables, inputs.facts.select("measure", "category_id", "geo_fips", "year", "status")
-
-
-def _based(measure: ShownMeasure, log: pl.DataFrame) -> pl.DataFrame:
-    """The base years that a log has of a measure, with the vintages between which each held."""
-    return (
-        log.filter(
-            (pl.col("measure") == measure.column.measure.name)
-            & (pl.col("basis") == COUNTED)
-            & pl.col("base_year").is_not_null()
-        )
-        .select("valid_from", "valid_to", "base_year")
-        .unique()
-    )
-
-
-def _base_years(measure: ShownMeasure, based: pl.DataFrame, places: list[ExtractId]) -> Iterator[int | None]:
-    """The year in whose prices a measure is, as known at each extract; None where it has none."""
-    for at in places if measure.is_in_its_unit else ():
-        holds = (pl.col("valid_from") <= at.vintage_id) & (
-            pl.col("valid_to").is_null() | (pl.col("valid_to") > at.vintage_id)
-        )
-        year = based.filter(holds)["base_year"].max()
-        yield None if year is None else int(str(year))

@@ -15,7 +15,7 @@ import msgspec
 from pce_pipeline.lake.errors import DamagedObject, MissingObject
 from pce_pipeline.lake.integrity import NOTHING, Damage, damages, sha256_of
 from pce_pipeline.lake.layout import join
-from pce_pipeline.lake.records import Record, decode_record, encode_record
+from pce_pipeline.lake.records import Record, decode_record, encode_record, unreadable
 from pce_pipeline.lake.resource import Lake
 
 EXPLORER = "explorer"
@@ -138,12 +138,20 @@ class ExplorerStore:
         return {path: found[key] for path, key in keys.items()}
 
     def damages(self) -> list[Damage]:
-        """What is missing or not as the pointer says; reads every byte."""
-        return damages(self._store, {self._key(path, part): part.sha256 for path, part in self.pointer().parts.items()})
+        """A pointer that cannot be read, or what is missing or not as it says; reads every byte."""
+        return unreadable(self._store, self._full(_POINTER), Pointer) or damages(
+            self._store, {self._key(path, part): part.sha256 for path, part in self.pointer().parts.items()}
+        )
 
     def forget_damaged(self) -> list[str]:
-        """Let the pointer name no file that is damaged, so that it is made again; the paths of those."""
+        """Let the pointer name no file that is damaged, so that it is made again; the paths of those.
+
+        One that cannot be read itself names nothing any more, and is among them.
+        """
         pointer, token = self.versioned()
+        if unreadable(self._store, self._full(_POINTER), Pointer):
+            self._store.replace(self._full(_POINTER), encode_record(Pointer()), token)
+            return [_POINTER]
         bad = {damage.key for damage in self.damages()}
         gone = sorted(path for path, part in pointer.parts.items() if self._key(path, part) in bad)
         if gone:

@@ -91,6 +91,12 @@ def known_cells(log: pl.DataFrame, vintages: pl.DataFrame, as_of: AsOf) -> pl.Da
     )
 
 
+def log_until(log: pl.DataFrame, last: int) -> pl.DataFrame:
+    """The rows of a log that vintages up to the number `last` gave: what came later is not there, and ends nothing."""
+    ends = pl.when(pl.col("valid_to") <= last).then("valid_to")
+    return log.filter(pl.col("valid_from") <= last).with_columns(valid_to=ends)
+
+
 def as_known(log: pl.DataFrame, vintages: pl.DataFrame, dataset: Dataset, as_of: AsOf) -> pl.DataFrame:
     """The facts (GOLD_FACTS) of a dataset as they were known at a time, of the years of the log.
 

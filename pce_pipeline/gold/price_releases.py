@@ -14,6 +14,7 @@ from datetime import date
 
 import polars as pl
 
+from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.gold.known import AsOf
 from pce_pipeline.quality.price_releases import Belonging
 from pce_pipeline.quality.prices import (
@@ -252,6 +253,19 @@ def price_releases(found: Mapping[str, Sequence[Belonging]]) -> pl.DataFrame:
     """PRICE_RELEASES of all datasets."""
     rows = [each.rows for of_dataset in found.values() for each in of_dataset]
     return PRICE_RELEASES.conform(pl.concat([pl.DataFrame(schema=PRICE_RELEASES.polars_schema), *rows]))
+
+
+def price_releases_of(
+    logs: Mapping[str, pl.DataFrame], datasets: Mapping[str, Dataset]
+) -> tuple[pl.DataFrame, dict[str, tuple[Belonging, ...]]]:
+    """PRICE_RELEASES of all `datasets`, and the vintages of prices that it tells of.
+
+    `logs` are the needed rows (`needed`) of each dataset.
+    """
+    calendar = {name: each.known_releases for name, each in datasets.items()}
+    homes = {measure.name: measure.home for each in datasets.values() for measure in each.measures.values()}
+    found = belongings(logs, homes, calendar)
+    return price_releases(found), found
 
 
 def _states(rows: pl.DataFrame) -> pl.DataFrame:

@@ -2,16 +2,18 @@
 
 All rows lie twice, in a partition's version and at its fixed keys, and every partition's record twice, in the pointer
 and in the partition's manifest: one restores the other. Files at fixed keys that are cuts of the version have hashes of
-their own, in the manifest; together they are the version again if their rows have the partition's content hash.
+their own, in the manifest; together they are the version again if their rows have the partition's content hash. Earlier
+versions of a dimension lie once, and are only mended by another version with the same rows.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import polars as pl
 
 from pce_pipeline.lake.backends import ObjectInfo
+from pce_pipeline.lake.earlier import earlier_objects, has_history, with_copies, without_rows
 from pce_pipeline.lake.integrity import NOTHING, Damage, damages, undeclared
 from pce_pipeline.lake.parquet import from_parquet
 from pce_pipeline.lake.planning import version_of
@@ -39,12 +41,14 @@ class Healed:
     """The damage it undid."""
     withdrawn: list[str]
     """The partitions it withdrew, because no good copy was left."""
+    lost: list[Damage] = field(default_factory=list)
+    """Earlier versions of a dimension of which no good copy is left: only a copy of the lake brings them back."""
 
 
 def find_damage(
     store: Store, keys: TableKeys, published: Mapping[str, Partition], chosen: Collection[str], seen: Seen
 ) -> list[Damage]:
-    """Reads every byte of the partitions: versions, fixed keys and manifests not as recorded, strangers."""
+    """Reads every byte of the partitions: versions, earlier ones too, fixed keys and manifests; and strangers."""
     partitions = [published[key] for key in chosen]
     found: list[Damage] = []
     files: dict[str, str] = {}
@@ -56,7 +60,8 @@ def find_damage(
             found.append(Damage(keys.full(path), "missing", "the record in the pointer", NOTHING))
         elif manifest is None or not _is_of(manifest, partition):
             found.append(Damage(keys.full(path), "changed", "the record in the pointer", "another record"))
-        files |= {keys.full(each.version_key): each.sha256 for each in partition.objects}
+        versions = [*earlier_objects(partition), *partition.objects]
+        files |= {keys.full(each.version_key): each.sha256 for each in versions}
         files |= {keys.full(each): digest for each, digest in hashes_of_files(partition, manifest).items()}
         # what no manifest vouches for can only be missing
         found += [
@@ -78,7 +83,8 @@ def glance_at(
     """Objects that by a listing (by key of the lake) are gone or of another size."""
     expected: dict[str, tuple[str, int | None]] = {}
     for partition in partitions:
-        expected |= {keys.full(o.version_key): (o.sha256, o.bytes) for o in partition.objects}
+        versions = [*earlier_objects(partition), *partition.objects]
+        expected |= {keys.full(o.version_key): (o.sha256, o.bytes) for o in versions}
         if not partition.cuts:
             expected |= {keys.full(o.path): (o.sha256, o.bytes) for o in partition.objects}
             continue
@@ -160,6 +166,26 @@ def good_copies(
     copies = store.get_many(sources.values())
     found.bodies.update({version: copies[source] for version, source in sources.items()})
     return found
+
+
+def mended_records(found: Mapping[str, Partition], copies: Copies, still_bad: Collection[str]) -> dict[str, Partition]:
+    """What the pointer has to say in the place of `found`, where the version keys `still_bad` have no good copy.
+
+    Hopeless partitions are left out, unless they record a history, which would go with them: these count as stale.
+    """
+    mended = {key: with_copies(copies.remade.get(key, each), still_bad) for key, each in found.items()}
+    for key in copies.hopeless:
+        if has_history(mended[key]):
+            mended[key] = without_rows(mended[key])
+        else:
+            del mended[key]
+    return mended
+
+
+def files_of_record(keys: TableKeys, partition: Partition) -> set[str]:
+    """The keys of a partition's versions and of its files at fixed keys."""
+    versions = {keys.full(stored.version_key) for stored in partition.objects}
+    return versions | {keys.full(path) for path in partition.paths}
 
 
 def _put_together(

@@ -28,6 +28,7 @@
     <env>/iceberg/<world>/<layer>/<table>/metadata/v<N>.metadata.json        tables as Apache Iceberg sees them, whose
                                                   /version-hint.text         data files are our versions; written last:
                                                   /<id>.avro                 the metadata, and the hint to the newest
+                         /_projected.json                                    what was projected last, written after it
     <env>/quarantine/<world>/<dataset>/<extract_date>/...parquet             cells that could not be typed
     <env>/cells/<world>/<dataset>/<extract_date>/cells.parquet               decoded, so that it is done once
                                                 /record.json                 written last: of what, by which code

@@ -8,21 +8,21 @@ files and hashes are all this module knows; which frames they are is its callers
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Literal
 
 import msgspec
 import polars as pl
 
 from pce_pipeline.lake.commits import Commits
-from pce_pipeline.lake.earlier import kept_versions
+from pce_pipeline.lake.earlier import earlier_objects, kept_versions
 from pce_pipeline.lake.errors import DamagedObject, MissingObject, MissingPartitions, PartitionsDisagree
 from pce_pipeline.lake.healing import (
     Healed,
+    files_of_record,
     find_damage,
     glance_at,
     good_copies,
     hashes_of_files,
-    partitions_of_manifests,
+    mended_records,
     withdrawn_files,
 )
 from pce_pipeline.lake.integrity import NOTHING, Damage, sha256_of
@@ -40,7 +40,6 @@ from pce_pipeline.lake.pointer import (
     decode_manifest,
 )
 from pce_pipeline.lake.promotion import Promotion, Seen
-from pce_pipeline.lake.records import encode_record
 from pce_pipeline.lake.staging import Publication, Staging
 from pce_pipeline.lake.store import Store
 
@@ -83,7 +82,7 @@ class TableStore:
 
         Raises `NewerLakeFormat`, and `DamagedObject` for a pointer that cannot be read.
         """
-        return self._commits.pointer()[0].partitions
+        return self._commits.read()[0].partitions
 
     def read(self, partitions: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of the partitions (default: all published ones), in the order given, every byte verified.
@@ -130,7 +129,7 @@ class TableStore:
         No file is read.
         """
         seen = self._promotion.look()
-        pointer, _ = self._commits.pointer()
+        pointer, _ = self._commits.read()
         alike = {
             key: each
             for key, each in pointer.partitions.items()
@@ -168,12 +167,12 @@ class TableStore:
         """
         rewritten = self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        self._commits.promote(self._commits.pointer()[0], seen, {})
+        self._commits.promote(self._commits.read()[0], seen, {})
         return rewritten
 
     def _rewrite_earlier_formats(self) -> list[str]:
         """As far as the pointer."""
-        pointer, token = self._commits.pointer()
+        pointer, token = self._commits.read()
         old = [each for each in pointer.partitions.values() if each.file_format < FILE_FORMAT]
         if not old:
             return []
@@ -204,13 +203,13 @@ class TableStore:
 
         Versions stay until they are pruned. Killed in between, the next call removes what is left.
         """
-        pointer, token = self._commits.pointer()
+        pointer, token = self._commits.read()
         given = {key: each for key, each in pointer.partitions.items() if key in partitions}
         if given:
             self._commits.commit(
                 pointer, token, lambda there: {k: each for k, each in there.items() if given.get(k) != each}
             )
-            pointer, _ = self._commits.pointer()
+            pointer, _ = self._commits.read()
         gone = withdrawn_files(self._keys, pointer.partitions, self._promotion.look())
         self._store.delete_many([self._keys.full(path) for path in gone])
         return given
@@ -228,7 +227,7 @@ class TableStore:
         A pointer that is gone while manifests are left is one of them.
         """
         listing = {info.key: info for info in self._store.list(self._keys.prefix)}
-        pointer, token = self._commits.pointer()
+        pointer, token = self._commits.read()
         if token is None:
             left = any(key.rpartition("/")[2] == MANIFEST for key in listing)
             return [Damage(self._keys.pointer, "missing", "a pointer", NOTHING)] if left else []
@@ -254,39 +253,51 @@ class TableStore:
     def heal(self) -> Healed:
         """Restores damaged versions and fixed keys from each other, and a lost pointer from the manifests.
 
-        A partition without a good copy is withdrawn from the table: materialise it again.
+        A partition without a good copy is withdrawn from the table: materialise it again. Of a dimension the record
+        stays, because its history is in it; what is lost of that is told.
         """
         # The pointer comes first: without it nothing says which bytes are right.
-        restored = self._restored_pointer()
+        restored = self._commits.restored(self._promotion.look())
         damage = self.verify()
         if not damage:
             return Healed(restored, [])
-        pointer, token = self._commits.pointer()
+        pointer, token = self._commits.read()
         bad = {each.key for each in damage}
         copies = good_copies(self._store, self._keys, pointer.partitions.values(), bad, self._required)
         self._store.put_many(copies.bodies)
-        hopeless = {key: pointer.partitions[key] for key in copies.hopeless}
-        if hopeless or copies.remade:
+        found = pointer.partitions
+        hopeless = {key: found[key] for key in copies.hopeless}
+        left = bad - copies.bodies.keys()
+        mended = mended_records(found, copies, {key.removeprefix(f"{self._keys.prefix}/") for key in left})
+        if mended != found:
             # Another run may have published anew meanwhile: only what is still as it was found is touched.
-            found = pointer.partitions
-
             def mend(there: dict[str, Partition]) -> dict[str, Partition]:
-                left = {key: each for key, each in there.items() if hopeless.get(key) != each}
-                return left | {key: now for key, now in copies.remade.items() if left.get(key) == found[key]}
+                as_found = {key for key, each in there.items() if found.get(key) == each}
+                return {
+                    key: mended.get(key, each) for key, each in there.items() if key in mended or key not in as_found
+                }
 
             self._commits.commit(pointer, token, mend)
         self._rewrite_earlier_formats()
         seen = self._promotion.look()
-        pointer, _ = self._commits.pointer()
-        gone = withdrawn_files(self._keys, pointer.partitions, seen)
-        self._store.delete_many([self._keys.full(path) for path in gone])
+        pointer, _ = self._commits.read()
+        lost = {key: files_of_record(self._keys, each) for key, each in hopeless.items()}
+        gone = {self._keys.full(path) for path in withdrawn_files(self._keys, pointer.partitions, seen)}
+        for key, files in lost.items():
+            if pointer.partitions.get(key) == mended.get(key):
+                gone |= files & bad  # what lies there could be taken for whole by its size
+        self._store.delete_many(sorted(gone))
         # A changed file can look untouched by its e-tag and date: promotion is told not to trust it.
         changed = {each.key for each in damage if each.problem == "changed"}
         trusted = {path: info for path, info in seen.listing.items() if self._keys.full(path) not in changed}
-        self._commits.promote(pointer, Seen(trusted, seen.manifests), {})
-        lost = {self._keys.full(o.version_key) for each in hopeless.values() for o in each.objects}
-        lost |= {self._keys.full(path) for each in hopeless.values() for path in each.paths}
-        return Healed(restored + [each for each in damage if each.key not in lost], copies.hopeless)
+        self._commits.promote(pointer, Seen(trusted, seen.manifests), {}, pointer.partitions.keys() - hopeless.keys())
+        of_hopeless = set[str]().union(*lost.values())
+        earlier = {self._keys.full(o.version_key) for each in mended.values() for o in earlier_objects(each)} & left
+        return Healed(
+            restored + [each for each in damage if each.key not in of_hopeless | earlier],
+            copies.hopeless,
+            [each for each in damage if each.key in earlier - of_hopeless],
+        )
 
     def prune(self, older_than: timedelta, now: datetime, held: Collection[str] = ()) -> list[str]:
         """Deletes versions that are older and neither current nor `held` (version keys); returns their version keys."""
@@ -306,22 +317,6 @@ class TableStore:
         kept = set[str]().union(*map(kept_versions, self.latest().values()))
         old = [info.key[cut:] for info in infos if info.last_modified < now - older_than]
         return [version for version in old if version not in kept]
-
-    def _restored_pointer(self) -> list[Damage]:
-        """Writes a pointer that is gone or cannot be read again from the manifests."""
-        seen = self._promotion.look()
-        token = None
-        try:
-            _, token = self._commits.pointer()
-        except DamagedObject:
-            token = self._store.get_versioned(self._keys.pointer)[1]
-        else:
-            if token is not None or not seen.manifests:
-                return []
-        pointer = Pointer(table=self._table, partitions=dict(sorted(partitions_of_manifests(seen).items())))
-        self._store.replace(self._keys.pointer, encode_record(pointer), token)
-        problem: Literal["missing", "changed"] = "missing" if token is None else "changed"
-        return [Damage(self._keys.pointer, problem, "a pointer", NOTHING if token is None else "something else")]
 
     def _how_to_materialise(self, partitions: Collection[str]) -> str:
         years = "" if set(partitions) <= {WHOLE} else f" --partition-range {min(partitions)}...{max(partitions)}"

@@ -9,6 +9,8 @@ import msgspec
 
 from pce_pipeline.decoding import decoded_json
 from pce_pipeline.lake.errors import DamagedObject, NewerLakeFormat
+from pce_pipeline.lake.integrity import Damage
+from pce_pipeline.lake.store import Store
 
 LAKE_FORMAT = 3
 """Raised whenever an older reader would misunderstand what is written.
@@ -44,3 +46,18 @@ def decode_record(key: str, body: bytes, kind: type[_R], *, remedy: str = "") ->
         return decoded_json(body, kind)
     except msgspec.DecodeError as error:
         raise DamagedObject(key, f"a {kind.__name__}", str(error), remedy=remedy) from error
+
+
+def unreadable(store: Store, key: str, kind: type[Record]) -> list[Damage]:
+    """The damage of a record that cannot be read; none where it can, or where nothing lies at `key`.
+
+    For records that their readers do without when they are damaged, since all that they name can be made again.
+    """
+    body = store.get_many([key], missing_ok=True).get(key)
+    if body is None:
+        return []
+    try:
+        decode_record(key, body, kind)
+    except DamagedObject as damaged:
+        return [Damage(key, "changed", damaged.expected, damaged.found)]
+    return []

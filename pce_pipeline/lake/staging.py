@@ -14,6 +14,7 @@ from pce_pipeline.lake.planning import plan
 from pce_pipeline.lake.pointer import NewPartition, Partition, TableKeys
 from pce_pipeline.lake.promotion import Promotion
 from pce_pipeline.lake.store import Store
+from pce_pipeline.lake.swapping import merged
 
 _AT_HAND_BYTES = 64_000_000
 """How many bytes of what was written are kept for the promotion; what is beyond is read again."""
@@ -64,7 +65,7 @@ class Staging:
         self._run_id = run_id
         self._now = now or datetime.now(UTC)
         self._seen = promotion.look()
-        self._pointer, self._token = commits.pointer()
+        self._pointer, self._token = commits.read()
         self._changes: dict[str, Partition] = {}
         self._at_hand: dict[str, bytes] = {}
         self._given: list[str] = []
@@ -107,14 +108,15 @@ class Staging:
         Raises `LostRace`, with nothing committed, where another run has changed one of the same partitions since this
         began; `DamagedObject` where a promotion cannot be finished, though the commit is done.
         """
-        base, pointer, seen = self._pointer.partitions, self._pointer, self._seen
+        pointer, seen = self._pointer, self._seen
+        table, base = pointer.table, pointer.partitions
         if self._changes:
             pointer, rebased = self._commits.commit(
-                pointer, self._token, lambda there: self._commits.merged(base, there, self._changes)
+                pointer, self._token, lambda there: merged(table, base, there, self._changes)
             )
             if rebased:
                 seen = self._promotion.look()
-                pointer, _ = self._commits.pointer()
+                pointer, _ = self._commits.read()
         files, size = self._commits.promote_ours_first(pointer, seen, self._at_hand, set(self._given))
         return Publication(
             written=self._written,

@@ -4,8 +4,11 @@ Whatever goes wrong with one table is told and keeps nothing else from being don
 a catalogue lacks it gets with the next call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.errors import PceError
@@ -14,8 +17,12 @@ from pce_pipeline.lake.iceberg.projection import Projected, project
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import progress
 from pce_pipeline.observability.logs import without_secrets
+from pce_pipeline.open_tables.ledger import Entry, read_ledger, wanted_entries, write_ledger
 from pce_pipeline.open_tables.tags import Tags
 from pce_pipeline.tables.registry import Registry
+
+LEDGER = "the record of what is projected"
+"""Under this name it is told that this record could not be read or written."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +45,49 @@ def open_tables(
     run_id: str,
     glue: Glue | None = None,
     rebuild: bool = False,
+    only: Collection[str] | None = None,
 ) -> Opened:
     """Makes the Iceberg table of every table hold what its pointer names; `rebuild` begins new histories.
 
-    `glue` is told where the tables are.
+    `glue` is told where the tables are. What is in line by then is recorded, for `tables_behind`. `only` are the
+    tables to look at, by name; None for all.
     """
     done = Opened()
     published = {table.name: lake.table(table).latest() for table in registry.tables}
     tags = Tags(registry, held, published)
+    entries: dict[str, Entry] = {}
+    wanted = wanted_entries(lake, registry, tags, published, glue=glue.database if glue is not None else "")
+    try:
+        before = read_ledger(lake)
+        entries = {
+            name: each
+            for name, each in before.items()
+            if name in wanted and not rebuild and each.is_in_line(wanted[name])
+        }
+        if before and entries != before:
+            write_ledger(lake, entries)
+    except PceError as problem:
+        before = None
+        done.failed[LEDGER] = without_secrets(_in_words(problem))
     for table in registry.tables:
-        progress.stage(table.name)
+        name = table.name
+        if only is not None and name not in only:
+            continue
+        progress.stage(name)
         try:
-            projected = project(lake, table, tags.of(table), run_id=run_id, rebuild=rebuild)
-            done.tables[table.name] = projected
+            projected = project(lake, table, wanted[name].tags, run_id=run_id, rebuild=rebuild)
+            done.tables[name] = projected
             if glue is not None and projected.number and glue.tell(glue_name(table), projected):
-                done.told.append(table.name)
+                done.told.append(name)
+            entries[name] = replace(wanted[name], digest=projected.digest)
         except Exception as problem:  # noqa: BLE001 (whatever it is, the loads go on, and the check tells it)
-            done.failed[table.name] = without_secrets(_in_words(problem))
+            done.failed[name] = without_secrets(_in_words(problem))
+            entries[name] = replace(wanted[name], failed_at=datetime.now(UTC))
+    if before is not None and entries != before:
+        try:
+            write_ledger(lake, entries)
+        except PceError as problem:
+            done.failed[LEDGER] = without_secrets(_in_words(problem))
     return done
 
 

@@ -15,7 +15,7 @@ from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
 from pce_pipeline.gold.facts import accounted, conform_facts
 from pce_pipeline.gold.made import GoldPiece, GoldTable, Inputs
-from pce_pipeline.gold.packages import package_of, tables_of
+from pce_pipeline.gold.packages import own_pieces, tables_of
 from pce_pipeline.lake.earlier import details_of_next
 from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.lake.resource import Lake
@@ -60,12 +60,7 @@ def gold_assets(contracts: Contracts) -> list[dg.AssetsDefinition]:
 def gold_pieces(contracts: Contracts) -> list[dg.AssetsDefinition]:
     """The tables in one piece that packages of datasets make of other tables."""
     registry = contracts.registry
-    return [
-        _own_piece(each, registry.datasets[name], contracts)
-        for name in registry.datasets
-        for each in getattr(package_of(name), "PIECES", ())
-        if each.table.name in registry.pieces
-    ]
+    return [_own_piece(piece, registry.datasets[name], contracts) for name, piece in own_pieces(registry).values()]
 
 
 def _own_piece(piece: GoldPiece[Any], dataset: Dataset, contracts: Contracts) -> dg.AssetsDefinition:

@@ -11,7 +11,7 @@ from pce_pipeline.bronze.line_history import FoldedLines, fold_lines, input_name
 from pce_pipeline.catalog.dataset import Dataset
 from pce_pipeline.contracts.declared import Contracts
 from pce_pipeline.errors import PceError
-from pce_pipeline.gold.price_releases import belongings, is_summary, needed, price_releases, repeated
+from pce_pipeline.gold.price_releases import is_summary, needed, price_releases_of, repeated
 from pce_pipeline.gold.revisions import revision_stats, revisions
 from pce_pipeline.gold.vintages import figures
 from pce_pipeline.lake.parquet import in_threads
@@ -108,12 +108,7 @@ def price_releases_asset(contracts: Contracts) -> dg.AssetsDefinition:
         logs = {name: _needed(name, registry, run) for name in with_prices if name in run.held}
         years = {str(year) for log in logs.values() for year in log.filter(measure=LEVEL)["year"].unique()}
         logs |= {name: _needed(name, registry, run, years) for name in run.held if name not in logs}
-        calendar = {name: each.known_releases for name, each in registry.datasets.items()}
-        homes = {
-            measure.name: measure.home for each in registry.datasets.values() for measure in each.measures.values()
-        }
-        found = belongings(logs, homes, calendar)
-        frame = price_releases(found)
+        frame, found = price_releases_of(logs, registry.datasets)
         summaries = [
             repeated(logs, name).with_columns(dataset=pl.lit(name)) for name, log in logs.items() if is_summary(log)
         ]

@@ -1,11 +1,11 @@
 """A statement answered: the rows of what it names, as published now or as known on a day, and what to say of them.
 
-As of a day a table is computed from what was known at its end, as everywhere; the dimensions of the catalogue have no
-day. Tables that are themselves a history, or made of one, are answered as they are now alone.
+As of a day every table is what a pipeline would have published that had only the extracts up to then: logs and what is
+made of them stand as they stood, and dimensions of the catalogue are the versions that were published by then.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -14,25 +14,21 @@ import pyarrow as pa
 
 from pce_pipeline.asking.about import About
 from pce_pipeline.asking.choosing import day_of
-from pce_pipeline.asking.reading import Reader, first_days, made_of, table_as_known
-from pce_pipeline.bronze.errors import NotKnownYet
-from pce_pipeline.bronze.history import History
+from pce_pipeline.asking.reading import Reader
+from pce_pipeline.asking.tables_as_of import TablesAsOf
 from pce_pipeline.citation import BEA, SAMPLE, cite
 from pce_pipeline.errors import UsageError
 from pce_pipeline.exports.tables import about_of_table, datasets_of, statuses_said
-from pce_pipeline.gold.dimensions import DIMENSION_FRAMES
-from pce_pipeline.gold.known import AsOf
 from pce_pipeline.lake.parquet import in_threads
 from pce_pipeline.lake.pointer import Partition
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import progress
 from pce_pipeline.sql.engine import Engine, Frames
-from pce_pipeline.sql.errors import LakeLacks, NotAsOfADay
-from pce_pipeline.sql.relations import Relation, Relations
+from pce_pipeline.sql.errors import LakeLacks
+from pce_pipeline.sql.relations import Relation, Relations, needed_tables
 from pce_pipeline.tables.dimensions import DIMENSIONS
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
-from pce_pipeline.tables.vintages import COUNTED
 
 _READ_AT_ONCE = 4
 _NAME = "{}_{}"
@@ -61,8 +57,8 @@ def answer(
 ) -> Answered:
     """The rows that one SQL statement asks for, over tables as they are published now, or were known on a day.
 
-    Raises `UsageError` for a statement that is none or does more than ask, for names that there are not, and for what
-    is not known as of a day, `NotKnownYet` for a day before the first vintage, `LakeLacks`, `StatementFailed`,
+    Raises `UsageError` for a statement that is none or does more than ask and for names that there are not,
+    `NotKnownYet` for a day before the first vintage of what is asked, `LakeLacks`, `StatementFailed`,
     `ExtraMissing` without DuckDB, and a `LakeError` where the lake is damaged.
     """
     relations = Relations(registry)
@@ -81,7 +77,7 @@ def answer(
                 remedy="Ask the tables themselves, or a lake of the profile full.",
             )
     tables = {table.name: table for relation in named for table in relation.tables}
-    source = _Now(lake, registry) if as_of is None else _AsOf(lake, registry, relations, day)
+    source = _Now(lake, registry) if as_of is None else _AsOf(lake, registry, day)
     if tables:
         progress.stage(f"reading {', '.join(tables)}")
     frames = source.frames(named)
@@ -155,57 +151,22 @@ class _Now:
 
 
 class _AsOf:
-    """Tables as they were known at the end of a day, and the dimensions of the catalogue."""
+    """Tables as they were known at the end of a day."""
 
-    def __init__(self, lake: Lake, registry: Registry, relations: Relations, day: date) -> None:
-        self._reader = Reader(lake, registry)
+    def __init__(self, lake: Lake, registry: Registry, day: date) -> None:
+        self._tables = TablesAsOf(Reader(lake, registry), day)
         self._registry = registry
-        self._relations = relations
-        self._moment = AsOf(day)
-        self._day = day
-        self._vintages: dict[str, None] = {}
 
     def frames(self, named: Collection[Relation]) -> Frames:
-        """The rows of the tables that relations need. Raises `NotAsOfADay`, and `NotKnownYet`."""
-        made = {table.name for table in self._registry.tables if _is_known_of_a_day(self._registry, table)}
-        for relation in named:
-            if any(table.name not in made for table in relation.tables):
-                raise NotAsOfADay(relation.path, self._relations.known_of(made))
-        tables = {table.name: table for relation in named for table in relation.tables}
-        return {name: self._rows(table) for name, table in tables.items()}
+        """The rows of the tables that relations need. Raises `NotKnownYet`."""
+        return {table.name: self._tables.rows(table) for table in needed_tables(named)}
 
     def said(self, tables: Sequence[Table]) -> _Said:
         """The vintages that were known, and what to beware of."""
-        return _Said(list(self._vintages), _warnings(tables))
-
-    def _rows(self, table: Table) -> pl.DataFrame:
-        if table.name in DIMENSION_FRAMES:
-            return DIMENSION_FRAMES[table.name](self._registry.datasets)
-        dataset, made = made_of(self._registry, table)
-        history = History(self._reader.held[dataset])
-        if not self._moment.knows_any_of(history.vintages):
-            raise NotKnownYet(str(self._day), dict(first_days(history, self._moment)))
-        self._vintages |= dict.fromkeys(_vintages_known(history, self._moment))
-        return table_as_known(self._reader, dataset, made, None, self._moment)
-
-
-def _is_known_of_a_day(registry: Registry, table: Table) -> bool:
-    if table.name in DIMENSION_FRAMES:
-        return True
-    try:
-        made_of(registry, table)
-    except UsageError:
-        return False
-    return True
-
-
-def _vintages_known(history: History, moment: AsOf) -> Iterator[str]:
-    """The newest vintage of each BEA table that counted and was known, a line each."""
-    known = history.vintages.filter((pl.col("basis") == COUNTED) & moment.is_known("at"))
-    newest = known.sort("at").unique("bea_table", keep="last").sort("bea_table")
-    for table, at, released in newest.select("bea_table", "at", "released_on").iter_rows():
-        extract = date(at // 1_000_000, at // 10_000 % 100, at // 100 % 100)
-        yield f"{history.dataset.name} ({table}): extract of {extract}, released {released}"
+        datasets = dict.fromkeys(
+            name for table in tables if table not in DIMENSIONS for name in datasets_of(self._registry, table)
+        )
+        return _Said(list(self._tables.vintages_known(datasets)), [*_warnings(tables), *self._tables.notes])
 
 
 def _warnings(tables: Sequence[Table]) -> list[str]:

@@ -9,7 +9,7 @@ over that form, by the same text as in Postgres, while tables keep the columns t
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from pce_pipeline.sql.relations import GOLD, SCHEMAS, SERVING, Relation, Relatio
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import encoded, form_of
+from pce_pipeline.warehouse.series import named_rows, named_series, stored_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -190,12 +191,23 @@ class _Laid:
             name = f"{_LOADED}.{GOLD}.{table.relation}"
             if name not in self._made:
                 self._make(name, self._as_loaded(table, frames[table.name]))
+        self._add_series([table for table in relation.tables if table.series is not None], frames)
         self._connection.execute(f"USE {_LOADED}")
         for view in relation.views:
             self._connection.execute(view.statement)
         self._connection.execute("USE memory")
         self._connection.execute(_SEARCHED)  # which USE has changed
         self._show(relation.path, f"{_LOADED}.{relation.path}")
+
+    def _add_series(self, tables: Sequence[Table], frames: Frames) -> None:
+        """Lay what stands behind these tables in Postgres; a series is named by its texts, which need no list."""
+        for table in tables:
+            name = f"{_LOADED}.{stored_table(table).name.replace('/', '.')}"
+            if name not in self._made:
+                self._make(name, named_rows(table, frames[table.name]))
+        for path in {table.series.replace("/", ".") for table in tables if table.series is not None}:
+            if (name := f"{_LOADED}.{path}") not in self._made:
+                self._make(name, pl.concat([named_series(frames[table.name]) for table in tables]).unique())
 
     def _make(self, name: str, rows: pl.DataFrame) -> None:
         source = f"rows_{len(self._made)}"

@@ -8,7 +8,6 @@ PceError
     ├── OnlyQuestions        the statement would change something
     ├── OutOfReach           the statement would read files, or settings of this machine
     ├── NoSuchRelation       no table or view of the lake has this name
-    ├── NotAsOfADay          a table or view that is not known as of a day
     └── StatementWrong       DuckDB cannot read the statement, or a column or function of it does not exist
 """
 
@@ -78,18 +77,6 @@ class NoSuchRelation(UsageError):
         super().__init__(
             f"There is no table or view {relation!r}.",
             remedy=remedy or f'{meant}pce sql "SHOW TABLES" lists them, docs/data-dictionary.md says what each is.',
-        )
-
-
-class NotAsOfADay(UsageError):
-    """`relation` is not known as of a day; `known` are those that are."""
-
-    def __init__(self, relation: str, known: Sequence[str]) -> None:
-        self.relation = relation
-        self.known = tuple(known)
-        super().__init__(
-            f"{relation} is not known as of a day.",
-            remedy=f"Known as of a day are {', '.join(known)}. Leave --as-of out to read {relation} as it is now.",
         )
 
 

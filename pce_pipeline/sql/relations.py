@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pce_pipeline.sql.errors import NoSuchRelation
 from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
-from pce_pipeline.warehouse.views import VIEWS, View
+from pce_pipeline.warehouse.series import series_table, stored_table
+from pce_pipeline.warehouse.views import SERVED, View
 
 GOLD, SERVING, SILVER = SCHEMAS = ("gold", "serving", "silver")
 """The schemas, in the order in which a table is looked for of which no schema is known."""
@@ -55,10 +56,11 @@ class Relations:
         ['gold/dim_category', 'gold/dim_geography', 'gold/pce_state_annual']
     """
 
-    def __init__(self, registry: Registry, views: Mapping[str, View] = VIEWS) -> None:
+    def __init__(self, registry: Registry, views: Mapping[str, View] = SERVED) -> None:
         tables = (Relation(table.layer, table.relation, (table,)) for table in registry.tables)
         self.tables: Mapping[str, Relation] = {each.path: each for each in tables}
-        shown = (_of_view(view, self.tables, views) for view in views.values() if not view.is_function)
+        read = _read_by_views(registry.tables)
+        shown = (_of_view(view, read, views) for view in views.values() if not view.is_function)
         self.views: Mapping[str, Relation] = {each.path: each for each in shown}
         self._all = {**self.tables, **self.views}
 
@@ -66,10 +68,6 @@ class Relations:
     def whole(self) -> list[Relation]:
         """Every table, and the views that these datasets have all tables of."""
         return [each for each in self._all.values() if not each.lacks]
-
-    def known_of(self, tables: Collection[str]) -> list[str]:
-        """The tables and views that need no other tables than these, by their paths."""
-        return [each.path for each in self.whole if all(table.name in tables for table in each.tables)]
 
     def named(self, name: str, besides: Collection[str] = ()) -> Relation:
         """The table or view that a name means, `besides` these paths: with a schema or without one.
@@ -96,13 +94,29 @@ def needed_tables(relations: Iterable[Relation]) -> list[Table]:
     return list({table.name: table for each in relations for table in each.tables}.values())
 
 
-def _of_view(view: View, tables: Mapping[str, Relation], views: Mapping[str, View]) -> Relation:
+def _read_by_views(tables: Iterable[Table]) -> dict[str, tuple[Table, ...]]:
+    """What lies behind each name that a view may read: a table, or all those that share its series."""
+    found: dict[str, tuple[Table, ...]] = {}
+    for table in tables:
+        found[f"{table.layer}.{table.relation}"] = (table,)
+        if (numbers := series_table(table)) is not None:
+            found[_path_of(stored_table(table))] = (table,)
+            found[_path_of(numbers)] = (*found.get(_path_of(numbers), ()), table)
+    return found
+
+
+def _path_of(table: Table) -> str:
+    return table.name.replace("/", ".")
+
+
+def _of_view(view: View, tables: Mapping[str, tuple[Table, ...]], views: Mapping[str, View]) -> Relation:
     made_of = _made_of(view, views)
     read = sorted({f"{GOLD}.{name}" for each in made_of for name in _READ.findall(_COMMENT.sub("", each.statement))})
+    shown = {table.name: table for path in read for table in tables.get(path, ())}
     return Relation(
         SERVING,
         view.name.partition(".")[2],
-        tuple(tables[path].tables[0] for path in read if path in tables),
+        tuple(shown[name] for name in sorted(shown)),
         tuple(made_of),
         tuple(path for path in read if path not in tables),
     )

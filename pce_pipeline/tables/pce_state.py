@@ -8,6 +8,8 @@ from pce_pipeline.tables.facts import GOLD_FACTS
 from pce_pipeline.tables.lineage import Derivation, FromTable
 from pce_pipeline.tables.table import MONEY, Column, Table
 
+_SERIES = "gold/pce_state_series"
+
 _PCE = Column(
     "pce_millions_usd",
     MONEY,
@@ -28,6 +30,7 @@ _PCE_PER_CAPITA = Column(
 GOLD_PCE_STATE_ANNUAL = Table(
     name="gold/pce_state_annual",
     in_postgres=True,
+    series=_SERIES,
     grain="One row per area, category and year: PCE in total and per capita.",
     key=("geo_fips", "category_id", "year"),
     hazard="Categories contain totals and their parts in two schemes, areas contain the US and regions.",
@@ -62,6 +65,7 @@ _RANKS = (
 GOLD_PCE_STATE_METRICS = Table(
     name="gold/pce_state_metrics",
     in_postgres=True,
+    series=_SERIES,
     grain="One row per area, category and year: growth, rolling means, shares, ranks and indexes of nominal PCE.",
     key=("geo_fips", "category_id", "year"),
     hazard="All metrics are of current dollars: growth includes inflation.",

@@ -106,6 +106,8 @@ class Table:
     """Whether Postgres has a table for it, made by a migration."""
     coded: bool = False
     """Whether Postgres holds it in a shorter form, with numbers for texts: a table of millions of rows."""
+    series: str | None = None
+    """The table of Postgres that numbers its pairs of area and category, where Postgres shows this one as a view."""
 
     @property
     def is_yearly(self) -> bool:

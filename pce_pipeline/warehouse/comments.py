@@ -12,10 +12,10 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (a class with a lower-case name)
 
 from pce_pipeline.tables.table import Column, Table
-from pce_pipeline.warehouse.contents import published_tables
+from pce_pipeline.warehouse.contents import published_tables, tables_of_series
 from pce_pipeline.warehouse.errors import CommentsOutdated
 from pce_pipeline.warehouse.meta_tables import META_TABLES
-from pce_pipeline.warehouse.views import VIEWS
+from pce_pipeline.warehouse.views import SERVED
 
 SAMPLE_PREFIX = "SAMPLE, synthetic numbers. "
 
@@ -83,13 +83,13 @@ def _wanted(*, is_sample: bool) -> Iterator[tuple[tuple[str, str | None, str | N
         yield ("meta", meta.name, None), meta.grain
         for column_name, text in meta.columns.items():
             yield ("meta", meta.name, column_name), text
-    for table in published_tables():
+    for table in (*published_tables(), *tables_of_series()):
         name = table.name.removeprefix("gold/")
         yield ("gold", name, None), f"{prefix}{_of_table(table)}"
         for column in table.columns:
             yield ("gold", name, column.name), _of_column(column)
     known = {column.name: column for table in reversed(published_tables()) for column in table.columns}
-    for view in VIEWS.values():
+    for view in SERVED.values():
         schema, _, name = view.name.partition(".")
         yield (schema, name, None), f"{prefix}{view.comment}"
         for column in known.values():

@@ -17,6 +17,7 @@ from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import form_of
 from pce_pipeline.warehouse.merge import target_of
 from pce_pipeline.warehouse.meta_tables import OF_RECORDS
+from pce_pipeline.warehouse.series import series_table, stored_table
 from pce_pipeline.warehouse.views import VIEWS
 
 Key = tuple[str, str]
@@ -56,11 +57,18 @@ def published_tables() -> tuple[Table, ...]:
     return tuple(form_of(table) for table in load_registry("full", None).in_postgres)
 
 
+def tables_of_series() -> tuple[Table, ...]:
+    """The tables behind those that Postgres shows as views: numbers of series, then the rows of each."""
+    shown = [table for table in published_tables() if table.series is not None]
+    numbers = {each.name: each for table in shown if (each := series_table(table)) is not None}
+    return *numbers.values(), *(stored_table(table) for table in shown)
+
+
 def missing_relations(connection: Connection) -> list[str]:
     """The tables and views of this code's database that are not there, such as `gold.pce_state_annual`."""
     wanted = [
         *(f"meta.{name}" for name in OF_RECORDS),
-        *(table.name.replace("/", ".") for table in published_tables()),
+        *(table.name.replace("/", ".") for table in (*published_tables(), *tables_of_series())),
         *VIEWS,
     ]
     with connection.cursor() as cursor:

@@ -6,9 +6,8 @@ differ. A year of which that cannot be said is replaced as a whole. Nothing is r
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import polars as pl
@@ -17,9 +16,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.contents import Content, Key, contents_of
+from pce_pipeline.warehouse.copying import NULL, copy_in
 from pce_pipeline.warehouse.merge import LoadResult, RowCounts, rows_by_partition, target_of
 
-_NULL = "\\N"
 _ROWS_PER_COPY = 500_000
 _SHARE_WORTH_NEW_STATISTICS = 0.1
 
@@ -101,7 +100,7 @@ def apply(cursor: Cursor, load: DeltaLoad) -> tuple[LoadResult, dict[Key, Conten
         updated = cursor.rowcount
     inserted = 0
     for rows in changes.added:
-        _copy(cursor, target, rows)
+        copy_in(cursor, target, rows.columns, _parts(rows))
         inserted += rows.height
     rows_held = sum(content.rows for content in held.values())
     if inserted + updated + deleted > rows_held * _SHARE_WORTH_NEW_STATISTICS:
@@ -163,13 +162,10 @@ def _into_temporary(cursor: Cursor, table: Table, name: str, rows: pl.DataFrame)
     temporary = sql.Identifier(name)
     cursor.execute(sql.SQL("DROP TABLE IF EXISTS pg_temp.{}").format(temporary))
     cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(temporary, target_of(table)))
-    _copy(cursor, temporary, rows)
+    copy_in(cursor, temporary, rows.columns, _parts(rows))
     cursor.execute(sql.SQL("ANALYZE {}").format(temporary))
 
 
-def _copy(cursor: Cursor, into: sql.Identifier, rows: pl.DataFrame) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, rows.columns))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL {})").format(into, columns, sql.Literal(_NULL))
+def _parts(rows: pl.DataFrame) -> Iterator[bytes]:
     for part in rows.iter_slices(_ROWS_PER_COPY):
-        body = part.write_csv(include_header=False, null_value=_NULL, quote_style="non_numeric")
-        cursor.copy_expert(statement, BytesIO(body.encode()))
+        yield part.write_csv(include_header=False, null_value=NULL, quote_style="non_numeric").encode()

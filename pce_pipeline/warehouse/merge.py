@@ -5,8 +5,7 @@ statements are generated from the table's declaration, identifiers quoted; the s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 from psycopg2 import errors, sql
@@ -15,11 +14,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (a class with a l
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.observability.audit import AuditEntry
 from pce_pipeline.tables.table import Table
+from pce_pipeline.warehouse.copying import NULL, copy_in
 from pce_pipeline.warehouse.errors import LoadRefused
+from pce_pipeline.warehouse.series import numbered_series, stored_rows, stored_table
 
 _ROWS_PER_COPY = 100_000
 _SHARE_WORTH_NEW_STATISTICS = 0.1
-_NULL = "\\N"
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,13 @@ class Incoming:
 
     load: TableLoad
     """The load."""
-    rows: int
-    """How many rows it has."""
     parts: tuple[bytes, ...]
-    """The rows as CSV, in parts."""
+    """The rows as CSV, in parts; none of a table with series, whose numbers the database gives."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return self.load.frame.height
 
 
 def prepare(load: TableLoad) -> Incoming:
@@ -136,12 +139,7 @@ def prepare(load: TableLoad) -> Incoming:
     frame = load.table.conform(load.frame)
     if load.table.is_yearly and (others := set(frame["year"].unique()) - set(load.years)):
         raise LoadRefused(load.table.name, f"it holds rows of years that are not loaded: {sorted(others)}")
-    # Texts are always quoted and NULLs never, so that neither '' nor '\N' can be taken for a NULL.
-    parts = (
-        part.write_csv(include_header=False, null_value=_NULL, quote_style="non_numeric").encode()
-        for part in frame.iter_slices(_ROWS_PER_COPY)
-    )
-    return Incoming(load, frame.height, tuple(parts))
+    return Incoming(replace(load, frame=frame), () if load.table.series is not None else _as_csv(frame))
 
 
 def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
@@ -149,19 +147,36 @@ def merge(cursor: Cursor, incoming: Incoming) -> LoadResult:
 
     The caller keeps others from writing to the table until the end of the transaction.
     """
+    table, rows = incoming.load.table, incoming.load.frame
+    if table.series is None:
+        return _merged(cursor, incoming)
+    stored = stored_rows(table, rows, numbered_series(cursor, table, rows))
+    of_stored = TableLoad(stored_table(table), stored, incoming.load.years)
+    return replace(_merged(cursor, Incoming(of_stored, _as_csv(stored))), table=table.name)
+
+
+def _as_csv(frame: pl.DataFrame) -> tuple[bytes, ...]:
+    # Texts are always quoted and NULLs never, so that neither '' nor '\N' can be taken for a NULL.
+    return tuple(
+        part.write_csv(include_header=False, null_value=NULL, quote_style="non_numeric").encode()
+        for part in frame.iter_slices(_ROWS_PER_COPY)
+    )
+
+
+def _merged(cursor: Cursor, incoming: Incoming) -> LoadResult:
     load = incoming.load
     target = target_of(load.table)
     cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(target))
     if cursor.fetchone() == (False,):
         _empty_unless_read(cursor, target)
-        _copy(cursor, incoming, target)
+        copy_in(cursor, target, incoming.load.table.column_names, incoming.parts)
         written: dict[str, dict[str, int]] = {
             partition: {"INSERT": rows} for partition, rows in rows_by_partition(load.table, load.frame).items()
         }
     else:
         temporary = sql.Identifier(f"incoming_{load.table.name.rpartition('/')[2]}")
         cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(temporary, target))
-        _copy(cursor, incoming, temporary)
+        copy_in(cursor, temporary, incoming.load.table.column_names, incoming.parts)
         key = sql.SQL(", ").join(map(sql.Identifier, load.table.key))
         cursor.execute(sql.SQL("ANALYZE {} ({})").format(temporary, key))
         within = _target_within(cursor, load)
@@ -205,13 +220,6 @@ def rows_by_partition(table: Table, rows: pl.DataFrame) -> dict[str, int]:
     if not table.is_yearly:
         return {WHOLE: rows.height} if rows.height else {}
     return {str(year): count for year, count in rows.group_by("year").len().iter_rows()}
-
-
-def _copy(cursor: Cursor, incoming: Incoming, into: sql.Identifier) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, incoming.load.table.column_names))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL {})").format(into, columns, sql.Literal(_NULL))
-    for part in incoming.parts:
-        cursor.copy_expert(statement, BytesIO(part))
 
 
 def _target_within(cursor: Cursor, load: TableLoad) -> sql.Identifier:

@@ -24,6 +24,7 @@ from pce_pipeline.warehouse.contents import missing_relations
 from pce_pipeline.warehouse.errors import (
     MigrationBlocked,
     RelationsMissing,
+    ViewBlocked,
     ViewsOutdated,
     WarehouseForbidden,
     WarehouseNewer,
@@ -43,6 +44,16 @@ _WAITED = ("55P03", "40P01")
 # a row of the catalogue that another session has just made, or changed, as when several begin with an empty database
 _COLLIDED = ("23505", "42P06", "42P07", "42710", "XX000")
 _MOST_COLLISIONS = 5
+# what is made again and is there already; an index of a table that has become a view since is in neither place
+_THERE = (
+    errors.DuplicateTable,
+    errors.DuplicateSchema,
+    errors.DuplicateColumn,
+    errors.DuplicateObject,
+    errors.WrongObjectType,
+)
+# to the semicolon that ends a line; those between dollars are of a body
+_STATEMENT = re.compile(r"(?:\$(\w*)\$.*?\$\1\$|[^;]|;(?![ \t]*\n))+", re.DOTALL)
 
 _log = structlog.get_logger(__name__)
 _STEPS = files("pce_pipeline.warehouse") / "migrations"
@@ -152,6 +163,9 @@ def _upgraded(open_connection: "Callable[[], Connection]", *, is_sample: bool | 
                 return has_roles(cursor)
     except (psycopg2.Error, sa.exc.DBAPIError) as failed:
         cause = failed.orig if isinstance(failed, sa.exc.DBAPIError) else failed
+        if isinstance(cause, errors.DependentObjectsStillExist):
+            reasons = (cause.diag.message_detail or str(cause)).splitlines()
+            raise ViewBlocked(cause.diag.message_primary or "a table", reasons) from failed
         if not isinstance(cause, errors.InsufficientPrivilege):
             raise cause or failed from failed.__cause__
         if missing:
@@ -183,7 +197,7 @@ def _make_again(cursor: "Cursor", config: "Config") -> None:
         cursor.execute("SAVEPOINT again")
         try:
             cursor.execute(statement)
-        except (errors.DuplicateTable, errors.DuplicateSchema, errors.DuplicateColumn, errors.DuplicateObject):
+        except _THERE:
             cursor.execute("ROLLBACK TO SAVEPOINT again")
         cursor.execute("RELEASE SAVEPOINT again")
 
@@ -201,7 +215,7 @@ def _statements(config: "Config") -> list[str]:
     with Operations.context(context):
         for step in reversed(list(ScriptDirectory.from_config(config).walk_revisions())):
             step.module.upgrade()
-    statements = [statement.strip() for statement in re.split(r";[ \t]*\n", written.getvalue())]
+    statements = [found[0].strip() for found in _STATEMENT.finditer(written.getvalue())]
     return [each for each in statements if each and not re.match(r"(CREATE( OR REPLACE)?|DROP) VIEW\b", each)]
 
 

@@ -8,7 +8,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from pce_pipeline_tests.automation.live_world import LiveWorld
+from pce_pipeline_tests.worlds import World
 
 EXTRACTS = "pce_state_extracts"
 
@@ -16,7 +16,7 @@ EXTRACTS = "pce_state_extracts"
 class Daemon:
     """Evaluates a sensor on an instance as Dagster's daemon does, and keeps its history."""
 
-    def __init__(self, world: LiveWorld, instance: dg.DagsterInstance, sensor: str = "release_sensor") -> None:
+    def __init__(self, world: World, instance: dg.DagsterInstance, sensor: str = "release_sensor") -> None:
         self.world = world
         self.instance = instance
         self._repository = world.definitions.get_repository_def()

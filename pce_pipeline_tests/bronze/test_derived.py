@@ -1,6 +1,7 @@
 """Values that somebody took from BEA's files: kept with their provenance, answering when asked for, never current."""
 
 import bz2
+import contextlib
 import gzip
 import io
 import random
@@ -59,6 +60,20 @@ def drop(lake: Lakeside, extract: ExtractId) -> Planned:
 
 def layout(text: str) -> str:
     return in_layout_of_bea("values.csv", text.encode(), COLUMNS, PCE_STATE, "SAPCE1").decode()
+
+
+def test_values_that_end_without_a_line_end_may_be_cut_and_are_refused() -> None:
+    with pytest.raises(BeaFileRefused, match="may be cut off"):
+        layout("stabbr,line,year,value\nAL,1,2017,100\nAL,1,2018,2000")
+    assert layout("stabbr,line,year,value\nAL,1,2017,100.5\nAL,1,2018,200.5")
+
+
+def test_values_cut_anywhere_say_no_other_figure() -> None:
+    text = "stabbr,line,year,value\nAL,1,2017,100\nUS,1,2017,20000\nAL,1,2018,2000\n"
+    whole = layout(text)
+    for end in range(len(text)):
+        with contextlib.suppress(BeaFileRefused, UsageError):
+            assert set(layout(text[:end]).replace("\n", ",").split(",")) <= set(whole.replace("\n", ",").split(","))
 
 
 def test_a_long_csv_is_kept_as_received_and_read_as_a_file_of_beas(lake: Lakeside, tmp_path: Path) -> None:

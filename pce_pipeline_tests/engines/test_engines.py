@@ -40,7 +40,7 @@ LEVELS = OpenTable(
     columns=("year", "value"),
     decimals=("value",),
 )
-S3_SERVER = servers.S3("http://127.0.0.1:1", "bucket", "an id", "not to be seen")
+S3_SERVER = servers.S3("http://127.0.0.1:1", "bucket", "an id", "not to be seen", "http://127.0.0.1:2")
 QUESTION = Question("file:///lake", (LEVELS,), Figures("gold/levels", "value", "06000", "product.pce"))
 
 

@@ -48,6 +48,13 @@ def test_the_footer_is_what_a_reader_needs_first():
     assert pq.read_metadata(io.BytesIO(b"PAR1" + body[-footer:])).num_row_groups == 2
 
 
-def test_frames_of_whole_categories_are_written_as_one() -> None:
-    frames = [ROWS.clear(), ROWS.head(2), ROWS.tail(1)]
-    assert by_category(frames, list(SCHEMA)) == by_category([ROWS], list(SCHEMA))
+def test_frames_of_whole_categories_make_what_one_frame_of_all_makes() -> None:
+    in_two = by_category([ROWS.filter(category="z"), ROWS.clear(), ROWS.filter(category="a")], list(SCHEMA))
+    assert in_two == by_category([ROWS], list(SCHEMA))
+
+
+def test_a_category_of_more_rows_than_are_converted_at_once_is_one_row_group_all_the_same() -> None:
+    many = ROWS.gather([0] * 150_001 + [2] * 150_001)
+    file = pq.ParquetFile(io.BytesIO(by_category([many], list(SCHEMA))))
+    assert [file.metadata.row_group(each).num_rows for each in range(file.num_row_groups)] == [150_001, 150_001]
+    assert read(by_category([many], list(SCHEMA)), SCHEMA).equals(many)

@@ -364,6 +364,25 @@ def test_a_damaged_file_is_found_forgotten_and_made_again(world: World, lake: Ob
     assert stale(world, lake) == []
 
 
+def test_a_pointer_that_cannot_be_read_is_found_forgotten_and_made_again(
+    world: World, lake: ObservedLake, whole: ExplorerSet
+) -> None:
+    store, key = ExplorerStore(lake), f"{lake.layout.explorer}/_latest.json"
+    pointer = Path(lake.uri) / key
+    body = pointer.read_bytes()
+    pointer.unlink()
+    pointer.write_bytes(body.replace(b'"parts"', b'"parts', 1))
+    assert store.current() is None
+    assert [(damage.key, damage.problem) for damage in store.damages()] == [(key, "changed")]
+    assert store.forget_damaged() == ["_latest.json"]
+    assert store.damages() == []
+    said = said_in(whole)
+    made(world, lake, checks=lambda: said)
+    healed = store.current()
+    assert healed is not None
+    assert healed.version == whole.version
+
+
 def stale(world: World, lake: Lake) -> list[str]:
     state = lake_state(lake, world.registry, current_of(lake, world.registry.datasets))
     return list(state.stale_explorer)

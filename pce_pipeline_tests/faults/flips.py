@@ -22,8 +22,8 @@ from pce_pipeline.settings import Settings
 from pce_pipeline.tables.table import Table
 from pce_pipeline_tests.cli.conftest import call
 from pce_pipeline_tests.faults.gates import named
-from pce_pipeline_tests.faults.killing import registry_of, said_by
 from pce_pipeline_tests.faults.scorecard import Part, Trial, part_of
+from pce_pipeline_tests.faults.stage import registry_of, said_by
 
 _SCOPE = 'name = "pce_state"\n\n[profiles.lean]\nSAPCE1 = [1, 2, 13]\nSAPCE2 = [1]\n'
 _TRIED = re.compile(r"^local/(?:bronze|silver|gold|explorer|cells|quarantine)/")

@@ -80,6 +80,9 @@ class Watch:
 Naming = Callable[[str, str, Mapping[str, str]], str | None]
 """What a request is called, of its method, its path with the query, and its headers; None for what may pass unnamed."""
 
+Changing = Callable[[bytes], bytes]
+"""What becomes of the body of an answer."""
+
 
 def of_s3(root: Callable[[str], str]) -> Naming:
     """Names of what changes a lake; `root` makes of a path what readers call it."""
@@ -108,6 +111,7 @@ class HttpGate(BaseHTTPRequestHandler):
     watch: ClassVar[Watch]
     upstream: ClassVar[str]
     naming: ClassVar[Naming]
+    changing: ClassVar[Changing]
 
     def setup(self) -> None:
         super().setup()
@@ -141,7 +145,7 @@ class HttpGate(BaseHTTPRequestHandler):
             self.watch.reached(BEFORE, what)
         self._server.request(self.command, self.path, body or None, dict(self.headers.items()))
         answer = self._server.getresponse()
-        content = answer.read()
+        content = type(self).changing(answer.read())
         if what:
             self.watch.reached(AFTER, what)
         self.send_response_only(answer.status, answer.reason)
@@ -159,9 +163,17 @@ class HttpGate(BaseHTTPRequestHandler):
         self.wfile.write(content[half:])
 
 
-def http_gate(watch: Watch, upstream: str, naming: Naming) -> AbstractContextManager[str]:
+def unchanged(body: bytes) -> bytes:
+    """The body of an answer as it came."""
+    return body
+
+
+def http_gate(
+    watch: Watch, upstream: str, naming: Naming, changing: Changing = unchanged
+) -> AbstractContextManager[str]:
     """The URL of a gate before the server at `upstream`."""
-    return served(type("_Gate", (HttpGate,), {"watch": watch, "upstream": upstream, "naming": staticmethod(naming)}))
+    made = {"watch": watch, "upstream": upstream, "naming": staticmethod(naming), "changing": staticmethod(changing)}
+    return served(type("_Gate", (HttpGate,), made))
 
 
 @contextmanager

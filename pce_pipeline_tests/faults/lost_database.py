@@ -15,8 +15,8 @@ from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import checkpoints
 from pce_pipeline_tests.faults.gates import Watch, postgres_gate
-from pce_pipeline_tests.faults.killing import rows_of
 from pce_pipeline_tests.faults.scorecard import Part, Trial, part_of
+from pce_pipeline_tests.faults.stage import rows_of
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.warehouse.test_loads import annual, dimensions, manifest, run_load
 

@@ -2,17 +2,34 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
 HEAD = """# Scorecard
 
-What is claimed about safety, tried: `python -m pce_pipeline_tests.faults` wrote this page on {day} with version
-{version}. A count is what was run to its end, not what was planned.
+What is claimed about safety, tried: `python -m pce_pipeline_tests.faults` wrote this page on {day}, in {minutes:.0f}
+minutes, with version {version} as of commit {commit}, on {machine}. A count is what was run to its end, not what was
+planned.
 
 | what was done | tried | held | did not |
 | --- | ---: | ---: | ---: |
 """
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """When, where and with what it was tried."""
+
+    day: date
+    """The day it began (UTC)."""
+    minutes: float
+    """How long it took."""
+    version: str
+    """The package's version."""
+    commit: str
+    """The commit of the checkout, and whether anything was changed in it."""
+    machine: str
+    """What it ran on: cores, memory, processor, system, and what load it had."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +78,12 @@ def part_of(name: str, claim: str, trials: Iterable[Trial]) -> Part:
     )
 
 
-def markdown(parts: Sequence[Part], *, day: date, version: str) -> str:
+def markdown(parts: Sequence[Part], of: Circumstances) -> str:
     """The page."""
     lines = [
         f"| {each.name} | {each.tried:,} | {each.tried - len(each.failed):,} | {len(each.failed):,} |" for each in parts
     ]
-    text = HEAD.format(day=day, version=version) + "\n".join(lines) + "\n"
+    text = HEAD.format(**asdict(of)) + "\n".join(lines) + "\n"
     for each in parts:
         text += f"\n## {each.name[0].upper()}{each.name[1:]}\n\n{each.claim}\n"
         if each.failed:

@@ -13,8 +13,8 @@ from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.faults import Fault, FaultKind
 from pce_pipeline.emulator.serve import running
 from pce_pipeline_tests.cli.conftest import call
-from pce_pipeline_tests.faults.killing import holds_any
 from pce_pipeline_tests.faults.scorecard import Part, Trial, part_of
+from pce_pipeline_tests.faults.stage import holds_any
 
 _SCOPE = 'name = "pce_state"\n\n[profiles.lean]\nSAPCE1 = [1]\n'
 _WAITING = (FaultKind.SLOW, FaultKind.TOO_MANY)

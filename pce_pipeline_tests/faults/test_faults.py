@@ -10,11 +10,11 @@ from pce_pipeline.emulator.faults import FaultKind
 from pce_pipeline_tests.faults.flips import flips
 from pce_pipeline_tests.faults.hostile import hostilities
 from pce_pipeline_tests.faults.invented import SHARES, documents
-from pce_pipeline_tests.faults.killing import holds_any
 from pce_pipeline_tests.faults.lost_database import dropped, losses
 from pce_pipeline_tests.faults.races import races
 from pce_pipeline_tests.faults.scorecard import Part, Trial, part_of
 from pce_pipeline_tests.faults.sentinels import secrets_kept
+from pce_pipeline_tests.faults.stage import holds_any
 from pce_pipeline_tests.faults.troubled_s3 import troubles
 from pce_pipeline_tests.faults.truncation import CUTS, Came, Cells, Source, cut_off, offsets, truncations
 from pce_pipeline_tests.postgres_server import PostgresServer, reachable_folder

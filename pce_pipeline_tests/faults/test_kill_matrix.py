@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from pce_pipeline_tests.faults.gates import named, statement
-from pce_pipeline_tests.faults.killing import Matrix, Stage, chosen, staged, tried, uninterrupted
+from pce_pipeline_tests.faults.killing import Matrix, all_tried, chosen, tried, uninterrupted
+from pce_pipeline_tests.faults.stage import Stage, staged
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 
@@ -43,20 +44,21 @@ def test_the_news_pass_more_than_a_hundred_named_points(stage: Stage, matrix: Ma
         assert stage_of_the_way in told
 
 
-@pytest.mark.parametrize(
-    "where", ["amid PUT local/bronze/", "after PUT local/gold/bea-lean/facts/_latest.json", "after COMMIT"]
-)
-def test_a_run_that_is_killed_is_made_good_by_the_next(stage: Stage, matrix: Matrix, where: str) -> None:
-    point = next(each for each in matrix.points if each.startswith(where))
-    outcome = tried(stage, matrix, point)
+SAMPLE = ("amid PUT local/bronze/", "after PUT local/gold/bea-lean/facts/_latest.json", "after COMMIT")
+
+
+def test_what_is_killed_again_and_again_is_made_good_in_the_end(stage: Stage, matrix: Matrix) -> None:
+    points = [next(each for each in matrix.points if each.startswith(where)) for where in SAMPLE]
+    outcome = tried(stage, matrix, *points)
     assert outcome.wrong == []
+    assert outcome.points == points
     assert outcome.seen > 0
 
 
 @pytest.mark.long
 def test_at_every_chosen_point(stage: Stage, matrix: Matrix) -> None:
-    outcomes = [tried(stage, matrix, point) for point in chosen(matrix.points)]
-    assert {each.point: each.wrong for each in outcomes if each.wrong} == {}
+    outcomes = list(all_tried(stage, matrix, chosen(matrix.points), alone=6, chain=12))
+    assert {" -> ".join(each.points): each.wrong for each in outcomes if each.wrong} == {}
 
 
 def test_names_leave_out_what_differs_between_runs() -> None:

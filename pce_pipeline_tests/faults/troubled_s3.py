@@ -23,7 +23,7 @@ from pce_pipeline.errors import PceError
 from pce_pipeline.lake.backends import S3Backend
 from pce_pipeline.lake.store import Store, open_store
 from pce_pipeline_tests.bronze.test_bronze_store import FIRST, LAYOUT, answers, manifest_of
-from pce_pipeline_tests.faults.gates import HttpGate, Watch, served
+from pce_pipeline_tests.faults.gates import HttpGate, Watch, served, unchanged
 from pce_pipeline_tests.faults.races import partition, table
 from pce_pipeline_tests.faults.scorecard import Part, Trial, part_of
 from pce_pipeline_tests.servers import S3
@@ -182,7 +182,8 @@ class Bucket:
 @contextmanager
 def troubled(s3: S3, trouble: Trouble) -> Iterator[str]:
     """The URL of a gate that does as it is told."""
-    made = {"watch": Watch(), "upstream": s3.endpoint_url, "naming": staticmethod(lambda *_: None), "trouble": trouble}
+    made: dict[str, object] = {"watch": Watch(), "upstream": s3.endpoint_url, "naming": staticmethod(lambda *_: None)}
+    made |= {"changing": staticmethod(unchanged), "trouble": trouble}
     with served(type("_Gate", (_TroubledGate,), made)) as url:
         yield url
 

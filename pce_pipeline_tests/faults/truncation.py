@@ -21,6 +21,7 @@ from pce_pipeline.bea.bulk import check_archive, read_archive, read_csv
 from pce_pipeline.bea.national import check_months, decode_months
 from pce_pipeline.bea.observations import cell_of
 from pce_pipeline.bea.protocol import check_data, decode_data, decode_lines
+from pce_pipeline.bronze.derived import LongColumns, in_layout_of_bea
 from pce_pipeline.bronze.extract import Prepared, prepare, publish
 from pce_pipeline.bronze.files import FileFeed
 from pce_pipeline.bronze.store import BronzeStore
@@ -35,6 +36,13 @@ from pce_pipeline_tests.faults.scorecard import Part, Trial, part_of
 CUTS = 1_000
 _ROWS = 8
 _DAY, _NEXT_DAY = "2025-10-01", "2025-10-02"
+
+_VALUES = b"area,line,year,value\n" + b"".join(
+    b"%s,%d,%d,%d\n" % (area, line, year, 1_000 * line + year)
+    for area in (b"US", b"AL", b"Alaska")
+    for line in (1, 2, 13)
+    for year in range(1997, 2025)
+)
 
 Cells = Mapping[tuple[object, ...], str]
 """The text of each cell, by what identifies it."""
@@ -119,6 +127,7 @@ def sources(folder: Path) -> Iterator[Source]:
         "answers one a line": b"\n".join(answers["few"]),
     }.items():
         yield Source(f"file: {name}", body, Received(folder / name, years, body).read)
+    yield Source("file: derived values", _VALUES, _derived)
     series = load_datasets("full")["pce_us_monthly"]
     yield Source(
         "file: national series", answers["series"], Received(folder / "series", series, answers["series"]).read
@@ -213,6 +222,11 @@ def _months(body: bytes) -> Came:
 def _archive(body: bytes) -> Came:
     check_archive(body)
     return Came(cells_of(read_archive(body).frame), stands_alone=True)
+
+
+def _derived(body: bytes) -> Came:
+    made = in_layout_of_bea("values.csv", body, LongColumns(), load_datasets("full")["pce_state"], "SAPCE1")
+    return Came(cells_of(read_csv(made).frame), stands_alone=False)  # they never count
 
 
 class Received:

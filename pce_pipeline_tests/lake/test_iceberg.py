@@ -18,9 +18,10 @@ from pyiceberg.table import Table as IcebergTable
 from pce_pipeline.lake.backends import DirectoryBackend
 from pce_pipeline.lake.errors import DamagedObject, MissingObject
 from pce_pipeline.lake.iceberg.catalogue import LakeCatalogue
+from pce_pipeline.lake.iceberg.commits import FilesDoNotFit
 from pce_pipeline.lake.iceberg.expiry import expire, held_versions, sweep
 from pce_pipeline.lake.iceberg.places import IcebergPlace
-from pce_pipeline.lake.iceberg.projection import FilesDoNotFit, Projected, project
+from pce_pipeline.lake.iceberg.projection import Projected, project
 from pce_pipeline.lake.iceberg.schemas import NoIcebergType, schema_of
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.publication import NewPartition

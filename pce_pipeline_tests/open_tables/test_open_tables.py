@@ -1,23 +1,30 @@
 """Tables are open after a refresh: tags name what a table is made of, and what goes wrong fails no run.
 
 The tests share one world and go through its history in this order: a release, the next one taken but brought to one
-year alone, the same brought to all, and damage.
+year alone, the same brought to all by a run that is killed before the Iceberg tables, and damage.
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
+from pce_pipeline.automation.jobs import REFRESH, range_tags
 from pce_pipeline.bronze.current import current_of
 from pce_pipeline.lake.iceberg.catalogue import LakeCatalogue
 from pce_pipeline.lake.iceberg.places import IcebergPlace
+from pce_pipeline.open_tables.ledger import read_ledger, write_ledger
 from pce_pipeline.open_tables.projecting import open_tables
 from pce_pipeline.open_tables.tags import Tags
+from pce_pipeline.shell.keys import ICEBERG_KEY
+from pce_pipeline.shell.tags import WHY
 from pce_pipeline.tables.table import Table
+from pce_pipeline_tests.automation.daemon import Daemon
 from pce_pipeline_tests.explorer.small_set import NO_DATABASE, take, to_gold
-from pce_pipeline_tests.worlds import World, command_line_of
+from pce_pipeline_tests.worlds import QUIET, World, command_line_of
 
 LAST = 2024
 SCOPES = {
@@ -115,11 +122,37 @@ def test_a_release_that_was_brought_to_some_years_only_is_tagged_nowhere(
         assert rows(world, name, tag).equals(before[name])
 
 
+def published_and_killed(world: World, first: int, last: int) -> None:
+    """A refresh of years that gets as far as Gold, and not to the Iceberg tables."""
+    graph = world.definitions.resolve_asset_graph()
+    keys = dg.AssetSelection.groups("silver", "gold").resolve(graph) - {ICEBERG_KEY}
+    result = world.definitions.resolve_job_def(REFRESH).execute_in_process(
+        instance=world.instance, tags=range_tags(first, last), run_config=QUIET, asset_selection=list(keys)
+    )
+    assert result.success
+
+
+def test_the_sensor_launches_what_a_kill_left_behind_and_nothing_else(world: World, tmp_path: Path) -> None:
+    published_and_killed(world, 1997, LAST + 2)
+    assert not rows(world, ANNUAL).equals(published(world, ANNUAL))
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        requests, skipped = Daemon(world, instance).tick()
+        (request,) = requests
+        assert skipped is None
+        assert (request.job_name, request.asset_selection) == (REFRESH, [ICEBERG_KEY])
+        assert request.tags[WHY].startswith("Iceberg tables are behind what is published: ")
+        result = world.definitions.resolve_job_def(REFRESH).execute_in_process(
+            instance=world.instance, tags=request.tags, run_config=QUIET, asset_selection=[ICEBERG_KEY]
+        )
+        assert [each.step for each in world.record(result).steps] == ["gold/iceberg"]
+        assert Daemon(world, instance).tick() == ([], "Nothing is new.")
+    assert rows(world, ANNUAL).equals(published(world, ANNUAL))
+
+
 def test_once_all_years_are_brought_there_the_tag_says_so_and_the_earlier_one_answers_as_ever(
     world: World, before: dict[str, pl.DataFrame]
 ) -> None:
     first, second = map(str, world.bronze.extracts())
-    to_gold(world, 1997, LAST + 2)
     assert {f"extract-{first}", f"extract-{second}"} <= refs(world, ANNUAL).keys()
     assert rows(world, ANNUAL, f"extract-{second}").equals(published(world, ANNUAL))
     assert rows(world, ANNUAL, f"extract-{first}").equals(before[ANNUAL])
@@ -132,6 +165,22 @@ def test_the_same_again_makes_no_snapshot_and_no_metadata(world: World) -> None:
     assert {each.outcome for each in done.tables.values()} <= {"unchanged", "empty"}
     assert (done.failed, done.told) == ({}, [])
     assert world.lake.store.list(world.lake.layout.iceberg_tables) == objects
+
+
+@pytest.mark.parametrize("verb", ["refresh", "run"])
+def test_a_command_that_finds_nothing_new_projects_what_a_kill_left_behind(world: World, verb: str) -> None:
+    pce, lake = command_line_of(world), world.lake
+    # as a kill leaves it that came after the data and before a table was projected at all
+    entries = read_ledger(lake)
+    write_ledger(lake, {name: each for name, each in entries.items() if name != LOG})
+    place = IcebergPlace.of(lake, table(world, LOG))
+    lake.store.delete_many([info.key for info in lake.store.list(place.prefix)])
+    document = pce(verb, "--json", PCE_LOAD_POSTGRES="false").document
+    assert document["iceberg"] == {"in_line": [LOG], "told_to_glue": [], "failed": {}}
+    assert rows(world, LOG).equals(published(world, LOG))
+    told = pce(verb, "--json", PCE_LOAD_POSTGRES="false").document
+    assert "iceberg" not in told
+    assert told["outcome"] == document["outcome"]
 
 
 def test_under_a_pin_current_tables_are_of_the_pinned_extract_and_logs_of_the_newest(world: World) -> None:

@@ -16,7 +16,7 @@ from pce_pipeline.errors import UsageError
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.opened_lake import OpenLake
 from pce_pipeline.sql.engine import Engine
-from pce_pipeline.sql.errors import LakeLacks, NotAsOfADay
+from pce_pipeline.sql.errors import LakeLacks
 from pce_pipeline.sql.relations import Relations
 from pce_pipeline.tables.joins import Join, joins_of
 from pce_pipeline.tables.line_history import LINE_HISTORY
@@ -199,12 +199,27 @@ def test_a_view_as_of_a_day_is_made_of_what_was_known_then(lake: OpenLake) -> No
     assert lake.sql("SELECT max(year) FROM v_pce_state_yoy").frame.item() > year
 
 
-@pytest.mark.parametrize("relation", ["gold.revision_stats", "serving.v_pce_state_latest", "silver.pce_state"])
-def test_what_is_not_known_as_of_a_day_is_refused_with_what_is(lake: OpenLake, relation: str) -> None:
-    with pytest.raises(NotAsOfADay) as refused:
-        lake.sql(f"FROM {relation}", as_of=OF_OCTOBER_2024)
-    assert refused.value.relation == relation
-    assert {"gold.pce_state_annual", "gold.dim_geography", "serving.v_pce_state_yoy"} <= set(refused.value.known)
+@pytest.mark.parametrize(
+    "relation",
+    [
+        "silver.pce_state",
+        "silver.summary_state_vintages",
+        "gold.facts",
+        "gold.dim_vintage",
+        "gold.income_state_vintages",
+        "gold.line_history",
+        "gold.price_releases",
+        "serving.v_pce_state_latest",
+        "serving.v_prices_state_vintages",
+    ],
+)
+def test_logs_and_what_is_made_of_them_stand_as_of_a_day_as_they_stood(lake: OpenLake, relation: str) -> None:
+    then, now = (lake.sql(f"FROM {relation}", as_of=day).frame for day in (OF_OCTOBER_2024, None))
+    assert then.schema == now.schema
+    assert 0 < then.height < now.height
+    until = int(OF_OCTOBER_2024.replace("-", "")) * 100 + 99
+    numbers = [name for name in ("valid_from", "valid_to", "vintage_id") if then.schema.get(name) == pl.Int32]
+    assert all(then[name].drop_nulls().le(until).all() for name in numbers)
 
 
 def test_a_day_before_the_first_vintage_and_one_to_come_have_no_answer(lake: OpenLake) -> None:

@@ -7,8 +7,8 @@ says which, and pruning asks it before it deletes any.
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from pce_pipeline.lake.iceberg.commits import data_files
 from pce_pipeline.lake.iceberg.places import IcebergPlace
-from pce_pipeline.lake.iceberg.projection import data_files
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.tables.table import Table
 
@@ -22,10 +22,11 @@ def expire(lake: Lake, table: Table, older_than: timedelta, now: datetime) -> in
     Where somebody else commits at the same time nothing is dropped: the next call does it. Raises what reading does.
     """
     place = IcebergPlace.of(lake, table)
-    number = place.newest()
+    newest = place.newest_metadata()
+    number = newest.number
     if not number:
         return 0
-    document = place.document(number)
+    document = place.document(number, newest.body)
     named = {ref["snapshot-id"] for ref in document.get("refs", {}).values()}
     before = (now - older_than).timestamp() * 1000
     snapshots = sorted(document.get("snapshots", ()), key=lambda each: each["sequence-number"])
@@ -41,7 +42,9 @@ def expire(lake: Lake, table: Table, older_than: timedelta, now: datetime) -> in
     from pce_pipeline.lake.iceberg.catalogue import LakeCatalogue  # noqa: PLC0415
 
     try:
-        LakeCatalogue(place, number).load_table(table.name).maintenance.expire_snapshots().by_ids(old).commit()
+        LakeCatalogue(place, number, newest.body).load_table(table.name).maintenance.expire_snapshots().by_ids(
+            old
+        ).commit()
     except CommitFailedException:
         return 0
     return len(old)

@@ -20,6 +20,7 @@ class LakeFile(InputFile, OutputFile):
         super().__init__(location)
         self._store = store
         self._key = addresses.key_of(location)
+        self._read: bytes | None = None
 
     def __len__(self) -> int:
         return len(self._body())
@@ -39,10 +40,13 @@ class LakeFile(InputFile, OutputFile):
         return cast("OutputStream", _Written(self._store, self._key, overwrite=overwrite))
 
     def _body(self) -> bytes:
-        try:
-            return self._store.get(self._key)
-        except MissingObject as missing:
-            raise FileNotFoundError(self.location) from missing
+        """The bytes, read once: who opens a file asks for its length as well."""
+        if self._read is None:
+            try:
+                self._read = self._store.get(self._key)
+            except MissingObject as missing:
+                raise FileNotFoundError(self.location) from missing
+        return self._read
 
 
 class LakeFiles(FileIO):

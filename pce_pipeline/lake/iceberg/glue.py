@@ -40,7 +40,8 @@ class Glue:
 
     def __init__(self, database: str, endpoint_url: str | None = None) -> None:
         """With boto3's own credentials; `endpoint_url` is another service's address."""
-        self._database = database
+        self.database = database
+        """The name of the database."""
         self._endpoint_url = endpoint_url
 
     @classmethod
@@ -62,16 +63,16 @@ class Glue:
         newest = f"{projected.location}/metadata/v{projected.number}.metadata.json"
         for attempt in range(_ATTEMPTS):
             try:
-                held = self._client.get_table(DatabaseName=self._database, Name=name)["Table"]
+                held = self._client.get_table(DatabaseName=self.database, Name=name)["Table"]
             except self._client.exceptions.EntityNotFoundException:
                 try:
                     self._client.create_table(
-                        DatabaseName=self._database, TableInput=_input(name, projected, newest, {})
+                        DatabaseName=self.database, TableInput=_input(name, projected, newest, {})
                     )
                 except self._client.exceptions.AlreadyExistsException:
                     continue
                 except self._client.exceptions.EntityNotFoundException:
-                    raise GlueDatabaseMissing(self._database) from None
+                    raise GlueDatabaseMissing(self.database) from None
                 return True
             parameters = held.get("Parameters", {})
             said = parameters.get("metadata_location", "")
@@ -79,7 +80,7 @@ class Glue:
                 return False
             try:
                 self._client.update_table(
-                    DatabaseName=self._database,
+                    DatabaseName=self.database,
                     TableInput=_input(name, projected, newest, {"previous_metadata_location": said}),
                     VersionId=held["VersionId"],
                     SkipArchive=True,

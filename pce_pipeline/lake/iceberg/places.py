@@ -49,6 +49,18 @@ class Addresses:
 
 
 @dataclass(frozen=True)
+class Newest:
+    """The newest metadata of one table."""
+
+    number: int
+    """Its number; 0 where there is none."""
+    body: bytes
+    """Its bytes; none where there is none."""
+    hinted: int
+    """What the hint says; 0 where there is none, or nothing that can be believed."""
+
+
+@dataclass(frozen=True)
 class IcebergPlace:
     """Where one table is projected to."""
 
@@ -80,17 +92,31 @@ class IcebergPlace:
         return join(self.folder, "version-hint.text")
 
     def newest(self) -> int:
-        """The number of the newest metadata; 0 where there is none.
+        """The number of the newest metadata; 0 where there is none."""
+        return self.newest_metadata().number
+
+    def newest_metadata(self) -> Newest:
+        """The newest metadata, in three small reads as a rule.
 
         The hint may lag behind, because a kill may have come before it: what follows it is looked for.
         """
-        number = self.hinted()
-        if number == 0 or not self.store.exists(self.metadata_key(number)):
+        hinted = number = self.hinted()
+        body = self._body(number) if number else None
+        if body is None:
             names = (info.key.rpartition("/")[2] for info in self.store.list(self.folder))
             number = max((int(found[1]) for found in map(_METADATA.fullmatch, names) if found), default=0)
-        while number and self.store.exists(self.metadata_key(number + 1)):
-            number += 1
-        return number
+            body = self._body(number) if number else b""
+        while number and (later := self._body(number + 1)) is not None:
+            number, body = number + 1, later
+        if body is None:
+            raise MissingObject(self.metadata_key(number))
+        return Newest(number, body, hinted)
+
+    def _body(self, number: int) -> bytes | None:
+        try:
+            return self.store.get(self.metadata_key(number))
+        except MissingObject:
+            return None
 
     def hinted(self) -> int:
         """What the hint says; 0 where there is none, or nothing that can be believed."""
@@ -108,11 +134,14 @@ class IcebergPlace:
             number += 1
             self.store.put(self.hint, f"{number}".encode())
 
-    def document(self, number: int) -> Mapping[str, Any]:
-        """A metadata file, read without pyiceberg. Raises `MissingObject`, `DamagedObject`."""
+    def document(self, number: int, body: bytes | None = None) -> Mapping[str, Any]:
+        """A metadata file, parsed without pyiceberg; read unless its bytes are given.
+
+        Raises `MissingObject`, `DamagedObject`.
+        """
         key = self.metadata_key(number)
         try:
-            found = decoded_json(self.store.get(key), dict[str, Any])
+            found = decoded_json(self.store.get(key) if body is None else body, dict[str, Any])
         except msgspec.DecodeError as error:
             raise DamagedObject(key, "metadata of Iceberg", str(error), remedy=REBUILD) from None
         if not isinstance(found.get("location"), str):

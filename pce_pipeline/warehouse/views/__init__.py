@@ -5,7 +5,8 @@ migration if the text is another one, if the view is gone, or if somebody has ch
 was made of. A view is replaced in place where its columns stay or grow; only else is it dropped, with those of ours
 that read it, and what others have made on it is never dropped. A function is a view that takes a day, and is kept in
 the same way. Views name every column and schema; who takes a view out of this folder drops it in a step, as does a step
-that changes a column that a view reads.
+that changes a column that a view reads. A view of schema gold is a table to all who read it: its comments are those of
+the table's declaration, and its file has what lets a row be changed through it as well.
 """
 
 import hashlib
@@ -135,6 +136,9 @@ def in_order(views: Iterable[View]) -> dict[str, View]:
 
 VIEWS = views_of(files(__name__))
 """Every view of ours, in the order in which they are made."""
+
+SERVED = {name: view for name, view in VIEWS.items() if name.startswith("serving.")}
+"""Those to read from; the others stand for tables of Gold that the database keeps in another form, and say the same."""
 
 
 def differing_views(cursor: Cursor, views: Mapping[str, View] = VIEWS) -> list[str]:

@@ -1,17 +1,23 @@
+-- Within one series the newest year is the end of an index, so that nothing is grouped. It reads what
+-- gold.pce_state_annual and gold.pce_state_metrics show.
 CREATE OR REPLACE VIEW serving.v_pce_state_latest AS
 SELECT
-    annual.geo_fips,
+    series.geo_fips,
     geography.geo_name,
-    annual.geo_level,
-    annual.state,
-    annual.category_id,
+    series.geo_level,
+    series.state,
+    series.category_id,
     category.name AS category_name,
     category.scheme,
     annual.year,
     annual.pce_millions_usd,
-    annual.pce_status,
+    coalesce(
+        annual.pce_status, CASE WHEN annual.pce_millions_usd IS NULL THEN 'not_published' ELSE 'reported' END
+    ) AS pce_status,
     annual.pce_per_capita_usd,
-    annual.pce_per_capita_status,
+    coalesce(
+        annual.pce_per_capita_status, CASE WHEN annual.pce_per_capita_usd IS NULL THEN 'not_published' ELSE 'reported' END
+    ) AS pce_per_capita_status,
     metrics.pce_yoy_pct,
     metrics.pce_per_capita_yoy_pct,
     metrics.pce_mean_3y_millions_usd,
@@ -23,15 +29,15 @@ SELECT
     metrics.pce_per_capita_index_us100,
     revised.pce_usual_revision_within_a_year_pct,
     revised.pce_per_capita_usual_revision_within_a_year_pct
-FROM (
-    SELECT geo_fips, category_id, max(year) AS year
-    FROM gold.pce_state_annual
-    GROUP BY geo_fips, category_id
-) AS newest
-JOIN gold.pce_state_annual AS annual USING (geo_fips, category_id, year)
-LEFT JOIN gold.pce_state_metrics AS metrics USING (geo_fips, category_id, year)
-LEFT JOIN gold.dim_geography AS geography USING (geo_fips)
-LEFT JOIN gold.dim_category AS category USING (category_id)
+FROM gold.pce_state_series AS series
+JOIN LATERAL (
+    SELECT max(year) AS year FROM gold.pce_state_annual_stored WHERE series_id = series.series_id
+) AS newest ON true
+JOIN gold.pce_state_annual_stored AS annual ON annual.series_id = series.series_id AND annual.year = newest.year
+LEFT JOIN gold.pce_state_metrics_stored AS metrics
+    ON metrics.series_id = annual.series_id AND metrics.year = annual.year
+LEFT JOIN gold.dim_geography AS geography ON geography.geo_fips = series.geo_fips
+LEFT JOIN gold.dim_category AS category ON category.category_id = series.category_id
 LEFT JOIN (
     -- BEA publishes a year's spending in the year after it: a year later the figure is two years old.
     SELECT
@@ -42,7 +48,7 @@ LEFT JOIN (
     FROM gold.revision_stats
     WHERE dataset = 'pce_state' AND age_years = 2 AND NOT is_comprehensive
     GROUP BY category_id, geo_level
-) AS revised ON revised.category_id = annual.category_id AND revised.geo_level = annual.geo_level;
+) AS revised ON revised.category_id = series.category_id AND revised.geo_level = series.geo_level;
 
 COMMENT ON VIEW serving.v_pce_state_latest IS
     'One row per area and category: the newest year loaded, with all metrics, and how far it usually moves within a year.';
