@@ -8,11 +8,13 @@ leaves a table behind, never one that is wrongly taken for done; and a lost reco
 
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import sha256
 
 import msgspec
 
 from pce_pipeline.bronze.current import Current
 from pce_pipeline.lake.errors import DamagedObject, MissingObject
+from pce_pipeline.lake.iceberg.commits import columns_said
 from pce_pipeline.lake.iceberg.projection import digest_of
 from pce_pipeline.lake.layout import join
 from pce_pipeline.lake.records import Record, decode_record, encode_record
@@ -47,25 +49,47 @@ Entries = Mapping[str, Entry]
 """The entries by the table's name."""
 
 
-class _Ledger(Record, frozen=True, kw_only=True):
-    tables: dict[str, Entry]
+class Ledger(Record, frozen=True, kw_only=True):
+    """The record."""
+
+    tables: dict[str, Entry] = msgspec.field(default_factory=dict)
+    """What was projected last, by the table's name."""
+    made_of: str = ""
+    """A hash of all that it follows from (`basis_of`), where every table was in line; else empty."""
 
 
-def read_ledger(lake: Lake) -> Entries:
-    """The entries of all tables; none where there is no record, or one that cannot be read.
-
-    Raises `NewerLakeFormat`.
-    """
+def read_ledger(lake: Lake) -> Ledger:
+    """The record; without entries where there is none, or one that cannot be read. Raises `NewerLakeFormat`."""
     key = _key(lake)
     try:
-        return decode_record(key, lake.store.get(key), _Ledger).tables
+        return decode_record(key, lake.store.get(key), Ledger)
     except (MissingObject, DamagedObject):
-        return {}
+        return Ledger()
 
 
-def write_ledger(lake: Lake, entries: Entries) -> None:
+def write_ledger(lake: Lake, entries: Entries, made_of: str = "") -> None:
     """Records the entries in the place of those before."""
-    lake.store.put(_key(lake), encode_record(_Ledger(tables=dict(sorted(entries.items())))))
+    lake.store.put(_key(lake), encode_record(Ledger(tables=dict(sorted(entries.items())), made_of=made_of)))
+
+
+def basis_of(lake: Lake, registry: Registry, held: Mapping[str, Current], published: Published, *, glue: str) -> str:
+    """A hash of all that decides what tables have to be projected as: a look at it spares a look at each of them."""
+    said = [lake.uri, glue]
+    for table in registry.tables:
+        said += [table.name, *columns_said(table)]
+        for key, each in published[table.name].items():
+            versions = " ".join(stored.version_key for stored in each.objects)
+            said.append(f"{key} {each.file_format} {each.code_version} {versions} {each.inputs}")
+    for name, now in held.items():
+        said += [f"{name} {extract}" for extract in now.manifests]
+        said += [f"{each.kind} {each.extract} {each.decided_at}" for each in now.decisions]
+        for sources in (now.sources, now.unpinned):
+            said += [
+                f"{table} {layer.extract} {layer.release}"
+                for table, source in sources.items()
+                for layer in source.newest.layers
+            ]
+    return sha256("\n".join(said).encode()).hexdigest()
 
 
 def wanted_entries(lake: Lake, registry: Registry, tags: Tags, published: Published, *, glue: str) -> Entries:
@@ -87,7 +111,10 @@ def tables_behind(
 
     One small read. A table that nothing was ever published of is not behind. Raises what reading does.
     """
-    entries = read_ledger(lake)
+    ledger = read_ledger(lake)
+    if ledger.made_of and ledger.made_of == basis_of(lake, registry, held, published, glue=glue or ""):
+        return {}
+    entries = ledger.tables
     wanted = wanted_entries(lake, registry, Tags(registry, held, published), published, glue=glue or "")
     found: dict[str, datetime | None] = {}
     for name, each in wanted.items():

@@ -17,7 +17,7 @@ from pce_pipeline.lake.iceberg.projection import Projected, project
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import progress
 from pce_pipeline.observability.logs import without_secrets
-from pce_pipeline.open_tables.ledger import Entry, read_ledger, wanted_entries, write_ledger
+from pce_pipeline.open_tables.ledger import Entry, basis_of, read_ledger, wanted_entries, write_ledger
 from pce_pipeline.open_tables.tags import Tags
 from pce_pipeline.tables.registry import Registry
 
@@ -55,20 +55,16 @@ def open_tables(
     done = Opened()
     published = {table.name: lake.table(table).latest() for table in registry.tables}
     tags = Tags(registry, held, published)
-    entries: dict[str, Entry] = {}
-    wanted = wanted_entries(lake, registry, tags, published, glue=glue.database if glue is not None else "")
-    try:
-        before = read_ledger(lake)
-        entries = {
-            name: each
-            for name, each in before.items()
-            if name in wanted and not rebuild and each.is_in_line(wanted[name])
-        }
-        if before and entries != before:
-            write_ledger(lake, entries)
-    except PceError as problem:
-        before = None
-        done.failed[LEDGER] = without_secrets(_in_words(problem))
+    database = glue.database if glue is not None else ""
+    wanted = wanted_entries(lake, registry, tags, published, glue=database)
+    before = read_ledger(lake)
+    entries = {
+        name: each
+        for name, each in before.tables.items()
+        if name in wanted and not rebuild and each.is_in_line(wanted[name])
+    }
+    if before.tables and entries != before.tables:
+        _record(lake, done, entries)
     for table in registry.tables:
         name = table.name
         if only is not None and name not in only:
@@ -83,12 +79,19 @@ def open_tables(
         except Exception as problem:  # noqa: BLE001 (whatever it is, the loads go on, and the check tells it)
             done.failed[name] = without_secrets(_in_words(problem))
             entries[name] = replace(wanted[name], failed_at=datetime.now(UTC))
-    if before is not None and entries != before:
-        try:
-            write_ledger(lake, entries)
-        except PceError as problem:
-            done.failed[LEDGER] = without_secrets(_in_words(problem))
+    are_all_in_line = all(name in entries and entries[name].is_in_line(each) for name, each in wanted.items())
+    made_of = basis_of(lake, registry, held, published, glue=database) if are_all_in_line else ""
+    if (entries, made_of) != (before.tables, before.made_of):
+        _record(lake, done, entries, made_of)
     return done
+
+
+def _record(lake: Lake, done: Opened, entries: Mapping[str, Entry], made_of: str = "") -> None:
+    """Write what is in line; that it cannot be written is told, and fails nothing."""
+    try:
+        write_ledger(lake, entries, made_of)
+    except PceError as problem:
+        done.failed[LEDGER] = without_secrets(_in_words(problem))
 
 
 def _in_words(problem: Exception) -> str:

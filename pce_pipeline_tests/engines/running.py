@@ -53,7 +53,7 @@ ENGINES = (
     Engine("pyiceberg", "with_pyiceberg"),
     Engine("Polars", "with_polars"),
     Engine("DuckDB", "with_duckdb", "duckdb"),
-    Engine("Spark", "with_spark", "spark", {S3: "not run: wants hadoop-aws"}),
+    Engine("Spark", "with_spark", "spark", {S3: "not run: wants an AWS SDK for Java, which PyPI does not have"}),
     Engine("Daft", "with_daft", "daft"),
     Engine("chDB", "with_chdb", "chdb"),
 )

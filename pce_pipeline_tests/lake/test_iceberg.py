@@ -254,6 +254,24 @@ def test_of_many_at_once_one_makes_the_snapshot(tmp_path: Path) -> None:
     assert len(loaded(lake).metadata.snapshots) == 2
 
 
+def test_publishers_side_by_side_leave_a_table_with_all_that_they_published(tmp_path: Path) -> None:
+    """Each publishes a year of its own and projects at once, and nobody comes after them."""
+    lake = Lake(str(tmp_path), Layout("local", "sample"))
+
+    def publish_and_project(year: int) -> str:
+        own = Lake(str(tmp_path), Layout("local", "sample"))
+        publish(own, {year: f"{year}"})
+        return projected(own, f"extract-{year}").outcome
+
+    years = range(2019, 2025)
+    with ThreadPoolExecutor(len(years)) as threads:
+        outcomes = list(threads.map(publish_and_project, years))
+    assert set(outcomes) <= {"written", "tagged"}
+    assert is_in_line(lake)
+    assert {row[1] for row in rows_of(lake)} == set(years)
+    assert loaded(lake).metadata.refs.keys() == {"main", *(f"extract-{year}" for year in years)}
+
+
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     steps=st.lists(

@@ -65,6 +65,7 @@ def test_what_is_behind_is_known_from_one_small_read(tmp_path: Path) -> None:
     lake.open()
     assert lake.behind() == {}
     assert lake.backend.reads == [LEDGER]
+    assert read_ledger(lake).made_of
     lake.publish("Alaska")
     assert lake.behind() == {AREAS: None}
 
@@ -137,6 +138,7 @@ def test_what_could_not_be_brought_in_line_is_told_with_when_it_was_tried(tmp_pa
     lake.publish("Alaska")
     began = datetime.now(UTC)
     assert list(lake.open().failed) == [AREAS]
+    assert read_ledger(lake).made_of == ""
     tried = lake.behind()[AREAS]
     assert tried is not None
     assert tried >= began
@@ -195,5 +197,5 @@ def test_the_record_names_the_tables_that_were_looked_at(tmp_path: Path) -> None
     lake = SmallLake(tmp_path)
     lake.publish("Alabama")
     lake.open()
-    entries = read_ledger(lake)
+    entries = read_ledger(lake).tables
     assert {AREAS, CATEGORIES} <= entries.keys() == {each.name for each in REGISTRY.tables}

@@ -14,14 +14,16 @@ import pytest
 
 from pce_pipeline.automation.jobs import REFRESH, range_tags
 from pce_pipeline.bronze.current import current_of
+from pce_pipeline.lake.earlier import dated_versions, details_of_next
 from pce_pipeline.lake.iceberg.catalogue import LakeCatalogue
 from pce_pipeline.lake.iceberg.places import IcebergPlace
+from pce_pipeline.lake.pointer import WHOLE, NewPartition
 from pce_pipeline.open_tables.ledger import read_ledger, write_ledger
 from pce_pipeline.open_tables.projecting import open_tables
 from pce_pipeline.open_tables.tags import Tags
 from pce_pipeline.shell.keys import ICEBERG_KEY
 from pce_pipeline.shell.tags import WHY
-from pce_pipeline.tables.table import Table
+from pce_pipeline.tables.table import Table, content_sha256
 from pce_pipeline_tests.automation.daemon import Daemon
 from pce_pipeline_tests.explorer.small_set import NO_DATABASE, take, to_gold
 from pce_pipeline_tests.worlds import QUIET, World, command_line_of
@@ -171,7 +173,7 @@ def test_the_same_again_makes_no_snapshot_and_no_metadata(world: World) -> None:
 def test_a_command_that_finds_nothing_new_projects_what_a_kill_left_behind(world: World, verb: str) -> None:
     pce, lake = command_line_of(world), world.lake
     # as a kill leaves it that came after the data and before a table was projected at all
-    entries = read_ledger(lake)
+    entries = read_ledger(lake).tables
     write_ledger(lake, {name: each for name, each in entries.items() if name != LOG})
     place = IcebergPlace.of(lake, table(world, LOG))
     lake.store.delete_many([info.key for info in lake.store.list(place.prefix)])
@@ -194,6 +196,27 @@ def test_under_a_pin_current_tables_are_of_the_pinned_extract_and_logs_of_the_ne
         assert f"extract-{second}" in tags.of(table(world, LOG))
     finally:
         world.bronze.clear_pin(now=datetime.now(UTC))
+
+
+def test_an_earlier_version_of_a_dimension_that_is_lost_is_named_by_verify_and_heal(world: World) -> None:
+    pce, of = command_line_of(world), table(world, AREAS)
+    store = world.lake.table(of)
+    there = store.latest()[WHOLE]
+    for rows_then in (store.read().reverse(), store.read()):
+        details = details_of_next(store.latest()[WHOLE], content_sha256(rows_then), datetime.now(UTC))
+        new = NewPartition(WHOLE, {"part-000.parquet": rows_then}, there.inputs, there.code_version, details)
+        store.publish([new], run_id="a-run")
+    (reversed_then,) = dated_versions(store.latest()[WHOLE])[1].partition.objects
+    key = f"{world.lake.prefix(of)}/{reversed_then.version_key}"
+    body = world.lake.store.get(key)
+    world.lake.store.delete_many([key])
+    verified = pce("verify", "--years", str(LAST), "--json", PCE_LOAD_POSTGRES="false")
+    assert (verified.code, [each["key"] for each in verified.document["damages"]]) == (1, [key])
+    healed = pce("heal", PCE_LOAD_POSTGRES="false")
+    assert healed.code == 1
+    assert "Earlier versions of dimensions are kept once" in healed.out
+    world.lake.store.put(key, body)
+    assert pce("heal", "--json", PCE_LOAD_POSTGRES="false").document["lost"] == []
 
 
 def test_a_damaged_iceberg_table_is_told_and_neither_the_run_nor_another_table_fails(world: World) -> None:

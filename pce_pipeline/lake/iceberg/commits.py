@@ -71,16 +71,19 @@ class Wanted:
     @cached_property
     def digest(self) -> str:
         """Of the files and the columns."""
-        columns = [
-            f"{self.table.field_ids[each.name]} {each.name} {each.dtype} {each.nullable}" for each in self.table.columns
-        ]
-        return sha256("\n".join([*sorted(self.files), *columns]).encode()).hexdigest()
+        return sha256("\n".join([*sorted(self.files), *columns_said(self.table)]).encode()).hexdigest()
 
     def is_said_by(self, document: Mapping[str, Any]) -> bool:
         """Whether this metadata already has all of it."""
         current = current_snapshot(document)
         held = {name for name, ref in document.get("refs", {}).items() if ref.get("snapshot-id") == id_of(current)}
         return current is not None and current["summary"].get(FILES) == self.digest and held >= self.tags
+
+
+def columns_said(table: Table) -> list[str]:
+    """All of a table's columns that its Iceberg table has, a line each."""
+    ids = table.field_ids
+    return [f"{ids[each.name]} {each.name} {each.dtype} {each.nullable}" for each in table.columns]
 
 
 def commit(table: "IcebergTable", wanted: Wanted, run_id: str) -> bool:
