@@ -21,6 +21,9 @@ from infra.provisioning.cloud import REFUSALS, Client, Cloud, error_code, refusa
 from infra.provisioning.errors import ProvisioningError, UsageRefused
 from infra.provisioning.image import Image, tagged
 from infra.provisioning.options import known_variables, session_arguments
+from infra.provisioning.side_by_side import SideBySide
+from pce_pipeline.catalog.dataset import FULL
+from pce_pipeline.tables.registry import load_registry
 
 CONTAINER = "pce"
 HANDED_OVER = (
@@ -264,23 +267,29 @@ def _run(command: Sequence[str], variables: Mapping[str, str], stopping: Event) 
     if list(command) == ["--image"]:
         sys.stdout.write(f"PCE_IMAGE_DIGEST={tagged(cloud.client('ecr'), _repository(variables))}\n")
         return 0
-    place = Place.of(variables)
+    place, ecs, logs = Place.of(variables), cloud.client("ecs"), cloud.client("logs")
+    image = Image.of_run(cloud.client("ecr"), variables)
 
-    def to(stream: TextIO) -> Callable[[str], None]:
+    def to(stream: TextIO, before: str) -> Callable[[str], None]:
         def write(line: str) -> None:
-            stream.write(f"{line}\n")
+            stream.write(f"{before}{line}\n")
             stream.flush()
 
         return write
 
-    task = Task(
-        cloud.client("ecs"),
-        cloud.client("logs"),
-        place,
-        out=to(sys.stdout),
-        err=to(sys.stderr),
-        stopping=stopping.is_set,
-        sleep=stopping.wait,
-        image=Image.of_run(cloud.client("ecr"), variables),
-    )
-    return task.run(command, variables, by=f"github-{variables.get('GITHUB_RUN_ID', 'by-hand')}")
+    def run(before: str, command: Sequence[str]) -> int:
+        task = Task(
+            ecs,
+            logs,
+            place,
+            out=to(sys.stdout, before),
+            err=to(sys.stderr, before),
+            stopping=stopping.is_set,
+            sleep=stopping.wait,
+            image=image,
+        )
+        return task.run(command, variables, by=f"github-{variables.get('GITHUB_RUN_ID', 'by-hand')}")
+
+    if command[0] == "--side-by-side":
+        return SideBySide.of(command).run(load_registry(variables.get("PCE_PROFILE", FULL), None), run)
+    return run("", command)

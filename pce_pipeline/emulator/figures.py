@@ -7,7 +7,7 @@ the prices go with, which may be an earlier one. Measures that a user's own cata
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -254,11 +254,33 @@ class Figures:
         known = sheet.unpivot(index=_PLACE, variable_name="category_id", value_name="value").drop_nulls("value")
         added = self._categories.get(economy.SPENDING, set()) - set(sheet.columns)
         total = known.filter(category_id=economy.TOTAL_SPENDING)
-        of_added = [
-            total.with_columns(category_id=pl.lit(name), value=pl.col("value") * _drawn(name, 10, 60) // 1000)
-            for name in sorted(added)
+        trees = self._trees_of(added)
+        of_states = total.filter(pl.col("geo_fips").is_in(economy.state_codes())).drop("category_id")
+        of_trees = [
+            self._in_branches(
+                self._branches(tree),
+                of_states.with_columns(value=pl.col("value") * _drawn(root, 10, 60) // 1000),
+            )
+            for root, tree in sorted(trees.items())
         ]
-        return pl.concat([known, *of_added])
+        of_others = [
+            total.with_columns(category_id=pl.lit(name), value=pl.col("value") * _drawn(name, 10, 60) // 1000)
+            for name in sorted(added - {name for tree in trees.values() for name in tree})
+        ]
+        columns = ["geo_fips", "year", "category_id", "value"]
+        return pl.concat([each.select(columns) for each in (known, *of_trees, *of_others)])
+
+    def _trees_of(self, added: set[str]) -> dict[str, set[str]]:
+        """The trees of categories that a user's own catalogue adds with their total, by that total."""
+        parents = dict(self._declared.select("category_id", "parent_id").iter_rows())
+        found: dict[str, set[str]] = {}
+        for name in added:
+            root = name
+            while parents[root] is not None:
+                root = parents[root]
+            if root in added:
+                found.setdefault(root, set()).add(name)
+        return found
 
     @cached_property
     def _total_spending(self) -> pl.DataFrame:
@@ -335,7 +357,10 @@ class Figures:
 
     def _by_category(self, measure: Measure, states: pl.DataFrame) -> pl.DataFrame:
         """The states' amounts in every category and area: parts add up to totals, states to regions and the US."""
-        branches = self._branches(measure)
+        return self._in_branches(self._branches(self._categories[measure.name]), states)
+
+    def _in_branches(self, branches: list[_Branch], states: pl.DataFrame) -> pl.DataFrame:
+        """The states' amounts (geo_fips, year, value) in every category of a tree, and in every area."""
         parents = {each.parent for each in branches}
         parts = [each for each in branches if each.name not in parents and not each.nation_only]
         weights = {each.name: _drawn(each.name, 20, 100) if each.sign > 0 else 1 for each in parts}
@@ -361,9 +386,8 @@ class Figures:
             areas = areas.with_columns(pl.sum_horizontal(terms).alias(parent))
         return areas.unpivot(index=_PLACE, variable_name="category_id", value_name="value").drop_nulls("value")
 
-    def _branches(self, measure: Measure) -> list[_Branch]:
-        """A measure's categories, the deepest first."""
-        wanted = self._categories[measure.name]
+    def _branches(self, wanted: Collection[str]) -> list[_Branch]:
+        """Categories, the deepest first, each below the nearest one that is wanted too."""
         declared = {row["category_id"]: row for row in self._declared.iter_rows(named=True)}
         found = []
         for name in sorted(wanted, key=lambda each: (-declared[each]["depth"], each)):
@@ -375,7 +399,7 @@ class Figures:
 
     def _in_each_category(self, measure: Measure, areas: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
         """What adds up over nothing: the same in the first category, and about the same in the others."""
-        first, *others = reversed(self._branches(measure))
+        first, *others = reversed(self._branches(self._categories[measure.name]))
         factors = {first.name: 1000} | {each.name: _drawn(each.name, 960, 1040) for each in others}
         return pl.concat(
             areas.select(*_PLACE, category_id=pl.lit(name), value=(value * factor / 1000).round())

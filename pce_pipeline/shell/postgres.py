@@ -33,7 +33,7 @@ from pce_pipeline.tables.registry import Registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.coding import encoded, form_of
 from pce_pipeline.warehouse.contents import Content, Key, contents_held
-from pce_pipeline.warehouse.loads import DeltaLoad, LoadResult, TableLoad, load
+from pce_pipeline.warehouse.loads import DeltaLoad, LateLoad, LoadResult, load
 from pce_pipeline.warehouse.parity import parity
 from pce_pipeline.warehouse.postgres import PostgresResource
 from pce_pipeline.warehouse.reading import Checkpoint, checkpoints, ended_runs
@@ -215,10 +215,10 @@ class _Part:
         """The years that Postgres shall hold as the lake does."""
         return sorted([*self.years, *self.absent])
 
-    def load(self, lake: Lake, registry: Registry) -> TableLoad | DeltaLoad:
+    def load(self, lake: Lake, registry: Registry) -> LateLoad | DeltaLoad:
         """What Postgres shall hold, as a load takes it."""
         if not self.table.coded:
-            return TableLoad(self.table, self.rows(lake), self.years_spoken_of)
+            return LateLoad(self.table, lambda: self.rows(lake), self.years_spoken_of)
         store, dataset = lake.table(self.table), registry.dataset_of(self.table).name
 
         def earlier(manifest: Mapping[str, Any]) -> pl.DataFrame | None:

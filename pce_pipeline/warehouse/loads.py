@@ -5,6 +5,7 @@ can keep one from its turn. A killed load leaves no trace; the same load again w
 """
 
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from pce_pipeline.warehouse.lineage import (
     record_raw_objects,
     record_watermarks,
 )
-from pce_pipeline.warehouse.merge import LoadResult, TableLoad, merge, prepare
+from pce_pipeline.warehouse.merge import Incoming, LateLoad, LoadResult, TableLoad, merge, prepare
 from pce_pipeline.warehouse.migrate import require_migrated
 from pce_pipeline.warehouse.postgres import require_supported
 from pce_pipeline.warehouse.records import (
@@ -41,7 +42,7 @@ from pce_pipeline.warehouse.records import (
 )
 from pce_pipeline.warehouse.turns import LOADS, Patience, holders, take_turn
 
-__all__ = ["DeltaLoad", "Lineage", "LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
+__all__ = ["DeltaLoad", "LateLoad", "Lineage", "LoadResult", "ManifestRow", "RunRow", "TableLoad", "load"]
 
 _NOT_TO_BE_HAD = "55P03"
 _COLLISIONS = ("40", _NOT_TO_BE_HAD)  # serialization and deadlock; a lock
@@ -59,7 +60,7 @@ SET LOCAL client_encoding = 'UTF8';
 
 def load(
     connection: Connection,
-    tables: Sequence[TableLoad | DeltaLoad],
+    tables: Sequence[TableLoad | LateLoad | DeltaLoad],
     *,
     world: str,
     env: str,
@@ -89,8 +90,8 @@ def load(
         connection,
         connection.cursor() as cursor,
     ):
-        # The next table is checked and written as CSV while the server works on this one.
-        incoming = {table.table.name: ahead.submit(prepare, table) for table in tables if isinstance(table, TableLoad)}
+        # The next table is read, checked and written as CSV while the server works on this one.
+        incoming = _one_ahead(ahead, [table for table in tables if not isinstance(table, DeltaLoad)])
         require_migrated(connection)
         cursor.execute(_PREPARE)
         with _explained(connection, "the turn of a load", table=".".join(_TURN)):
@@ -105,7 +106,7 @@ def load(
                 if isinstance(table, DeltaLoad):
                     result, held = apply(cursor, table)
                 else:
-                    result = merge(cursor, incoming[table.table.name].result())
+                    result = merge(cursor, next(incoming))
                     held = contents_of(cursor, [table.table], table.years)
             results.append(replace(result, held=sum(content.rows for content in held.values())))
             contents |= held
@@ -125,6 +126,23 @@ def load(
         if lineage is not None:
             record_untold(cursor, lineage.history)
     return results
+
+
+def _one_ahead(ahead: ThreadPoolExecutor, loads: Sequence[TableLoad | LateLoad]) -> Iterator[Incoming]:
+    """The loads as COPY wants them, in order; the first is begun at once, each further one when its turn is next."""
+    waiting = deque(ahead.submit(_prepared, load) for load in loads[:1])
+
+    def following() -> Iterator[Incoming]:
+        for number in range(len(loads)):
+            ready = waiting.popleft().result()
+            waiting.extend(ahead.submit(_prepared, load) for load in loads[number + 1 : number + 2])
+            yield ready
+
+    return following()
+
+
+def _prepared(load: TableLoad | LateLoad) -> Incoming:
+    return prepare(load.now() if isinstance(load, LateLoad) else load)
 
 
 def _with_trail(

@@ -4,7 +4,7 @@ The frame is copied into a temporary table and merged from there; into an empty 
 statements are generated from the table's declaration, identifiers quoted; the same again writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -37,6 +37,27 @@ class TableLoad:
     def partitions(self) -> list[str]:
         """What is loaded: the years, or `all`."""
         return [str(year) for year in self.years] if self.table.is_yearly else [WHOLE]
+
+
+@dataclass(frozen=True)
+class LateLoad:
+    """A table whose rows are read when it is its turn, so that those of all tables are never held together."""
+
+    table: Table
+    """The table."""
+    read: Callable[[], pl.DataFrame]
+    """What reads the rows, in another thread."""
+    years: Sequence[int] = ()
+    """As in `TableLoad`."""
+
+    @property
+    def partitions(self) -> list[str]:
+        """What is loaded: the years, or `all`."""
+        return [str(year) for year in self.years] if self.table.is_yearly else [WHOLE]
+
+    def now(self) -> TableLoad:
+        """The load with its rows; raises what reading them raises."""
+        return TableLoad(self.table, self.read(), self.years)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pce_pipeline.warehouse.audit import record_checks, record_trail
 from pce_pipeline.warehouse.contents import Content, Key
 from pce_pipeline.warehouse.delta import DeltaLoad
 from pce_pipeline.warehouse.errors import WrongWorld
-from pce_pipeline.warehouse.merge import LoadResult, TableLoad
+from pce_pipeline.warehouse.merge import LateLoad, LoadResult, TableLoad
 
 RunStatus = Literal["running", "succeeded", "failed"]
 
@@ -212,7 +212,7 @@ def record_run(
 
 
 def record_checkpoints(
-    cursor: Cursor, loads: Sequence[TableLoad | DeltaLoad], contents: Mapping[Key, Content], run_id: str
+    cursor: Cursor, loads: Sequence[TableLoad | LateLoad | DeltaLoad], contents: Mapping[Key, Content], run_id: str
 ) -> None:
     """Make checkpoints say what the loaded tables now hold; a partition without a manifest has none."""
     given = {

@@ -50,7 +50,7 @@ WHERE n.nspname IN ('meta', 'gold', 'serving') AND c.relkind IN ('r', 'v') AND c
 UNION ALL
 SELECT 'FUNCTION', ARRAY[n.nspname, p.proname], 'pce_owner'
 FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname = 'serving' AND p.proowner <> 'pce_owner'::regrole
+WHERE n.nspname IN ('gold', 'serving') AND p.proowner <> 'pce_owner'::regrole
 """
 
 # Which step the database has taken, what its views were made of, and whose world it is, are for others to change. Who

@@ -149,6 +149,10 @@ def run_beside(
 
     A quick one takes one small table, and ours three of its lines: it shows that every way still runs.
     """
+    if not quick:
+        for interpreter in dict.fromkeys((python, Path(sys.executable))):
+            tell(f"what {interpreter} imports, compiled")
+            _compile(interpreter)
     app = create_app(RELEASE)
     with _server() as (server, folder), running(app) as bea:
         ours = {
@@ -174,6 +178,21 @@ def run_beside(
                     times[when] = _timed(way.name, commands(bea, database), there, database)
                 found.append(Beside(way.name, times, *_held(way, database), keeps=way.keeps))
         return found
+
+
+_COMPILE = (
+    "import compileall, sys, sysconfig\n"
+    "for folder in (sysconfig.get_path('purelib'), *sys.argv[1:]):\n"
+    "    compileall.compile_dir(folder, quiet=2, workers=0)"
+)
+
+
+def _compile(python: Path) -> None:
+    """Compile what an interpreter imports, as Python does at the first import of an installed package.
+
+    One installer does it and another does not: the first process of a way would pay for its installation.
+    """
+    subprocess.run([str(python), "-c", _COMPILE, str(ROOT / "pce_pipeline")], check=True, stdin=subprocess.DEVNULL)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ WHOLE = {"whole": "Bronze to Postgres, all new", "whole_again": "Bronze to Postg
 
 _FULL, _SMALL = "full", "smoke"
 _ALL_YEARS, _FEW_YEARS = "ALL", "LAST5"
-_SETTINGS_OF_OTHERS = ("PCE_", "BEA_", "DAGSTER_", "AWS_")
+_SETTINGS_OF_OTHERS = ("PCE_", "BEA_", "DAGSTER_", "AWS_", "PYTHONDONTWRITEBYTECODE")
 ROOT = Path(__file__).parents[2]
 """The folder that our package lies in."""
 

@@ -106,11 +106,15 @@ class Carried:
         return {file.parent.name: json.loads(file.read_text("utf-8")) for file in files}
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """How many rows each table of gold has, and which transactions wrote them and their checkpoints."""
-        tables = ["gold.category_line", "gold.dim_category", "gold.dim_geography", "gold.pce_state_annual"]
-        tables += ["gold.pce_state_metrics", "meta.checkpoints", "meta.manifests"]
-        each = (f"SELECT '{name}', count(*), array_agg(DISTINCT xmin::text ORDER BY xmin::text) FROM {name}"
-                for name in tables)  # fmt: skip
+        """How many rows each table of gold has, and which transactions wrote them and their checkpoints.
+
+        Of those that became views, which have no transactions, a hash of their rows.
+        """
+        tables = ["gold.category_line", "gold.dim_category", "gold.dim_geography", "meta.checkpoints", "meta.manifests"]
+        each = [f"SELECT '{name}', count(*), array_agg(DISTINCT xmin::text ORDER BY xmin::text) FROM {name}"
+                for name in tables]  # fmt: skip
+        each += [f"SELECT '{name}', count(*), ARRAY[sum(hash_record_extended(held, 0))::text] FROM {name} AS held"
+                 for name in ("gold.pce_state_annual", "gold.pce_state_metrics")]  # fmt: skip
         return self.query(" UNION ALL ".join(each))
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:

@@ -155,7 +155,7 @@ LOSSES = {
             "-> pce refresh --years 2015",
         ),
     ),
-    "all rows of a table": Loss(sql("TRUNCATE gold.pce_state_metrics"), ("Postgres holds 0 of 5,040 rows",)),
+    "all rows of a table": Loss(sql("TRUNCATE gold.pce_state_metrics_stored"), ("Postgres holds 0 of 5,040 rows",)),
     "rows of a dimension": Loss(sql("DELETE FROM gold.dim_geography"), ("Postgres holds 0 of 60 rows",)),
     "what loaded rows were made of": Loss(
         sql("DELETE FROM meta.manifests WHERE partition = '2021'"),
@@ -166,9 +166,10 @@ LOSSES = {
         ("postgres: meta.world does not say whose rows are loaded -> pce refresh --years 2024",),
     ),
     "a table of Postgres": Loss(
-        sql("DROP TABLE gold.pce_state_metrics CASCADE"),
+        sql("DROP TABLE gold.pce_state_metrics_stored CASCADE"),
         (
-            "postgres: gold.pce_state_metrics, serving.v_pce_state_latest are gone -> pce db migrate",
+            "postgres: gold.pce_state_metrics, gold.pce_state_metrics_stored, serving.v_pce_state_latest are gone",
+            "are gone -> pce db migrate",
             "Postgres holds 0 of 5,040 rows of gold/pce_state_metrics in 1997...2024 -> pce refresh",
         ),
     ),
@@ -214,7 +215,7 @@ def test_a_loss_is_found_and_mended(patient: Patient, loss: Loss) -> None:
 
 @pytest.mark.long
 def test_what_is_said_of_a_loss_mends_it(patient: Patient) -> None:
-    patient.execute("DROP TABLE gold.pce_state_metrics CASCADE")
+    patient.execute("DROP TABLE gold.pce_state_metrics_stored CASCADE")
     patient.execute("UPDATE gold.pce_state_annual SET pce_status = 'blank' WHERE year = 2003")
     shutil.rmtree(patient.table("gold/pce_state_annual") / "_versions" / "year=2020")
     commands = dict.fromkeys(each.partition(" -> pce ")[2] for each in patient.findings())

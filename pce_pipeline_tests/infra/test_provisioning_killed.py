@@ -1,25 +1,35 @@
-"""The program killed at any call, before or after it took effect: the next run ends where an undisturbed one does."""
+"""The program killed at any call, before or after it took effect: the next run ends where an undisturbed one does.
+
+`make test` kills it before some of its calls; `make test-all` before and after each.
+"""
 
 import pytest
 
 from pce_pipeline_tests.infra.account import FIRST, Killed, account, with_data
 
+SOME, ALL = 4, 1
+WHEN = pytest.mark.parametrize(
+    ("when", "every"),
+    [("before", SOME), *(pytest.param(when, ALL, marks=pytest.mark.long) for when in ("before", "after"))],
+)
 
-def worth_dying_at(calls: list[str]) -> list[int]:
-    """The numbers of all calls, but of the many alike looks at a running stack only the first ones."""
+
+def worth_dying_at(calls: list[str], every: int) -> list[int]:
+    """The numbers of all calls, or of some; of the many alike looks at a running stack only the first ones."""
     looks = ("DescribeStacks", "DescribeStackEvents")
-    return [
+    found = [
         number
         for number, call in enumerate(calls, 1)
         if call not in looks or any(each not in looks for each in calls[max(0, number - 4) : number])
     ]
+    return found[every // 2 :: every]
 
 
-@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.long)])
-def test_a_creation_killed_at_any_call_converges_on_the_next_run(when):
+@WHEN
+def test_a_creation_killed_at_any_call_converges_on_the_next_run(when, every):
     with account() as whole:
         whole.run(*FIRST, "--yes", "--reach", "private", variables={"BEA_API_KEY": "k"})
-        moments, reached = worth_dying_at(whole.calls), whole.formation.stack.resources
+        moments, reached = worth_dying_at(whole.calls, every), whole.formation.stack.resources
         parameters = whole.formation.stack.parameters
     for number in moments:
         with account() as aws:
@@ -36,12 +46,12 @@ def test_a_creation_killed_at_any_call_converges_on_the_next_run(when):
             assert aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == "k"
 
 
-@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.long)])
-def test_a_change_killed_at_any_call_converges_on_the_next_run(when):
+@WHEN
+def test_a_change_killed_at_any_call_converges_on_the_next_run(when, every):
     with account() as whole:
         whole.run(*FIRST, "--yes")
         whole.run("--yes", "--database-class", "db.t4g.small")
-        moments = worth_dying_at(whole.calls)
+        moments = worth_dying_at(whole.calls, every)
     for number in moments:
         with account() as aws:
             aws.run(*FIRST, "--yes")
@@ -53,13 +63,13 @@ def test_a_change_killed_at_any_call_converges_on_the_next_run(when):
             assert aws.formation.executed == 2
 
 
-@pytest.mark.parametrize("when", ["before", pytest.param("after", marks=pytest.mark.long)])
-def test_a_removal_killed_at_any_call_converges_on_the_next_run(when):
+@WHEN
+def test_a_removal_killed_at_any_call_converges_on_the_next_run(when, every):
     remove = ("--destroy", "--delete-data", "--confirm", "staging")
     with account() as whole:
         with_data(whole)
         whole.run(*remove)
-        moments = worth_dying_at(whole.calls)
+        moments = worth_dying_at(whole.calls, every)
     for number in moments:
         with account() as aws:
             with_data(aws)

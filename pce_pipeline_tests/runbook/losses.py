@@ -190,7 +190,7 @@ def kill_a_load(victim: Victim) -> None:
     blocking, watching = psycopg2.connect(victim.url), psycopg2.connect(victim.url)
     watching.autocommit = True
     try:
-        blocking.cursor().execute("LOCK TABLE gold.pce_state_metrics IN SHARE ROW EXCLUSIVE MODE")
+        blocking.cursor().execute("LOCK TABLE gold.pce_state_metrics_stored IN SHARE ROW EXCLUSIVE MODE")
         process = subprocess.Popen(
             [*_PCE, "refresh", "--years", "2022"],
             env={**os.environ, **victim.environment},

@@ -108,13 +108,13 @@ def counts(result: LoadResult) -> tuple[int, int, int, int]:
 def test_the_same_load_again_writes_no_row(postgres):
     tables = [*dimensions(), annual({("06000", 2022): "1.5", ("06000", 2023): None})]
     first = run_load(postgres, tables, [2022, 2023], manifests=[manifest(2022, "a"), manifest(2023, "b")])
-    before = rows(postgres, "SELECT xmin::text, * FROM gold.pce_state_annual ORDER BY year")
+    before = rows(postgres, "SELECT xmin::text, * FROM gold.pce_state_annual_stored ORDER BY year")
     again = run_load(
         postgres, tables, [2022, 2023], manifests=[manifest(2022, "a"), manifest(2023, "b")], run_id="later"
     )
     assert [result.written for result in first] == [60, 247, 295, 2]
     assert [counts(result) for result in again] == [(0, 0, 0, n) for n in (60, 247, 295, 2)]
-    assert rows(postgres, "SELECT xmin::text, * FROM gold.pce_state_annual ORDER BY year") == before
+    assert rows(postgres, "SELECT xmin::text, * FROM gold.pce_state_annual_stored ORDER BY year") == before
     assert rows(postgres, "SELECT DISTINCT run_id FROM meta.manifests") == [("run",)]
     assert rows(postgres, "SELECT DISTINCT run_id FROM meta.checkpoints") == [("run",)]
     assert rows(postgres, "SELECT run_id, status FROM meta.ingest_runs ORDER BY started_at") == [
@@ -231,7 +231,7 @@ def test_a_connection_cut_in_the_middle_leaves_nothing_and_can_be_tried_again(po
     run_load(postgres, [], [])
     loading = threading.Thread(target=try_to_load)
     with postgres.connect() as blocker, blocker.cursor() as blocking, postgres.connect() as killer:
-        blocking.execute("LOCK TABLE gold.pce_state_annual IN ACCESS EXCLUSIVE MODE")
+        blocking.execute("LOCK TABLE gold.pce_state_annual_stored IN ACCESS EXCLUSIVE MODE")
         loading.start()
         killer.autocommit = True
         with killer.cursor() as killing:

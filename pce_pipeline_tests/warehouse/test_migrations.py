@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 import pce_pipeline.warehouse.migrations
 from pce_pipeline.tables.table import LOG_POINTS, MONEY, Table
 from pce_pipeline.tables.vintages import INSTANT
-from pce_pipeline.warehouse.contents import published_tables
+from pce_pipeline.warehouse.contents import published_tables, tables_of_series
 from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseNewer
 from pce_pipeline.warehouse.meta_tables import META_TABLES
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
@@ -32,6 +32,8 @@ SQL_TYPES = {
 }
 
 PUBLISHED = published_tables()
+SHOWN = [table for table in PUBLISHED if table.series is not None]
+HELD = [*(table for table in PUBLISHED if table.series is None), *tables_of_series()]
 
 
 def _rows(postgres, statement, parameters=None):
@@ -47,7 +49,7 @@ def migrated(server):
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("table", PUBLISHED, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", HELD, ids=lambda table: table.name)
 def test_a_migrated_table_is_the_declared_one(migrated, table: Table):
     name = table.name.replace("/", ".")
     columns = _rows(
@@ -70,9 +72,22 @@ def test_a_migrated_table_is_the_declared_one(migrated, table: Table):
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("table", SHOWN, ids=lambda table: table.name)
+def test_a_table_that_is_shown_as_a_view_has_the_declared_columns_and_types(migrated, table: Table):
+    columns = _rows(
+        migrated,
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+        "WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",
+        (table.name.replace("/", "."),),
+    )
+    declared = pl.DataFrame(schema=table.polars_schema).schema
+    assert columns == [(column.name, SQL_TYPES[declared[column.name]]) for column in table.columns]
+
+
+@pytest.mark.postgres
 def test_gold_holds_the_declared_tables_and_no_other(migrated):
     held = _rows(migrated, "SELECT 'gold/' || tablename FROM pg_tables WHERE schemaname = 'gold' ORDER BY 1")
-    assert [name for (name,) in held] == sorted(table.name for table in PUBLISHED)
+    assert [name for (name,) in held] == sorted(table.name for table in HELD)
 
 
 @pytest.mark.postgres
@@ -182,8 +197,10 @@ def _execute(postgres, *statements):
 @pytest.mark.parametrize(
     "lost",
     [
-        "DROP TABLE gold.pce_state_metrics CASCADE",
-        "DROP TABLE gold.dim_geography, gold.pce_state_annual CASCADE",
+        "DROP TABLE gold.pce_state_metrics_stored CASCADE",
+        "DROP TABLE gold.dim_geography, gold.pce_state_annual_stored CASCADE",
+        "DROP TABLE gold.pce_state_series CASCADE",
+        "DROP VIEW gold.pce_state_annual CASCADE",
         "DROP TABLE meta.checkpoints, meta.manifests, meta.world, meta.ingest_runs",
         "DROP SCHEMA serving, gold CASCADE",
         "DROP VIEW serving.v_pce_state_latest",
@@ -216,8 +233,8 @@ def test_one_who_may_not_make_tables_is_told_which_are_missing(server):
     with server.database(migrated=False) as url:
         postgres = PostgresResource(url)
         postgres.establish(is_sample=True)
-        _execute(postgres, "DROP TABLE gold.pce_state_metrics CASCADE", "ALTER ROLE pce_loader PASSWORD 'p'")
+        _execute(postgres, "DROP TABLE gold.pce_state_metrics_stored CASCADE", "ALTER ROLE pce_loader PASSWORD 'p'")
         host = url.rpartition("@")[2]
-        with pytest.raises(RelationsMissing, match=r"gold\.pce_state_metrics") as refused:
+        with pytest.raises(RelationsMissing, match=r"gold\.pce_state_metrics_stored") as refused:
             PostgresResource(f"postgresql://pce_loader:p@{host}").migrate()
         assert "pce db migrate" in refused.value.remedy

@@ -15,7 +15,7 @@ from pce_pipeline.tables.table import Table
 from pce_pipeline.warehouse.comments import SAMPLE_PREFIX
 from pce_pipeline.warehouse.errors import ViewBlocked
 from pce_pipeline.warehouse.postgres import PostgresResource
-from pce_pipeline.warehouse.views import VIEWS, View, apply_views, differing_views, in_order
+from pce_pipeline.warehouse.views import SERVED, VIEWS, View, apply_views, differing_views, in_order
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.warehouse.steps import take_steps
 
@@ -77,7 +77,7 @@ def _with(name: str, old: str, new: str) -> dict[str, View]:
 
 
 GROWN = _with(LATEST, "_a_year_pct\nFROM", "_a_year_pct,\n    1 AS grown\nFROM")
-SHRUNK = _with(LATEST, "    annual.pce_status,\n", "")
+SHRUNK = _with(LATEST, "    annual.pce_per_capita_usd,\n", "")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def established(server: PostgresServer) -> Iterator[PostgresResource]:
         yield postgres
 
 
-@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+@pytest.mark.parametrize("view", SERVED.values(), ids=SERVED)
 def test_a_file_makes_the_view_that_it_is_named_after_and_names_every_column(view: View):
     begins = r"^CREATE OR REPLACE (?:VIEW (\S+) AS$|FUNCTION ([^ (]+)\()"
     assert ["".join(names) for names in re.findall(begins, view.text, re.MULTILINE)] == [view.name]
@@ -100,9 +100,9 @@ def test_a_file_makes_the_view_that_it_is_named_after_and_names_every_column(vie
 
 @pytest.mark.postgres
 def test_comments_are_read_from_files_as_postgres_reads_them(postgres):
-    for view in (each for each in VIEWS.values() if each.is_function):
+    for view in (each for each in SERVED.values() if each.is_function):
         assert _rows(postgres, "SELECT obj_description(%s::regproc)", view.name) == [(view.comment,)]
-    for view in (each for each in VIEWS.values() if not each.is_function):
+    for view in (each for each in SERVED.values() if not each.is_function):
         assert _rows(postgres, "SELECT obj_description(%s::regclass)", view.name) == [(view.comment,)]
         held = _rows(
             postgres,
@@ -187,10 +187,10 @@ def test_a_view_that_loses_a_column_keeps_what_was_granted_on_it(established):
     rights = "SELECT grantee, privilege_type, is_grantable FROM pg_class, aclexplode(relacl) WHERE oid = %s::regclass"
     before = _rows(established, f"{rights} AND grantee <> relowner", LATEST)
     assert _applied(established, SHRUNK) == [LATEST]
-    assert "pce_status" not in _columns(established, LATEST)
+    assert "pce_per_capita_usd" not in _columns(established, LATEST)
     assert sorted(_rows(established, f"{rights} AND grantee <> relowner", LATEST)) == sorted(before)
     established.establish(is_sample=True)
-    assert "pce_status" in _columns(established, LATEST)
+    assert "pce_per_capita_usd" in _columns(established, LATEST)
     owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass"
     assert _rows(established, owner, LATEST) == [("pce_owner",)]
 

@@ -6,7 +6,7 @@ was made of. A view is replaced in place where its columns stay or grow; only el
 that read it, and what others have made on it is never dropped. A function is a view that takes a day, and is kept in
 the same way. Views name every column and schema; who takes a view out of this folder drops it in a step, as does a step
 that changes a column that a view reads. A view of schema gold is a table to all who read it: its comments are those of
-the table's declaration.
+the table's declaration, and its file has what lets a row be changed through it as well.
 """
 
 import hashlib

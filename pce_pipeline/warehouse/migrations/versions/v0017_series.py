@@ -9,8 +9,8 @@ from alembic import op
 revision = "0017"
 down_revision = "0016"
 
-# The years of a series lie together, and so a page has a few rows of each year: with a little room in each page the rows
-# of a revised year are changed in place, and no index is touched.
+# The years of a series lie together, and so a page has a few rows of each year: with a little room in each page the
+# rows of a revised year are changed in place, and no index is touched.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS gold.pce_state_series (
     series_id integer NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
