@@ -452,7 +452,9 @@ def refresh(
     if years is not None or force:
         why = " ".join(["pce refresh", *([f"--years {years}"] if years else []), *(["--force"] if force else [])])
         if not force and (stands := _all_stands(session, decision, inside)) is not None:
-            return replace(stands, shown=[*stands.shown, *notes])
+            opened = opening.bring_in_line(session, decision, run_id="pce refresh")
+            document = {**stands.document, **opening.document_of(opened)}
+            return replace(stands, document=document, shown=[*stands.shown, *opening.in_line_shown(opened), *notes])
     with session.jobs() as jobs:
         done = jobs.refresh(inside[0], inside[-1], why=why, datasets=session.chosen, force=force)
     pruned = prune_versions(session) if done.wrote else 0
