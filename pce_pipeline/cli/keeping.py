@@ -26,6 +26,7 @@ from pce_pipeline.lake.stacks import how_to_restore
 from pce_pipeline.local import world
 from pce_pipeline.observability import progress
 from pce_pipeline.open_tables.pruning import prune_table
+from pce_pipeline.reports.store import REPORTS, ReportStore
 from pce_pipeline.tables.table import Table
 from pce_pipeline.tables.years import parse_years, years_text
 
@@ -34,6 +35,9 @@ _LAST_OF_DAY = 999_999
 _HOW_TO_RESTORE_EARLIER = (
     "Restore them from the bucket's earlier versions, or from a backup. Until then only the days on which these "
     "versions held have no answer; everything that is published stands."
+)
+_RUNS_ARE_KEPT_ONCE = (
+    "What runs recorded is kept once: restore it from a backup or an earlier version in the bucket. No figure is in it."
 )
 
 
@@ -76,13 +80,18 @@ def _verified(session: Session, years: str | None) -> Answer:
             tables += bool(held)
             damages += store.verify(chosen)
         damages += BulletinStore(session.lake).damages() + ExplorerStore(session.lake).damages()
+        damages += ReportStore(session.lake).damages()
+        of_runs = session.journal.damages()
+        damages += of_runs
         absent, lacks = ({}, {}) if damages else _not_there(session, years)
     names = [str(extract) for _, extract in extracts]
     stored = f"{shown.counted(len(names), 'extract')} and {shown.counted(tables, 'table')}"
     document = {"damages": damages, "not_there": absent, "lacks": lacks, "extracts": names, "tables": tables}
     if damages:
         nexts: list[RenderableType] = [Text(_how_to_restore(session, of_bronze))] if of_bronze else []
-        if len(of_bronze) < len(damages):
+        if of_runs:
+            nexts.append(Text(_RUNS_ARE_KEPT_ONCE))
+        if len(of_bronze) + len(of_runs) < len(damages):
             nexts.append(shown.next_step(session.command("heal")))
         return Answer(
             {**document, "restore": _how_to_restore(session, of_bronze) if of_bronze else None},
@@ -156,6 +165,7 @@ def heal(session: Session) -> Answer:
     with session.watched():
         restored, withdrawn, of_dimensions = heal_tables(session)
         of_bronze = damages_of_bronze(session, extracts_held(session))
+        of_runs = session.journal.damages()
     lost = [*of_dimensions, *of_bronze]
     said: list[RenderableType] = []
     if restored:
@@ -179,10 +189,12 @@ def heal(session: Session) -> Answer:
             _damages_shown(of_bronze),
             Text(_how_to_restore(session, of_bronze)),
         ]
+    if of_runs:
+        said += [Text(_RUNS_ARE_KEPT_ONCE, "bold red"), _damages_shown(of_runs)]
     return Answer(
-        {"restored": restored, "withdrawn": withdrawn, "lost": lost},
+        {"restored": restored, "withdrawn": withdrawn, "lost": [*lost, *of_runs]},
         said or [Text("Nothing is damaged.", "bold green")],
-        exit_code=FAILED if lost else 0,
+        exit_code=FAILED if lost or of_runs else 0,
     )
 
 
@@ -206,6 +218,8 @@ def heal_tables(session: Session) -> tuple[list[Damage], dict[str, list[str]], l
         withdrawn[BULLETINS] = bulletins
     if files := ExplorerStore(session.lake).forget_damaged():
         withdrawn[EXPLORER] = files
+    if reports := ReportStore(session.lake).forget_damaged():
+        withdrawn[REPORTS] = reports
     return restored, withdrawn, lost
 
 

@@ -23,6 +23,7 @@ from pce_pipeline import __version__
 from pce_pipeline.decoding import decoded_json
 from pce_pipeline.errors import PceError
 from pce_pipeline.lake.errors import DamagedObject
+from pce_pipeline.lake.integrity import Damage
 from pce_pipeline.lake.pointer import WHOLE
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs, progress
@@ -177,6 +178,15 @@ _VERSIONS = {
     "python": platform.python_version(),
     "polars": pl.__version__,
 }
+
+
+def _read_through(name: str, body: bytes) -> None:
+    """Read a file of a run. Raises `msgspec.DecodeError`."""
+    if name == _LOG:
+        for line in body.splitlines():
+            decoded_json(line, dict)
+    else:
+        decoded_json(body, RunRecord if name == _RECORD else StepTrail)
 
 
 class RunJournal:
@@ -334,6 +344,18 @@ class RunJournal:
                 yield decoded_json(body, RunRecord)
             except msgspec.DecodeError as unreadable:
                 _log.warning("a run's record cannot be read", key=key, problem=str(unreadable))
+
+    def damages(self) -> list[Damage]:
+        """What of the runs of this world cannot be read: records, parts of the audit trail, lines of logs."""
+        layout = self._lake.layout
+        keys = [info.key for info in self._lake.store.list(f"{layout.runs}/{layout.world}")]
+        found = []
+        for key, body in self._lake.store.get_many(keys, missing_ok=True).items():
+            try:
+                _read_through(key.rpartition("/")[2], body)
+            except msgspec.DecodeError as unreadable:
+                found.append(Damage(key, "changed", "what a run recorded", str(unreadable)))
+        return found
 
     def trail(self, run: RunRecord) -> list[AuditEntry]:
         """What the steps of a run that have ended made of partitions, in their order."""

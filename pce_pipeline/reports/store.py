@@ -8,12 +8,16 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from pce_pipeline.lake.errors import DamagedObject, LostRace, MissingObject
+from pce_pipeline.lake.integrity import Damage, damages
 from pce_pipeline.lake.layout import join
-from pce_pipeline.lake.records import decode_record, encode_record
+from pce_pipeline.lake.records import decode_record, encode_record, unreadable
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.reports.errors import ReportMissing
 from pce_pipeline.reports.report import LAYERS, FileOf, LayerName, LayerPart, Report, ReportManifest
 from pce_pipeline.reports.runs import RunOf, Runs, encode_runs, with_runs
+
+REPORTS = "reports"
+"""What these are called where tables are named."""
 
 PAGE = "report.html"
 TEXT = "report.md"
@@ -94,6 +98,34 @@ class ReportStore:
             return decode_record(key, self._store.get(key), LayerPart, remedy=_MADE_AGAIN)
         except (MissingObject, DamagedObject):
             return None
+
+    def damages(self) -> list[Damage]:
+        """What is missing or not as the manifests say, and the manifests and lists that cannot be read."""
+        found = unreadable(self._store, join(self._prefix, RUNS), Runs)
+        expected: dict[str, str] = {}
+        for run in self._reported():
+            found += (of_manifest := unreadable(self._store, self.key(run, MANIFEST), ReportManifest))
+            manifest = None if of_manifest else self.manifest(run)
+            if manifest is not None:
+                expected |= {self.key(run, name): file.sha256 for name, file in manifest.files.items()}
+        return found + damages(self._store, expected)
+
+    def forget_damaged(self) -> list[str]:
+        """Take away the manifests of damaged reports, and a list that cannot be read; the names of those.
+
+        A report is made from its run's record whenever it is asked for, and the list anew with the next run.
+        """
+        bad = {damage.key for damage in self.damages()}
+        runs = [run for run in self._reported() if any(key.startswith(f"{join(self._prefix, run)}/") for key in bad)]
+        lists = [RUNS] if join(self._prefix, RUNS) in bad else []
+        self._store.delete_many(
+            [*(self.key(run, MANIFEST) for run in runs), *(join(self._prefix, name) for name in lists)]
+        )
+        return [*runs, *lists]
+
+    def _reported(self) -> list[str]:
+        """The runs that have a folder here, and whose report nobody is about to write."""
+        return [name for name in self._store.list_dirs(self._prefix) if name not in {_OPEN, *self.opened()}]
 
     def runs(self) -> Runs:
         """The newest runs that have a report, newest first; a file of them that cannot be read counts as none."""

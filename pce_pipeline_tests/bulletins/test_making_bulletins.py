@@ -257,12 +257,18 @@ def test_a_feed_that_is_damaged_or_missing_is_made_again(lake: Lakeside, cut: Cu
     assert files(lake) == whole
 
 
-def test_an_index_that_cannot_be_read_names_nothing_so_that_all_is_made_again(lake: Lakeside, cut: Cut) -> None:  # noqa: F811
+def test_an_index_that_cannot_be_read_is_named_and_all_is_made_again(lake: Lakeside, cut: Cut) -> None:  # noqa: F811
     taken(lake, cut(1, years=YEARS))
     made(lake)
-    whole = files(lake)
-    (lake.folder / LAYOUT.bulletins / "_index.json").write_bytes(b"{")
+    whole, index = files(lake), lake.folder / LAYOUT.bulletins / "_index.json"
+    index.write_bytes(b"{")
     assert due(lake) == [("pce_state", str(OF_RELEASE[1]))]
+    assert [damage.key for damage in store_of(lake).damages()] == [f"{LAYOUT.bulletins}/_index.json"]
+    made(lake)
+    assert store_of(lake).damages() == []
+    index.write_bytes(b"{")
+    assert store_of(lake).forget_damaged() == ["_index.json"]
+    assert store_of(lake).damages() == []
     made(lake)
     assert files(lake) == whole
 

@@ -18,6 +18,8 @@ from pce_pipeline.lake.errors import DamagedObject
 from pce_pipeline.lake.integrity import sha256_of
 from pce_pipeline.lake.layout import ExtractId
 from pce_pipeline.lake.resource import Lake
+from pce_pipeline.observability.records import RunJournal
+from pce_pipeline.reports.store import ReportStore
 from pce_pipeline.settings import Settings
 from pce_pipeline.tables.table import Table
 from pce_pipeline_tests.cli.conftest import call
@@ -26,7 +28,7 @@ from pce_pipeline_tests.faults.scorecard import Part, Trial, part_of
 from pce_pipeline_tests.faults.stage import registry_of, said_by
 
 _SCOPE = 'name = "pce_state"\n\n[profiles.lean]\nSAPCE1 = [1, 2, 13]\nSAPCE2 = [1]\n'
-_TRIED = re.compile(r"^local/(?:bronze|silver|gold|explorer|cells|quarantine)/")
+_TRIED = re.compile(r"^local/(?:bronze|silver|gold|explorer|cells|quarantine|observability/runs|reports)/")
 _YEAR = re.compile(r"/year=(\d{4})/")
 
 
@@ -93,7 +95,12 @@ class KeptLake:
                     except DamagedObject as unreadable:
                         damages.append(unreadable)
             return damages
-        return [*BulletinStore(self.lake).damages(), *ExplorerStore(self.lake).damages()]
+        return [
+            *BulletinStore(self.lake).damages(),
+            *ExplorerStore(self.lake).damages(),
+            *ReportStore(self.lake).damages(),
+            *RunJournal(self.lake).damages(),
+        ]
 
     def said(self, key: str) -> object:
         """What readers get of what lies where the key does. Raises typed errors."""
@@ -112,6 +119,8 @@ class KeptLake:
                 for extract in bronze_of(self.lake, dataset).extracts()
                 if extract == ExtractId.parse(found[1])
             ]
+        if key.startswith(("local/observability/", "local/reports/")):
+            return None  # no figure is in it
         current = ExplorerStore(self.lake).current()
         # by content: a file under another name is one that a page does not find
         return None if current is None else sorted(sha256_of(body) for _, body in current.files())
@@ -150,7 +159,8 @@ def flips(folder: Path, most: int = 28) -> Part:
     """All of it."""
     return part_of(
         "one flipped bit in a stored object",
-        "Of each kind of object below Bronze, Silver, Gold and the explorer's set, with what is kept of decoded cells: "
+        "Of each kind of object below Bronze, Silver, Gold and the explorer's set, with what is kept of decoded cells, "
+        "recorded of runs and reported of them: "
         "`pce verify` names the damage, or it lies where no figure is read from; no reader gets another figure.",
         trials(KeptLake(folder), most),
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pce_pipeline.errors import PceError
 from pce_pipeline.explorer.store import ExplorerStore
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline_tests.faults.reader import Reader
@@ -16,6 +17,9 @@ from pce_pipeline_tests.faults.scorecard import Part
 from pce_pipeline_tests.faults.stage import Stage, State
 
 _DECIDES = re.compile(r"COMMIT|_latest\.json|bronze/.*manifest\.json|MERGE INTO gold")
+
+_TABLE = re.compile(r"\b(?:[a-z]+(?:_[a-z]+)+|facts)\b")
+_OF_A_KIND = 2
 
 
 @dataclass
@@ -50,15 +54,21 @@ def uninterrupted(stage: Stage) -> Matrix:
 
 
 def chosen(points: Sequence[str]) -> list[str]:
-    """The points that the matrix tries: of what is done one moment, in turn; all moments where something is decided."""
-    moments: dict[str, list[str]] = {}
+    """The points that the matrix tries, in their order: of what is done to tables alike, that to two of them.
+
+    Of each one moment, in turn; where something is decided, all moments of the first.
+    """
+    moments: dict[str, dict[str, list[str]]] = {}
     for point in points:
-        moments.setdefault(point.partition(" ")[2], []).append(point)
-    return [
+        what = point.partition(" ")[2]
+        moments.setdefault(_TABLE.sub("*", what), {}).setdefault(what, []).append(point)
+    taken = {
         point
-        for number, (what, found) in enumerate(moments.items())
-        for point in (found if _DECIDES.search(what) else [found[number % len(found)]])
-    ]
+        for number, of_kind in enumerate(moments.values())
+        for nth, (what, found) in enumerate([*of_kind.items()][:_OF_A_KIND])
+        for point in (found if not nth and _DECIDES.search(what) else [found[(number + nth) % len(found)]])
+    }
+    return [point for point in points if point in taken]
 
 
 def tried(stage: Stage, matrix: Matrix, *points: str) -> Outcome:
@@ -80,13 +90,23 @@ def tried(stage: Stage, matrix: Matrix, *points: str) -> Outcome:
                 stage.run_to_the_end(database)
             except AssertionError as failed:
                 outcome.wrong.append(f"run again, it failed: {failed}")
-        end = stage.state(database)
         outcome.seen = reader.looked
         outcome.wrong += sorted(set(reader.wrong))
-        outcome.wrong += stage.differences(database)[:1] + matrix.end.differs_from(end)
-        if damages := ExplorerStore(Lake.of(stage.settings(database))).damages():
-            outcome.wrong.append(f"the page's set: {damages[0]}")
+        try:
+            outcome.wrong += _left_behind(stage, matrix, database)
+        except PceError as told:
+            outcome.wrong.append(f"what is left cannot be read: {told}")
     return outcome
+
+
+def _left_behind(stage: Stage, matrix: Matrix, database: str) -> list[str]:
+    """In what the end differs from that of an uninterrupted run."""
+    damages = ExplorerStore(Lake.of(stage.settings(database))).damages()
+    return [
+        *matrix.end.differs_from(stage.state(database)),
+        *stage.differences(database)[:1],
+        *(f"the page's set: {damage}" for damage in damages[:1]),
+    ]
 
 
 def all_tried(stage: Stage, matrix: Matrix, points: Sequence[str], *, alone: int, chain: int) -> Iterator[Outcome]:

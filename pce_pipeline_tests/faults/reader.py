@@ -6,7 +6,7 @@ from typing import Self
 
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.tables.table import Table, content_sha256
-from pce_pipeline_tests.faults.stage import Stage, State, registry_of, rows_of, said_by
+from pce_pipeline_tests.faults.stage import Stage, State, received_in, registry_of, rows_of, said_by
 
 _PAUSE_SECONDS = 0.25
 
@@ -16,7 +16,7 @@ class Reader:
 
     def __init__(self, stage: Stage, database: str, allowed: Sequence[State]) -> None:
         settings = stage.settings(database)
-        self._lake, self._tables = Lake.of(settings), registry_of(settings).tables
+        self._lake, self._registry = Lake.of(settings), registry_of(settings)
         self._database, self._allowed = database, allowed
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_on, daemon=True)
@@ -35,7 +35,8 @@ class Reader:
         try:
             while not self._over.wait(_PAUSE_SECONDS):
                 self._look_at_the_database()
-                self._look_at_a_table(self._tables[self.looked % len(self._tables)])
+                self._look_at_bronze()
+                self._look_at_a_table(self._registry.tables[self.looked % len(self._registry.tables)])
                 self.looked += 1
         except Exception as told:  # noqa: BLE001 (whatever a reader meets is what is looked for)
             self.wrong.append(f"a reader met {told!r}")
@@ -45,6 +46,11 @@ class Reader:
         if not any(rows == each.rows for each in self._allowed):
             differing = [name for name in rows if rows[name] != self._allowed[0].rows.get(name)]
             self.wrong.append(f"Postgres held neither the old nor the new release in {', '.join(differing)}")
+
+    def _look_at_bronze(self) -> None:
+        received = received_in(self._lake, self._registry)
+        if all(received != each.received for each in self._allowed):
+            self.wrong.append("Bronze held neither what was there nor what was to be")
 
     def _look_at_a_table(self, table: Table) -> None:
         store = self._lake.table(table)

@@ -27,6 +27,7 @@ from pydantic import SecretStr
 
 from pce_pipeline.bronze.copy_place import CopyStore
 from pce_pipeline.bronze.copying import compare_bronze
+from pce_pipeline.bronze.store import bronze_of
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.lake.resource import Lake
@@ -57,6 +58,8 @@ Rows = Mapping[str, tuple[int, str | None]]
 """What a database holds: by table, how many rows, and a hash of all but their times."""
 Published = Mapping[tuple[str, str], str]
 """What a lake has published: a hash of each partition but for its times, by table and partition."""
+Received = Mapping[str, tuple[Mapping[str, str], ...]]
+"""What Bronze holds of each dataset: of each extract, in their order, the content hash of each of BEA's tables."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,15 @@ class State:
     """The lake's tables."""
     rows: Rows
     """The database's."""
+    received: Received
+    """The extracts."""
 
     def differs_from(self, other: "State") -> list[str]:
         """The tables and partitions of which the other says something else."""
         tables = self.rows.keys() | other.rows.keys()
         partitions = self.published.keys() | other.published.keys()
         return [
+            *(["Bronze differs"] if self.received != other.received else []),
             *(f"{name} differs" for name in sorted(tables) if self.rows.get(name) != other.rows.get(name)),
             *(
                 f"{' '.join(name)} differs"
@@ -95,14 +101,14 @@ class Killed:
 class Stage:
     """A world on S3, Postgres and a look-alike of BEA, each behind a gate; it can be put back to how it began."""
 
-    def __init__(self, folder: Path, s3: S3, server: PostgresServer, exits: ExitStack) -> None:
+    def __init__(self, folder: Path, s3: S3, server: PostgresServer, exits: ExitStack, verb: str) -> None:
         self.watch = Watch()
         self._s3, self._server = s3, server
         self._folder = folder
         self._prefix = f"faults-{uuid.uuid4().hex[:8]}"
         self._key = str(uuid.uuid4())
         self._said: list[str] = []
-        self.commands = (("run",), ("bronze", "copy", f"s3://{s3.bucket}/{self._prefix}/{COPY}"))
+        self.commands = ((verb,), ("bronze", "copy", f"s3://{s3.bucket}/{self._prefix}/{COPY}"))
         self._app = create_app(_BEFORE)
         bea = exits.enter_context(running(self._app))
         self._bea = exits.enter_context(http_gate(self.watch, bea, of_bea, with_few_years))
@@ -239,7 +245,8 @@ class Stage:
     def state(self, database: str) -> State:
         """What lake and database hold now."""
         settings = self.settings(database)
-        return State(published_in(Lake.of(settings), registry_of(settings)), rows_of(database))
+        lake, registry = Lake.of(settings), registry_of(settings)
+        return State(published_in(lake, registry), rows_of(database), received_in(lake, registry))
 
 
 def with_few_years(body: bytes) -> bytes:
@@ -261,14 +268,17 @@ def holds_any(body: bytes, secrets: Sequence[str]) -> bool:
 
 
 @contextmanager
-def staged(folder: Path, s3: S3, server: PostgresServer) -> Iterator[Stage]:
-    """A stage in an empty folder. While it stands, this process has the keys of its S3 server."""
+def staged(folder: Path, s3: S3, server: PostgresServer, *, verb: str = "run") -> Iterator[Stage]:
+    """A stage in an empty folder, on which `pce` is called with this verb, and `pce bronze copy` after it.
+
+    While it stands, this process has the keys of its S3 server.
+    """
     keys = {name: value for name, value in s3.environment.items() if name != "AWS_ENDPOINT_URL"}
     before = {name: os.environ.get(name) for name in keys}
     os.environ.update(keys)
     try:
         with ExitStack() as exits:
-            yield Stage(folder, s3, server, exits)
+            yield Stage(folder, s3, server, exits, verb)
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -286,6 +296,20 @@ def published_in(lake: Lake, registry: Registry) -> Published:
         for table in registry.tables
         for key, partition in lake.table(table).latest().items()
     }
+
+
+def received_in(lake: Lake, registry: Registry) -> Received:
+    """What the extracts of a lake hold, each object of which is read. Raises `DamagedObject`."""
+    found = {}
+    for name, dataset in registry.datasets.items():
+        bronze = bronze_of(lake, dataset)
+        held = bronze.manifests()
+        for extract in held:
+            assert list(bronze.read_objects(extract))
+        found[name] = tuple(
+            {table: entry.content_sha256 for table, entry in held[extract].tables.items()} for extract in sorted(held)
+        )
+    return found
 
 
 def said_by(frame: pl.DataFrame) -> str:

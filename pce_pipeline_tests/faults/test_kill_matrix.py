@@ -1,64 +1,51 @@
 """A sample of the kill matrix, and all of it where there is time (`make test-all`)."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pce_pipeline_tests.faults.gates import named, statement
-from pce_pipeline_tests.faults.killing import Matrix, all_tried, chosen, tried, uninterrupted
-from pce_pipeline_tests.faults.stage import Stage, staged
+from pce_pipeline_tests.faults.killing import all_tried, chosen, tried, uninterrupted
+from pce_pipeline_tests.faults.stage import staged
 from pce_pipeline_tests.postgres_server import PostgresServer
 from pce_pipeline_tests.servers import S3
 
 pytestmark = [pytest.mark.system, pytest.mark.postgres, pytest.mark.s3]
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, s3: S3, server: PostgresServer) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("stage"), s3, server) as made:
-        yield made
+SAMPLE = ("before GET BEA GetData ", "amid PUT local/bronze/", "amid PUT copy/local/bronze/")
+"""Where `pce extract` and `pce bronze copy` are killed, one after the other."""
+
+STAGES = (
+    "GET BEA", "/bronze/", "/silver/", "/gold/", "_vintages/", "_revisions/", "/bulletins/", "/certificates/",
+    "/explorer/", "/iceberg/", "/reports/", "COPY incoming", "COMMIT", "copy/local/bronze/",
+)  # fmt: skip
+"""What the points of `pce run` and `pce bronze copy` are spread over."""
 
 
-@pytest.fixture(scope="module")
-def matrix(stage: Stage) -> Matrix:
-    return uninterrupted(stage)
-
-
-def test_the_news_pass_more_than_a_hundred_named_points(stage: Stage, matrix: Matrix) -> None:
-    assert matrix.end.rows != stage.first.rows
-    points = chosen(matrix.points)
-    assert len(points) == len(set(points)) > 100
-    assert {point.partition(" ")[0] for point in points} == {"before", "amid", "after"}
-    told = "\n".join(points)
-    for stage_of_the_way in (
-        "GET BEA",
-        "/bronze/",
-        "/silver/",
-        "/gold/",
-        "/explorer/",
-        "/iceberg/",
-        "copy/local/bronze/",
-        "COPY incoming",
-        "COMMIT",
-    ):
-        assert stage_of_the_way in told
-
-
-SAMPLE = ("amid PUT local/bronze/", "after PUT local/gold/bea-lean/facts/_latest.json", "after COMMIT")
-
-
-def test_what_is_killed_again_and_again_is_made_good_in_the_end(stage: Stage, matrix: Matrix) -> None:
-    points = [next(each for each in matrix.points if each.startswith(where)) for where in SAMPLE]
-    outcome = tried(stage, matrix, *points)
-    assert outcome.wrong == []
-    assert outcome.points == points
-    assert outcome.seen > 0
+def test_what_is_killed_again_and_again_is_made_good_in_the_end(tmp_path: Path, s3: S3, server: PostgresServer) -> None:
+    with staged(tmp_path, s3, server, verb="extract") as stage:
+        matrix = uninterrupted(stage)
+        assert matrix.end.received != stage.first.received
+        points = [next(each for each in matrix.points if each.startswith(where)) for where in SAMPLE]
+        outcome = tried(stage, matrix, *points)
+        assert outcome.wrong == []
+        assert outcome.points == points
+        assert outcome.seen > 0
+        assert stage.leaks() == []
 
 
 @pytest.mark.long
-def test_at_every_chosen_point(stage: Stage, matrix: Matrix) -> None:
-    outcomes = list(all_tried(stage, matrix, chosen(matrix.points), alone=6, chain=12))
-    assert {" -> ".join(each.points): each.wrong for each in outcomes if each.wrong} == {}
+def test_at_every_chosen_point_of_a_whole_run(tmp_path: Path, s3: S3, server: PostgresServer) -> None:
+    with staged(tmp_path, s3, server) as stage:
+        matrix = uninterrupted(stage)
+        points = chosen(matrix.points)
+        assert matrix.end.rows != stage.first.rows
+        assert len(points) == len(set(points)) > 100
+        assert {point.partition(" ")[0] for point in points} == {"before", "amid", "after"}
+        assert [part for part in STAGES if not any(part in point for point in points)] == []
+        outcomes = list(all_tried(stage, matrix, points, alone=8, chain=16))
+        assert {" -> ".join(each.points): each.wrong for each in outcomes if each.wrong} == {}
 
 
 def test_names_leave_out_what_differs_between_runs() -> None:

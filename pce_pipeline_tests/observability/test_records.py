@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +17,7 @@ from pce_pipeline.lake.errors import LakeUnavailable
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs
+from pce_pipeline.observability.audit import AuditEntry
 from pce_pipeline.observability.records import CheckOutcome, RunJournal, RunRecord, Step
 from pce_pipeline.settings import Settings
 from pce_pipeline.shell.io_manager import LakeIOManager, StagedYears, YearlyOutput, yearly_output
@@ -144,6 +146,7 @@ import sys
 from pce_pipeline.lake.layout import Layout
 from pce_pipeline.lake.resource import Lake
 from pce_pipeline.observability import logs
+from pce_pipeline.observability.audit import AuditEntry
 from pce_pipeline.observability.records import RunJournal
 logs.configure_logs("info", terminal_level="error")
 journal = RunJournal(Lake(sys.argv[1], Layout("local", "sample-smoke")))
@@ -285,3 +288,19 @@ def test_a_run_that_was_stopped_ends_the_steps_that_never_learn_it(lake, journal
         journal.stopped("nine")
         (step,) = stored(journal, "nine").steps
         assert (step.status, str(step.error).partition(":")[0]) == ("failed", "InterruptedError")
+
+
+@pytest.mark.parametrize("name", ["record.json", "log.jsonl", "audit.gold.json"])
+def test_what_a_run_recorded_is_named_where_it_cannot_be_read(lake, journal, name):
+    def change(step: Step) -> None:
+        step.audit(
+            [AuditEntry(asset="gold", table="gold/facts", partition="2023", event="written", at=datetime.now(UTC))]
+        )
+
+    work(journal, "one", "gold", change)
+    assert journal.damages() == []
+    file = Path(lake.uri) / lake.run_folder("one") / name
+    body = file.read_bytes()
+    file.write_bytes(body.replace(b'":', b'"\x1a', 1))
+    (damage,) = journal.damages()
+    assert (damage.key, damage.problem) == (f"{lake.run_folder('one')}/{name}", "changed")
