@@ -72,7 +72,7 @@ def missing_relations(connection: Connection) -> list[str]:
         *VIEWS,
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_MISSING, (wanted,))
+        cursor.execute(_MISSING, (list(dict.fromkeys(wanted)),))
         return [name for (name,) in cursor.fetchall()]
 
 

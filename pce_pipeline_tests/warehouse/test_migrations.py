@@ -13,7 +13,7 @@ import pce_pipeline.warehouse.migrations
 from pce_pipeline.tables.table import LOG_POINTS, MONEY, Table
 from pce_pipeline.tables.vintages import INSTANT
 from pce_pipeline.warehouse.contents import published_tables, tables_of_series
-from pce_pipeline.warehouse.errors import RelationsMissing, WarehouseNewer
+from pce_pipeline.warehouse.errors import RelationsMissing, ViewBlocked, WarehouseNewer
 from pce_pipeline.warehouse.meta_tables import META_TABLES
 from pce_pipeline.warehouse.migrate import found_revision, newest_revision
 from pce_pipeline.warehouse.postgres import PostgresResource
@@ -238,3 +238,45 @@ def test_one_who_may_not_make_tables_is_told_which_are_missing(server):
         with pytest.raises(RelationsMissing, match=r"gold\.pce_state_metrics_stored") as refused:
             PostgresResource(f"postgresql://pce_loader:p@{host}").migrate()
         assert "pce db migrate" in refused.value.remedy
+
+
+LEVELS = """
+INSERT INTO gold.pce_state_annual VALUES
+    ('06000', 'state', 'CA', 'product.pce', 2023, 1.5, 'reported', 2.5, 'reported'),
+    ('06000', 'state', 'CA', 'product.pce', 2024, NULL, 'suppressed', NULL, 'not_published'),
+    ('00000', 'nation', NULL, 'product.pce', 2024, 7, 'reported', NULL, 'not_published')
+"""
+HELD_ROWS = "SELECT held.*, hash_record_extended(held, 0) FROM gold.pce_state_annual AS held ORDER BY geo_fips, year"
+THEIRS = "CREATE VIEW public.theirs WITH (security_barrier) AS SELECT state, sum(pce_millions_usd) FROM {} GROUP BY 1"
+
+
+@pytest.mark.postgres
+def test_a_table_that_becomes_a_view_keeps_rows_hashes_rights_and_what_others_built_on_it(server):
+    with server.database(migrated=False) as url:
+        theirs = THEIRS.format("gold.pce_state_annual")
+        take_steps(url, "0016", LEVELS, theirs, "GRANT SELECT ON gold.pce_state_annual TO pg_monitor")
+        postgres = PostgresResource(url)
+        before, summed = _rows(postgres, HELD_ROWS), _rows(postgres, "SELECT * FROM public.theirs ORDER BY 1")
+        postgres.migrate()
+        assert _rows(postgres, HELD_ROWS) == before
+        assert _rows(postgres, "SELECT * FROM public.theirs ORDER BY 1") == summed
+        assert _rows(postgres, "SELECT reloptions FROM pg_class WHERE relname = 'theirs'") == [
+            (["security_barrier=true"],)
+        ]
+        assert _rows(postgres, "SELECT has_table_privilege('pg_monitor', 'gold.pce_state_annual', 'SELECT')") == [
+            (True,)
+        ]
+        _execute(postgres, "UPDATE gold.pce_state_annual SET pce_millions_usd = 9 WHERE year = 2023")
+        assert _rows(postgres, "SELECT sum(pce_millions_usd) FROM gold.pce_state_annual") == [(16,)]
+
+
+@pytest.mark.postgres
+def test_what_cannot_be_carried_over_to_a_view_is_named_and_nothing_is_changed(server):
+    with server.database(migrated=False) as url:
+        theirs = THEIRS.format("gold.pce_state_annual").replace(" WITH (security_barrier)", "")
+        take_steps(url, "0016", LEVELS, theirs.replace("VIEW", "MATERIALIZED VIEW"))
+        postgres = PostgresResource(url)
+        before = _rows(postgres, HELD_ROWS)
+        with pytest.raises(ViewBlocked, match=r"materialized view .*theirs depends on table gold\.pce_state_annual\b"):
+            postgres.migrate()
+        assert _rows(postgres, HELD_ROWS) == before

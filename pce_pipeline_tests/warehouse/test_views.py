@@ -160,7 +160,7 @@ def test_a_database_of_before_is_carried_on_to_what_a_fresh_one_is(server, estab
 @pytest.mark.postgres
 def test_views_that_are_as_their_files_say_are_left_alone(established):
     before = _rows(established, DEFINED)
-    assert len(before) == len([view for view in VIEWS.values() if not view.is_function])
+    assert len(before) == len([view for view in SERVED.values() if not view.is_function])
     assert _differing(established) == []
     established.establish(is_sample=True)
     established.migrate()

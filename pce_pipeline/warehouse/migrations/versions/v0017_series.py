@@ -50,7 +50,7 @@ CREATE INDEX IF NOT EXISTS pce_state_metrics_stored_year ON gold.pce_state_metri
 
 # Whatever reads a table follows it under its new name, so the texts of views are taken before and run again after it. A
 # colon that SQLAlchemy must not take for a parameter is written with a backslash. Where the name is a view's already,
-# nothing is left to do.
+# nothing is left to do. The view's file, which has more than the view, is run in any case.
 _CARRIED = """
 DO $carry$
 DECLARE
@@ -106,6 +106,7 @@ BEGIN
         RAISE dependent_objects_still_exist
             USING MESSAGE = 'gold.{table}', DETAIL = replace(found, '{table}_before', '{table}');
     END;
+    DELETE FROM meta.views WHERE view_name = 'gold.{table}';
 END $carry$;
 """
 
