@@ -127,7 +127,7 @@ def sources(folder: Path) -> Iterator[Source]:
         "answers one a line": b"\n".join(answers["few"]),
     }.items():
         yield Source(f"file: {name}", body, Received(folder / name, years, body).read)
-    yield Source("file: derived values", _VALUES, _derived)
+    yield Source("file: derived values", _VALUES, _derived(years))
     series = load_datasets("full")["pce_us_monthly"]
     yield Source(
         "file: national series", answers["series"], Received(folder / "series", series, answers["series"]).read
@@ -224,9 +224,12 @@ def _archive(body: bytes) -> Came:
     return Came(cells_of(read_archive(body).frame), stands_alone=True)
 
 
-def _derived(body: bytes) -> Came:
-    made = in_layout_of_bea("values.csv", body, LongColumns(), load_datasets("full")["pce_state"], "SAPCE1")
-    return Came(cells_of(read_csv(made).frame), stands_alone=False)  # they never count
+def _derived(dataset: Dataset) -> Callable[[bytes], Came]:
+    def read(body: bytes) -> Came:
+        made = in_layout_of_bea("values.csv", body, LongColumns(), dataset, "SAPCE1")
+        return Came(cells_of(read_csv(made).frame), stands_alone=False)  # they never count
+
+    return read
 
 
 class Received:
