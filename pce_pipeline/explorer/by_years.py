@@ -139,8 +139,9 @@ class Histories:
         for place in range(min(self._done.values()), len(self._chain)):
             wanted = [each for each in self._measures if self._done[each.id] <= place]
             is_of_gold = self._gold_is_of_now and place == last
+            ids = {each.id for each in wanted}
             for measure, cells in of_gold() if is_of_gold else self._known_at(place, log, years, wanted):
-                if measure in wanted:
+                if measure.id in ids:
                     changes = changed_cells(newest[measure.id], cells, place)
                     self._aside[measure.id].add(changes)
                     if place < last:

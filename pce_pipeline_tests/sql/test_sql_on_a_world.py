@@ -20,7 +20,7 @@ from pce_pipeline.sql.errors import LakeLacks
 from pce_pipeline.sql.relations import Relations
 from pce_pipeline.tables.joins import Join, joins_of
 from pce_pipeline.tables.line_history import LINE_HISTORY
-from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL
+from pce_pipeline.tables.pce_state import GOLD_PCE_STATE_ANNUAL, GOLD_PCE_STATE_METRICS
 from pce_pipeline.tables.registry import load_registry
 from pce_pipeline.tables.table import Table
 from pce_pipeline_tests.cli.conftest import Called
@@ -115,7 +115,8 @@ def test_both_engines_round_ties_the_same_way(lean: World, view: str) -> None:
     in_lake = engine.rows(f"FROM {view}", named, {**frames, GOLD_PCE_STATE_ANNUAL.name: levels})
     table = f"gold.{GOLD_PCE_STATE_ANNUAL.relation}"
     with lean.postgres.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("TRUNCATE gold.dim_geography, gold.dim_category, " + table)
+        stored = f"{table}_stored, gold.{GOLD_PCE_STATE_METRICS.relation}_stored, gold.pce_state_series"
+        cursor.execute("TRUNCATE gold.dim_geography, gold.dim_category, " + stored)
         cursor.executemany(f"INSERT INTO {table} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)", levels.rows())
         cursor.execute(f"SELECT * FROM {view}")
         in_postgres = cursor.fetchall()
