@@ -148,7 +148,7 @@ def test_who_reads_in_the_same_process_sees_what_waits(settings: Settings) -> No
 
 
 def test_a_burst_of_events_is_one_transaction_of_the_index(settings: Settings) -> None:
-    committed = []
+    committed: list[sa.Connection] = []
     with open_instance(settings) as instance:
         log = instance.event_log_storage
         assert isinstance(log, KeptOpenEventLog)
