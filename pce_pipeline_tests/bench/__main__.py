@@ -5,8 +5,9 @@ import json
 import sys
 
 from rich.console import Console
+from rich.markdown import Markdown
 
-from pce_pipeline_tests.bench import beside_report
+from pce_pipeline_tests.bench import beside_report, cases
 from pce_pipeline_tests.bench.beside import PYTHON_OF_OTHERS, run_beside
 from pce_pipeline_tests.bench.report import WIDTH, Machine, for_machines, markdown, terminal
 from pce_pipeline_tests.bench.run import run
@@ -26,16 +27,23 @@ def main() -> int:
     with Console(stderr=True).status("starting") as status:
         outcome = run(quick=chosen.quick, tell=status.update)
         beside = run_beside(python=PYTHON_OF_OTHERS, quick=chosen.quick, tell=status.update)
+        days = cases.run_cases(quick=chosen.quick, tell=status.update)
     if chosen.json:
-        told = {**for_machines(outcome, machine), "beside": beside_report.for_machines(beside)}
+        told = {
+            **for_machines(outcome, machine),
+            "beside": beside_report.for_machines(beside),
+            "cases": cases.for_machines(days),
+        }
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
     elif chosen.markdown:
-        sys.stdout.write(f"{markdown(outcome, machine)}\n\n{beside_report.markdown(beside)}\n")
+        parts = [markdown(outcome, machine), beside_report.markdown(beside), cases.markdown(days)]
+        sys.stdout.write("\n\n".join(parts) + "\n")
     else:
         console = Console()
         console.width = max(console.width, WIDTH)
         console.print(terminal(outcome, machine))
         console.print(beside_report.terminal(beside))
+        console.print(Markdown(cases.markdown(days)))
     return 0 if outcome.agrees else 1
 
 

@@ -35,7 +35,7 @@ NEW, AGAIN = "all new", "nothing new"
 YARDSTICK, OURS = "dlt, tuned", "pce"
 """The way that ratios are to, and the way that they are of."""
 
-_KEY = "00000000-0000-0000-0000-0000000bench"
+KEY = "00000000-0000-0000-0000-0000000bench"
 _CELLS = (
     "SELECT count(*), count(DISTINCT geo_fips), count(*) FILTER (WHERE note LIKE '%(%'), "
     "count(*) FILTER (WHERE note LIKE '%(%' AND value = 0) FROM {}"
@@ -124,7 +124,7 @@ def ways(python: Path, tables: Sequence[str]) -> list[Way]:
 
     def other(name: str, program: str, *how: str, table: str = "cells", keeps: str = "nothing") -> Way:
         def commands(bea: str, database: str) -> list[list[str]]:
-            return [[str(python), str(OTHERS / program), *how, bea, _KEY, database, *tables]]
+            return [[str(python), str(OTHERS / program), *how, bea, KEY, database, *tables]]
 
         return Way(name, commands, commands, _CELLS.format(table), keeps)
 
@@ -154,28 +154,28 @@ def run_beside(
             tell(f"what {interpreter} imports, compiled")
             _compile(interpreter)
     app = create_app(RELEASE)
-    with _server() as (server, folder), running(app) as bea:
+    with server() as (postgres, folder), running(app) as bea:
         ours = {
             "PCE_HOME": str(folder / "home"),
             "PCE_SOURCE": "api",
             "PCE_PROFILE": "smoke" if quick else "full",
             "PCE_BEA_URL": bea,
             "PCE_REQUESTS_PER_MINUTE": str(requests_per_minute),
-            "BEA_API_KEY": _KEY,
+            "BEA_API_KEY": KEY,
         }
         tables = _SMALL if quick else _TABLES
         tried = ways(python, tables)
         tell("the look-alike, once")  # it makes its answers when they are asked for first
-        with server.database(migrated=False) as database:
-            _timed("once", tried[0].first(bea, database), ours, database)
+        with postgres.database(migrated=False) as database:
+            timed("once", tried[0].first(bea, database), ours, database)
         found = []
         for way in tried:
-            with server.database(migrated=False) as database:
+            with postgres.database(migrated=False) as database:
                 there = {**ours, "PCE_DATABASE_URL": database}
                 times = {}
                 for when, commands in ((NEW, way.first), (AGAIN, way.again)):
                     tell(f"{way.name}, {when}")
-                    times[when] = _timed(way.name, commands(bea, database), there, database)
+                    times[when] = timed(way.name, commands(bea, database), there, database)
                 found.append(Beside(way.name, times, *_held(way, database), keeps=way.keeps))
         return found
 
@@ -196,7 +196,8 @@ def _compile(python: Path) -> None:
 
 
 @contextmanager
-def _server() -> Iterator[tuple[PostgresServer, Path]]:
+def server() -> Iterator[tuple[PostgresServer, Path]]:
+    """A server of Postgres, and the folder with its files and an empty `home`; both are gone afterwards."""
     with reachable_folder() as folder:
         embedded = EmbeddedPostgres(folder / "postgres")
         (folder / "home").mkdir()
@@ -206,7 +207,8 @@ def _server() -> Iterator[tuple[PostgresServer, Path]]:
             embedded.remove()
 
 
-def _timed(name: str, commands: Sequence[Sequence[str]], environment: Mapping[str, str], database: str) -> Took:
+def timed(name: str, commands: Sequence[Sequence[str]], environment: Mapping[str, str], database: str) -> Took:
+    """What programs took together, one after the other. Raises `PieceFailed` with what the failing one said."""
     clock, client, of_database = time.perf_counter(), _client_cpu(), _database_cpu(database)
     peak = 0
     for command in commands:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pce_pipeline_tests.bench import beside_report
+from pce_pipeline_tests.bench import beside_report, cases
 from pce_pipeline_tests.bench.beside import NEW, OURS, PYTHON_OF_OTHERS, Beside, run_beside
 from pce_pipeline_tests.bench.report import Machine, for_machines, markdown, terminal
 from pce_pipeline_tests.bench.run import WHOLE, Outcome, run
@@ -71,3 +71,23 @@ def test_what_is_said_beside_others_has_a_line_for_each(beside):
     table = beside_report.markdown(beside)
     for each in beside:
         assert f"| {each.name} | {each.times[NEW].cpu:.1f} |" in table
+
+
+def test_every_day_of_ours_is_measured_on_its_own():
+    found = {each.name: each for each in cases.run_cases(quick=True, tell=lambda _: None)}
+    assert [*found] == [
+        cases.ALL_NEW,
+        cases.STANDS,
+        cases.ONE_YEAR,
+        cases.NEXT_RELEASE,
+        cases.CI_EXTRACT,
+        cases.CI_SILVER,
+        cases.CI_GOLD,
+    ]
+    for each in found.values():
+        assert 0 <= each.took.database_cpu < each.took.cpu
+    assert found[cases.STANDS].changed_years == found[cases.ONE_YEAR].changed_years == 0
+    assert 0 < found[cases.NEXT_RELEASE].changed_years <= found[cases.ALL_NEW].changed_years
+    assert found[cases.CI_GOLD].changed_years == found[cases.ALL_NEW].changed_years
+    for name in found:
+        assert name in cases.markdown([*found.values()])
