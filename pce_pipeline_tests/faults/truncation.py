@@ -227,7 +227,8 @@ def _archive(body: bytes) -> Came:
 def _derived(dataset: Dataset) -> Callable[[bytes], Came]:
     def read(body: bytes) -> Came:
         made = in_layout_of_bea("values.csv", body, LongColumns(), dataset, "SAPCE1")
-        return Came(cells_of(read_csv(made).frame), stands_alone=False)  # they never count
+        # a year that only other cells have is an empty field; and what is derived never counts
+        return Came({key: text for key, text in cells_of(read_csv(made).frame).items() if text}, stands_alone=False)
 
     return read
 
