@@ -27,6 +27,15 @@ def main() -> int:
     with Console(stderr=True).status("starting") as status:
         outcome = run(quick=chosen.quick, tell=status.update)
         beside = run_beside(python=PYTHON_OF_OTHERS, quick=chosen.quick, tell=status.update)
+    # said before the days are measured: one that fails ends the bench, and costs nothing of this
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    if chosen.markdown:
+        sys.stdout.write(f"{markdown(outcome, machine)}\n\n{beside_report.markdown(beside)}\n\n")
+    elif not chosen.json:
+        console.print(terminal(outcome, machine))
+        console.print(beside_report.terminal(beside))
+    with Console(stderr=True).status("starting") as status:
         days = cases.run_cases(quick=chosen.quick, tell=status.update)
     if chosen.json:
         told = {
@@ -36,13 +45,8 @@ def main() -> int:
         }
         sys.stdout.write(json.dumps(told, indent=2) + "\n")
     elif chosen.markdown:
-        parts = [markdown(outcome, machine), beside_report.markdown(beside), cases.markdown(days)]
-        sys.stdout.write("\n\n".join(parts) + "\n")
+        sys.stdout.write(f"{cases.markdown(days)}\n")
     else:
-        console = Console()
-        console.width = max(console.width, WIDTH)
-        console.print(terminal(outcome, machine))
-        console.print(beside_report.terminal(beside))
         console.print(Markdown(cases.markdown(days)))
     return 0 if outcome.agrees else 1
 
