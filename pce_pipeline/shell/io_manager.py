@@ -121,27 +121,34 @@ class StagedYears:
         """What the page says of the newest of them: what a person looks at first."""
         self.read = Read()
         """The rows that went into each, as far as they were counted."""
+        self._cannot_be_written: pl.exceptions.SchemaError | None = None
 
     @cached_property
     def _staging(self) -> Staging:
         return self._lake.table(self._derivation.table).staging(run_id=self._run_id)
 
     def add(self, made: MadeYears) -> None:
-        """Writes further years, as far as they are not there; raises what `TableStore.staging` and `Staging.add` do."""
+        """Writes further years, as far as they are not there; raises what `TableStore.staging` and `Staging.add` do.
+
+        Rows that no file of the table can hold are told by the rules, which have all ranges to look at first: such a
+        publication fails where nobody has stopped it before.
+        """
         table = self._derivation.table
-        self._staging.add(
-            [
-                NewPartition(
-                    key=str(year),
-                    files=files_of_year(table, year, made.frames[year], self._segments),
-                    inputs=dict(inputs),
-                    code_version=self._derivation.code_version,
-                    details=_details(made, year),
-                    parts_by=table.parts_by,
-                )
-                for year, inputs in sorted(made.inputs.items())
-            ]
-        )
+        new = [
+            NewPartition(
+                key=str(year),
+                files=files_of_year(table, year, made.frames[year], self._segments),
+                inputs=dict(inputs),
+                code_version=self._derivation.code_version,
+                details=_details(made, year),
+                parts_by=table.parts_by,
+            )
+            for year, inputs in sorted(made.inputs.items())
+        ]
+        try:
+            self._staging.add(new)
+        except pl.exceptions.SchemaError as problem:
+            self._cannot_be_written = problem
         self.years |= {
             year: StagedYear(
                 made.frames[year].height,
@@ -159,7 +166,9 @@ class StagedYears:
             self.shown = shown(table, made.frames[newest], total)
 
     def publish(self) -> Publication:
-        """Publishes them; raises what `Staging.publish` does."""
+        """Publishes them; raises what `Staging.publish` does, and `polars.exceptions.SchemaError` for what is no row."""
+        if self._cannot_be_written is not None:
+            raise self._cannot_be_written
         return self._staging.publish()
 
 

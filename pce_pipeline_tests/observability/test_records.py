@@ -234,7 +234,7 @@ def _run_an_asset(lake: Lake, journal: RunJournal, tmp_path: Path) -> dg.Execute
             context, journal, SILVER.table.name, ["pce_state"], settings, requested={"by": "hand"}
         ) as step:
             step.inputs(extracts={"SAPCE1": "2026-03-01"})
-            yield yearly_output(YearlyOutput(SILVER, StagedYears(lake, REGISTRY, SILVER, context.run_id)))
+            yield yearly_output(YearlyOutput(SILVER, StagedYears(lake, REGISTRY, SILVER, context.run.run_id)))
 
     instance = dg.DagsterInstance.ephemeral(tempdir=str(tmp_path))
     return dg.materialize(
