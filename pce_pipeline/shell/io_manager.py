@@ -166,7 +166,7 @@ class StagedYears:
             self.shown = shown(table, made.frames[newest], total)
 
     def publish(self) -> Publication:
-        """Publishes them; raises what `Staging.publish` does, and `polars.exceptions.SchemaError` for what is no row."""
+        """Publishes them; raises what `Staging.publish` does, and `SchemaError` for what no file can hold."""
         if self._cannot_be_written is not None:
             raise self._cannot_be_written
         return self._staging.publish()
