@@ -6,23 +6,22 @@ limit that BEA sets and the others ignore it. What a way keeps of the cells is l
 """
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import psycopg2
 
 from pce_pipeline.emulator.app import create_app
 from pce_pipeline.emulator.serve import running
 from pce_pipeline.local.postgres import EmbeddedPostgres
 from pce_pipeline.memory import ALLOCATOR
+from pce_pipeline_tests.bench.cpu import client_cpu, database_cpu
 from pce_pipeline_tests.bench.run import ROOT, PieceFailed, without_settings_of_others
 from pce_pipeline_tests.bench.world import RELEASE
 from pce_pipeline_tests.postgres_server import PostgresServer, reachable_folder
@@ -209,7 +208,7 @@ def server() -> Iterator[tuple[PostgresServer, Path]]:
 
 def timed(name: str, commands: Sequence[Sequence[str]], environment: Mapping[str, str], database: str) -> Took:
     """What programs took together, one after the other. Raises `PieceFailed` with what the failing one said."""
-    clock, client, of_database = time.perf_counter(), _client_cpu(), _database_cpu(database)
+    clock, client, of_database = time.perf_counter(), client_cpu(), database_cpu(database)
     peak = 0
     for command in commands:
         with tempfile.TemporaryFile() as said:
@@ -227,31 +226,11 @@ def timed(name: str, commands: Sequence[Sequence[str]], environment: Mapping[str
                 said.seek(0)
                 raise PieceFailed(name, said.read().decode(errors="replace").strip())
     return Took(
-        client_cpu=_client_cpu() - client,
-        database_cpu=_database_cpu(database) - of_database,
+        client_cpu=client_cpu() - client,
+        database_cpu=database_cpu(database) - of_database,
         seconds=time.perf_counter() - clock,
         peak_bytes=peak,
     )
-
-
-def _client_cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _database_cpu(database: str) -> float:
-    """What the server and everything that it has started have used so far."""
-    with closing(psycopg2.connect(database)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        (backend,) = cursor.fetchone() or (0,)
-        postmaster = psutil.Process(psutil.Process(backend).ppid())
-        ended = postmaster.cpu_times()
-        total = ended.user + ended.system + ended.children_user + ended.children_system
-        for each in postmaster.children():
-            with suppress(psutil.NoSuchProcess):
-                alive = each.cpu_times()
-                total += alive.user + alive.system
-    return float(total)
 
 
 def _held(way: Way, database: str) -> tuple[int, int, int, int, int]:

@@ -1,18 +1,18 @@
 """A program run to its end: CPU seconds of it and of the database, and how much memory it had, and when."""
 
 import os
-import resource
 import subprocess
 import tempfile
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psutil
-import psycopg2
+
+from pce_pipeline_tests.bench.cpu import client_cpu, database_cpu
 
 _EVERY_SECONDS = 0.05
 
@@ -52,7 +52,7 @@ class Took:
 
 def run(command: Sequence[str], environment: Mapping[str, str], database: str | None) -> Took:
     """Run a program to its end; raises `ProgramFailed`."""
-    client, of_database = _client_cpu(), _database_cpu(database)
+    client, of_database = client_cpu(), database_cpu(database)
     resident: list[tuple[datetime, int]] = []
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as told:
         process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=said, stderr=told)
@@ -65,26 +65,9 @@ def run(command: Sequence[str], environment: Mapping[str, str], database: str | 
         told.seek(0)
         if process.returncode:
             raise ProgramFailed(command, (said.read() + told.read()).decode(errors="replace")[-4000:])
-        return Took(_client_cpu() - client, _database_cpu(database) - of_database, resident, said.read().decode())
-
-
-def _client_cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _database_cpu(database: str | None) -> float:
-    """What the server and everything that it has started have used so far."""
-    if database is None:
-        return 0.0
-    with closing(psycopg2.connect(database)) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        (backend,) = cursor.fetchone() or (0,)
-        postmaster = psutil.Process(psutil.Process(backend).ppid())
-        ended = postmaster.cpu_times()
-        total = ended.user + ended.system + ended.children_user + ended.children_system
-        for each in postmaster.children():
-            with suppress(psutil.NoSuchProcess):
-                alive = each.cpu_times()
-                total += alive.user + alive.system
-    return float(total)
+        return Took(
+            client_cpu() - client,
+            database_cpu(database) - of_database,
+            resident,
+            said.read().decode(),
+        )
