@@ -31,6 +31,24 @@ def write_csv(rows: Rows, folder: Path, by: Sequence[str]) -> list[Path]:
     return written
 
 
+def make_plain_tables(connection: Connection, tables: Sequence[str], key: Sequence[str]) -> None:
+    """Put an empty table with the key of each in place of a view of its name: rows are upserted into tables."""
+    with connection, connection.cursor() as cursor:
+        for table in tables:
+            schema, name = table.split("/")
+            cursor.execute(
+                sql.SQL(
+                    "CREATE TABLE {plain} AS SELECT * FROM {table} WITH NO DATA; DROP VIEW {table} CASCADE; "
+                    "ALTER TABLE {plain} RENAME TO {name}; ALTER TABLE {table} ADD PRIMARY KEY ({key})"
+                ).format(
+                    plain=sql.Identifier(schema, f"{name}_plain"),
+                    table=sql.Identifier(schema, name),
+                    name=sql.Identifier(name),
+                    key=sql.SQL(", ").join(map(sql.Identifier, key)),
+                )
+            )
+
+
 def upsert(connection: Connection, tables: Mapping[str, Rows], key: Sequence[str]) -> None:
     """Insert each row, or update the one that is there: one statement a row, one transaction for all."""
     with connection, connection.cursor() as cursor:

@@ -15,7 +15,7 @@ import psycopg2
 
 from pce_pipeline_tests.bench import plain, plain_rules
 from pce_pipeline_tests.bench.measure import Facts
-from pce_pipeline_tests.bench.plain_storage import upsert, write_csv
+from pce_pipeline_tests.bench.plain_storage import make_plain_tables, upsert, write_csv
 from pce_pipeline_tests.bench.scratch import Row, Scratch
 from pce_pipeline_tests.bench.task import Task, years_upserted
 from pce_pipeline_tests.postgres_server import PostgresServer
@@ -144,6 +144,8 @@ def _load(way: Plain, *, again: bool) -> Task:
     @contextmanager
     def place() -> Iterator[str]:
         with way.server.database() as url:
+            with closing(psycopg2.connect(url)) as connection:
+                make_plain_tables(connection, (_ANNUAL, _METRICS), _KEY)
             if again:
                 work(url)
             yield url
